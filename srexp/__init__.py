@@ -1,0 +1,1 @@
+"""Super-resolution experiments on medical images that can be trusted, repeated, compared and shipped."""

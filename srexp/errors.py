@@ -1,0 +1,61 @@
+"""What srexp says when it cannot go on: what was got, what was expected, how to mend it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SrexpError(Exception):
+    """Work that failed for a reason the user can understand.
+
+    Args:
+        what: What happened and to which key, file or run.
+        got: The offending value, shown with `repr`; left out when None.
+        expected: What would have been accepted.
+        fix: What the user can type or change.
+
+    Example:
+        >>> print(SrexpError("optimizer.lr is not a number", got="abc", expected="a float", fix="optimizer.lr=1e-4"))
+        optimizer.lr is not a number
+          got:      'abc'
+          expected: a float
+          fix:      optimizer.lr=1e-4
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, got: object = None, expected: str = "", fix: str = "") -> None:
+        self.what, self.got, self.expected, self.fix = what, got, expected, fix
+        lines = [what]
+        if got is not None:
+            lines.append(f"  got:      {got!r}")
+        if expected:
+            lines.append(f"  expected: {expected}")
+        if fix:
+            lines.append(f"  fix:      {fix}")
+        super().__init__("\n".join(lines))
+
+
+class RequestError(SrexpError):
+    """A request that is wrong in itself: configuration, missing file, unusable data set."""
+
+    exit_code = 2
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Name the nearest of the choices, as the end of a sentence.
+
+    Args:
+        word: What the user typed.
+        choices: What exists.
+
+    Returns:
+        `did you mean NAME?`, or the empty string when nothing is near.
+
+    Example:
+        >>> did_you_mean("vdsrr", ["srcnn", "vdsr"])
+        'did you mean vdsr?'
+    """
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
