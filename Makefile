@@ -1,0 +1,45 @@
+# `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint clean
+
+VENV := .venv
+PYTHON_IN := $(VENV)/bin/python
+PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
+ARGS ?=
+WORKERS ?= logical
+
+# The newest supported Python that really starts (a pyenv shim may not) and can make virtual environments.
+SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	if $$name -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$name; break; fi; done)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(VENV)/.installed ## Create .venv and install the pinned dependencies
+
+run: $(VENV)/.installed ## Train and score on the embedded images; ARGS="model=vdsr optimizer.lr=1e-4" overrides
+	$(PYTHON_IN) -m srexp $(ARGS)
+
+test: $(VENV)/.installed-dev ## Run the whole test suite; ARGS="-k split" passes on to pytest
+	$(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
+	$(PYTHON_IN) -m ruff check .
+	$(PYTHON_IN) -m ruff format --check .
+	$(PYTHON_IN) -m mypy
+	$(VENV)/bin/lint-imports
+
+clean: ## Remove .venv and caches; runs in mlruns/ stay
+	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find srexp tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: pyproject.toml requirements.txt
+	@test -n "$(PYTHON)" || { echo "srexp needs Python 3.11, 3.12 or 3.13 with the venv module; none was found. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
+	@$(PYTHON_IN) -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV) with $(PYTHON); installing takes a few minutes."; $(PYTHON) -m venv --clear $(VENV); }
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable ".[dev]"
+	@touch $@
