@@ -1,0 +1,140 @@
+"""The rules under which images are scored; they go with every number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.errors import RequestError, SrexpError
+from srexp.metrics.ssim import WINDOW
+from srexp.types import Pixels
+
+Levels: TypeAlias = npt.NDArray[np.float64]
+"""One image in grey levels of its stored bit depth, (h, w, c), float64 in 0..2**bits - 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What is measured: which channel, which part of the image, with which rounding.
+
+    Two results compare only when their protocols are equal, so `describe` is stored with every number.
+
+    Args:
+        channel: "grey" (luma of colour images), "y" (BT.601 luminance, the super-resolution literature's way) or "rgb".
+        shave: High-resolution pixels left out at each border; None leaves out as many as the scale.
+        quantize: Round the restored image to the stored bit depth before scoring, as a written file would be.
+        quantize_low: Round the degraded image to the stored bit depth before it is restored.
+
+    Raises:
+        RequestError: The border is negative.
+
+    Example:
+        >>> Protocol().border(scale=3), Protocol(shave=0).border(scale=3)
+        (3, 0)
+    """
+
+    channel: Literal["grey", "y", "rgb"] = "grey"
+    shave: int | None = None
+    quantize: bool = True
+    quantize_low: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse a border that can't be cut off."""
+        if self.shave is not None and self.shave < 0:
+            raise RequestError(
+                "protocol.shave is negative",
+                got=self.shave,
+                expected="a number of pixels, or null for the scale",
+                fix="protocol.shave=null",
+            )
+
+    def border(self, scale: int) -> int:
+        """Pixels left out at each border of the high-resolution image, for a scale."""
+        return scale if self.shave is None else self.shave
+
+    def describe(self, scale: int, *, intensity: str = "bits") -> dict[str, Any]:
+        """Say in full what was measured.
+
+        Args:
+            scale: Ratio of the high to the low resolution.
+            intensity: How stored values became the data range (`dataset.intensity`).
+
+        Returns:
+            A JSON-ready dictionary; equal dictionaries mean comparable numbers.
+
+        Example:
+            >>> Protocol().describe(2)["shave"]
+            2
+        """
+        return {
+            "channel": self.channel,
+            "scale": scale,
+            "shave": self.border(scale),
+            "quantize": self.quantize,
+            "quantize_low": self.quantize_low,
+            "intensity": intensity,
+            "data_range": "2**bits - 1 of the stored image",
+            "psnr": "10 log10(MAX^2 / MSE); identical images counted apart",
+            "ssim": "Wang 2004: gaussian 11x11, sigma 1.5, K 0.01 0.03, population covariance",
+        }
+
+    def levels(self, restored: Pixels, high: Pixels, *, bits: int, scale: int, key: str) -> tuple[Levels, Levels]:
+        """Bring a restored image and its target to the form in which they are scored.
+
+        The restored image is clipped to the range that a stored image can hold, then both are rounded to whole grey
+        levels (with `quantize`) and lose their border.
+
+        Args:
+            restored: Network output, (h, w, c), nominally in [0, 1].
+            high: Target, (h, w, c), in [0, 1].
+            bits: Stored bit depth of the image.
+            scale: Ratio of the high to the low resolution.
+            key: Name of the image, for messages.
+
+        Returns:
+            Restored image and target, (h - 2 border, w - 2 border, c), float64 in 0..2**bits - 1.
+
+        Raises:
+            RequestError: The sizes differ, or what the border leaves is smaller than SSIM's window.
+            SrexpError: The restored image holds NaN or infinity.
+
+        Example:
+            >>> high = np.full((20, 20, 1), 0.5, np.float32)
+            >>> levels, _ = Protocol().levels(high * 4, high, bits=8, scale=2, key="a.png")
+            >>> levels.shape, levels.max()
+            ((16, 16, 1), np.float64(255.0))
+        """
+        if restored.shape != high.shape:
+            raise RequestError(
+                f"the restored image and the target of {key} differ in size",
+                got=f"restored {restored.shape}, target {high.shape}",
+                expected=f"equal shapes (h, w, c), {scale} times the input's height and width",
+                fix="check that the model was built for this scale and this number of channels",
+            )
+        if not np.isfinite(restored).all():
+            bad = int(np.count_nonzero(~np.isfinite(restored)))
+            raise SrexpError(
+                f"the restored image of {key} holds values that are not numbers",
+                got=f"{bad} of {restored.size} values NaN or infinite",
+                expected="finite values",
+                fix="train with a lower optimizer.lr, or choose another model_uri",
+            )
+        border = self.border(scale)
+        height, width = high.shape[0] - 2 * border, high.shape[1] - 2 * border
+        if min(height, width) < WINDOW:
+            raise RequestError(
+                f"{key} is too small to be scored",
+                got=f"{high.shape[0]} x {high.shape[1]} pixels, {max(height, 0)} x {max(width, 0)} without the border",
+                expected=f"at least {WINDOW} x {WINDOW} pixels inside a border of {border}, the size of SSIM's window",
+                fix="leave the image out, or set protocol.shave=0",
+            )
+        inside = slice(border, border + height), slice(border, border + width)
+        return self._to_levels(restored[inside], bits), self._to_levels(high[inside], bits)
+
+    def _to_levels(self, pixels: Pixels, bits: int) -> Levels:
+        levels: Levels = np.clip(pixels.astype(np.float64), 0, 1) * (2**bits - 1)
+        # Halves go up, as in MATLAB's uint8(), on which the literature's figures rest; np.round sends them to even.
+        return np.floor(levels + 0.5, out=levels) if self.quantize else levels

@@ -1,0 +1,48 @@
+"""Peak signal-to-noise ratio, by one formula."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.errors import RequestError
+
+
+def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:
+    """Peak signal-to-noise ratio of a restored image, in decibels.
+
+    `10 log10(MAX^2 / MSE)`, the mean taken over all pixels and channels, in float64. There is no small constant in the
+    denominator: identical images are infinitely alike, and a caller that averages has to set them apart.
+
+    Args:
+        restored: Network output in grey levels, any shape, any real dtype, range 0..max_value.
+        high: Target, same shape, same unit.
+        max_value: Data range MAX, `2**bits - 1` for levels of a stored image, 1.0 for floats in [0, 1].
+
+    Returns:
+        Decibels; `inf` for identical images.
+
+    Raises:
+        RequestError: The shapes differ, the image is empty or MAX isn't positive.
+
+    Example:
+        >>> high = np.zeros((4, 4, 1))
+        >>> round(psnr(high + 1, high, max_value=255), 2)
+        48.13
+        >>> psnr(high, high, max_value=255)
+        inf
+    """
+    if restored.shape != high.shape or high.size == 0:
+        raise RequestError(
+            "PSNR needs two images of one size",
+            got=f"restored {restored.shape}, target {high.shape}",
+            expected="equal shapes (h, w, c), not empty",
+        )
+    if not max_value > 0:
+        raise RequestError("PSNR needs a positive data range", got=max_value, expected="2**bits - 1")
+    error = restored.astype(np.float64) - high.astype(np.float64)
+    mse = float(np.mean(np.square(error)))
+    return math.inf if mse == 0 else 10 * math.log10(max_value**2 / mse)

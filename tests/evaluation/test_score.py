@@ -1,0 +1,153 @@
+"""Scores of small images whose answers are known."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+
+from srexp.errors import RequestError, SrexpError
+from srexp.evaluation.score import score
+from srexp.metrics.protocol import Protocol
+from srexp.types import Sample
+
+
+def sample(key="a.png", size=24, bits=8, seed=0, channels=1):
+    levels = np.random.default_rng(seed).integers(20, 2**bits - 20, (size, size + 4, channels))
+    high = (levels / (2**bits - 1)).astype(np.float32)
+    return Sample(key=key, patient="secret", bits=bits, low=high, high=high)
+
+
+def brighter(by):
+    return lambda low: (low + by).astype(np.float32)
+
+
+SAMPLES = [sample("a.png", seed=0), sample("deep/b.png", seed=1, size=30), sample("c.dcm#3", seed=2, bits=12)]
+
+
+def test_known_error_gives_the_known_decibels():
+    scores = score(brighter(1 / 255), [sample()], Protocol(), 1)
+    assert scores.values("psnr") == [pytest.approx(20 * math.log10(255), abs=1e-9)]
+
+
+def test_bit_depth_sets_the_range():
+    off_by_one = [score(brighter(1 / (2**bits - 1)), [sample(bits=bits)], Protocol(), 1) for bits in (8, 12, 16)]
+    decibels = [scores.values("psnr")[0] for scores in off_by_one]
+    assert decibels == pytest.approx([20 * math.log10(255), 20 * math.log10(4095), 20 * math.log10(65535)])
+
+
+def test_errors_in_the_border_do_not_count():
+    def wrong_edge(low):
+        restored = low.copy()
+        restored[:2], restored[:, -2:] = 0, 1
+        return restored
+
+    assert score(wrong_edge, [sample()], Protocol(), 2).values("psnr") == [math.inf]
+    assert score(wrong_edge, [sample()], Protocol(shave=1), 2).values("psnr")[0] < 40
+
+
+def test_rows_keep_key_size_and_both_predictors():
+    scores = score(brighter(1 / 255), SAMPLES, Protocol(), 1, baseline=brighter(3 / 255))
+    assert [row.key for row in scores.rows] == ["a.png", "deep/b.png", "c.dcm#3"]
+    assert [(row.height, row.width, row.bits) for row in scores.rows] == [(24, 28, 8), (30, 34, 8), (24, 28, 12)]
+    assert all(row.model["psnr"] > row.baseline["psnr"] for row in scores.rows)
+    assert scores.gain().wins == 3
+    assert scores.gain().gain == pytest.approx(scores.means()["psnr"] - scores.means("baseline")["psnr"])
+    assert scores.gain("ssim").gain > 0
+
+
+def test_colour_is_scored_over_all_channels():
+    scores = score(brighter(1 / 255), [sample(channels=3)], Protocol(channel="rgb"), 1)
+    assert scores.values("psnr")[0] == pytest.approx(48.1308036, abs=1e-6)
+
+
+def test_summary_of_several_images():
+    summary = score(brighter(2 / 255), SAMPLES, Protocol(), 1).summary()
+    assert summary["n_images"] == 3
+    assert summary["n_infinite"] == 0
+    assert summary["psnr_ci95"][0] <= summary["psnr"] <= summary["psnr_ci95"][1]
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+
+
+def test_infinity_is_counted_and_never_averaged():
+    exact = {"a.png"}
+
+    def exact_for_some(low):
+        return low if low.shape[0] == 24 else brighter(1 / 255)(low)
+
+    summary = score(exact_for_some, SAMPLES[:2], Protocol(), 1).summary()
+    assert summary["n_infinite"] == len(exact)
+    assert summary["psnr"] == pytest.approx(20 * math.log10(255))
+    json.dumps(summary, allow_nan=False)
+
+
+def test_all_identical_has_no_mean_psnr():
+    summary = score(lambda low: low, SAMPLES, Protocol(), 1).summary()
+    assert (summary["psnr"], summary["psnr_std"], summary["psnr_ci95"]) == (None, None, None)
+    assert (summary["ssim"], summary["ssim_ci95"], summary["n_infinite"]) == (1, [1, 1], 3)
+
+
+def test_one_image_has_no_spread():
+    summary = score(brighter(1 / 255), [sample()], Protocol(), 1).summary()
+    assert (summary["psnr_std"], summary["psnr_ci95"], summary["n_images"]) == (None, None, 1)
+
+
+def test_constant_image_gets_a_right_number():
+    flat = np.full((24, 24, 1), 100 / 255, np.float32)
+    scores = score(brighter(10 / 255), [Sample("flat", "p", 8, flat, flat)], Protocol(), 1)
+    assert scores.values("psnr") == [pytest.approx(20 * math.log10(25.5))]
+    assert scores.values("ssim") == [pytest.approx((22000 + 6.5025) / (22100 + 6.5025), abs=1e-9)]
+
+
+def test_protocol_goes_with_the_numbers():
+    scores = score(lambda low: low, [sample()], Protocol(shave=1), 1, intensity="window")
+    assert scores.protocol == Protocol(shave=1).describe(1, intensity="window")
+
+
+def test_on_image_sees_everything_once_per_image():
+    seen = []
+    scores = score(
+        brighter(1 / 255),
+        iter(SAMPLES),
+        Protocol(),
+        1,
+        baseline=lambda low: low,
+        on_image=lambda *args: seen.append(args),
+    )
+    assert [(one.key, row) for one, _, _, row in seen] == [(row.key, row) for row in scores.rows]
+    assert all(np.array_equal(reference, one.low) for one, _, reference, _ in seen)
+    assert all(restored.shape == one.high.shape for one, restored, _, _ in seen)
+
+
+def test_csv_has_keys_as_they_are_and_no_patient(tmp_path):
+    path = tmp_path / "rows.csv"
+    score(lambda low: low, SAMPLES, Protocol(), 1, baseline=brighter(1 / 255)).write_csv(path)
+    assert "secret" not in path.read_text()
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["key"] for row in rows] == [one.key for one in SAMPLES]
+    assert rows[0]["psnr"] == "inf"
+    assert float(rows[0]["baseline_psnr"]) == pytest.approx(20 * math.log10(255))
+    assert (rows[1]["height"], rows[1]["width"], rows[2]["bits"]) == ("30", "34", "12")
+
+
+def test_csv_without_baseline_leaves_its_cells_empty(tmp_path):
+    path = tmp_path / "rows.csv"
+    score(brighter(1 / 255), [sample()], Protocol(), 1).write_csv(path)
+    assert path.read_text().splitlines()[1].endswith(",,")
+
+
+def test_refuses_no_images():
+    with pytest.raises(RequestError, match="no image to score"):
+        score(lambda low: low, [], Protocol(), 1)
+
+
+def test_refuses_by_name_a_prediction_with_nan():
+    with pytest.raises(SrexpError, match=r"deep/b\.png"):
+        score(lambda low: low * np.nan if low.shape[0] == 30 else low, SAMPLES, Protocol(), 1)
+
+
+def test_refuses_by_name_a_model_of_another_scale():
+    with pytest.raises(RequestError, match=r"a\.png[\s\S]*\(48, 56, 1\)"):
+        score(lambda low: low.repeat(2, 0).repeat(2, 1), SAMPLES, Protocol(), 1)
