@@ -1,1 +1,60 @@
-"""Super-resolution experiments on medical images that can be trusted, repeated, compared and shipped."""
+"""Super-resolution experiments on medical images that can be trusted, repeated, compared and shipped.
+
+Example:
+    From a notebook, the same as on the command line:
+
+    >>> import srexp
+    >>> srexp.compose(["model=vdsr", "optimizer.lr=1e-4"]).optimizer.lr
+    0.0001
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srexp.config.schema import Config
+
+__version__ = "0.1.0"
+
+
+def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a verb as the command line would.
+
+    Args:
+        verb: Name of the verb, such as `train`.
+        overrides: Hydra overrides, such as `model=vdsr`.
+
+    Returns:
+        What the verb writes to `result.json`.
+
+    Raises:
+        srexp.errors.SrexpError: The request was wrong or the work failed.
+    """
+    import dataclasses
+    from pathlib import Path
+
+    from srexp.cli import execute
+    from srexp.config.compose import compose as composed
+
+    config, tree = composed(verb, overrides)
+    return execute(dataclasses.replace(config, output=Path(tree.hydra.run.dir)))
+
+
+def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:
+    """Compose and check a configuration without running anything.
+
+    Args:
+        overrides: Hydra overrides, such as `model=vdsr`.
+        verb: Which verb's configuration.
+
+    Returns:
+        The typed configuration.
+
+    Raises:
+        srexp.errors.RequestError: A key or choice does not exist, or a value has the wrong type.
+    """
+    from srexp.config.compose import compose as composed
+
+    return composed(verb, overrides)[0]

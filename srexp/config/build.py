@@ -1,0 +1,140 @@
+"""From a `_target_` in YAML to a checked call: allow-list, signature as schema, construction."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_type_hints
+
+from srexp.config.schema import RUNTIME, STRICT, Section
+from srexp.errors import RequestError, did_you_mean
+
+ALLOWED = ("srexp", "keras")
+
+
+def check_section(group: str, options: Mapping[str, Any], extensions: Sequence[str]) -> Section:
+    """Hold the keys of a section against the signature of the builder that it names.
+
+    Builders of `keras.*` and of extensions are not imported here, so that a check stays light; their keys are held
+    against the signature when they are built.
+
+    Args:
+        group: Configuration group, such as `optimizer`.
+        options: The composed section with its `_target_`.
+        extensions: Packages beside srexp and keras whose builders the user allows.
+
+    Returns:
+        The target with its options converted to the builder's types.
+
+    Raises:
+        RequestError: The target is missing or not allowed, or a key is unknown, missing or of the wrong type.
+    """
+    own = {str(key): value for key, value in options.items() if key != "_target_"}
+    target = options.get("_target_")
+    if not isinstance(target, str):
+        raise RequestError(
+            f"{group} has no _target_", expected="the dotted path of a builder", fix=f"choose one: {group}=NAME"
+        )
+    if target.split(".")[0] not in (*ALLOWED, *extensions):
+        raise RequestError(
+            f"{group}._target_ is not allowed",
+            got=target,
+            expected=f"a path below {', '.join((*ALLOWED, *extensions))}",
+            fix=f"extensions=[{target.split('.')[0]}], if you trust that package",
+        )
+    if target.split(".")[0] == "srexp":
+        own = _convert(group, locate(group, target), own)
+    return Section(group, target, own)
+
+
+def locate(group: str, target: str) -> Callable[..., Any]:
+    """Import the builder that a `_target_` names.
+
+    Raises:
+        RequestError: There is no such module or name in it.
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        builder = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise RequestError(f"{group}._target_ cannot be imported: {error}", got=target) from error
+    if not callable(builder):
+        raise RequestError(f"{group}._target_ is not something that builds", got=target, expected="a function or class")
+    return builder  # type: ignore[no-any-return]
+
+
+def build(section: Section, **runtime: Any) -> Any:
+    """Call the builder of a section.
+
+    Args:
+        section: A checked section.
+        **runtime: Values known only at run time, such as `scale`; those that the builder does not take are left out.
+
+    Returns:
+        What the builder returns.
+
+    Raises:
+        RequestError: The builder does not take one of the options.
+    """
+    builder = locate(section.group, section.target)
+    try:
+        signature = inspect.signature(builder)
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+        wanted = {key: value for key, value in runtime.items() if takes_any or key in signature.parameters}
+        signature.bind(**section.options, **wanted)
+    except TypeError as error:
+        raise RequestError(f"{section.group}: {section.target} cannot be called: {error}") from error
+    return builder(**section.options, **wanted)
+
+
+def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Convert options to the types of a builder's signature, through a pydantic model made from it."""
+    from pydantic import create_model
+
+    hints = get_type_hints(builder.__init__ if inspect.isclass(builder) else builder, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(builder).parameters.items():
+        if name in RUNTIME.get(group, ()) or parameter.kind is parameter.VAR_KEYWORD:
+            continue
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[name] = (hints.get(name, Any), default)
+    model = create_model(f"{group} section", __config__=STRICT, **fields)
+    checked = validated(group, lambda: model(**options), fields)
+    return {name: getattr(checked, name) for name in options}
+
+
+def validated(where: str, make: Callable[[], Any], known: Mapping[str, Any]) -> Any:
+    """Run a pydantic validation; turn what it refuses into one message that names the keys.
+
+    Args:
+        where: Section for messages, or the empty string for the root.
+        make: The validation.
+        known: Keys that exist, for did-you-mean.
+
+    Raises:
+        RequestError: The validation refused something.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return make()
+    except ValidationError as refused:
+        found = refused.errors()
+    lines, fixes = [], []
+    for error in found:
+        key = ".".join([*([where] if where else []), *(str(part) for part in error["loc"][:2])])
+        if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            lines.append(f"{key} does not exist")
+            fixes.append(did_you_mean(str(error["loc"][-1]), known))
+        elif error["type"] in ("missing", "missing_argument"):
+            lines.append(f"{key} is missing")
+        else:
+            lines.append(f"{key}={error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}")
+    unknown = any("does not exist" in line for line in lines)
+    section = f"the keys of {where}" if where else "the top-level keys"
+    raise RequestError(
+        "; ".join(dict.fromkeys(lines)),
+        expected=f"{section}: {', '.join(sorted(known))}" if unknown else "",
+        fix=" ".join(filter(None, fixes)),
+    )

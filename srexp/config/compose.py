@@ -1,0 +1,195 @@
+"""Composition with Hydra, and the check of what was composed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from srexp.config.build import check_section, validated
+from srexp.config.places import config_home, project_root
+from srexp.config.schema import Config, Section
+from srexp.errors import RequestError, did_you_mean
+
+#: Set by `check`, not composed from YAML.
+_FILLED_IN = {"overrides", "choices", "output", "sweep", "resolved"}
+
+
+def register_resolvers() -> None:
+    """Make `${srexp.root:}` (folder of `mlruns/`) and `${srexp.home:}` (folder of `conf/`) known to OmegaConf."""
+    OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
+    OmegaConf.register_new_resolver("srexp.home", lambda: str(config_home()), replace=True)
+
+
+def presets_last(overrides: Sequence[str]) -> list[str]:
+    """Move `+debug=...` behind the other arguments, since Hydra lets the last preset win and a smoke preset must.
+
+    Example:
+        >>> presets_last(["+debug=fast", "+experiment=mine", "seed=2"])
+        ['+experiment=mine', 'seed=2', '+debug=fast']
+    """
+    return sorted(overrides, key=lambda override: override.startswith("+debug="))
+
+
+def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
+    """Compose and check a configuration without Hydra's command line.
+
+    Args:
+        verb: Which root of `conf/` to compose.
+        overrides: As on the command line.
+
+    Returns:
+        The checked configuration and what Hydra composed, with the `hydra` section.
+
+    Raises:
+        RequestError: A key or choice does not exist, or a value has the wrong type.
+    """
+    with _hydra() as hydra_compose, explained(verb, overrides):
+        composed = hydra_compose(config_name=verb, overrides=presets_last(overrides), return_hydra_config=True)
+    task = composed.copy()
+    OmegaConf.set_struct(task, False)
+    hydra = task.pop("hydra")
+    return check(
+        task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, output=None
+    ), composed
+
+
+@contextmanager
+def _hydra() -> Iterator[Any]:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register_resolvers()
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_home() / "conf"), version_base="1.3"):
+            yield hydra_compose
+    finally:
+        GlobalHydra.instance().hydra = outer
+
+
+def check(
+    composed: DictConfig,
+    *,
+    overrides: Sequence[str] = (),
+    choices: Mapping[str, Any] | None = None,
+    output: Path | None = None,
+    sweep: Path | None = None,
+) -> Config:
+    """Hold a composed configuration against the typed sections.
+
+    Args:
+        composed: What Hydra composed, without its own section.
+        overrides: The command-line overrides that led to it.
+        choices: Chosen option per configuration group.
+        output: Hydra's output directory of this job.
+        sweep: Hydra's sweep directory when the job belongs to a multirun.
+
+    Returns:
+        The typed configuration.
+
+    Raises:
+        RequestError: A key does not exist, is missing, or has a value of the wrong type.
+    """
+    from pydantic import TypeAdapter
+
+    try:
+        tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
+    values: dict[str, Any] = dict(tree) if isinstance(tree, dict) else {}
+    resolved = dict(values)
+    hints = get_type_hints(Config)
+    known = set(hints) - _FILLED_IN
+    if unknown := [key for key in values if key not in known]:
+        raise RequestError(
+            f"{unknown[0]} does not exist",
+            expected=f"the top-level keys: {', '.join(sorted(known))}",
+            fix=did_you_mean(unknown[0], known),
+        )
+    extensions = validated("", lambda: TypeAdapter(list[str]).validate_python(values.get("extensions", [])), {})
+    for name, hint in hints.items():
+        section = values.get(name)
+        if not (isinstance(section, dict) and dataclasses.is_dataclass(hint)):
+            continue
+        if hint is Section:
+            values[name] = check_section(name, section, extensions)
+        else:
+            values[name] = _typed(name, hint, section)
+    config: Config = validated("", lambda: TypeAdapter(Config).validate_python(values), dict.fromkeys(known))
+    chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
+    return dataclasses.replace(
+        config, overrides=list(overrides), choices=chosen, output=output or Path(), sweep=sweep, resolved=resolved
+    )
+
+
+def _typed(name: str, kind: Any, section: dict[str, Any]) -> Any:
+    from pydantic import TypeAdapter
+
+    known = dict.fromkeys(field.name for field in dataclasses.fields(kind))
+    return validated(name, lambda: TypeAdapter(kind).validate_python(section), known)
+
+
+@contextmanager
+def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra says of a bad override into one message that names the key and the nearest that exists."""
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+
+    try:
+        yield
+    except MissingConfigException as error:
+        raise _no_such_choice(error) from error
+    except OverrideParseException as error:
+        raise RequestError(
+            "an argument is not an override", got=error.override, expected="key=value", fix="quote special characters: 'key=\"value\"'"
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _no_such_key(verb, overrides, error) from error
+
+
+def _no_such_choice(error: Any) -> RequestError:
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or [])
+    if not group:
+        return RequestError(str(error).splitlines()[0])
+    return RequestError(
+        f"{group}={name} does not exist",
+        expected=f"one of {', '.join(options)}" if options else "",
+        fix=did_you_mean(name, options),
+    )
+
+
+def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> RequestError:
+    text = str(error)
+    named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
+    key = next(filter(None, named.groups()), "") if named else ""
+    if not key:
+        return RequestError(text.splitlines()[0])
+    if any(o.lstrip("+~").startswith(f"{key}=") and not o.startswith(("+", "~")) for o in overrides) and named:
+        nearest = did_you_mean(key, _all_keys(verb))
+        return RequestError(
+            f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
+        )
+    return RequestError(text.splitlines()[0], fix=did_you_mean(key, _all_keys(verb)))
+
+
+def _all_keys(verb: str) -> list[str]:
+    with _hydra() as hydra_compose:
+        tree = OmegaConf.to_container(hydra_compose(config_name=verb), resolve=False)
+
+    def walk(node: Any, prefix: str) -> Iterator[str]:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                path = f"{prefix}.{key}" if prefix else str(key)
+                yield path
+                yield from walk(value, path)
+
+    return [key for key in walk(tree, "") if not key.endswith("_target_")]

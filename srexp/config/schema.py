@@ -1,0 +1,111 @@
+"""The typed sections of a configuration; what is not written here, or in a builder's signature, is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+
+#: Pydantic settings of every section; attached by `typed`.
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A choice that is built: `_target_` and the options that its builder's signature accepts.
+
+    Args:
+        group: Configuration group, for messages.
+        target: Dotted path of the builder.
+        options: Keyword arguments, already converted to the builder's types.
+    """
+
+    group: str
+    target: str
+    options: dict[str, Any]
+
+    def __getattr__(self, key: str) -> Any:
+        """Give an option by its name, as `config.optimizer.lr`."""
+        try:
+            return self.options[key]
+        except KeyError:
+            raise AttributeError(f"{self.group} has no option {key!r}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Length, batches and numerics of training: `conf/trainer`."""
+
+    __pydantic_config__ = STRICT
+
+    epochs: Positive
+    steps_per_epoch: Positive
+    max_minutes: Annotated[float, Field(gt=0)] | None
+    batch_size: Positive
+    patch_size: Annotated[int, Field(ge=8)]
+    patches_per_image: Positive
+    validation_images: Positive
+    validation_size: Annotated[int, Field(ge=16)]
+    test_size: Annotated[int, Field(ge=16)] | None
+    overfit_batches: Positive | None
+    profile: bool
+    patience: Positive | None
+    precision: Literal["auto", "float32", "mixed_bfloat16"]
+    deterministic: bool
+    strategy: Literal["auto", "single", "mirrored"]
+    workers: Positive
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Folders that runs write to: `conf/paths`."""
+
+    __pydantic_config__ = STRICT
+
+    root: Path
+    outputs: Path
+    studies: Path
+    cache: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A whole configuration after it was checked: what `commands` receive."""
+
+    __pydantic_config__ = STRICT
+
+    verb: str
+    seed: Annotated[int, Field(ge=0)]
+    scale: Annotated[int, Field(ge=1, le=8)]
+    experiment_name: Annotated[str, Field(min_length=1)]
+    run_name: str | None
+    tags: dict[str, str]
+    extensions: list[str]
+    dataset: Section
+    degradation: Section
+    augmentation: Section
+    model: Section
+    loss: Section
+    optimizer: Section
+    schedule: Section
+    protocol: Section
+    tracking: Section
+    trainer: Trainer
+    paths: Paths
+    overrides: list[str] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
+    output: Path = Path()
+    sweep: Path | None = None
+    resolved: dict[str, Any] = field(default_factory=dict)
+
+
+#: Arguments that a command hands to a builder at run time; they are no configuration keys.
+RUNTIME: dict[str, frozenset[str]] = {
+    "model": frozenset({"scale", "channels"}),
+    "dataset": frozenset({"cache_dir"}),
+}

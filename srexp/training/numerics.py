@@ -1,0 +1,88 @@
+"""Seeds, determinism, precision and devices: what must be set before a model is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def prepare(*, seed: int, deterministic: bool) -> None:
+    """Seed Python, NumPy and TensorFlow, and let a GPU take memory as it needs it.
+
+    Args:
+        seed: Seed of initial weights; batches have their own, from (seed, epoch, step).
+        deterministic: Whether TensorFlow must choose operations that repeat to the last bit.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def resolve_precision(precision: str) -> str:
+    """Choose a Keras dtype policy.
+
+    Args:
+        precision: `float32`, `mixed_bfloat16` or `auto`.
+
+    Returns:
+        For `auto`, `mixed_bfloat16` where a GPU or the processor computes in bfloat16 (AVX-512 BF16, AMX), else `float32`:
+        elsewhere bfloat16 is emulated and slower.
+    """
+    if precision != "auto":
+        return precision
+    import tensorflow as tf
+
+    return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") or _processor_has_bfloat16() else "float32"
+
+
+def _processor_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    if not cpuinfo.is_file():
+        return False
+    with cpuinfo.open(encoding="utf-8") as lines:
+        flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(_BFLOAT16_FLAGS & set(flags.split()))
+
+
+@contextmanager
+def policy(name: str) -> Iterator[None]:
+    """Build models under a Keras dtype policy, and restore the one before.
+
+    Args:
+        name: A policy, such as `mixed_bfloat16`.
+    """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def strategy_scope(strategy: str) -> Any:
+    """Give the scope in which a model is built and compiled.
+
+    Args:
+        strategy: `single`, `mirrored`, or `auto`: mirrored where there are several GPUs.
+
+    Returns:
+        A context manager.
+    """
+    import contextlib
+
+    import tensorflow as tf
+
+    gpus = tf.config.list_logical_devices("GPU")
+    if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
+        return tf.distribute.MirroredStrategy().scope()
+    return contextlib.nullcontext()
