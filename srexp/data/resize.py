@@ -1,0 +1,154 @@
+"""Bicubic resizing as MATLAB's `imresize` does it, the literature's standard for making `low` from `high`.
+
+R. G. Keys: Cubic convolution interpolation for digital image processing. IEEE Trans. ASSP 29(6), 1981,
+https://doi.org/10.1109/TASSP.1981.1163711, with a = -0.5; widened by 1/scale when the image shrinks (antialiasing).
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.errors import RequestError
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+REACH = 2  # Keys' kernel is zero from here on, in pixels of the coarser grid
+
+
+def resize(
+    image: npt.ArrayLike,
+    *,
+    scale: Fraction | float | None = None,
+    size: tuple[int, int] | None = None,
+    antialias: bool = True,
+) -> Pixels:
+    """Resize an image like MATLAB's `imresize(image, scale, "bicubic")`.
+
+    The position of every weight is computed in whole numbers, and the weights are summed in one fixed order. So a
+    region cut out of an image, with enough around it, gives the same bits as the whole image does.
+
+    Args:
+        image: (h, w, c), any real type and range; computed in float32.
+        scale: Output size divided by input size, the same for both axes; the size is rounded up.
+        size: Output (h, w) instead of `scale`, the axes then having a scale each.
+        antialias: Widen the kernel when shrinking, so that details too fine for the output vanish and do not fold over.
+
+    Returns:
+        The resized image, (h', w', c), float32. Bicubic weights are partly negative: values may lie outside the
+        input's range.
+
+    Raises:
+        RequestError: Not an image, or not exactly one of `scale` and `size`, or not positive.
+
+    Example:
+        >>> resize(np.ones((5, 7, 1)), scale=Fraction(2, 3)).shape
+        (4, 5, 1)
+    """
+    pixels = np.asarray(image, dtype=np.float32)
+    if pixels.ndim != 3 or 0 in pixels.shape:  # noqa: PLR2004 (h, w, c)
+        raise RequestError("resize takes one image", got=pixels.shape, expected="an array (h, w, c) that is not empty")
+    for axis, (length, ratio) in enumerate(_targets(pixels.shape[:2], scale, size)):
+        if length != pixels.shape[axis] or ratio != 1:
+            pixels = _along(pixels, axis, bicubic_weights(pixels.shape[axis], length, ratio, antialias))
+    return pixels
+
+
+@lru_cache(maxsize=64)
+def bicubic_weights(length: int, resized: int, scale: Fraction, antialias: bool) -> csr_array:
+    """Give the weights of every output pixel along one axis.
+
+    Args:
+        length: Input pixels.
+        resized: Output pixels.
+        scale: Distance of output pixels in reciprocal input pixels.
+        antialias: Widen the kernel when `scale` is below 1.
+
+    Returns:
+        Sparse (resized, length), float32, rows summing to 1. An input pixel that a border mirrors into a row stands
+        there twice.
+    """
+    from scipy.sparse import csr_array
+
+    p, q = scale.numerator, scale.denominator
+    widening = Fraction(1) / scale if antialias and scale < 1 else Fraction(1)
+    # Output pixel x has its centre at (x + 1/2) / scale - 1/2 = centre / (2 p).
+    centre = (2 * np.arange(resized, dtype=np.int64) + 1) * q - p
+    reach = REACH * widening * 2 * p
+    taps = -(-2 * REACH * widening.numerator // widening.denominator) + 1
+    first = (centre - int(reach)) // (2 * p)
+    columns = first[:, None] + np.arange(taps)
+    distance = (centre[:, None] - columns * (2 * p)) / float(2 * p * widening)
+    weights = cubic(distance)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return csr_array(
+        (weights.astype(np.float32).ravel(), mirrored(columns.ravel(), length), np.arange(resized + 1) * taps),
+        shape=(resized, length),
+    )
+
+
+def cubic(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Evaluate Keys' cubic convolution kernel, a = -1/2 (equation 15 of the paper).
+
+    Args:
+        distance: Distances from the centre, any shape, in pixels of the coarser grid.
+
+    Returns:
+        The kernel's values, of the same shape.
+
+    Example:
+        >>> cubic(np.array([0.0, 0.5, 1.0, 1.5, 2.0])).tolist()
+        [1.0, 0.5625, 0.0, -0.0625, 0.0]
+    """
+    x = np.abs(distance)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x < REACH, far, 0.0))
+
+
+def mirrored(index: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]:
+    """Fold indices beyond an axis back into it, the border pixel twice: ... 1 0 | 0 1 2 | 2 1 ...
+
+    Args:
+        index: Any whole numbers.
+        length: Length of the axis.
+
+    Returns:
+        Indices in 0 ... length - 1, of the same shape.
+
+    Example:
+        >>> mirrored(np.arange(-3, 6), 3).tolist()
+        [2, 1, 0, 0, 1, 2, 2, 1, 0]
+    """
+    folded = index % (2 * length)
+    return np.minimum(folded, 2 * length - 1 - folded)
+
+
+def _targets(
+    shape: tuple[int, ...], scale: Fraction | float | None, size: tuple[int, int] | None
+) -> list[tuple[int, Fraction]]:
+    """Give the output length and the exact scale of both axes."""
+    if (scale is None) == (size is None):
+        raise RequestError("resize takes either scale or size", got={"scale": scale, "size": size})
+    if size is not None:
+        if min(size) < 1:
+            raise RequestError("resize cannot make an empty image", got=size, expected="a size of at least (1, 1)")
+        return [(new, Fraction(new, old)) for new, old in zip(size, shape, strict=True)]
+    # A float such as 1/3 is the nearest to a fraction that was meant exactly.
+    exact = Fraction(scale or 0).limit_denominator(10**6)
+    if exact <= 0:
+        raise RequestError("resize has no scale", got=scale, expected="a number above 0")
+    return [(-(-old * exact.numerator // exact.denominator), exact) for old in shape]
+
+
+def _along(pixels: Pixels, axis: int, weights: csr_array) -> Pixels:
+    """Apply weights along one axis of an image."""
+    moved = np.ascontiguousarray(np.moveaxis(pixels, axis, 0))
+    resized = weights @ moved.reshape(len(moved), -1)
+    return np.moveaxis(resized.reshape(-1, *moved.shape[1:]), 0, axis)
