@@ -1,0 +1,114 @@
+"""VDSR: a deep stack of small convolutions that predicts what bicubic interpolation lacks.
+
+J. Kim, J. K. Lee, K. M. Lee: Accurate image super-resolution using very deep convolutional networks. CVPR 2016,
+https://arxiv.org/abs/1511.04587
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from srexp.errors import RequestError
+from srexp.models.bicubic import begin
+
+if TYPE_CHECKING:
+    import keras
+
+
+def build(
+    scale: int,
+    channels: int,
+    *,
+    depth: int = 20,
+    width: int = 64,
+    start: Literal["copy", "paper"] = "copy",
+    name: str = "vdsr",
+) -> "keras.Model":
+    """Build VDSR: `depth` convolutions of 3 x 3, whose output is added to the bicubic image (section 3 of the paper).
+
+    Args:
+        scale: How many times larger the restored image is; bicubic interpolation comes first.
+        channels: 1 (grey) or 3 (colour).
+        depth: Convolutions, the first and the last included.
+        width: Filters of each hidden layer; even for `start=copy`.
+        start: Initial weights. `copy`: orthogonal layers in mirrored pairs and a zero last layer, so that training
+            begins at bicubic quality and the gradient reaches every layer undiminished. `paper`: He normal
+            (section 5.2).
+        name: Name of the network.
+
+    Returns:
+        A network `(n, h, w, c)` -> `(n, h * scale, w * scale, c)`, float32; 665,921 weights for 20 x 64, one channel.
+
+    Raises:
+        RequestError: `depth` or `width` is too small, or `width` is odd with `start=copy`.
+
+    Example:
+        >>> build(scale=2, channels=1).count_params()
+        665921
+    """
+    import keras
+
+    check_size(depth, width, start)
+    low, enlarged = begin(scale, channels)
+    features = enlarged
+    for number in range(1, depth):
+        hidden = keras.layers.Conv2D(
+            width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"hidden_{number:02d}"
+        )
+        features = hidden(features)
+    # float32: the sum with the image needs more than the 8 significant bits of bfloat16.
+    residual = keras.layers.Conv2D(
+        channels, 3, padding="same", kernel_initializer="he_normal", dtype="float32", name="residual"
+    )(features)
+    restored = keras.layers.Add(dtype="float32", name="restored")([enlarged, residual])
+    model = keras.Model(low, restored, name=name)
+    if start == "copy":
+        look_linear(model)
+    return model
+
+
+def look_linear(model: "keras.Model") -> None:
+    """Make the stack of ReLU layers an orthogonal linear map, followed by a last layer of zeros.
+
+    Each layer computes `W x` and `-W x` and the next one subtracts the two halves, so ReLU loses nothing and the
+    gradient doesn't shatter (D. Balduzzi et al., The shattered gradients problem, ICML 2017). W is orthogonal and sits
+    in the centre of the kernel (L. Xiao et al., Dynamical isometry and a mean field theory of CNNs, ICML 2018).
+
+    Args:
+        model: VDSR as built; its weights change in place.
+    """
+    import keras
+    import numpy as np
+
+    *hidden, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    for number, layer in enumerate(hidden):
+        kernel, bias = layer.get_weights()
+        if number == 0:
+            half = kernel[..., : kernel.shape[-1] // 2]
+            # Sum zero over the image: the features answer to structure, not to brightness.
+            half = half - half.mean(axis=(0, 1), keepdims=True)
+            layer.set_weights([np.concatenate([half, -half], axis=-1), bias])
+        else:
+            size = kernel.shape[-1] // 2
+            mix = np.asarray(keras.initializers.Orthogonal()((size, size)))
+            kernel[:] = 0
+            kernel[1, 1] = np.block([[mix, -mix], [-mix, mix]])
+            layer.set_weights([kernel, bias])
+    last.set_weights([np.zeros_like(weights) for weights in last.get_weights()])
+
+
+def check_size(depth: int, width: int, start: str) -> None:
+    """Refuse a stack that cannot be built.
+
+    Args:
+        depth: Convolutions.
+        width: Filters of each hidden layer.
+        start: Initial weights.
+
+    Raises:
+        RequestError: Too small, or an odd width that cannot be mirrored.
+    """
+    if depth < 2:  # noqa: PLR2004 a first and a last layer
+        raise RequestError("model.depth is too small", got=depth, expected="2 or more", fix="model.depth=20")
+    if width < 1 or (start == "copy" and width % 2):
+        raise RequestError(
+            "model.width cannot be built", got=width, expected="an even number for start=copy", fix="model.width=64"
+        )

@@ -1,0 +1,1 @@
+"""Training: what is minimised, how weights move, and the loop around it."""

@@ -1,0 +1,83 @@
+"""What training minimises, in 8-bit grey levels: 1.0 in [0, 1] is 255 levels.
+
+The scale is not cosmetic. On [0, 1] a good network's squared error is about 1e-5 and its gradients are as small as
+Adam's epsilon, which then decides the steps in place of the gradient.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from keras import KerasTensor
+
+GREY_LEVELS = 255.0
+
+Loss: TypeAlias = "Callable[[KerasTensor, KerasTensor], KerasTensor]"
+"""Targets and outputs, both (n, h, w, c) in [0, 1], to one value per pixel, (n, h, w)."""
+
+
+def mse() -> Loss:
+    """Mean squared error, the loss of SRCNN and VDSR and the one that PSNR measures.
+
+    Returns:
+        A Keras loss in squared grey levels; `10 log10(255^2 / loss)` is the PSNR in dB.
+
+    Example:
+        >>> import numpy as np
+        >>> float(mse()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
+        4.0
+    """
+
+    def mean_squared_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
+        return _per_pixel(lambda error: error * error, high, restored)
+
+    return mean_squared_error
+
+
+def l1() -> Loss:
+    """Mean absolute error: outliers weigh less than with `mse` and edges come out sharper (Lim et al. 2017, EDSR).
+
+    Returns:
+        A Keras loss in grey levels.
+
+    Example:
+        >>> import numpy as np
+        >>> float(l1()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
+        2.0
+    """
+
+    def mean_absolute_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
+        return _per_pixel(abs, high, restored)
+
+    return mean_absolute_error
+
+
+def charbonnier(epsilon: float = 0.255) -> Loss:
+    """Charbonnier loss sqrt(error^2 + epsilon^2): `l1` with a smooth minimum (Lai et al. 2017, LapSRN, equation 3).
+
+    Args:
+        epsilon: Error in grey levels below which the loss is quadratic; 0.255 is the paper's 1e-3 on [0, 1].
+
+    Returns:
+        A Keras loss in grey levels.
+
+    Example:
+        >>> import numpy as np
+        >>> float(charbonnier(epsilon=4.0)(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 3 / 255))[0, 0, 0])
+        5.0
+    """
+
+    def charbonnier_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
+        return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5, high, restored)
+
+    return charbonnier_error
+
+
+def _per_pixel(
+    cost: "Callable[[KerasTensor], KerasTensor]", high: "KerasTensor", restored: "KerasTensor"
+) -> "KerasTensor":
+    """Apply a cost to the error in grey levels and average it over the channels."""
+    from keras import ops
+
+    error = (ops.cast(restored, "float32") - ops.cast(high, "float32")) * GREY_LEVELS
+    return ops.mean(cost(error), axis=-1)

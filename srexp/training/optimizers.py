@@ -1,0 +1,126 @@
+"""Optimizers, each a thin builder over Keras's own.
+
+`lr` is the peak learning rate; a schedule multiplies it step by step. Gradients come from losses in 8-bit grey levels.
+"""
+
+from typing import TYPE_CHECKING
+
+from srexp.errors import RequestError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def adam(
+    lr: float,
+    *,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    clip_norm: float | None = None,
+) -> "keras.Optimizer":
+    """Build Adam (Kingma and Ba 2015).
+
+    Args:
+        lr: Peak learning rate, above 0.
+        beta_1: Decay of the mean of the gradients, 0 to 1.
+        beta_2: Decay of the mean of their squares, 0 to 1.
+        epsilon: Added to the root of that mean.
+        clip_norm: Largest norm of all gradients together; None leaves them alone.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        RequestError: `lr` or `clip_norm` isn't above 0.
+
+    Example:
+        >>> adam(lr=1e-3).name
+        'adam'
+    """
+    import keras
+
+    _check(lr, clip_norm=clip_norm)
+    return keras.optimizers.Adam(lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm)
+
+
+def adamw(
+    lr: float,
+    *,
+    weight_decay: float = 0.004,
+    beta_1: float = 0.9,
+    beta_2: float = 0.999,
+    epsilon: float = 1e-7,
+    clip_norm: float | None = None,
+) -> "keras.Optimizer":
+    """Build AdamW: Adam with a weight decay of its own (Loshchilov and Hutter 2019).
+
+    Args:
+        lr: Peak learning rate, above 0.
+        weight_decay: Share of a weight, times the learning rate, that each step takes away. Biases are decayed, too.
+        beta_1: Decay of the mean of the gradients, 0 to 1.
+        beta_2: Decay of the mean of their squares, 0 to 1.
+        epsilon: Added to the root of that mean.
+        clip_norm: Largest norm of all gradients together; None leaves them alone.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        RequestError: `lr` or `clip_norm` isn't above 0.
+
+    Example:
+        >>> adamw(lr=1e-3).weight_decay
+        0.004
+    """
+    import keras
+
+    _check(lr, clip_norm=clip_norm)
+    return keras.optimizers.AdamW(
+        lr, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm
+    )
+
+
+def sgd(
+    lr: float,
+    *,
+    momentum: float = 0.9,
+    weight_decay: float | None = 1e-4,
+    theta: float | None = None,
+) -> "keras.Optimizer":
+    """Build stochastic gradient descent; with `theta`, VDSR's adjustable gradient clipping.
+
+    Args:
+        lr: Peak learning rate, above 0.
+        momentum: Share of the last step that the next one keeps; VDSR has 0.9.
+        weight_decay: Share of a weight, times the learning rate, that each step takes away; VDSR has 1e-4.
+        theta: Gradients are clipped to [-theta / lr, theta / lr] with the learning rate of the step, so `theta` is the
+            largest movement of a weight in one step, before momentum (Kim et al. 2016, section 3.2). None: no clipping.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        RequestError: `lr` or `theta` isn't above 0.
+
+    Example:
+        >>> sgd(lr=0.1, theta=1e-3).theta
+        0.001
+    """
+    import keras
+
+    _check(lr, theta=theta)
+    if theta is None:
+        return keras.optimizers.SGD(lr, momentum=momentum, weight_decay=weight_decay)
+    from srexp.training.clipped_sgd import ClippedSGD
+
+    return ClippedSGD(learning_rate=lr, momentum=momentum, weight_decay=weight_decay, theta=theta)
+
+
+def _check(lr: float, **bounds: float | None) -> None:
+    """Refuse values with which nothing would be learnt."""
+    for key, value in {"lr": lr, **bounds}.items():
+        if value is not None and value <= 0:
+            raise RequestError(
+                f"optimizer.{key} isn't positive", got=value, expected="above 0", fix=f"optimizer.{key}=1e-3"
+            )
