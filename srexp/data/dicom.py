@@ -1,0 +1,169 @@
+"""DICOM: any transfer syntax that pydicom and its plugins decode, brought to unsigned values with white on top.
+
+The steps of PS3.3 C.7.6.3 and C.11 are applied in their order: stored value, modality LUT, window, polarity. A
+rescale slope and intercept only relabel the stored range, so a positive slope changes nothing and a negative one
+turns the range over. Overlays are not part of the image. No text of a file leaves this module.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.encaps import get_frame
+from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels.utils import as_pixel_options
+from pydicom.uid import RLELossless
+
+from srexp.data.codestream import claim_of
+from srexp.data.dicom_grey import grey, stored_values
+from srexp.data.dicom_header import Header, quiet, read_header
+from srexp.data.image import Intensity, Stored, UnreadableImageError, refusing, stored, stretch
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """Read the size off the header.
+
+    Args:
+        path: A DICOM file.
+
+    Returns:
+        Height and width.
+
+    Raises:
+        UnreadableImageError: No image that can be used, and why.
+    """
+    with path.open("rb") as file:
+        header = read_header(file)
+    return header.rows, header.columns
+
+
+def frames_of(path: Path) -> int:
+    """Count the frames, from the header.
+
+    Args:
+        path: A DICOM file.
+
+    Returns:
+        At least 1.
+
+    Raises:
+        UnreadableImageError: No image that can be used, and why.
+    """
+    with path.open("rb") as file:
+        return read_header(file).frames
+
+
+def patient_of(path: Path) -> str:
+    """Give the patient of a file. It identifies a person: it may group images and must go nowhere else.
+
+    Args:
+        path: A DICOM file.
+
+    Returns:
+        Issuer and value of PatientID.
+
+    Raises:
+        UnreadableImageError: There is none.
+    """
+    quiet()
+    with path.open("rb") as file, refusing("damaged DICOM header"):
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
+        patient = str(header.get("PatientID") or "").strip()
+        if not patient:
+            raise UnreadableImageError(
+                "has no PatientID (0010,0020)", fix="dataset.patients=null, a pattern or a CSV file"
+            )
+        return f"{str(header.get('IssuerOfPatientID') or '').strip()}/{patient}"
+
+
+def read(path: Path, frame: int, intensity: Intensity) -> Stored:
+    """Decode one frame.
+
+    Args:
+        path: A DICOM file.
+        frame: Which frame, from 0.
+        intensity: `bits` keeps the stored range (or that of the modality LUT), `window` clips to the VOI window or
+            LUT and requantises to the stored bits, `percentile` stretches the image. Colour is never windowed.
+
+    Returns:
+        The image; MONOCHROME1 is turned over, padding has the darkest value, colours are red, green, blue.
+
+    Raises:
+        UnreadableImageError: No image that can be used, and why.
+    """
+    with path.open("rb") as file:
+        header = read_header(file)
+        if not 0 <= frame < header.frames:
+            raise UnreadableImageError(f"has no frame {frame}")
+        decoded = _decode(file, header, frame)
+    if header.photometric == "PALETTE COLOR":
+        return _palette(decoded, header, intensity)
+    values = stored_values(decoded, header)
+    if header.samples == 1:
+        return grey(values, header, frame, intensity)
+    return _finish(values, header.bits, header, intensity)
+
+
+def _decode(file: BinaryIO, header: Header, frame: int) -> npt.NDArray[np.generic]:
+    """Decode one frame as it is encoded, (h, w) or (h, w, 3), after checking that its data are all there."""
+    with refusing(f"damaged, truncated or undecodable pixel data ({header.syntax.name})"):
+        options: dict[str, Any] = as_pixel_options(header.dataset, correct_unused_bits=False)
+        decoder = get_decoder(header.syntax)
+        if "PixelData" in header.dataset:
+            return decoder.as_array(header.dataset, index=frame, **options)[0]
+        if header.syntax.is_encapsulated:
+            _check_codestream(file, header, frame, options)
+        else:
+            _check_length(file, header)
+        options |= {"transfer_syntax_uid": header.syntax, "pixel_keyword": "PixelData", "pixel_vr": header.pixel_vr}
+        return decoder.as_array(file, index=frame, **options)[0]
+
+
+def _check_length(file: BinaryIO, header: Header) -> None:
+    """Refuse an uncompressed image that the file is too short for, before an array of its size is made."""
+    halved = header.photometric == "YBR_FULL_422"
+    samples = 2 if halved else header.samples
+    expected = header.frames * header.rows * header.columns * samples * header.bits_allocated // 8
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    if left < expected:
+        raise UnreadableImageError(f"is truncated: {left:,} bytes of pixel data where {expected:,} are needed")
+
+
+def _check_codestream(file: BinaryIO, header: Header, frame: int, options: dict[str, Any]) -> None:
+    """Refuse a compressed frame that is another image than the header says."""
+    encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=options.get("extended_offsets"))
+    claim = claim_of(encoded)
+    if claim is None:
+        if header.syntax != RLELossless:
+            raise UnreadableImageError(f"holds a frame that is not {header.syntax.name}")
+        return
+    if (claim.rows, claim.columns, claim.components) != (header.rows, header.columns, header.samples):
+        raise UnreadableImageError(
+            f"has a compressed frame of {claim.rows} x {claim.columns} x {claim.components}, "
+            f"where the header says {header.rows} x {header.columns} x {header.samples}"
+        )
+    if claim.signed and not header.signed:
+        raise UnreadableImageError(
+            "contradicts itself: signed compressed values, unsigned Pixel Representation (0028,0103)"
+        )
+
+
+def _palette(indices: npt.NDArray[np.generic], header: Header, intensity: Intensity) -> Stored:
+    """Look the colours up (PS3.3 C.7.6.3.1.5)."""
+    with refusing("damaged palette"):
+        colours = apply_color_lut(indices, header.dataset)
+        bits = int(header.dataset.RedPaletteColorLookupTableDescriptor[2])
+        if colours.shape[-1] != 3 or bits not in (8, 16):  # noqa: PLR2004
+            raise UnreadableImageError(f"has a palette of {colours.shape[-1]} colours with {bits} bits")
+    return _finish(colours, bits, header, intensity)
+
+
+def _finish(colours: npt.NDArray[np.generic], bits: int, header: Header, intensity: Intensity) -> Stored:
+    if intensity == "percentile":
+        return stretch(colours, bits, lossy=header.lossy)
+    return stored(colours, bits, lossy=header.lossy)

@@ -1,0 +1,226 @@
+"""From a data set to entries in splits: every image is decoded once and checked before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
+from srexp.data.index import Found
+from srexp.data.manifest import fingerprint, manifest_rows, project_salt
+from srexp.data.memory import Memory
+from srexp.data.read import read_image, shape_of
+from srexp.data.scan import Progress, Scan
+from srexp.data.source import SPLITS, Entry, Facts, Item, Source, Split
+from srexp.data.split import draw_splits
+from srexp.errors import RequestError
+
+_PROBED = 200
+_LISTED = 200
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready for training.
+
+    Args:
+        entries: The images of each split, `train`, `validation` and `test`.
+        fingerprint: One number for content and split, see `srexp.data.manifest.fingerprint`.
+        skipped: Key and reason of each file that was left out.
+        channel: What `read` converts to.
+        intensity: How values become a range.
+        salt: Secret of this project, for the hashes of patients.
+        memory: The images used last.
+    """
+
+    entries: dict[Split, list[Entry]]
+    fingerprint: str
+    skipped: list[tuple[str, str]]
+    channel: Channel
+    intensity: Intensity
+    salt: str
+    memory: Memory
+
+    def read(self, entry: Entry) -> Stored:
+        """Give an image in the channel that is trained; safe to call from several threads.
+
+        Args:
+            entry: Which image.
+
+        Returns:
+            The image, decoded unless it is still in memory.
+
+        Raises:
+            UnreadableImageError: The file has gone or changed since the scan.
+        """
+        return self.memory.get(
+            entry.sha256, lambda: to_channel(read_image(entry.path, entry.frame, self.intensity), self.channel)
+        )
+
+    def manifest(self) -> list[dict[str, str | int | bool]]:
+        """Describe each image, its patient as a salted hash.
+
+        Returns:
+            See `srexp.data.manifest.manifest_rows`.
+        """
+        return manifest_rows([entry for split in SPLITS for entry in self.entries[split]], self.salt)
+
+
+def prepare(
+    source: Source,
+    *,
+    seed: int,
+    channel: Channel,
+    scale: int,
+    patch_size: int,
+    cache_dir: Path | None = None,
+    facts: Callable[[Stored], Facts] | None = None,
+    progress: Progress | None = None,
+    all_in: Split | None = None,
+) -> Prepared:
+    """List, decode and check the images of a data set, and draw its splits.
+
+    Args:
+        source: The data set.
+        seed: Draws the split.
+        channel: What `Prepared.read` converts to.
+        scale: Images are cropped to a multiple of it before they are compared with `patch_size`.
+        patch_size: Smallest height and width, in high-resolution pixels.
+        cache_dir: Keeps what the scan found; nothing is kept when None.
+        facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
+        progress: Called with the number of images done and their total.
+        all_in: Puts every image into this split instead of drawing or taking one, to score a whole data set.
+
+    Returns:
+        The prepared data set.
+
+    Raises:
+        RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
+    """
+    items = source.items()
+    memory = Memory(source.memory_mb * 2**20)
+    scan = Scan(source.intensity, channel, memory, facts)
+    found, refused = scan.run(items, cache_dir, progress)
+    good = []
+    for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
+        if _fits(result.height, result.width, scale, patch_size):
+            good.append((item, result))
+        else:
+            refused.append((item.key, _too_small(result.height, result.width, scale, patch_size)))
+    if refused and (source.on_error == "fail" or not good):
+        raise _refusal(refused, len(items))
+    entries = _split(good, source, seed, all_in)
+    return Prepared(
+        entries=entries,
+        fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
+        skipped=refused,
+        channel=channel,
+        intensity=source.intensity,
+        salt=project_salt(cache_dir),
+        memory=memory,
+    )
+
+
+def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
+    """Check what can be told in a moment: the files are there, patients suffice, headers are sound and large enough.
+
+    Args:
+        source: The data set.
+        patch_size: Smallest height and width, in high-resolution pixels.
+        scale: See `prepare`.
+
+    Raises:
+        RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
+    """
+    items = source.items()
+    if any(item.split is None for item in items):
+        draw_splits([item.patient for item in items], _fractions(source), seed=0)
+    refused = []
+    step = -(-len(items) // _PROBED)
+    for item in items[::step]:
+        try:
+            height, width = shape_of(item.path)
+        except UnreadableImageError as error:
+            refused.append((item.key, error.told()))
+            continue
+        if not _fits(height, width, scale, patch_size):
+            refused.append((item.key, _too_small(height, width, scale, patch_size)))
+    if refused and source.on_error == "fail":
+        raise _refusal(refused, len(items))
+
+
+def _split(
+    good: Sequence[tuple[Item, Found]], source: Source, seed: int, all_in: Split | None
+) -> dict[Split, list[Entry]]:
+    drawn: dict[str, Split] = {}
+    if all_in is None and any(item.split is None for item, _ in good):
+        drawn = draw_splits([item.patient for item, _ in good], _fractions(source), seed)
+    entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
+    for item, found in good:
+        split = all_in or item.split or drawn[item.patient]
+        entries[split].append(_entry(item, split, found))
+    lacking = [split for split in SPLITS if not entries[split]]
+    if lacking and all_in is None:
+        raise RequestError(
+            f"no image is left for {' and '.join(lacking)}",
+            got=f"{len(good)} images",
+            expected="at least one image in each of training, validation and test",
+            fix="raise dataset.limit, or mend the files that were skipped",
+        )
+    return entries
+
+
+def _entry(item: Item, split: Split, found: Found) -> Entry:
+    return Entry(
+        key=item.key,
+        path=item.path,
+        frame=item.frame,
+        patient=item.patient,
+        split=split,
+        height=found.height,
+        width=found.width,
+        channels=found.channels,
+        bits=found.bits,
+        lossy=found.lossy,
+        sha256=found.sha256,
+        facts=found.facts,
+    )
+
+
+def _fractions(source: Source) -> tuple[float, float, float]:
+    if len(source.fractions) != len(SPLITS):
+        raise RequestError(
+            "dataset.fractions has not three numbers",
+            got=list(source.fractions),
+            expected="shares of training, validation and test images",
+            fix="dataset.fractions=[0.8,0.1,0.1]",
+        )
+    train, validation, test = source.fractions
+    return train, validation, test
+
+
+def _fits(height: int, width: int, scale: int, patch_size: int) -> bool:
+    return min(height // scale, width // scale) * scale >= patch_size
+
+
+def _too_small(height: int, width: int, scale: int, patch_size: int) -> str:
+    """Say what is too small, and the largest patch that would fit."""
+    fitting = min(height // scale, width // scale) * scale
+    cropped = f", {fitting} when cropped to a multiple of scale={scale}," if fitting != min(height, width) else ""
+    return (
+        f"is {height} x {width} pixels{cropped} and so smaller than a patch of {patch_size} x {patch_size} "
+        f"(fix: trainer.patch_size={fitting}, larger images, or dataset.on_error=skip)"
+    )
+
+
+def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
+    """Name every file that can't be used, and why."""
+    lines = [f"  {key}: {reason}" for key, reason in refused[:_LISTED]]
+    if len(refused) > _LISTED:
+        lines.append(f"  and {len(refused) - _LISTED} more")
+    return RequestError(
+        f"{len(refused)} of {total} images can't be used:\n" + "\n".join(lines),
+        expected="images that can be read and hold at least one patch",
+        fix="mend or remove these files, or leave them out with dataset.on_error=skip",
+    )

@@ -1,0 +1,98 @@
+"""What a data set offers before anything is decoded, and what is known of each image afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, TypeAlias
+
+from srexp.data.image import Intensity
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+OnError: TypeAlias = Literal["fail", "skip"]
+Facts: TypeAlias = dict[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image of a data set, not decoded.
+
+    Args:
+        key: Stable and unique name: the path relative to the root, `#3` appended for frame 3 of several.
+        path: The file.
+        frame: Which image of the file, from 0.
+        patient: Whose image it is; may identify a person, so it is never logged or shown as it is.
+        split: The split that the data set fixes, None where it is drawn.
+    """
+
+    key: str
+    path: Path
+    frame: int
+    patient: str
+    split: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image after the scan.
+
+    Args:
+        key: See `Item`.
+        path: See `Item`.
+        frame: See `Item`.
+        patient: See `Item`.
+        split: Where the image belongs.
+        height: Rows.
+        width: Columns.
+        channels: Channels as stored, 1 or 3.
+        bits: Stored bit depth.
+        lossy: Whether the pixels come out of a lossy compression.
+        sha256: Digest of shape, bit depth and stored pixels.
+        facts: What the caller's function found, for the audit.
+    """
+
+    key: str
+    path: Path
+    frame: int
+    patient: str
+    split: Split
+    height: int
+    width: int
+    channels: int
+    bits: int
+    lossy: bool
+    sha256: str
+    facts: Facts = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """A data set: what `prepare` needs to know of it."""
+
+    @property
+    def name(self) -> str:
+        """Name of the data set, part of the experiment's name."""
+
+    @property
+    def attribution(self) -> str:
+        """Whose images these are and under what terms; empty when they are the user's own."""
+
+    @property
+    def intensity(self) -> Intensity:
+        """How values become a range."""
+
+    @property
+    def on_error(self) -> OnError:
+        """What happens to a file that can't be used."""
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory for decoded images."""
+
+    @property
+    def fractions(self) -> Sequence[float]:
+        """Shares of training, validation and test images, where the split is drawn."""
+
+    def items(self) -> list[Item]:
+        """List the images from names and headers, in a stable order; nothing is decoded."""

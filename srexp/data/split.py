@@ -1,0 +1,63 @@
+"""Training, validation and test: whole patients, drawn by the seed alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+from srexp.data.source import SPLITS, Split
+from srexp.errors import RequestError
+
+
+def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], seed: int) -> dict[str, Split]:
+    """Give each patient to one split, so that the shares of images come near the fractions.
+
+    Patients are taken in the order of a hash of seed and name, each for the split that lacks most images, so the
+    result depends on neither the order nor the place of the files. Every split gets at least one patient.
+
+    Args:
+        patients: The patient of each image.
+        fractions: Shares of training, validation and test; positive, summing to 1.
+        seed: Any number; another one draws another split.
+
+    Returns:
+        The split of each patient.
+
+    Raises:
+        RequestError: Fewer patients than splits, or fractions that are none.
+
+    Example:
+        >>> sorted(draw_splits(["a", "b", "b", "c"], (0.8, 0.1, 0.1), seed=0).values())
+        ['test', 'train', 'validation']
+    """
+    _check_fractions(fractions)
+    images = Counter(patients)
+    if len(images) < len(SPLITS):
+        raise RequestError(
+            f"too few patients for a split: {len(images)} with {len(patients)} images",
+            expected=f"at least {len(SPLITS)} patients, one each for training, validation and test",
+            fix="add images of other patients, or check dataset.patients (null: each file is its own patient)",
+        )
+    lacking = {split: fraction * len(patients) for split, fraction in zip(SPLITS, fractions, strict=True)}
+    drawn: dict[str, Split] = {}
+    empty = list(SPLITS)
+    order = sorted(images, key=lambda patient: hashlib.sha256(f"{seed}\n{patient}".encode()).digest())
+    for index, patient in enumerate(order):
+        choices = empty if len(order) - index == len(empty) else SPLITS
+        split = max(choices, key=lacking.__getitem__)
+        drawn[patient] = split
+        lacking[split] -= images[patient]
+        if split in empty:
+            empty.remove(split)
+    return drawn
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if len(fractions) != len(SPLITS) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:  # noqa: PLR2004
+        raise RequestError(
+            "dataset.fractions can't be used",
+            got=list(fractions),
+            expected="three positive shares that sum to 1: training, validation, test",
+            fix="dataset.fractions=[0.8,0.1,0.1]",
+        )
