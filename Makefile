@@ -5,6 +5,7 @@
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
+UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --constraint requirements.txt
 ARGS ?=
 WORKERS ?= logical
 
@@ -35,11 +36,14 @@ clean: ## Remove .venv and caches; runs in mlruns/ stay
 	find srexp tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: pyproject.toml requirements.txt
-	@test -n "$(PYTHON)" || { echo "srexp needs Python 3.11, 3.12 or 3.13 with the venv module; none was found. Name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 2; }
-	@$(PYTHON_IN) -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV) with $(PYTHON); installing takes a few minutes."; $(PYTHON) -m venv --clear $(VENV); }
-	$(PIP) --editable .
+	@test -n "$(PYTHON)" || { echo "srexp needs Python 3.11, 3.12 or 3.13 with venv; none was found." \
+		"Name one: make setup PYTHON=/path/to/python3.12"; exit 2; }
+	@$(PYTHON_IN) -m pip --version >/dev/null 2>&1 || { echo "Creating $(VENV) with $(PYTHON)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "Installing what srexp needs (3 GB on disk, one to a few minutes)"
+	@$(PIP) --quiet uv
+	$(UV) --editable . || $(PIP) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable ".[dev]"
+	$(UV) --editable ".[dev]" || $(PIP) --editable ".[dev]"
 	@touch $@
