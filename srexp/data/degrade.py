@@ -1,8 +1,12 @@
-"""Degradations: the only place where pixels get worse, from `high` to `low`."""
+"""Degradations, the only place where pixels get worse: what they have in common, and the two plainest.
+
+Those that model a machine are in `srexp.data.imaging`, their compositions in `srexp.data.chain`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -76,12 +80,12 @@ class Bicubic:
     def halo(self, scale: int) -> int:
         """Give the reach of the antialiased kernel."""
         require_scale(self.name, scale, largest=8)
-        return 0 if scale == 1 else REACH * scale
+        return reduction_halo(scale)
 
     def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
         """Reduce an image by `scale`."""
         require_scale(self.name, scale, largest=8)
-        return resize(high, scale=1 / scale)
+        return reduced(high, scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +111,31 @@ class Identity:
         """Give back the image."""
         require_scale(self.name, scale, largest=1)
         return high
+
+
+def reduced(high: Pixels, scale: int) -> Pixels:
+    """Reduce an image by antialiased bicubic interpolation.
+
+    Args:
+        high: (h, w, c), float32.
+        scale: Whole factor from 1.
+
+    Returns:
+        (ceil(h / scale), ceil(w / scale), c), float32.
+    """
+    return resize(high, scale=Fraction(1, scale))
+
+
+def reduction_halo(scale: int) -> int:
+    """Give how far `reduced` sees.
+
+    Args:
+        scale: Whole factor from 1.
+
+    Returns:
+        Pixels of the larger image, a multiple of `scale`.
+    """
+    return 0 if scale == 1 else REACH * scale
 
 
 def quantize(pixels: Pixels, bits: int) -> Pixels:

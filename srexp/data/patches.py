@@ -16,9 +16,8 @@ from srexp.errors import RequestError
 from srexp.types import Batch, Pixels, Sample
 
 if TYPE_CHECKING:
-    from srexp.data.prepare import Entry
-
     from srexp.data.image import Stored
+    from srexp.data.source import Entry
 
 # First word of the entropy of a random stream: streams for different uses never meet.
 VISITS, PATCHES, SCORING = range(3)
@@ -113,7 +112,7 @@ class PatchSampler:
     def _visited(self, visit: int) -> Entry:
         """Give the image of a visit, counted from the start of training."""
         order = self._order(visit // len(self._visits))
-        return self._entries[order[visit % len(self._visits)]]
+        return self._entries[int(order[visit % len(self._visits)])]
 
     def _draw_order(self, number: int) -> npt.NDArray[np.int64]:
         """Draw the order of a pass."""
