@@ -39,7 +39,7 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from srexp.config.compose import compose as composed
 
     config, tree = composed(verb, overrides)
-    return execute(dataclasses.replace(config, output=Path(tree.hydra.run.dir)))
+    return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
 
 
 def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:

@@ -6,11 +6,13 @@ Nothing heavy is imported here: `--help` and `check` answer before TensorFlow co
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +22,16 @@ from omegaconf import DictConfig
 from srexp.config.compose import check, explained, presets_last, register_resolvers
 from srexp.config.places import config_home
 from srexp.config.schema import Config
-from srexp.errors import Interrupted, RequestError, SrexpError, did_you_mean
+from srexp.errors import RequestError, SrexpError, did_you_mean
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
     "train": "compose, train, evaluate, track, register the best-validation model (also without a verb)",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
+    "ui": "MLflow UI over the project's store, on the loopback address",
 }
 FAILURE = "failure.json"
+INTERRUPTED = 130
 
 logger = logging.getLogger(__name__)
 
@@ -46,40 +50,53 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         0 done; 1 the work failed; 2 the request was wrong; 130 interrupted.
     """
-    full_error = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    # Hydra otherwise prints errors itself and exits with 1; here they become one message and a code.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         verb, overrides = _split(arguments)
         return _Application(verb, overrides).run()
     except SrexpError as error:
-        if full_error:
+        if _full_error():
             raise
         _say(str(error))
         return error.exit_code
-    except (KeyboardInterrupt, Interrupted):
+    except KeyboardInterrupt:
         _say("interrupted")
-        return Interrupted.exit_code
+        return INTERRUPTED
+
+
+def _full_error() -> bool:
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+@contextmanager
+def _errors_reach_us() -> Iterator[None]:
+    """Keep Hydra from printing errors itself and exiting with 1: here they become one message and a code."""
+    from hydra._internal import utils
+
+    report = utils.run_and_report
+    utils.run_and_report = lambda function: function()
+    try:
+        yield
     finally:
-        if not full_error:
-            del os.environ["HYDRA_FULL_ERROR"]
+        utils.run_and_report = report
 
 
 def execute(config: Config) -> dict[str, Any]:
     """Run the command of a checked configuration and write its `result.json`.
 
     Args:
-        config: A configuration whose `output` folder is set.
+        config: A configuration whose `run_dir` is set.
 
     Returns:
         What the command returns, as it is written.
     """
-    config.output.mkdir(parents=True, exist_ok=True)
-    (config.output / FAILURE).unlink(missing_ok=True)
+    # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    config.run_dir.mkdir(parents=True, exist_ok=True)
+    (config.run_dir / FAILURE).unlink(missing_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
     result: dict[str, Any] = command.run(config)
     text = json.dumps(result, indent=2, allow_nan=False)
-    (config.output / "result.json").write_text(text + "\n", encoding="utf-8")
+    (config.run_dir / "result.json").write_text(text + "\n", encoding="utf-8")
     return result
 
 
@@ -90,7 +107,10 @@ class SweepFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
-        SweepFolder.last = Path(config.hydra.sweep.dir)
+        from srexp.commands.multirun import DRIVER
+
+        SweepFolder.last = Path(config.hydra.sweep.dir).resolve()
+        os.environ[DRIVER] = str(os.getpid())
 
 
 class _Application:
@@ -102,22 +122,32 @@ class _Application:
     def run(self) -> int:
         import hydra
 
-        register_resolvers()
+        register_resolvers(VERBS)
         SweepFolder.last = None
+        _single_failure.clear()
         app = hydra.main(version_base="1.3", config_path=str(config_home() / "conf"), config_name=self.verb)(_job)
         program, sys.argv = sys.argv, [sys.argv[0], *self.overrides]
+        status = "KILLED"
         try:
-            with explained(self.verb, self.overrides):
+            with _errors_reach_us(), explained(self.verb, self.overrides):
                 app()
+            for failure in _single_failure:
+                raise failure
+            code = _report_failures(SweepFolder.last) if SweepFolder.last else 0
+            status = "FAILED" if code else "FINISHED"
         finally:
             sys.argv = program
             if SweepFolder.last:
-                _close_multirun(SweepFolder.last)
-        return _report_failures(SweepFolder.last) if SweepFolder.last else 0
+                _close_multirun(SweepFolder.last, status)
+        return code
+
+
+#: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.
+_single_failure: list[Exception] = []
 
 
 def _job(composed: DictConfig) -> dict[str, Any] | None:
-    """One job: alone it raises; in a multirun it leaves its failure on disk, so that the other jobs go on."""
+    """One job; in a multirun it leaves its failure on disk, where the driver finds it whatever process ran the job."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -126,27 +156,30 @@ def _job(composed: DictConfig) -> dict[str, Any] | None:
     sweep = Path(hydra.sweep.dir).resolve() if hydra.mode == RunMode.MULTIRUN else None
     try:
         config = check(
-            composed, overrides=hydra.overrides.task, choices=hydra.runtime.choices, output=output, sweep=sweep
+            composed, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=output, sweep=sweep
         )
         return execute(config)
     except SrexpError as error:
-        if sweep is None:
-            raise
-        _leave_failure(output, str(error), error.exit_code, hydra.overrides.task)
+        failure = error
     except Exception as error:
-        logger.exception("unexpected failure")
-        message = f"unexpected {type(error).__name__}: {error}"
-        if sweep is None:
-            log = output / f"{hydra.job.name}.log"
-            raise SrexpError(message, fix=f"the traceback is in {log}; HYDRA_FULL_ERROR=1 shows it here") from error
-        _leave_failure(output, message, 1, hydra.overrides.task)
+        if _full_error():
+            raise
+        logger.info("unexpected failure", exc_info=True)
+        failure = SrexpError(
+            f"unexpected {type(error).__name__}: {error}",
+            fix=f"the traceback is in {output / hydra.job.name}.log; HYDRA_FULL_ERROR=1 shows it here",
+        )
+    if sweep is None:
+        _single_failure.append(failure)
+    else:
+        _leave_failure(output, failure, hydra.overrides.task)
     return None
 
 
-def _leave_failure(output: Path, message: str, code: int, overrides: Sequence[str]) -> None:
-    logger.error(message)
-    failure = {"message": message, "exit_code": code, "overrides": list(overrides)}
-    (output / FAILURE).write_text(json.dumps(failure, indent=2), encoding="utf-8")
+def _leave_failure(output: Path, failure: SrexpError, overrides: Sequence[str]) -> None:
+    logger.info(str(failure))
+    left = {"message": str(failure), "exit_code": failure.exit_code, "overrides": list(overrides)}
+    (output / FAILURE).write_text(json.dumps(left, indent=2), encoding="utf-8")
 
 
 def _report_failures(sweep: Path) -> int:
@@ -156,20 +189,25 @@ def _report_failures(sweep: Path) -> int:
     return max((int(failure["exit_code"]) for failure in failures), default=0)
 
 
-def _close_multirun(sweep: Path) -> None:
+def _close_multirun(sweep: Path, status: str) -> None:
     from srexp.commands import multirun
 
-    multirun.close(sweep)
+    multirun.close(sweep, status)
 
 
 def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Take the verb off the arguments; a bare word that is no verb is refused before Hydra reads it."""
     words = list(arguments)
-    if words and words[0] in VERBS:
-        return words[0], words[1:]
-    if words and not words[0].startswith(("-", "+", "~")) and "=" not in words[0]:
+    leading = list(itertools.takewhile(lambda word: "=" not in word, words))
+    if verb := next((word for word in leading if word in VERBS), None):
+        words.remove(verb)
+        return verb, words
+    if leading and not leading[0].startswith(("-", "+", "~")):
         raise RequestError(
-            "there is no such verb", got=words[0], expected=f"one of {', '.join(VERBS)}", fix=did_you_mean(words[0], VERBS)
+            "there is no such verb",
+            got=leading[0],
+            expected=f"one of {', '.join(VERBS)}",
+            fix=did_you_mean(leading[0], VERBS),
         )
     return "train", words
 

@@ -59,9 +59,3 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
-
-
-class Interrupted(BaseException):
-    """The user or the system asked the process to stop: Ctrl-C, SIGTERM or SIGHUP."""
-
-    exit_code = 130

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from srexp.config.schema import RUNTIME, STRICT, Section
@@ -92,13 +94,18 @@ def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -
     """Convert options to the types of a builder's signature, through a pydantic model made from it."""
     from pydantic import create_model
 
-    hints = get_type_hints(builder.__init__ if inspect.isclass(builder) else builder, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(builder).parameters.items():
-        if name in RUNTIME.get(group, ()) or parameter.kind is parameter.VAR_KEYWORD:
-            continue
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints.get(name, Any), default)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(builder).parameters.items()
+        if name not in RUNTIME.get(group, ()) and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    # Only these are resolved: a return type may name a library that a check must not import.
+    annotations = {name: p.annotation for name, p in parameters.items() if p.annotation is not p.empty}
+    names = vars(sys.modules[builder.__module__])
+    hints = get_type_hints(SimpleNamespace(__annotations__=annotations), globalns=names, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints.get(name, Any), ... if p.default is p.empty else p.default) for name, p in parameters.items()
+    }
     model = create_model(f"{group} section", __config__=STRICT, **fields)
     checked = validated(group, lambda: model(**options), fields)
     return {name: getattr(checked, name) for name in options}
@@ -126,7 +133,7 @@ def validated(where: str, make: Callable[[], Any], known: Mapping[str, Any]) -> 
         key = ".".join([*([where] if where else []), *(str(part) for part in error["loc"][:2])])
         if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{key} does not exist")
-            fixes.append(did_you_mean(str(error["loc"][-1]), known))
+            fixes.append(did_you_mean(key, [f"{where}.{name}" if where else name for name in known]))
         elif error["type"] in ("missing", "missing_argument"):
             lines.append(f"{key} is missing")
         else:

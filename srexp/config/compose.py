@@ -10,19 +10,25 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from srexp.config.build import check_section, validated
 from srexp.config.places import config_home, project_root
-from srexp.config.schema import Config, Section
+from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError, did_you_mean
 
 #: Set by `check`, not composed from YAML.
-_FILLED_IN = {"overrides", "choices", "output", "sweep", "resolved"}
+_FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
 
 
-def register_resolvers() -> None:
-    """Make `${srexp.root:}` (folder of `mlruns/`) and `${srexp.home:}` (folder of `conf/`) known to OmegaConf."""
+def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
+    """Make `${srexp.root:}` (folder of `mlruns/`), `${srexp.home:}` (folder of `conf/`) and `${srexp.verbs:}` known.
+
+    Args:
+        verbs: Verbs with a line of help each, for `--help`.
+    """
+    lines = "".join(f"\n  {verb:<10} {line}" for verb, line in (verbs or {}).items())
+    OmegaConf.register_new_resolver("srexp.verbs", lambda: lines, replace=True)
     OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
     OmegaConf.register_new_resolver("srexp.home", lambda: str(config_home()), replace=True)
 
@@ -56,7 +62,7 @@ def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     OmegaConf.set_struct(task, False)
     hydra = task.pop("hydra")
     return check(
-        task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, output=None
+        task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=None
     ), composed
 
 
@@ -81,7 +87,7 @@ def check(
     *,
     overrides: Sequence[str] = (),
     choices: Mapping[str, Any] | None = None,
-    output: Path | None = None,
+    run_dir: Path | None = None,
     sweep: Path | None = None,
 ) -> Config:
     """Hold a composed configuration against the typed sections.
@@ -90,7 +96,7 @@ def check(
         composed: What Hydra composed, without its own section.
         overrides: The command-line overrides that led to it.
         choices: Chosen option per configuration group.
-        output: Hydra's output directory of this job.
+        run_dir: Hydra's output directory of this job.
         sweep: Hydra's sweep directory when the job belongs to a multirun.
 
     Returns:
@@ -103,11 +109,14 @@ def check(
 
     try:
         tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise RequestError(f"{error.full_key} is missing", fix=f"{error.full_key}=VALUE") from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
     values: dict[str, Any] = dict(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
-    hints = get_type_hints(Config)
+    kind = VERB_CONFIGS.get(str(values.get("verb")), Config)
+    hints = get_type_hints(kind, include_extras=True)
     known = set(hints) - _FILLED_IN
     if unknown := [key for key in values if key not in known]:
         raise RequestError(
@@ -124,10 +133,10 @@ def check(
             values[name] = check_section(name, section, extensions)
         else:
             values[name] = _typed(name, hint, section)
-    config: Config = validated("", lambda: TypeAdapter(Config).validate_python(values), dict.fromkeys(known))
+    config: Config = validated("", lambda: TypeAdapter(kind).validate_python(values), dict.fromkeys(known))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
-        config, overrides=list(overrides), choices=chosen, output=output or Path(), sweep=sweep, resolved=resolved
+        config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
 
 
@@ -162,13 +171,15 @@ def _no_such_choice(error: Any) -> RequestError:
         return RequestError(str(error).splitlines()[0])
     return RequestError(
         f"{group}={name} does not exist",
-        expected=f"one of {', '.join(options)}" if options else "",
+        expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml; there is none yet",
         fix=did_you_mean(name, options),
     )
 
 
 def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> RequestError:
     text = str(error)
+    if "Ambiguous value" in text:
+        return RequestError(text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'")
     named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
     key = next(filter(None, named.groups()), "") if named else ""
     if not key:

@@ -99,13 +99,24 @@ class Config:
     paths: Paths
     overrides: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
-    output: Path = Path()
+    run_dir: Path = Path()
     sweep: Path | None = None
     resolved: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class UiConfig(Config):
+    """What `ui` adds."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+#: The configuration of each verb that has keys of its own.
+VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig}
+
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {
     "model": frozenset({"scale", "channels"}),
-    "dataset": frozenset({"cache_dir"}),
+    "tracking": frozenset({"folder"}),
 }

@@ -108,6 +108,7 @@ def fit(
             epochs=plan.epochs,
             steps_per_epoch=plan.steps_per_epoch,
             callbacks=[pace, StopOnExplosion(), check, progress, Report(record), best],
+            shuffle=False,
             verbose=0,
         )
     finally:

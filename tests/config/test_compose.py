@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import srexp
+from srexp.config.compose import compose, presets_last
+from srexp.config.places import config_home, project_root
+from srexp.errors import RequestError
+
+CONF = config_home() / "conf"
+CHOICES = sorted(
+    (path.parent.name, path.stem)
+    for path in CONF.glob("*/*.yaml")
+    if path.parent.name not in ("hydra", "experiment", "debug")
+)
+PRESETS = sorted((path.parent.name, path.stem) for group in ("experiment", "debug") for path in CONF.glob(f"{group}/*.yaml"))
+NEEDS = {("dataset", "folder"): ["dataset.root=somewhere"], ("dataset", "paired"): ["dataset.root=somewhere"]}
+
+
+def test_defaults_are_typed():
+    config = srexp.compose()
+    assert config.experiment_name == "samples-bicubic-x2"
+    assert config.model.name == "srcnn"
+    assert isinstance(config.trainer.epochs, int)
+    assert config.choices["model"] == "srcnn"
+    assert config.paths.root == project_root() / "mlruns"
+
+
+def test_overrides_arrive():
+    config = srexp.compose(["model=vdsr", "optimizer.lr=1e-4", "scale=4"])
+    assert (config.model.name, config.optimizer.lr, config.experiment_name) == ("vdsr", 1e-4, "samples-bicubic-x4")
+
+
+@pytest.mark.parametrize(("group", "name"), CHOICES)
+def test_every_choice_composes(group, name):
+    config = srexp.compose([f"{group}={name}", *NEEDS.get((group, name), [])])
+    assert config.choices[group] == name
+
+
+@pytest.mark.parametrize(("group", "name"), PRESETS)
+def test_every_preset_composes(group, name):
+    assert srexp.compose([f"+{group}={name}"]).choices[group] == name
+
+
+@pytest.mark.parametrize("verb", [path.stem for path in CONF.glob("*.yaml") if path.stem != "base"])
+def test_every_verb_composes(verb):
+    assert compose(verb, [])[0].verb == verb
+
+
+@pytest.mark.parametrize(
+    ("override", "said", "mend"),
+    [
+        ("optimzer.lr=1", "optimzer.lr does not exist", "did you mean optimizer.lr?"),
+        ("model=vdsrr", "model=vdsrr does not exist", "did you mean vdsr?"),
+        ("+optimizer.lrr=1", "optimizer.lrr does not exist", "did you mean optimizer.lr?"),
+        ("+trainer.epoch=1", "trainer.epoch does not exist", "did you mean trainer.epochs?"),
+        ("+sede=1", "sede does not exist", "did you mean seed?"),
+        ("optimizer.lr=abc", "optimizer.lr='abc'", ""),
+        ("trainer.epochs=0", "trainer.epochs=0", "greater than or equal to 1"),
+        ("trainer.precision=float16", "trainer.precision='float16'", "mixed_bfloat16"),
+        ("scale=two", "scale='two'", ""),
+        ("~seed", "seed is missing", ""),
+        ("seed=1,2", "Ambiguous value", "add -m"),
+        ("run_name=${nowhere}", "does not resolve", ""),
+        ("+experiment=nothing_like_it", "experiment=nothing_like_it does not exist", ""),
+        ("'optimizer.lr=1", "not an override", "key=value"),
+    ],
+)
+def test_a_wrong_request_is_named_with_its_mend(override, said, mend):
+    with pytest.raises(RequestError) as refused:
+        srexp.compose([override])
+    assert said in str(refused.value)
+    assert mend in str(refused.value)
+
+
+def test_a_debug_preset_comes_last_wherever_it_stands():
+    assert presets_last(["+debug=fast", "seed=2", "+experiment=x"])[-1] == "+debug=fast"
+
+
+def test_values_typed_beside_a_debug_preset_still_count():
+    assert srexp.compose(["+debug=fast", "trainer.epochs=2"]).trainer.epochs == 2
+
+
+def test_the_environment_moves_everything_that_runs_write(monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    paths = srexp.compose().paths
+    assert paths.cache == tmp_path / "mlruns" / "cache"
+    assert paths.outputs == tmp_path / "mlruns" / "outputs"
