@@ -1,0 +1,148 @@
+"""How far a Keras model sees around a pixel, and how much memory it takes for one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+UPSAMPLING_SUPPORT = {"nearest": 1, "bilinear": 1, "bicubic": 2, "lanczos3": 4, "lanczos5": 6}
+"""Pixels of the smaller image that an interpolated pixel reads, to each side; TensorFlow's Lanczos reads one more than
+it weighs."""
+
+POINTWISE = (
+    *("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Rescaling", "Identity", "BatchNormalization"),
+    *("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise"),
+    *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
+)
+"""Keras layers that compute a pixel from that pixel alone (in inference), channels last."""
+
+CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a model needs for one pixel of its low-resolution input.
+
+    Args:
+        radius: Low-resolution pixels to each side that the output over this pixel may depend on.
+        scale: Output pixels per input pixel, along each axis.
+        bytes_per_pixel: Memory for the widest layer's input and output per low-resolution pixel.
+    """
+
+    radius: int
+    scale: int
+    bytes_per_pixel: int
+
+
+def reach(model: "keras.Model") -> Reach | None:
+    """Follow a functional or sequential Keras model from its input to its output.
+
+    Only layers of Keras whose reach is known are followed. Anything else, a custom layer, a stride, pooling, attention,
+    a normalisation over the image, might see everything, so it gets None: restore the whole image at once.
+
+    Args:
+        model: Built Keras model with one input (n, None, None, c) and one output.
+
+    Returns:
+        Reach of the model; None when it may depend on the whole image.
+    """
+    graph = _graph(model)
+    if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        return None
+    if tuple(graph.inputs[0].shape[1:3]) != (None, None):
+        return None
+    try:
+        outputs, widest = _follow(graph, [_Spread(Fraction(0), 1)])
+    except _SeesEverythingError:
+        return None
+    return Reach(math.ceil(outputs[0].radius), outputs[0].ratio, widest)
+
+
+class _SeesEverythingError(Exception):
+    """A layer may depend on the whole image."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """One tensor: radius in input pixels, pixels per input pixel."""
+
+    radius: Fraction
+    ratio: int
+
+
+def _graph(model: "keras.Operation") -> "keras.Model | None":
+    """The graph of layers in a model; None for a subclassed model, whose code can't be followed."""
+    import keras
+
+    if isinstance(model, keras.Sequential):
+        return model._functional
+    return model if hasattr(model, "_nodes_by_depth") else None
+
+
+def _follow(graph: "keras.Model", inputs: Sequence[_Spread]) -> tuple[list[_Spread], int]:
+    """Spread of each output of a graph, and the bytes of its widest layer, for given spreads of its inputs."""
+    spreads = {id(tensor): spread for tensor, spread in zip(graph.inputs, inputs, strict=True)}
+    widest = 0
+    for depth in sorted(graph._nodes_by_depth, reverse=True):  # from the input to the output
+        for node in graph._nodes_by_depth[depth]:
+            if node.is_input:
+                continue
+            arriving = [spreads[id(tensor)] for tensor in node.input_tensors]
+            inner = _graph(node.operation)
+            if inner is not None:
+                leaving, inside = _follow(inner, arriving)
+            else:
+                leaving, inside = [_through(node.operation, arriving)] * len(node.outputs), 0
+            spreads.update((id(tensor), spread) for tensor, spread in zip(node.outputs, leaving, strict=True))
+            here = sum(_bytes(tensor, spreads[id(tensor)]) for tensor in [*node.input_tensors, *node.outputs])
+            widest = max(widest, inside, here)
+    return [spreads[id(tensor)] for tensor in graph.outputs], widest
+
+
+def _bytes(tensor: "keras.KerasTensor", spread: _Spread) -> int:
+    return int(tensor.shape[-1]) * spread.ratio**2 * 4  # float32; bfloat16 is widened on processors without it
+
+
+def _through(layer: "keras.Operation", arriving: list[_Spread]) -> _Spread:
+    """Spread behind one layer."""
+    import keras
+
+    name = type(layer).__name__
+    if type(layer) is not getattr(keras.layers, name, None) or len({spread.ratio for spread in arriving}) != 1:
+        raise _SeesEverythingError
+    radius, ratio = max(spread.radius for spread in arriving), arriving[0].ratio
+    if name in POINTWISE and _works_along_channels(layer):
+        return _Spread(radius, ratio)
+    if name == "UpSampling2D" and layer.size[0] == layer.size[1] and layer.data_format == "channels_last":
+        return _Spread(radius + Fraction(UPSAMPLING_SUPPORT[layer.interpolation], ratio), ratio * layer.size[0])
+    if name in (*CONVOLUTIONS, "Conv2DTranspose") and _keeps_the_grid(layer):
+        stride = layer.strides[0]
+        if name != "Conv2DTranspose" and stride == 1:
+            span = max((size - 1) * step for size, step in zip(layer.kernel_size, layer.dilation_rate, strict=True))
+            return _Spread(radius + Fraction(math.ceil(span / 2), ratio), ratio)
+        if name == "Conv2DTranspose" and set(layer.dilation_rate) == {1} and layer.output_padding is None:
+            return _Spread(radius + Fraction(math.ceil(max(layer.kernel_size) / stride), ratio), ratio * stride)
+    raise _SeesEverythingError
+
+
+def _keeps_the_grid(layer: "keras.Operation") -> bool:
+    square = layer.strides[0] == layer.strides[1]
+    return bool(square and layer.padding == "same" and layer.data_format == "channels_last" and _is_elementwise(layer))
+
+
+def _works_along_channels(layer: "keras.Operation") -> bool:
+    return getattr(layer, "axis", -1) in (-1, 3) and _is_elementwise(layer)
+
+
+def _is_elementwise(layer: "keras.Operation") -> bool:
+    """Whether the activation, if any, is one of Keras's: a function of the user's own could look anywhere."""
+    activation = getattr(layer, "activation", None)
+    return (
+        activation is None
+        or type(activation).__module__.startswith("keras.")
+        or (getattr(activation, "__module__", "").startswith("keras."))
+    )

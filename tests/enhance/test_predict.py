@@ -1,0 +1,137 @@
+"""A model in tiles gives what it gives on the whole image."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from srexp.enhance.predict import TRACED_SHAPES, batch_predictor, predictor
+from srexp.enhance.reach import reach
+from srexp.errors import RequestError
+from srexp.models import srcnn, vdsr
+
+TINY_MB = 0.001  # less than any tile takes, so that the smallest tiles are used
+
+
+def network(scale, channels=1, seed=0):
+    """Convolutions with biases, so that zero padding at an edge makes a difference, on a bicubic enlargement."""
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((None, None, channels))
+    enlarged = layers.UpSampling2D(scale, interpolation="bicubic")(image) if scale > 1 else image
+    features = layers.Conv2D(4, 5, padding="same", activation="relu", bias_initializer="random_normal")(enlarged)
+    features = layers.Conv2D(4, 3, padding="same", dilation_rate=2, bias_initializer="random_normal")(features)
+    residual = layers.Conv2D(channels, 3, padding="same", bias_initializer="ones")(features)
+    return keras.Model(image, layers.Add()([enlarged, residual]))
+
+
+def picture(height, width, channels=1):
+    return np.random.default_rng(height * 1000 + width).random((height, width, channels), dtype=np.float32)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [(1, 1), (5, 90), (37, 41), (64, 64), (101, 67)])
+def test_tiled_equals_whole(scale, size):
+    model, low = network(scale), picture(*size)
+    whole = np.asarray(model(low[np.newaxis]))[0]
+    tiled = predictor(model, scale, memory_mb=TINY_MB)(low)
+    assert tiled.shape == (size[0] * scale, size[1] * scale, 1)
+    assert tiled.dtype == np.float32
+    assert np.abs(tiled - whole).max() <= 1e-5
+
+
+def test_several_tiles_were_compared():
+    model = network(2)
+    assert 2 * (2 * reach(model).radius + 16) < 101
+
+
+def test_a_halo_one_pixel_narrower_is_seen(monkeypatch):
+    # Without this, the comparison above might pass because it compares nothing.
+    model, low = network(1), picture(101, 67)
+    whole = np.asarray(model(low[np.newaxis]))[0]
+    sees = reach(model)
+    monkeypatch.setattr(
+        "srexp.enhance.predict.reach", lambda _: type(sees)(sees.radius - 1, sees.scale, sees.bytes_per_pixel)
+    )
+    assert np.abs(predictor(model, 1, memory_mb=TINY_MB)(low) - whole).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(33, 90), (120, 61)])
+def test_colour(size):
+    model, low = network(2, channels=3), picture(*size, channels=3)
+    whole = np.asarray(model(low[np.newaxis]))[0]
+    assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_srcnn_and_vdsr(scale):
+    for model in (
+        srcnn.build(scale, 1, kernels=[9, 5, 5], filters=[8, 4]),
+        vdsr.build(scale, 1, depth=6, width=8, start="paper"),
+    ):
+        low = picture(75, 96)
+        whole = np.asarray(model(low[np.newaxis]))[0]
+        assert np.abs(predictor(model, scale, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
+
+
+def test_whole_image_when_there_is_memory():
+    model, low = network(2), picture(50, 60)
+    assert np.array_equal(predictor(model, 2)(low), batch_predictor(model)(low[np.newaxis])[0])
+
+
+def test_a_model_that_sees_everything_is_not_tiled():
+    image = keras.Input((None, None, 1))
+    brightness = layers.GlobalAveragePooling2D(keepdims=True)(image)
+    model, low = keras.Model(image, layers.Subtract()([image, brightness])), picture(80, 80)
+    assert predictor(model, 1, memory_mb=TINY_MB)(low) == pytest.approx(low - low.mean(), abs=1e-6)
+
+
+def test_more_sizes_than_graphs_that_are_kept():
+    model = network(2)
+    predict = predictor(model, 2)
+    for size in range(5, 5 + TRACED_SHAPES + 3):
+        assert predict(picture(size, size)).shape == (2 * size, 2 * size, 1)
+
+
+def test_later_weights_are_used():
+    model, low = network(1), picture(20, 20)
+    predict = predictor(model, 1)
+    before = predict(low)
+    model.layers[-2].set_weights([weights * 0 for weights in model.layers[-2].get_weights()])
+    assert not np.allclose(predict(low), before)
+    assert np.array_equal(predict(low), low)
+
+
+def test_mixed_precision_comes_out_as_float32():
+    keras.mixed_precision.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = srcnn.build(2, 1, kernels=[9, 5, 5], filters=[8, 4])
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    low = picture(75, 96)
+    tiled = predictor(model, 2, memory_mb=TINY_MB)(low)
+    assert tiled.dtype == np.float32
+    assert tiled == pytest.approx(np.asarray(model(low[np.newaxis]))[0], abs=0.01)
+
+
+def test_batches():
+    model = network(2)
+    batch = np.stack([picture(12, 9), picture(12, 9) / 2])
+    restored = batch_predictor(model)(batch)
+    assert restored.shape == (2, 24, 18, 1)
+    assert restored == pytest.approx(np.asarray(model(batch)), abs=1e-6)
+
+
+def test_integers_and_float64_are_taken_as_float32():
+    model = network(1)
+    assert batch_predictor(model)(np.ones((1, 8, 8, 1), np.float64)).dtype == np.float32
+
+
+def test_refuses_another_scale():
+    with pytest.raises(RequestError, match="enlarges 2 times"):
+        predictor(network(2), 3)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (8, 8, 3), (0, 8, 1), (1, 8, 8, 1)])
+def test_refuses_an_image_of_another_kind(shape):
+    with pytest.raises(RequestError, match=r"\(h, w, 1\)"):
+        predictor(network(2), 2)(np.zeros(shape, np.float32))
