@@ -88,22 +88,31 @@ class Scores:
         """The model against the baseline, paired by image."""
         return compare(self.values(metric, "model"), self.values(metric, "baseline"), seed=seed)
 
-    def write_csv(self, path: Path) -> None:
-        """Write one line per image: key, height, width, bits, metrics of the model, metrics of the baseline.
+    def table(self) -> list[dict[str, Any]]:
+        """One flat dictionary per image: key, height, width, bits, metrics of the model, metrics of the baseline.
 
-        Infinite PSNR is written as `inf`, a missing baseline as an empty cell. Patients are not written.
+        A missing baseline is None; PSNR may be `inf`. Patients are left out.
+        """
+        return [
+            {
+                **{"key": row.key, "height": row.height, "width": row.width, "bits": row.bits},
+                **{metric: row.model[metric] for metric in METRICS},
+                **{f"baseline_{metric}": row.baseline.get(metric) for metric in METRICS},
+            }
+            for row in self.rows
+        ]
+
+    def write_csv(self, path: Path) -> None:
+        """Write the table; infinite PSNR as `inf`, a missing baseline as an empty cell.
 
         Args:
             path: File to write; its folder must exist.
         """
+        table = self.table()
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            names = [*METRICS, *(f"baseline_{metric}" for metric in METRICS)]
-            writer.writerow(["key", "height", "width", "bits", *names])
-            for row in self.rows:
-                values = [row.model.get(metric, "") for metric in METRICS]
-                values += [row.baseline.get(metric, "") for metric in METRICS]
-                writer.writerow([row.key, row.height, row.width, row.bits, *values])
+            writer = csv.DictWriter(file, fieldnames=list(table[0]))
+            writer.writeheader()
+            writer.writerows(table)
 
 
 def score(
