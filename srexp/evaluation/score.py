@@ -95,7 +95,10 @@ class Scores:
         """
         return [
             {
-                **{"key": row.key, "height": row.height, "width": row.width, "bits": row.bits},
+                "key": row.key,
+                "height": row.height,
+                "width": row.width,
+                "bits": row.bits,
                 **{metric: row.model[metric] for metric in METRICS},
                 **{f"baseline_{metric}": row.baseline.get(metric) for metric in METRICS},
             }
