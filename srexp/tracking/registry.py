@@ -1,0 +1,216 @@
+"""From a trained network to a registered model: log it once, check that it comes back unchanged, register it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import numpy as np
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.parameters import tag
+from srexp.tracking.run import Run
+from srexp.tracking.store import selected
+from srexp.types import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+    from mlflow.entities import LoggedModel
+    from mlflow.models import ModelSignature
+
+TOLERANCE = 1e-5
+
+
+class Registered(TypedDict):
+    """A version of a registered model.
+
+    Args:
+        name: Registered model, the task.
+        version: Version number.
+        alias: Alias that points to it.
+    """
+
+    name: str
+    version: int
+    alias: str
+
+
+def log_best(run: Run, model: keras.Model, *, channels: int, step: int, metrics: Mapping[str, float]) -> str:
+    """Log the best-validation network once, linked to its run and its figures.
+
+    What is logged takes images of any size (MLflow would infer the signature, and with it the patch size, from an
+    example) and names its exact requirements (inferring those takes ten seconds).
+
+    Args:
+        run: The open run that trained it.
+        model: Uncompiled network of built-in layers, so that it loads without srexp.
+        channels: Channels of its images.
+        step: Epoch that the weights come from.
+        metrics: Final figures of validation and test, by names that no epoch metric has.
+
+    Returns:
+        `models:/m-...`, the model's address in the store.
+    """
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    client, now = run.client, int(time.time() * 1000)
+    with run.writing():
+        params = client.get_run(run.id).data.params
+        logged = client.create_logged_model(
+            run.experiment, name="model", source_run_id=run.id, params=params, model_type="super-resolution"
+        )
+        client.log_outputs(run.id, [LoggedModelOutput(logged.model_id, step)])
+        with _finalized(run, logged.model_id):
+            _upload(run, model, logged, channels)
+        points = [
+            Metric(name, float(value), now, step, model_id=logged.model_id, run_id=run.id)
+            for name, value in metrics.items()
+        ]
+        client.log_batch(run.id, metrics=points)
+    return f"models:/{logged.model_id}"
+
+
+@contextmanager
+def _finalized(run: Run, model_id: str) -> Iterator[None]:
+    """Mark a logged model READY, or FAILED when its files could not be written."""
+    status: Literal["READY", "FAILED"] = "FAILED"
+    try:
+        yield
+        status = "READY"
+    finally:
+        run.client.finalize_logged_model(model_id, status)
+
+
+def _upload(run: Run, model: keras.Model, logged: LoggedModel, channels: int) -> None:
+    import mlflow.keras
+    from mlflow.models import Model
+
+    with TemporaryDirectory(prefix="srexp-") as scratch:
+        folder = str(Path(scratch) / "model")
+        mlflow.keras.save_model(
+            model,
+            folder,
+            mlflow_model=Model(logged.artifact_location, run.id, model_uuid=logged.model_id, model_id=logged.model_id),
+            signature=signature(channels),
+            pip_requirements=requirements(),
+        )
+        run.client.log_model_artifacts(logged.model_id, folder)
+
+
+def signature(channels: int) -> ModelSignature:
+    """Describe a network's input and output: any number of images of any size, (n, h, w, c), float32."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    images = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1, channels))])
+    return ModelSignature(inputs=images, outputs=images)
+
+
+def requirements() -> list[str]:
+    """List what a logged model needs to load, at the versions that are installed.
+
+    Returns:
+        Pinned requirements: TensorFlow under the name it is installed by, Keras, NumPy and h5py.
+
+    Raises:
+        SrexpError: TensorFlow isn't installed.
+    """
+    names = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly")
+    for name in names:
+        try:
+            tensorflow = f"{name}=={importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        others = [f"{other}=={importlib.metadata.version(other)}" for other in ("keras", "numpy", "h5py")]
+        return [tensorflow, *others]
+    raise SrexpError("no package provides TensorFlow", expected=f"one of {', '.join(names)}", fix="pip install srexp")
+
+
+def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
+    """Load a logged model back, the way a stranger will, and compare what it restores.
+
+    Args:
+        run: The run that logged it.
+        model_uri: Address from `log_best`.
+        model: The network that was logged.
+        probe: Images of another size than the patches, (n, h, w, c), float32 in [0, 1].
+
+    Returns:
+        Largest difference found, in [0, 1].
+
+    Raises:
+        SrexpError: The model came back different.
+    """
+    import mlflow.pyfunc
+
+    try:
+        with run.writing(), selected(run.store.uri):
+            restored = mlflow.pyfunc.load_model(model_uri).predict(probe)
+    except (ImportError, TypeError, ValueError) as error:
+        raise SrexpError(f"{model_uri} can't be loaded back: {error}", fix="use Keras's own layers only") from error
+    expected = np.asarray(model.predict(probe, verbose=0))
+    if restored.shape != expected.shape:
+        raise SrexpError(f"{model_uri} came back with another shape", got=restored.shape, expected=str(expected.shape))
+    difference = float(np.max(np.abs(restored - expected)))
+    if not difference <= TOLERANCE:
+        raise SrexpError(
+            f"{model_uri} came back different from the model that was logged",
+            got=difference,
+            expected=f"a difference of at most {TOLERANCE}",
+            fix="use layers whose whole state is saved",
+        )
+    return difference
+
+
+def register(
+    run: Run, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str = "candidate"
+) -> Registered:
+    """Make a logged model a version of a registered model, and point an alias to it.
+
+    Args:
+        run: The run that logged it.
+        model_uri: Address from `log_best`.
+        name: Registered model, the task; created when it is new.
+        tags: What a promotion looks at: psnr, gain, fingerprint, protocol, degenerate.
+        alias: Alias that moves to the new version.
+
+    Returns:
+        Name, version and alias.
+
+    Raises:
+        RequestError: MLflow allows no such name.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
+
+    if not name.strip() or set(name) & set("/:"):
+        raise RequestError(
+            "no registered model can have this name", got=name, expected="no / and no :", fix="experiment_name=..."
+        )
+    client, model_id = run.client, model_uri.removeprefix("models:/")
+    with run.writing(), selected(run.store.uri):
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = client.create_model_version(
+            name,
+            model_uri,
+            run.id,
+            tags={"run_id": run.id, **{key: tag(value) for key, value in tags.items()}},
+            await_creation_for=0,
+            model_id=model_id,
+        ).version
+        client.set_registered_model_alias(name, alias, str(version))
+        versions = json.dumps([{"name": name, "version": str(version)}])
+        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: versions})
+    return Registered(name=name, version=int(version), alias=alias)

@@ -1,0 +1,86 @@
+"""Ask a process to end, and let it end in order: SIGTERM and SIGHUP become an exception, as Ctrl-C is one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to end.
+
+    A KeyboardInterrupt, so that whatever handles Ctrl-C (a checkpoint, the exit code) handles a scheduler's SIGTERM
+    and a closed terminal's SIGHUP too.
+
+    Args:
+        number: Signal number.
+    """
+
+    exit_code = 130
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+class Shield:
+    """Signals that arrive while `closing` is set wait until the work of closing is done."""
+
+    def __init__(self) -> None:
+        self.closing = False
+        self.received: int | None = None
+        self._process = os.getpid()
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Raise Interrupted once; a scheduler that repeats itself must not break the orderly end."""
+        del frame
+        if os.getpid() != self._process:  # a forked worker dies of the signal as if there were no handler
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif self.received is None:
+            self.received = number
+            if not self.closing:
+                raise Interrupted(number)
+
+
+@contextmanager
+def interruptible() -> Iterator[Shield]:
+    """Raise Interrupted in the main thread when the process is asked to end; put the old handlers back afterwards.
+
+    A signal that is being ignored stays ignored, as `nohup` wants it. Outside the main thread, where Python allows no
+    handlers, nothing is changed.
+
+    Yields:
+        A shield: set `closing` while a signal must wait; it is raised when the context ends.
+
+    Raises:
+        Interrupted: A signal came.
+
+    Example:
+        >>> try:
+        ...     with interruptible():
+        ...         signal.raise_signal(signal.SIGTERM)
+        ... except KeyboardInterrupt as stop:
+        ...     print("asked to end by", stop)
+        asked to end by SIGTERM
+    """
+    shield = Shield()
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        previous = {number: old for number, old in handlers.items() if old not in (signal.SIG_IGN, None)}
+    try:
+        for number in previous:
+            signal.signal(number, shield.handle)
+        yield shield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if shield.closing and shield.received is not None:
+        raise Interrupted(shield.received)

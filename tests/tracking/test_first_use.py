@@ -1,0 +1,46 @@
+"""Many processes on a store that doesn't exist yet: MLflow alone breaks it for good."""
+
+import subprocess
+import sys
+
+import pytest
+
+from srexp.tracking.store import connect, resolve
+
+PROCESSES = 6
+STORES = 2
+
+# MLflow is imported once; then, for each store, six processes are forked that start at the same moment.
+WORK = f"""
+import os, sys, time
+from pathlib import Path
+import mlflow.store.tracking.sqlalchemy_store
+from srexp.tracking.start import Tracking
+
+def work(folder, at):
+    time.sleep(at - time.time())
+    with Tracking(folder=folder, system_metrics=False).run("task") as run:
+        run.log_metrics({{"loss": 1.0}}, step=1)
+    os._exit(0)
+
+for number in range({STORES}):
+    at, children = time.time() + 0.3, []
+    for _ in range({PROCESSES}):
+        children.append(os.fork())
+        if not children[-1]:
+            work(Path(sys.argv[1]) / str(number), at)
+    if any(os.waitpid(child, 0)[1] for child in children):
+        sys.exit(1)
+"""
+
+
+@pytest.mark.system
+def test_six_processes_at_once_on_an_empty_store_all_succeed(tmp_path):
+    done = subprocess.run([sys.executable, "-c", WORK, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for number in range(STORES):
+        client = connect(resolve(None, tmp_path / str(number), environ={}))
+        (experiment,) = client.search_experiments(filter_string="name = 'task'")
+        runs = client.search_runs([experiment.experiment_id])
+        assert [run.info.status for run in runs] == ["FINISHED"] * PROCESSES
+        assert all(run.data.metrics == {"loss": 1.0} for run in runs)

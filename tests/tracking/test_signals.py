@@ -1,0 +1,68 @@
+import signal
+import threading
+
+import pytest
+
+from srexp.tracking.signals import SIGNALS, Interrupted, interruptible
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_request_to_end_is_handled_like_ctrl_c(number):
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt) as stop, interruptible():
+        signal.raise_signal(number)
+    assert isinstance(stop.value, Interrupted)
+    assert str(stop.value) == signal.Signals(number).name
+    assert stop.value.exit_code == 130
+    assert signal.getsignal(number) == before
+
+
+def test_a_repeated_request_does_not_break_the_orderly_end():
+    ended = False
+    with pytest.raises(Interrupted), interruptible():  # noqa: PT012 - the context is what is tested
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            ended = True
+    assert ended
+
+
+def test_a_request_while_closing_waits_until_the_end():
+    closed = False
+    with pytest.raises(Interrupted), interruptible() as shield:  # noqa: PT012 - the context is what is tested
+        shield.closing = True
+        signal.raise_signal(signal.SIGTERM)
+        closed = True
+    assert closed
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_contexts_nest():
+    with interruptible() as outer:
+        with pytest.raises(Interrupted), interruptible():
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == outer.handle
+    assert outer.received is None
+
+
+def test_other_threads_change_no_handler():
+    before, inside = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with interruptible():
+            inside.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside == [before]
