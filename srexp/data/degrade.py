@@ -123,7 +123,7 @@ def reduced(high: Pixels, scale: int) -> Pixels:
     Returns:
         (ceil(h / scale), ceil(w / scale), c), float32.
     """
-    return resize(high, scale=Fraction(1, scale))
+    return high if scale == 1 else resize(high, scale=Fraction(1, scale))
 
 
 def reduction_halo(scale: int) -> int:
@@ -139,14 +139,14 @@ def reduction_halo(scale: int) -> int:
 
 
 def quantize(pixels: Pixels, bits: int) -> Pixels:
-    """Round an image to what its bit depth can store.
+    """Round pixels to what their bit depth can store.
 
     Args:
-        pixels: (h, w, c), float32 with 0 as black and 1 as white; values beyond are clipped.
+        pixels: Any shape, float32 with 0 as black and 1 as white; values beyond are clipped.
         bits: Stored bit depth.
 
     Returns:
-        The image in steps of 1 / (2**bits - 1), float32 in [0, 1]; halves are rounded up, as MATLAB does.
+        The pixels in steps of 1 / (2**bits - 1), float32 in [0, 1]; halves are rounded up, as MATLAB does.
 
     Example:
         >>> quantize(np.array([[[-0.1], [0.3], [1.2]]], np.float32), bits=1).ravel().tolist()

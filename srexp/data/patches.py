@@ -88,13 +88,10 @@ class PatchSampler:
         first = (epoch * self.steps_per_epoch + step) * self.batch_size
         lows, highs = [], []
         for visit, patches in groupby(range(first, first + self.batch_size), lambda n: n // self.patches_per_image):
-            stored = self._read(self._visited(visit))
-            image = divisible(stored.pixels, self.scale)
-            for _ in patches:
-                low, high = self._patch(image, stored.bits, rng)
-                lows.append(low)
-                highs.append(high)
-        return np.stack(lows), np.stack(highs)
+            low, high = self._visit(visit, len(list(patches)), rng)
+            lows.append(low)
+            highs.append(high)
+        return np.concatenate(lows), np.concatenate(highs)
 
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Give the shapes of `low` and `high` in every batch; decodes one image, for its channels."""
@@ -102,12 +99,18 @@ class PatchSampler:
         side = self.patch_size // self.scale
         return (self.batch_size, side, side, channels), (self.batch_size, self.patch_size, self.patch_size, channels)
 
-    def _patch(self, image: Raster, bits: int, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
-        """Cut one patch and degrade it together with its surroundings."""
-        region = self._augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale)
-        around = as_float(region, bits)
-        low = _inner(self._degrade(around, self.scale, rng), self._margin // self.scale)
-        return quantize(low, bits) if self.quantize_low else low, _inner(around, self._margin)
+    def _visit(self, visit: int, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
+        """Cut patches out of one image and degrade them together with their surroundings."""
+        stored = self._read(self._visited(visit))
+        image = divisible(stored.pixels, self.scale)
+        cuts = [
+            self._augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale)
+            for _ in range(patches)
+        ]
+        around = as_float(np.stack(cuts), stored.bits)
+        low = np.stack([self._degrade(region, self.scale, rng) for region in around])
+        low = _inner(low, self._margin // self.scale)
+        return quantize(low, stored.bits) if self.quantize_low else low, _inner(around, self._margin)
 
     def _visited(self, visit: int) -> Entry:
         """Give the image of a visit, counted from the start of training."""
@@ -200,11 +203,11 @@ def as_float(pixels: Raster, bits: int) -> Pixels:
     """Bring stored values to [0, 1] by their bit depth.
 
     Args:
-        pixels: (h, w, c), from 0 to `2**bits - 1`.
+        pixels: Any shape, from 0 to `2**bits - 1`.
         bits: Stored bit depth.
 
     Returns:
-        (h, w, c), float32 in [0, 1].
+        The same shape, float32 in [0, 1].
     """
     return np.asarray(pixels, dtype=np.float32) / np.float32(2**bits - 1)
 
@@ -267,6 +270,7 @@ def _middle(image: Raster, crop: int, scale: int, margin: int) -> Raster:
     return window(image, (top, left), (size[0], size[1]), margin)
 
 
-def _inner(image: Pixels, margin: int) -> Pixels:
-    """Take off a margin."""
-    return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
+def _inner(images: Pixels, margin: int) -> Pixels:
+    """Take a margin off one image, (h, w, c), or several."""
+    height, width = images.shape[-3:-1]
+    return images[..., margin : height - margin, margin : width - margin, :]

@@ -50,7 +50,9 @@ def training_batches(
 
     shapes = sampler.shapes()
     steps = tf.data.Dataset.range(start_step, total_steps)
-    batches = steps.map(prepare, num_parallel_calls=workers, deterministic=True).prefetch(workers)
+    threads = tf.data.Options()
+    threads.threading.private_threadpool_size = workers
+    batches = steps.map(prepare, num_parallel_calls=workers, deterministic=True).prefetch(workers).with_options(threads)
     try:
         yield batches
     except tf.errors.OpError:

@@ -149,6 +149,6 @@ def _targets(
 
 def _along(pixels: Pixels, axis: int, weights: csr_array) -> Pixels:
     """Apply weights along one axis of an image."""
-    moved = np.ascontiguousarray(np.moveaxis(pixels, axis, 0))
-    resized = weights @ moved.reshape(len(moved), -1)
-    return np.moveaxis(resized.reshape(-1, *moved.shape[1:]), 0, axis)
+    first = np.ascontiguousarray(pixels.swapaxes(0, axis))
+    resized: Pixels = weights @ first.reshape(len(first), -1)
+    return resized.reshape(-1, *first.shape[1:]).swapaxes(0, axis)

@@ -1,9 +1,12 @@
 """Where patches come from, the eight symmetries, and the affine resampling."""
 
 from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
@@ -20,6 +23,14 @@ def rng(seed=0):
 
 def numbered(height, width):
     return np.arange(height * width, dtype=np.uint16).reshape(height, width, 1)
+
+
+@pytest.mark.parametrize("augment", ALL, ids=lambda augment: augment.name)
+def test_its_file_spells_out_every_option_with_the_default(augment):
+    path = Path(__file__).parents[2] / "conf" / "augmentation" / f"{augment.name}.yaml"
+    written = yaml.safe_load(path.read_text())
+    assert written.pop("_target_") == f"srexp.data.augment.{type(augment).__name__}"
+    assert written == asdict(augment)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 12), st.data())

@@ -1,5 +1,6 @@
 """Every degradation: its properties, its scales, its recipe in conf/."""
 
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,19 @@ def image(height, width, channels=1, seed=0):
 
 def named(degradations):
     return {"argvalues": degradations, "ids": [degrade.name for degrade in degradations]}
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_its_file_spells_out_every_option_with_the_default(path):
+    written = yaml.safe_load(path.read_text())
+    written = written.get("degradation", written)
+    builders = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (Bicubic, Blur, Identity, Noise, chain)}
+    builder = builders[written.pop("_target_")]
+    assert set(written) == set(inspect.signature(builder).parameters)
+    built = builder(**written)
+    assert built.name == path.stem
+    if builder is not chain:
+        assert built == builder()
 
 
 @pytest.mark.parametrize("degrade", **named(ALL))

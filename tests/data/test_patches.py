@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srexp.data.augment import Dihedral, Plain
+from srexp.data.augment import Affine, Dihedral, Plain
+from srexp.data.chain import chain
 from srexp.data.degrade import Bicubic, Identity, quantize
 from srexp.data.patches import PatchSampler, scored_samples, stream, visits
 from srexp.errors import RequestError
@@ -62,6 +63,7 @@ def equal(one, other):
     return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
+XRAY = chain(name="xray", steps={"contrast": {"spread": 1.2}, "blur": {"spread": 1.5}, "noise": {"spread": 2}})
 SHAPES = [(40, 50), (33, 64), (47, 35), (80, 91)]
 
 
@@ -78,11 +80,13 @@ def test_shapes_and_range(bits, channels):
         assert 0 <= batch.min() < batch.max() <= 1
 
 
-def test_a_batch_depends_on_nothing_but_seed_epoch_and_step():
+@pytest.mark.parametrize("degrade", [Bicubic(), XRAY], ids=lambda degrade: degrade.name)
+@pytest.mark.parametrize("augment", [Dihedral(), Affine()], ids=lambda augment: augment.name)
+def test_a_batch_depends_on_nothing_but_seed_epoch_and_step(degrade, augment):
     entries = images(*SHAPES)
     steps = [(epoch, step) for epoch in range(4) for step in range(5)]
-    in_order = {at: sampler(entries).batch(*at) for at in steps}
-    one = sampler(entries)
+    in_order = {at: sampler(entries, degrade, augment).batch(*at) for at in steps}
+    one = sampler(entries, degrade, augment)
     shuffled = random.Random(0).sample(steps, len(steps))
     with ThreadPoolExecutor(4) as pool:
         for at, batch in zip(shuffled, pool.map(lambda at: one.batch(*at), shuffled), strict=True):
@@ -227,3 +231,16 @@ def test_the_bit_depth_comes_from_the_decoded_image():
     (sample,) = scored_samples([entry], lambda _: stored, Bicubic(), scale=2, quantize_low=True)
     assert sample.bits == 16
     assert sample.high.max() <= 255 / 65535
+
+
+def test_a_random_degradation_is_scored_the_same_in_every_run():
+    entries = images((40, 50), (40, 50))
+    runs = [list(scored_samples(entries, lambda entry: entry, XRAY, scale=2, quantize_low=True)) for _ in range(2)]
+    for one, other in zip(*runs, strict=True):
+        np.testing.assert_array_equal(one.low, other.low)
+    # Not the same noise for every image, and the same for a copy under another name.
+    flat = [Image("a", np.full((32, 32, 1), value, np.uint8)) for value in (100, 101)]
+    first, second = scored_samples(flat, lambda entry: entry, XRAY, scale=2, quantize_low=False)
+    assert np.corrcoef(first.low.ravel(), second.low.ravel())[0, 1] < 0.5
+    (copy,) = scored_samples([replace(flat[0], key="b")], lambda entry: entry, XRAY, scale=2, quantize_low=False)
+    np.testing.assert_array_equal(copy.low, first.low)
