@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from srexp.config.schema import RUNTIME, STRICT, Section
 from srexp.errors import RequestError, did_you_mean
 
 ALLOWED = ("srexp", "keras")
+_KEY = re.compile(r"(?!(int|float|bool|str|none|dict|list)$)[a-z_]\w*")
 
 
 def check_section(group: str, options: Mapping[str, Any], extensions: Sequence[str]) -> Section:
@@ -130,7 +132,9 @@ def validated(where: str, make: Callable[[], Any], known: Mapping[str, Any]) -> 
         found = refused.errors()
     lines, fixes = [], []
     for error in found:
-        key = ".".join([*([where] if where else []), *(str(part) for part in error["loc"][:2])])
+        # Pydantic adds the branch of a union to the place; such words are no keys.
+        place = [str(part) for part in error["loc"] if isinstance(part, int) or _KEY.fullmatch(part)]
+        key = ".".join(filter(None, [where, *place]))
         if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{key} does not exist")
             fixes.append(did_you_mean(key, [f"{where}.{name}" if where else name for name in known]))

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
+
+def load_quietly() -> None:
+    """Import TensorFlow and Keras without what their C++ parts write to standard error before any log level counts.
+
+    They tell of GPUs that are not there and of processor instructions; errors of the import itself still show.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def prepare(*, seed: int, deterministic: bool) -> None:

@@ -58,6 +58,7 @@ def test_every_verb_composes(verb):
         ("+trainer.epoch=1", "trainer.epoch does not exist", "did you mean trainer.epochs?"),
         ("+sede=1", "sede does not exist", "did you mean seed?"),
         ("optimizer.lr=abc", "optimizer.lr='abc'", ""),
+        ("trainer.max_minutes=soon", "trainer.max_minutes='soon'", ""),
         ("trainer.epochs=0", "trainer.epochs=0", "greater than or equal to 1"),
         ("trainer.precision=float16", "trainer.precision='float16'", "mixed_bfloat16"),
         ("scale=two", "scale='two'", ""),

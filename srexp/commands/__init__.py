@@ -1,0 +1,1 @@
+"""One file per verb; only here do the parts of srexp meet."""

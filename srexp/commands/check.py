@@ -1,0 +1,33 @@
+"""`check`: say whether a training configuration and its data set fit together, without TensorFlow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from srexp.commands.task import builders
+from srexp.config.schema import Config
+from srexp.data.prepare import probe_request
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Build what is light and look at the data set from outside; the composition was checked before.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        What was composed and how many images there are.
+
+    Raises:
+        RequestError: Something does not fit.
+    """
+    parts = builders(config)
+    probe_request(parts.source, config.trainer.patch_size, config.scale)
+    images = len(parts.source.items())
+    print(f"{config.experiment_name}: {images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits")
+    return {
+        "experiment_name": config.experiment_name,
+        "images": images,
+        "choices": config.choices,
+        "configuration": config.resolved,
+    }

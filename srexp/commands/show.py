@@ -1,0 +1,63 @@
+"""What a person reads at the end of a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]], model_name: str) -> None:
+    """Print the scores of a training beside bicubic, its run and where to look next.
+
+    Args:
+        result: What `train` returns.
+        summary: Score summaries of `model` and `bicubic` on the test images.
+        model_name: Name of the model.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    test = result["test"]
+    table = Table(title=f"{result['experiment_name']}, {test['n_images']} test image{'s' * (test['n_images'] != 1)}")
+    for heading in ("", "PSNR dB", "SSIM"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, scores in ((model_name, summary["model"]), ("bicubic", summary["bicubic"])):
+        table.add_row(name, _spread(scores, "psnr", 3), _spread(scores, "ssim", 5))
+    table.add_row("gain", _gain(result), _number(_difference(summary, "ssim"), 5, sign=True))
+    console.print(table)
+    protocol = result["protocol"]
+    console.print(
+        f"protocol    {protocol['channel']}, border {protocol['shave']}, "
+        f"{'rounded to the stored bits' if protocol['quantize'] else 'not rounded'}, range {protocol['data_range']}"
+    )
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {warning}")
+    console.print(f"best epoch  {result['best_epoch']} (validation {_number(result['validation']['psnr'], 3)} dB)")
+    console.print(f"run         {result['run_id']}")
+    if registered := result["registered"]:
+        console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
+    console.print("look at it  python -m srexp ui")
+
+
+def _gain(result: Mapping[str, Any]) -> str:
+    gain = _number(result["gain_db"], 3, sign=True)
+    if result["gain_ci95"]:
+        low, high = result["gain_ci95"]
+        gain += f" [{low:+.3f}, {high:+.3f}]"
+    return gain
+
+
+def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:
+    model, bicubic = summary["model"][metric], summary["bicubic"][metric]
+    return None if model is None or bicubic is None else model - bicubic
+
+
+def _spread(scores: Mapping[str, Any], metric: str, digits: int) -> str:
+    text = _number(scores[metric], digits)
+    std = scores[f"{metric}_std"]
+    return text if std is None else f"{text} ± {std:.{digits}f}"
+
+
+def _number(value: float | None, digits: int, *, sign: bool = False) -> str:
+    return "-" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"

@@ -1,0 +1,171 @@
+"""What a model is asked to do: the data of a configuration, how it is degraded, and how it is scored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from srexp.config.build import build
+from srexp.config.schema import Config
+from srexp.data.augment import Augmentation
+from srexp.data.degrade import Degradation
+from srexp.data.image import Channel
+from srexp.data.patches import PatchSampler, require_divisible, scored_samples
+from srexp.data.prepare import Prepared, prepare
+from srexp.data.source import Source
+from srexp.errors import RequestError
+from srexp.metrics.protocol import Protocol
+from srexp.types import Sample
+
+#: Fewer test images than this carry no claim about images nobody tested.
+FEW_TEST_IMAGES = 6
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration builds without TensorFlow."""
+
+    source: Source
+    degrade: Degradation
+    augment: Augmentation
+    protocol: Protocol
+
+
+def builders(config: Config) -> Parts:
+    """Build the light parts and hold them against each other.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        Source, degradation, augmentation and protocol.
+
+    Raises:
+        RequestError: A value is out of range, or two do not fit.
+    """
+    parts = Parts(
+        source=build(config.dataset),
+        degrade=build(config.degradation),
+        augment=build(config.augmentation),
+        protocol=build(config.protocol),
+    )
+    require_divisible(config.trainer.patch_size, config.scale)
+    parts.degrade.halo(config.scale)
+    if config.trainer.batch_size % config.trainer.patches_per_image:
+        raise RequestError(
+            "trainer.patches_per_image does not divide trainer.batch_size",
+            got=f"{config.trainer.patches_per_image} and {config.trainer.batch_size}",
+            expected="each visit to an image to give its patches to one batch",
+            fix="trainer.patches_per_image=1",
+        )
+    return parts
+
+
+class Task:
+    """Data that was decoded, checked and split, with everything that decides what a score means.
+
+    Args:
+        config: Checked configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.parts = config, builders(config)
+        self.prepared: Prepared = prepare(
+            self.parts.source,
+            seed=config.seed,
+            channel=self.channel,
+            scale=config.scale,
+            patch_size=config.trainer.patch_size,
+            cache_dir=config.paths.cache,
+            progress=_progress(),
+        )
+
+    @property
+    def channel(self) -> Channel:
+        """Channel that is trained and scored."""
+        return self.parts.protocol.channel
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images."""
+        return 3 if self.channel == "rgb" else 1
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether the input is the target, so that no score says anything about restoration."""
+        return self.parts.degrade.degenerate(self.config.scale)
+
+    @property
+    def name(self) -> str:
+        """Experiment and registered model."""
+        return self.config.experiment_name
+
+    def protocol(self) -> dict[str, Any]:
+        """Describe how images are scored; equal descriptions and fingerprints mean comparable numbers."""
+        described = self.parts.protocol.describe(self.config.scale, intensity=self.config.dataset.intensity)
+        crop = self.config.trainer.test_size
+        return {**described, "degradation": self.config.degradation.options, "crop": crop}
+
+    def findings(self) -> list[str]:
+        """Say what limits the worth of the scores."""
+        found = []
+        if self.degenerate:
+            found.append("degenerate: the input equals the target, so the scores say nothing about restoration")
+        if (images := len(self.prepared.entries["test"])) < FEW_TEST_IMAGES:
+            found.append(f"{images} test image{'s' * (images != 1)}: no interval or test can support a claim")
+        if size := self.config.trainer.test_size:
+            found.append(f"scored on centre crops of {size} pixels, not on whole images")
+        if self.prepared.skipped:
+            found.append(f"{len(self.prepared.skipped)} unreadable images skipped")
+        return found
+
+    def sampler(self) -> PatchSampler:
+        """Give the training batches as a function of (epoch, step)."""
+        trainer = self.config.trainer
+        return PatchSampler(
+            self.prepared.entries["train"],
+            self.prepared.read,
+            self.parts.degrade,
+            self.parts.augment,
+            scale=self.config.scale,
+            patch_size=trainer.patch_size,
+            batch_size=trainer.batch_size,
+            patches_per_image=trainer.patches_per_image,
+            seed=self.config.seed,
+            steps_per_epoch=trainer.steps_per_epoch,
+            quantize_low=self.parts.protocol.quantize_low,
+        )
+
+    def validation_samples(self) -> list[Sample]:
+        """Give the centre crops on which the best epoch is chosen."""
+        trainer = self.config.trainer
+        chosen = self.prepared.entries["validation"][: trainer.validation_images]
+        return list(self._samples(chosen, trainer.validation_size))
+
+    def test_samples(self) -> Iterator[Sample]:
+        """Give the test images, whole unless configured otherwise."""
+        return self._samples(self.prepared.entries["test"], self.config.trainer.test_size)
+
+    def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:
+        return scored_samples(
+            entries,
+            self.prepared.read,
+            self.parts.degrade,
+            scale=self.config.scale,
+            quantize_low=self.parts.protocol.quantize_low,
+            crop=crop,
+        )
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Show how many images were decoded, on a terminal and where it takes long enough to be seen."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        if total > 100 and (done % 50 == 0 or done == total):  # noqa: PLR2004 - fewer are decoded in a moment
+            print(f"\rimages {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,79 @@
+"""A small project of its own for each story, and small images of several patients."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TINY = ["+debug=fast", "trainer.patch_size=16", "trainer.validation_size=32", "trainer.test_size=null"]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that runs write to, and the command line over it."""
+
+    root: Path
+
+    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+        """Type a command as a user would."""
+        return subprocess.run(
+            [sys.executable, "-m", "srexp", *arguments],
+            env=self.environment(),
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def environment(self) -> dict[str, str]:
+        checkout = str(Path(__file__).parents[2])
+        return {**os.environ, "SREXP_ROOT": str(self.root), "PYTHONPATH": checkout}
+
+    def results(self) -> list[dict]:
+        """All result.json, oldest first."""
+        found = sorted((self.root / "mlruns" / "outputs").rglob("result.json"), key=lambda path: path.stat().st_mtime)
+        return [json.loads(path.read_text()) for path in found]
+
+    def client(self):
+        from srexp.tracking.start import Tracking
+        from srexp.tracking.store import connect
+
+        return connect(Tracking(folder=self.root / "mlruns").store)
+
+    def runs(self) -> list:
+        """All MLflow runs, newest first."""
+        client = self.client()
+        return client.search_runs([experiment.experiment_id for experiment in client.search_experiments()])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty 64 x 64 images of ten patients, named as those of the NIH: patient_number.png."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(7)
+    for patient in range(10):
+        for number in range(2):
+            coarse = Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8))
+            coarse.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{patient:08}_{number:03}.png")
+    return folder
+
+
+@pytest.fixture
+def folder_of(images: Path):
+    """Overrides that train on the small images, by patient."""
+    return ["dataset=folder", f"dataset.root={images}", r"dataset.patients='^(\d{8})'", *TINY]

@@ -1,0 +1,161 @@
+"""What a user gets from `python -m srexp`, through the command line, with a real store."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import srexp
+from srexp.cli import run
+
+CONTRACT = {
+    "run_id", "experiment_name", "model_uri", "registered", "best_epoch", "validation", "test", "baseline", "gain_db",
+    "gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings", "seconds", "train_patches_per_second",
+    "peak_rss_mb",
+}  # fmt: skip
+
+
+def artifact(project, run_id, path):
+    import mlflow.artifacts
+
+    return mlflow.artifacts.load_text(f"{project.client().get_run(run_id).info.artifact_uri}/{path}")
+
+
+def test_a_training_is_scored_tracked_and_registered(project, folder_of):
+    done = project.run(*folder_of, "model=srcnn", "trainer.epochs=3", "seed=5")
+    assert done.returncode == 0, done.stderr
+    for shown in ("srcnn", "bicubic", "gain", "PSNR", "SSIM", "folder-bicubic-x2 version 1", "python -m srexp ui"):
+        assert shown in done.stdout
+
+    [result] = project.results()
+    assert result.keys() >= CONTRACT
+    assert result["run_id"] in done.stdout
+    assert result["experiment_name"] == "folder-bicubic-x2"
+    assert result["registered"] == {"name": "folder-bicubic-x2", "version": 1, "alias": "candidate"}
+    assert result["gain_db"] == pytest.approx(result["test"]["psnr"] - result["baseline"]["bicubic"]["psnr"])
+    assert 1 <= result["best_epoch"] <= 3
+    assert result["test"]["n_images"] == 2
+    assert result["seconds"].keys() == {"data", "train", "evaluate", "track", "total"}
+    assert sum(value for name, value in result["seconds"].items() if name != "total") <= result["seconds"]["total"]
+
+    [tracked] = project.runs()
+    assert (tracked.info.run_id, tracked.info.status) == (result["run_id"], "FINISHED")
+    history = project.client().get_metric_history(result["run_id"], "val_psnr")
+    assert [point.step for point in history] == [1, 2, 3]
+    assert max(point.value for point in history) == pytest.approx(result["validation"]["psnr"])
+    assert tracked.data.params["optimizer.lr"]
+    assert tracked.data.tags["data.fingerprint"] == result["data_fingerprint"]
+    assert json.loads(artifact(project, result["run_id"], "result.json"))["gain_db"] == result["gain_db"]
+
+    rows = list(csv.DictReader(io.StringIO(artifact(project, result["run_id"], "data/manifest.csv"))))
+    splits = {split: {row["patient"] for row in rows if row["split"] == split} for split in ("train", "validation", "test")}
+    assert len(rows) == 20
+    assert all(splits.values())
+    assert not (splits["train"] & splits["test"] or splits["train"] & splits["validation"] or splits["validation"] & splits["test"])
+
+    images = list(csv.DictReader(io.StringIO(artifact(project, result["run_id"], "scores/test.csv"))))
+    assert sum(float(row["psnr"]) for row in images) / len(images) == pytest.approx(result["test"]["psnr"])
+
+    loads_elsewhere(project, result["model_uri"])
+
+
+def loads_elsewhere(project, model_uri):
+    """The logged model works in a fresh process that can't import srexp, on images of any size."""
+    code = f"""
+import sys
+sys.modules["srexp"] = None
+import numpy as np, mlflow, mlflow.keras, mlflow.pyfunc
+mlflow.set_tracking_uri("sqlite:///{project.root}/mlruns/mlflow.db")
+images = np.random.default_rng(0).random((2, 30, 46, 1), dtype=np.float32)
+out = mlflow.pyfunc.load_model("{model_uri}").predict(images)
+assert out.shape == (2, 60, 92, 1) and out.dtype == np.float32, (out.shape, out.dtype)
+model = mlflow.keras.load_model("models:/folder-bicubic-x2@candidate")
+assert model.count_params() == 57281 and not getattr(model, "compiled", False)
+assert np.abs(np.asarray(model(images[:1, :17, :12])) ).shape == (1, 34, 24, 1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=project.root)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_one_others(project, folder_of):
+    first, again, other = (
+        srexp.run("train", [*folder_of, "model=vdsr", "model.depth=3", f"seed={seed}"]) for seed in (3, 3, 4)
+    )
+    for key in ("test", "validation", "baseline", "gain_db", "data_fingerprint", "best_epoch"):
+        assert first[key] == again[key]
+    assert other["test"] != first["test"]
+
+
+def test_a_multirun_has_a_parent_and_skips_what_is_finished(project, folder_of, capfd):
+    grid = [*folder_of, "-m", "model=srcnn,bicubic", "optimizer.lr=1e-3,1e-4"]
+    assert run(grid) == 0
+    runs = project.runs()
+    parents = [tracked for tracked in runs if "mlflow.parentRunId" not in tracked.data.tags]
+    children = [tracked for tracked in runs if "mlflow.parentRunId" in tracked.data.tags]
+    assert (len(parents), len(children)) == (1, 4)
+    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parents[0].info.run_id}
+    assert {tracked.info.status for tracked in runs} == {"FINISHED"}
+
+    capfd.readouterr()
+    assert run(grid) == 0
+    assert capfd.readouterr().out.count("finished before") == 4
+    assert len(project.runs()) == 5
+    assert [result.get("skipped", False) for result in project.results()] == [False] * 4 + [True] * 4
+
+
+def test_a_failing_job_does_not_stop_the_others(project, folder_of, capfd):
+    assert run([*folder_of, "-m", "model=bicubic", "trainer.patch_size=16,1024"]) == 2
+    assert "smaller than a patch" in capfd.readouterr().err
+    assert len(project.results()) == 1
+    assert {tracked.info.status for tracked in project.runs()} == {"FINISHED", "FAILED"}
+
+
+def test_an_exploding_loss_fails_the_run_and_says_so(project, folder_of, capfd):
+    assert run([*folder_of, "optimizer.lr=1e9", "schedule=constant", "schedule.warmup_steps=0"]) == 1
+    said = capfd.readouterr().err
+    assert "exploded" in said
+    assert "optimizer.lr=" in said
+    assert [tracked.info.status for tracked in project.runs()] == ["FAILED"]
+
+
+def test_identity_is_called_degenerate(project, folder_of):
+    result = srexp.run("train", [*folder_of, "degradation=identity", "model=bicubic"])
+    assert any("degenerate" in warning for warning in result["warnings"])
+    assert (result["test"]["psnr"], result["gain_db"]) == (None, None)
+    [tracked] = project.runs()
+    assert tracked.data.tags["degenerate"] == "true"
+
+
+def test_a_dead_network_is_called_out(project, folder_of):
+    result = srexp.run(
+        "train", [*folder_of, "model=vdsr", "model.depth=3", "optimizer.lr=1e-12", "trainer.epochs=2", "model.start=copy"]
+    )
+    assert any("dead network" in warning for warning in result["warnings"])
+    assert math.isclose(result["gain_db"], 0, abs_tol=1e-3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_is_killed_with_130(project, folder_of, number):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000"],
+        env=project.environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if line.startswith("epoch 2/"):
+            break
+    start = time.monotonic()
+    process.send_signal(number)
+    process.stderr.read()
+    assert process.wait(timeout=60) == 130
+    assert time.monotonic() - start < 30
+    assert [tracked.info.status for tracked in project.runs()] == ["KILLED"]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srexp.cli import VERBS, run
+
+HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+
+
+def one_message(capfd) -> str:
+    """Nothing but a message reaches the user: no traceback, no line of Hydra's."""
+    caught = capfd.readouterr()
+    assert caught.err.startswith("srexp: ")
+    assert "Traceback" not in caught.err + caught.out
+    assert "Error executing job" not in caught.err + caught.out
+    return caught.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["optimzer.lr=1"], "did you mean optimizer.lr?"),
+        (["model=vdsrr"], "did you mean vdsr?"),
+        (["+optimizer.lrr=1"], "did you mean optimizer.lr?"),
+        (["optimizer.lr=abc"], "optimizer.lr='abc'"),
+        (["dataset=folder"], "dataset.root is missing"),
+        (["trian"], "did you mean train?"),
+        (["chekc", "model=vdsr"], "did you mean check?"),
+        (["model._target_=os.system"], "not allowed"),
+        (["trainer.patch_size=47"], "trainer.patch_size=48"),
+        (["trainer.patches_per_image=3"], "trainer.patches_per_image"),
+        (["degradation=identity", "scale=2"], "scale=1"),
+    ],
+)
+@pytest.mark.parametrize("verb", [[], ["check"]])
+def test_a_wrong_request_exits_2_with_one_message(arguments, said, verb, capfd):
+    if verb and arguments[0] in ("trian", "chekc"):
+        arguments = [arguments[0]]
+        verb = []
+    assert run([*verb, *arguments]) == 2
+    assert said in one_message(capfd)
+
+
+@pytest.fixture
+def unusable(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "notes.txt").write_text("no image")
+    (tmp_path / "small").mkdir()
+    for number in range(5):
+        Image.fromarray(np.full((20, 20), 40 * number, np.uint8)).save(tmp_path / "small" / f"{number}.png")
+    return {name: tmp_path / name for name in ("missing", "empty", "texts", "small")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("missing", "is not there"), ("empty", "it is empty"), ("texts", ".txt"), ("small", "smaller than a patch of 48")],
+)
+@pytest.mark.parametrize("verb", [[], ["check"]])
+def test_an_unusable_folder_exits_2_and_is_named(kind, said, verb, unusable, capfd):
+    assert run([*verb, "dataset=folder", f"dataset.root={unusable[kind]}"]) == 2
+    message = one_message(capfd)
+    assert said in message
+    assert kind in message or kind == "small"
+
+
+def test_check_writes_what_was_composed(tmp_path: Path):
+    assert run(["check", "model=vdsr", f"hydra.run.dir={tmp_path}/out"]) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["choices"]["model"] == "vdsr"
+    assert result["experiment_name"] == "samples-bicubic-x2"
+
+
+def test_help_lists_the_verbs(capfd):
+    with pytest.raises(SystemExit) as ended:
+        run(["--help"])
+    assert ended.value.code == 0
+    shown = capfd.readouterr().out
+    assert all(verb in shown for verb in VERBS)
+    assert "optimizer.lr=" in shown
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check"], ["model=vdsrr"], ["--cfg", "job"]])
+def test_light_commands_import_nothing_heavy(arguments):
+    code = (
+        "import sys; from srexp.cli import run\n"
+        f"try: run({arguments!r})\nexcept SystemExit: pass\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+
+
+def test_a_verb_may_stand_behind_an_option(tmp_path: Path):
+    assert run(["-m", "check", "seed=1,2", f"hydra.sweep.dir={tmp_path}/sweep"]) == 0
+    assert sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/result.json")) == ["0", "1"]
+
+
+def test_failures_of_a_multirun_are_told_one_by_one(tmp_path: Path, capfd):
+    assert run(["-m", "check", "trainer.patch_size=47,48,49", f"hydra.sweep.dir={tmp_path}/sweep"]) == 2
+    said = capfd.readouterr().err
+    assert said.count("trainer.patch_size is no multiple") == 2
+    assert "trainer.patch_size=47" in said
