@@ -137,6 +137,9 @@ def requirements() -> list[str]:
 def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
     """Load a logged model back, the way a stranger will, and compare what it restores.
 
+    Two sizes are tried one after the other: with the second one, TensorFlow compiles a graph that leaves sizes open,
+    which some layers survive only as long as they are asked for one size.
+
     Args:
         run: The run that logged it.
         model_uri: Address from `log_best`.
@@ -147,16 +150,42 @@ def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
         Largest difference found, in [0, 1].
 
     Raises:
-        SrexpError: The model came back different.
+        SrexpError: The model can't be loaded back or used, or came back different.
     """
     import mlflow.pyfunc
+    import tensorflow as tf
 
+    height, width = probe.shape[1:3]
+    probes = probe, probe[:, : height // 2 + 1, : width // 2 + 1]
     try:
         with run.writing(), selected(run.store.uri):
-            restored = mlflow.pyfunc.load_model(model_uri).predict(probe)
-    except (ImportError, TypeError, ValueError) as error:
-        raise SrexpError(f"{model_uri} can't be loaded back: {error}", fix="use Keras's own layers only") from error
-    expected = np.asarray(model.predict(probe, verbose=0))
+            loaded = mlflow.pyfunc.load_model(model_uri)
+        with _no_progress_bar():
+            restored = [loaded.predict(images) for images in probes]
+    except (ImportError, TypeError, ValueError, tf.errors.OpError) as error:
+        raise SrexpError(
+            f"{model_uri} can't be used after loading it back: {error}",
+            expected="a network of Keras's own layers that takes images of any size",
+        ) from error
+    expected = [np.asarray(model(images, training=False)) for images in probes]
+    return max(_difference(model_uri, *pair) for pair in zip(restored, expected, strict=True))
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Keep Keras from drawing one for every prediction, which MLflow has no option for."""
+    import keras
+
+    drawn = keras.config.is_interactive_logging_enabled()
+    keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        if drawn:
+            keras.config.enable_interactive_logging()
+
+
+def _difference(model_uri: str, restored: Batch, expected: Batch) -> float:
     if restored.shape != expected.shape:
         raise SrexpError(f"{model_uri} came back with another shape", got=restored.shape, expected=str(expected.shape))
     difference = float(np.max(np.abs(restored - expected)))
@@ -211,6 +240,7 @@ def register(
             model_id=model_id,
         ).version
         client.set_registered_model_alias(name, alias, str(version))
-        versions = json.dumps([{"name": name, "version": str(version)}])
-        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: versions})
+        versions = json.loads(client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
+        versions.append({"name": name, "version": str(version)})
+        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
     return Registered(name=name, version=int(version), alias=alias)
