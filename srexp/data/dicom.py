@@ -8,21 +8,27 @@ turns the range over. Overlays are not part of the image. No text of a file leav
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pydicom
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import RLELossless
 
+from srexp.data import dicom_jpeg
 from srexp.data.codestream import claim_of
 from srexp.data.dicom_grey import grey, stored_values
 from srexp.data.dicom_header import Header, quiet, read_header
-from srexp.data.image import Intensity, Stored, UnreadableImageError, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, refusing, stored, stretch
+
+dicom_jpeg.register()
+
+_ITEM, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -42,20 +48,20 @@ def shape_of(path: Path) -> tuple[int, int]:
     return header.rows, header.columns
 
 
-def frames_of(path: Path) -> int:
-    """Count the frames, from the header.
+def frames_in(path: Path) -> range:
+    """List the frames, from the header.
 
     Args:
         path: A DICOM file.
 
     Returns:
-        At least 1.
+        At least one position.
 
     Raises:
         UnreadableImageError: No image that can be used, and why.
     """
     with path.open("rb") as file:
-        return read_header(file).frames
+        return range(read_header(file).frames)
 
 
 def patient_of(path: Path) -> str:
@@ -101,15 +107,16 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         if not 0 <= frame < header.frames:
             raise UnreadableImageError(f"has no frame {frame}")
         decoded = _decode(file, header, frame)
-    if header.photometric == "PALETTE COLOR":
-        return _palette(decoded, header, intensity)
-    values = stored_values(decoded, header)
-    if header.samples == 1:
-        return grey(values, header, frame, intensity)
-    return _finish(values, header.bits, header, intensity)
+    with refusing("damaged description of grey values or colours"), np.errstate(all="ignore"):
+        if header.photometric == "PALETTE COLOR":
+            return _palette(decoded, header, intensity)
+        values = stored_values(decoded, header)
+        if header.samples == 1:
+            return grey(values, header, frame, intensity)
+        return _finish(values, header.bits, header, intensity)
 
 
-def _decode(file: BinaryIO, header: Header, frame: int) -> npt.NDArray[np.generic]:
+def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:
     """Decode one frame as it is encoded, (h, w) or (h, w, 3), after checking that its data are all there."""
     with refusing(f"damaged, truncated or undecodable pixel data ({header.syntax.name})"):
         options: dict[str, Any] = as_pixel_options(header.dataset, correct_unused_bits=False)
@@ -135,7 +142,10 @@ def _check_length(file: BinaryIO, header: Header) -> None:
 
 
 def _check_codestream(file: BinaryIO, header: Header, frame: int, options: dict[str, Any]) -> None:
-    """Refuse a compressed frame that is another image than the header says."""
+    """Refuse a compressed frame that is another image than the header says, and a file that breaks off."""
+    start = file.tell()
+    _check_sequence(file)
+    file.seek(start)
     encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=options.get("extended_offsets"))
     claim = claim_of(encoded)
     if claim is None:
@@ -153,7 +163,20 @@ def _check_codestream(file: BinaryIO, header: Header, frame: int, options: dict[
         )
 
 
-def _palette(indices: npt.NDArray[np.generic], header: Header, intensity: Intensity) -> Stored:
+def _check_sequence(file: BinaryIO) -> None:
+    """Follow the fragments to the delimiter that ends them (PS3.5 A.4)."""
+    size = os.fstat(file.fileno()).st_size
+    while len(head := file.read(8)) == 8 and file.tell() <= size:  # noqa: PLR2004
+        *tag, length = struct.unpack("<HHI", head)
+        if tuple(tag) == _SEQUENCE_END:
+            return
+        if tuple(tag) != _ITEM:
+            break
+        file.seek(length, os.SEEK_CUR)
+    raise UnreadableImageError("is truncated or damaged: its compressed pixel data have no end")
+
+
+def _palette(indices: Numbers, header: Header, intensity: Intensity) -> Stored:
     """Look the colours up (PS3.3 C.7.6.3.1.5)."""
     with refusing("damaged palette"):
         colours = apply_color_lut(indices, header.dataset)
@@ -163,7 +186,7 @@ def _palette(indices: npt.NDArray[np.generic], header: Header, intensity: Intens
     return _finish(colours, bits, header, intensity)
 
 
-def _finish(colours: npt.NDArray[np.generic], bits: int, header: Header, intensity: Intensity) -> Stored:
+def _finish(colours: Numbers, bits: int, header: Header, intensity: Intensity) -> Stored:
     if intensity == "percentile":
         return stretch(colours, bits, lossy=header.lossy)
     return stored(colours, bits, lossy=header.lossy)

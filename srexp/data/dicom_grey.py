@@ -9,15 +9,15 @@ import numpy.typing as npt
 import pydicom
 
 from srexp.data.dicom_header import Header, integer
-from srexp.data.image import Intensity, Stored, UnreadableImageError, quantised, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, quantised, refusing, stored, stretch
 
-Values = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
 
 _WORD = 16
+_THRESHOLD = 1e-6
 
 
-def stored_values(decoded: npt.NDArray[np.generic], header: Header) -> Values:
+def stored_values(decoded: Numbers, header: Header) -> Numbers:
     """Take the stored bits out of the allocated ones, whose rest may hold anything (PS3.5 8.1.1).
 
     Args:
@@ -27,10 +27,10 @@ def stored_values(decoded: npt.NDArray[np.generic], header: Header) -> Values:
     Returns:
         The same shape, in -2**(bits-1)..2**(bits-1)-1 when signed, in 0..2**bits-1 otherwise.
     """
-    values = decoded.astype(np.int32)
+    values: Numbers = decoded.astype(np.int32)
     if header.syntax.is_encapsulated and header.lossy:
         low = smallest(header)
-        return np.clip(values, low, low + 2**header.bits - 1)
+        return values.clip(low, low + 2**header.bits - 1)
     shift = 0 if header.syntax.is_encapsulated else header.high_bit + 1 - header.bits
     values = (values >> shift) & (2**header.bits - 1)
     return np.where(values >= 2 ** (header.bits - 1), values - 2**header.bits, values) if header.signed else values
@@ -48,7 +48,7 @@ def smallest(header: Header) -> int:
     return -(2 ** (header.bits - 1)) if header.signed else 0
 
 
-def grey(values: Values, header: Header, frame: int, intensity: Intensity) -> Stored:
+def grey(values: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:
     """Bring stored values to unsigned ones in which larger is brighter.
 
     Args:
@@ -74,7 +74,7 @@ def grey(values: Values, header: Header, frame: int, intensity: Intensity) -> St
     turned = header.photometric == "MONOCHROME1"
     if intensity == "window":
         unit = _windowed(values * slope + intercept, header, frame)
-        image = stored(quantised(1 - unit if turned else unit, bits), bits, lossy=header.lossy)
+        image = stored(quantised(np.nan_to_num(1 - unit if turned else unit), bits), bits, lossy=header.lossy)
     else:
         brightness = values - low if turned == (slope < 0) else low + 2**bits - 1 - values
         if intensity == "percentile":
@@ -87,7 +87,7 @@ def grey(values: Values, header: Header, frame: int, intensity: Intensity) -> St
     return stored(np.where(valid[..., np.newaxis], image.pixels, darkest), bits, lossy=header.lossy)
 
 
-def _padding(values: Values, header: Header) -> Mask:
+def _padding(values: Numbers, header: Header) -> Mask:
     """Tell the pixels that pad the image to a rectangle (PS3.3 C.7.5.1.1.2), which may be a range of values."""
     if header.dataset.get("PixelPaddingValue") in (None, ""):
         return np.zeros(values.shape, bool)
@@ -98,7 +98,7 @@ def _padding(values: Values, header: Header) -> Mask:
     return (values >= min(ends)) & (values <= max(ends))
 
 
-def _look_up(values: Values, item: pydicom.Dataset, header: Header) -> tuple[Values, int]:
+def _look_up(values: Numbers, item: pydicom.Dataset, header: Header) -> tuple[Numbers, int]:
     """Map integers by a lookup table (PS3.3 C.11.1.1); values beyond its ends take its end entries.
 
     Returns:
@@ -116,7 +116,7 @@ def _look_up(values: Values, item: pydicom.Dataset, header: Header) -> tuple[Val
         lut = np.asarray(data, np.int32)[:entries]
         if not 8 <= bits <= _WORD or len(lut) < entries or lut.min() < 0 or lut.max() >= 2**bits:  # noqa: PLR2004
             raise UnreadableImageError(f"has a lookup table of {len(lut)} values for {entries} entries of {bits} bits")
-        return lut[np.clip(values - first, 0, entries - 1)], bits
+        return np.asarray(lut[np.clip(values - first, 0, entries - 1)]), bits
 
 
 def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
@@ -128,27 +128,26 @@ def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
     return slope, intercept
 
 
-def _windowed(values: npt.NDArray[np.float64], header: Header, frame: int) -> npt.NDArray[np.float64]:
+def _windowed(values: Numbers, header: Header, frame: int) -> Numbers:
     """Apply the first VOI LUT or window (PS3.3 C.11.2), giving [0, 1]."""
     table = _first_item(header.dataset, "VOILUTSequence")
     if table is not None:
         looked_up, bits = _look_up(np.floor(values + 0.5).astype(np.int32), table, header)
-        return looked_up / (2**bits - 1)
+        return np.asarray(looked_up / (2**bits - 1))
     source = _describing(header.dataset, frame, "FrameVOILUTSequence", "WindowWidth")
     center, width = _number(source, "WindowCenter", math.nan), _number(source, "WindowWidth", math.nan)
     function = str(source.get("VOILUTFunction") or "LINEAR").upper()
-    if function == "LINEAR" and width > 1:
-        return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
-    if function == "LINEAR" and width == 1:
-        return np.where(values > center - 0.5, 1.0, 0.0)
-    if function == "LINEAR_EXACT" and width > 0:
-        return np.clip((values - center) / width + 0.5, 0, 1)
-    if function == "SIGMOID" and width > 0:
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -500, 500)))
-    raise UnreadableImageError(
-        "has no VOI window (0028,1051) that can be applied",
-        fix="dataset.intensity=bits or dataset.intensity=percentile",
-    )
+    smallest_width = {"LINEAR": 1, "LINEAR_EXACT": 0, "SIGMOID": 0}.get(function, math.inf)
+    if math.isnan(center) or not (width > smallest_width or width == 1):
+        raise UnreadableImageError(
+            "has no VOI window (0028,1051) that can be applied",
+            fix="dataset.intensity=bits or dataset.intensity=percentile",
+        )
+    if function == "LINEAR":  # a width of 1 is a threshold
+        center, width = center - 0.5, max(width - 1, _THRESHOLD)
+    if function == "SIGMOID":
+        return np.asarray(1 / (1 + np.exp((-4 * (values - center) / width).clip(-500, 500))))
+    return np.asarray(((values - center) / width + 0.5).clip(0, 1))
 
 
 def _describing(dataset: pydicom.Dataset, frame: int, macro: str, keyword: str) -> pydicom.Dataset:

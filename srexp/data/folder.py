@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from srexp.data.image import Intensity, UnreadableImageError
 from srexp.data.limit import spread
 from srexp.data.patients import patients_of
-from srexp.data.read import frames_of, is_dicom
+from srexp.data.read import frames_in, is_dicom
 from srexp.data.source import Item, OnError
 from srexp.errors import RequestError, did_you_mean
 
@@ -66,13 +66,11 @@ class Folder:
         files = _image_files(root)
         patients = patients_of(files, root, self.patients)
         items = []
-        frames_by_file: dict[tuple[int, int], int] = {}
+        frames_by_file: dict[tuple[int, int], Sequence[int]] = {}
         for (key, path), patient in zip(files.items(), patients, strict=True):
             frames = _frames(path, frames_by_file)
-            if frames == 1:
-                items.append(Item(key, path, 0, patient))
-            else:
-                items += [Item(f"{key}#{frame}", path, frame, patient) for frame in range(frames)]
+            single = len(frames) == 1
+            items += [Item(key if single else f"{key}#{frame}", path, frame, patient) for frame in frames]
         return spread(items, self.limit)
 
 
@@ -137,15 +135,15 @@ def _is_image(path: Path) -> bool:
     return without_extension and path.name != _DIRECTORY_RECORD and is_dicom(path)
 
 
-def _frames(path: Path, known: dict[tuple[int, int], int]) -> int:
-    """Count the images in a file; a header that can't be read counts as one, which the scan then refuses by name."""
+def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:
+    """List the images in a file; one whose header can't be read has one, which the scan then refuses by name."""
     if path.name.lower().endswith(_ONE_IMAGE):
-        return 1
+        return (0,)
     status = path.stat()
     identity = status.st_dev, status.st_ino
     if identity not in known:
         try:
-            known[identity] = frames_of(path)
+            known[identity] = frames_in(path)
         except UnreadableImageError:
-            known[identity] = 1
+            known[identity] = (0,)
     return known[identity]

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from srexp.types import Pixels
 Channel: TypeAlias = Literal["grey", "y", "rgb"]
 Intensity: TypeAlias = Literal["bits", "window", "percentile"]
 Integers: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Numbers: TypeAlias = npt.NDArray[Any]
 
 # ITU-R BT.601, equation for E'Y, and MATLAB rgb2ycbcr (studio range 16..235 of 8 bits).
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -93,23 +94,23 @@ class Stored:
         return hashlib.sha256(header.encode() + b"\n" + little_endian.tobytes()).hexdigest()
 
 
-def stored(values: npt.NDArray[np.generic], bits: int, *, lossy: bool) -> Stored:
+def stored(values: Numbers, bits: int, *, lossy: bool) -> Stored:
     """Hold decoded values in the smallest unsigned type that fits, with a channel axis.
 
     Args:
-        values: (h, w) or (h, w, c), any integer type, in 0..2**bits-1.
+        values: (h, w) or (h, w, c), integers in 0..2**bits-1 of any type.
         bits: Stored bit depth.
         lossy: Whether the values come out of a lossy compression.
 
     Returns:
-        The image; its pixels are contiguous and never written to.
+        The image; its pixels are contiguous and can't be written to.
 
     Example:
         >>> stored(np.array([[0, 300]]), 10, lossy=False).pixels.shape
         (1, 2, 1)
     """
     with_channel = values if values.ndim == _RANK_WITH_CHANNEL else values[..., np.newaxis]
-    pixels = np.ascontiguousarray(with_channel, dtype=np.uint8 if bits <= _BYTE else np.uint16)
+    pixels = _integers(np.ascontiguousarray(with_channel), bits)
     pixels.flags.writeable = False
     return Stored(pixels, bits, lossy)
 
@@ -136,14 +137,12 @@ def to_channel(image: Stored, channel: Channel) -> Stored:
         return image if colours > 1 else stored(np.repeat(image.pixels, 3, axis=-1), image.bits, lossy=image.lossy)
     if colours == 1:
         return image
-    unit = image.pixels / image.max_value
+    unit = image.pixels.astype(np.float64) / image.max_value
     value = unit @ _LUMA if channel == "grey" else (_STUDIO_OFFSET + unit @ _STUDIO_LUMINANCE) / 255
     return stored(quantised(value, image.bits), image.bits, lossy=image.lossy)
 
 
-def stretch(
-    values: npt.NDArray[np.generic], bits: int, *, lossy: bool, valid: npt.NDArray[np.bool_] | None = None
-) -> Stored:
+def stretch(values: Numbers, bits: int, *, lossy: bool, valid: npt.NDArray[np.bool_] | None = None) -> Stored:
     """Stretch the values between the 0.5th and the 99.5th percentile over the whole range, clipping the rest.
 
     Args:
@@ -155,25 +154,55 @@ def stretch(
     Returns:
         The image; a constant one becomes black, as does whatever is not a number.
     """
-    voters = values[np.isfinite(values)] if valid is None else values[valid]
+    exact = values.astype(np.float64)
+    voters = exact[np.isfinite(exact)] if valid is None else exact[valid]
     low, high = np.percentile(voters, (0.5, 99.5)) if voters.size else (0.0, 0.0)
     if not high > low:
         return stored(np.zeros(values.shape, np.uint8), bits, lossy=lossy)
-    unit = np.nan_to_num(np.clip((values - low) / (high - low), 0, 1))
+    unit = np.nan_to_num(np.clip((exact - low) / (high - low), 0, 1))
     return stored(quantised(unit, bits), bits, lossy=lossy)
 
 
-def quantised(unit: npt.NDArray[np.floating], bits: int) -> Integers:
+def quantised(unit: npt.NDArray[np.float64], bits: int) -> Integers:
     """Round to the nearest of the values that the bit depth holds, halves upwards.
 
     Args:
-        unit: Any shape, floating point in [0, 1].
+        unit: Any shape, in [0, 1].
         bits: Bit depth.
 
     Returns:
         The same shape, in 0..2**bits-1.
+
+    Example:
+        >>> quantised(np.array([0, 0.5, 1]), 8).tolist()
+        [0, 128, 255]
     """
-    return np.floor(unit * (2**bits - 1) + 0.5).astype(np.uint8 if bits <= _BYTE else np.uint16)
+    return _integers(np.floor(unit * (2**bits - 1) + 0.5), bits)
+
+
+def over_black(values: Numbers, bits: int) -> Numbers:
+    """Lay an image with transparency over black, as a reader sees it in the dark.
+
+    Args:
+        values: (h, w, 3) or (h, w, 4), integers in 0..2**bits-1, the fourth channel opacity.
+        bits: Bit depth.
+
+    Returns:
+        (h, w, 3), unchanged where the image is opaque.
+
+    Example:
+        >>> over_black(np.array([[[200, 100, 0, 255], [200, 100, 0, 0]]]), 8).tolist()
+        [[[200, 100, 0], [0, 0, 0]]]
+    """
+    colours, opacity = values[..., :_RANK_WITH_CHANNEL], values[..., _RANK_WITH_CHANNEL:]
+    white = 2**bits - 1
+    if (opacity == white).all():
+        return colours
+    return quantised(colours / white * (opacity / white), bits)
+
+
+def _integers(values: Numbers, bits: int) -> Integers:
+    return values.astype(np.uint8) if bits <= _BYTE else values.astype(np.uint16)
 
 
 def check_size(height: int, width: int) -> None:

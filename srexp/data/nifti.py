@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from srexp.data.image import Intensity, Stored, UnreadableImageError, check_size, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, refusing, stored, stretch
 
-_FLOAT_BITS = 16
-_PLANE = 2
+_FLOAT_BITS, _WORD_BYTES, _PLANE = 16, 2, 2
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -27,23 +29,23 @@ def shape_of(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
-    width, height, *_ = _header(path).get_data_shape()
-    return int(height), int(width)
+    width, height, *_ = _volume(path).shape
+    return height, width
 
 
-def frames_of(path: Path) -> int:
-    """Count the slices, from the header.
+def frames_in(path: Path) -> range:
+    """List the slices, from the header.
 
     Args:
         path: A NIfTI file.
 
     Returns:
-        The length of the third axis times that of all further ones.
+        As many positions as the third axis is long, times the lengths of all further ones.
 
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
-    return int(np.prod(_header(path).get_data_shape()[_PLANE:], dtype=np.int64))
+    return range(math.prod(_volume(path).shape[_PLANE:]))
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:
@@ -62,37 +64,48 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     Raises:
         UnreadableImageError: Damaged, or of a type that can't be kept exactly.
     """
-    header = _header(path)
+    volume = _volume(path)
+    if volume.dtype.kind not in "iuf" or (volume.dtype.kind != "f" and volume.dtype.itemsize > _WORD_BYTES):
+        raise UnreadableImageError(
+            f"holds {volume.dtype.name} values, where 8 or 16 bits or floating point can be read"
+        )
+    floating = volume.dtype.kind == "f"
+    if floating and intensity != "percentile":
+        raise UnreadableImageError(
+            "holds floating-point values, which have no stored bit depth", fix="dataset.intensity=percentile"
+        )
     with refusing("damaged or truncated volume"):
-        shape, dtype = header.get_data_shape(), header.get_data_dtype()
-        position = np.unravel_index(frame, shape[_PLANE:], order="F")
-        slope, _ = header.get_slope_inter()
-        if dtype.kind not in "iuf" or (dtype.kind != "f" and dtype.itemsize > _PLANE):
-            raise UnreadableImageError(f"holds {dtype.name} values, where 8 or 16 bits or floating point can be read")
-        unscaled = ArrayProxy(str(path), (shape, dtype, header.get_data_offset(), 1.0, 0.0), mmap=False)
-        values = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
-    turned = slope is not None and slope < 0
-    if dtype.kind == "f":
-        if intensity != "percentile":
-            raise UnreadableImageError(
-                "holds floating-point values, which have no stored bit depth", fix="dataset.intensity=percentile"
-            )
-        return stretch(-values if turned else values, _FLOAT_BITS, lossy=False)
-    bits = 8 * dtype.itemsize
-    unsigned = values.astype(np.int32) + (2 ** (bits - 1) if dtype.kind == "i" else 0)
-    brightness = 2**bits - 1 - unsigned if turned else unsigned
-    return (
-        stretch(brightness, bits, lossy=False) if intensity == "percentile" else stored(brightness, bits, lossy=False)
-    )
+        position = np.unravel_index(frame, volume.shape[_PLANE:], order="F")
+        unscaled = ArrayProxy(str(path), (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
+        values: Numbers = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
+    if floating:
+        return stretch(-values if volume.turned else values, _FLOAT_BITS, lossy=False)
+    bits = 8 * volume.dtype.itemsize
+    unsigned = values.astype(np.int32) + (2 ** (bits - 1) if volume.dtype.kind == "i" else 0)
+    brightness = 2**bits - 1 - unsigned if volume.turned else unsigned
+    finish = stretch if intensity == "percentile" else stored
+    return finish(brightness, bits, lossy=False)
 
 
-def _header(path: Path) -> nibabel.Nifti1Header:
+@dataclass(frozen=True, slots=True)
+class _Volume:
+    """What the header says: axes, type, where the values begin, and whether larger ones are darker."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset: int
+    turned: bool
+
+
+def _volume(path: Path) -> _Volume:
     """Read the header and check the claimed size of a slice."""
     logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
     with refusing("damaged NIfTI header"):
-        header = nibabel.Nifti1Image.from_filename(path, mmap=False).header
-        shape = header.get_data_shape()
+        header: Any = nibabel.Nifti1Image.from_filename(path, mmap=False).header
+        shape = tuple(int(length) for length in header.get_data_shape())
+        slope, _ = header.get_slope_inter()
+        volume = _Volume(shape, header.get_data_dtype(), int(header.get_data_offset()), bool(slope and slope < 0))
     if len(shape) < _PLANE:
         raise UnreadableImageError(f"has {len(shape)} axis, which is no image")
-    check_size(int(shape[1]), int(shape[0]))
-    return header
+    check_size(shape[1], shape[0])
+    return volume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -28,8 +29,8 @@ _HEAD_BYTES = 352
 class Reader(Protocol):
     """What the module of a kind of image offers."""
 
-    def frames_of(self, path: Path) -> int:
-        """Count the images in a file, from its header."""
+    def frames_in(self, path: Path) -> Sequence[int]:
+        """List the images in a file, from its header."""
 
     def shape_of(self, path: Path) -> tuple[int, int]:
         """Read height and width off the header."""
@@ -55,6 +56,10 @@ def reader_of(kind: Kind) -> Reader:
         from srexp.data import nifti
 
         return nifti
+    if kind == "tiff":
+        from srexp.data import tiff
+
+        return tiff
     from srexp.data import raster
 
     return raster
@@ -111,20 +116,19 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
-def frames_of(path: Path) -> int:
-    """Count the images in a file, from its header.
+def frames_in(path: Path) -> Sequence[int]:
+    """List the images in a file, from its header.
 
     Args:
         path: An image file.
 
     Returns:
-        1 for most; frames of DICOM, pages of TIFF, slices of NIfTI.
+        What `read_image` takes as frame: 0 for most; frames of DICOM, pages of TIFF, slices of NIfTI.
 
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    kind = kind_of(path)
-    return reader_of(kind).frames_of(path) if kind in ("tiff", "dicom", "nifti") else 1
+    return reader_of(kind_of(path)).frames_in(path)
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -147,7 +151,7 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
 
     Args:
         path: An image file of any kind.
-        frame: Which of its images, from 0.
+        frame: Which of its images, see `frames_in`.
         intensity: `bits`: by stored bit depth; `window`: the DICOM VOI window; `percentile`: 0.5..99.5 of each image.
 
     Returns:
