@@ -32,6 +32,26 @@ def build(scale: int, channels: int, *, name: str = "bicubic") -> "keras.Model":
     return keras.Model(low, keras.layers.Identity(dtype="float32", name="restored")(enlarged), name=name)
 
 
+def extend(image: "keras.KerasTensor", margin: int) -> "keras.KerasTensor":
+    """Repeat the outermost pixels of an image, so that a convolution sees no border.
+
+    Zeros there would be edges a hundred times stronger than what bicubic interpolation lacks, and half of the pixels of
+    a training patch are near one. The code of SRCNN's authors replicates, too.
+
+    Args:
+        image: (n, h, w, c), symbolic, any h and w.
+        margin: Pixels on each side.
+
+    Returns:
+        The image, (n, h + 2 * margin, w + 2 * margin, c).
+    """
+    from keras import ops
+
+    for _ in range(margin):  # one by one, as "symmetric" repeats the outermost pixel only for a margin of 1
+        image = ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+    return image
+
+
 def begin(scale: int, channels: int) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
     """Make the input of a network and its bicubic enlargement.
 

@@ -6,8 +6,11 @@ https://arxiv.org/abs/1501.00092
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from srexp.errors import RequestError
-from srexp.models.bicubic import begin
+from srexp.models.bicubic import begin, extend
+from srexp.models.start import Weights, detail_filters, mirrored
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +27,7 @@ def build(
 ) -> "keras.Model":
     """Build SRCNN: patch extraction, non-linear mapping, reconstruction (section 3.1 of the paper).
 
-    Zero padding keeps the size, where the paper crops.
+    The outermost pixels are repeated to keep the size.
 
     Args:
         scale: How many times larger the restored image is; bicubic interpolation comes first.
@@ -55,10 +58,11 @@ def build(
     }[start]
 
     def convolve(width: int, kernel: int, **options: object) -> "keras.layers.Conv2D":
-        return keras.layers.Conv2D(width, kernel, padding="same", kernel_initializer=initial(), **options)
+        return keras.layers.Conv2D(width, kernel, kernel_initializer=initial(), **options)
 
     low, enlarged = begin(scale, channels)
-    patches = convolve(filters[0], kernels[0], activation="relu", name="extract")(enlarged)
+    extended = extend(enlarged, sum(size // 2 for size in kernels))
+    patches = convolve(filters[0], kernels[0], activation="relu", name="extract")(extended)
     mapped = convolve(filters[1], kernels[1], activation="relu", name="map")(patches)
     # float32: in bfloat16 the output itself would be rounded to 8 significant bits.
     restored = convolve(channels, kernels[2], dtype="float32", name="restored")(mapped)
@@ -71,26 +75,48 @@ def build(
 def hand_image_through(model: "keras.Model", channels: int) -> None:
     """Let the first filters of each layer copy the image, and the last layer ignore all others.
 
-    The other filters keep their random weights, but those of the first layer sum to zero over the image: they answer
-    to structure and not to brightness, which the copy carries already.
+    The others carry detail, in which the image itself has no part, to the last layer.
 
     Args:
         model: SRCNN as built; its weights change in place.
         channels: Channels of the image: as many filters copy.
     """
-    import numpy as np
+    import keras
 
-    for layer_name in ("extract", "map", "restored"):
-        layer = model.get_layer(layer_name)
-        kernel, bias = layer.get_weights()
-        if layer_name == "extract":
-            kernel -= kernel.mean(axis=(0, 1), keepdims=True)
-        if layer_name == "restored":
-            kernel[:] = 0
-        centre = kernel.shape[0] // 2
-        kernel[..., :channels] = 0
-        kernel[centre, centre, :channels, :channels] = np.eye(channels)
-        layer.set_weights([kernel, bias])
+    extract, mapping, restored = (model.get_layer(name) for name in ("extract", "map", "restored"))
+    copy = np.eye(channels, dtype=np.float32)
+    before, after = extract.filters - channels, mapping.filters - channels  # filters for detail
+
+    kernel, bias = extract.get_weights()
+    kernel[..., channels:] = detail_filters(kernel[..., channels:])
+    kernel[..., :channels] = 0
+    centre(kernel)[:, :channels] = copy
+    extract.set_weights([kernel, bias])
+
+    kernel, bias = mapping.get_weights()
+    kernel[:] = 0
+    centre(kernel)[:channels, :channels] = copy
+    mix = mirrored(np.asarray(keras.initializers.Orthogonal()((before // 2, (after + 1) // 2))))
+    centre(kernel)[channels : channels + mix.shape[0], channels:] = mix[:, :after]
+    mapping.set_weights([kernel, bias])
+
+    kernel, bias = restored.get_weights()
+    kernel[:] = 0
+    centre(kernel)[:channels] = copy
+    restored.set_weights([kernel, bias])
+
+
+def centre(kernel: Weights) -> Weights:
+    """Show the weights that connect a pixel to itself.
+
+    Args:
+        kernel: (height, width, channels, filters), both sizes odd.
+
+    Returns:
+        A view of it, (channels, filters).
+    """
+    middle: Weights = kernel[kernel.shape[0] // 2, kernel.shape[1] // 2]
+    return middle
 
 
 def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
@@ -99,10 +125,10 @@ def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
     Args:
         kernels: Sizes of the three kernels.
         filters: Widths of the two hidden layers.
-        channels: Channels of the image, which every layer must be able to copy.
+        channels: Channels of the image, which every layer must be able to copy beside a pair of details.
 
     Raises:
-        RequestError: Wrong count, an even kernel, or fewer filters than channels.
+        RequestError: Wrong count, an even kernel, or too few filters.
     """
     if len(kernels) != 3 or any(size < 1 or size % 2 == 0 for size in kernels):  # noqa: PLR2004 three layers
         raise RequestError(
@@ -111,10 +137,10 @@ def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
             expected="three odd sizes",
             fix="model.kernels=[9,5,5]",
         )
-    if len(filters) != 2 or min(filters) < channels:  # noqa: PLR2004 two hidden layers
+    if len(filters) != 2 or min(filters) < channels + 2:  # noqa: PLR2004 two hidden layers
         raise RequestError(
             "model.filters doesn't describe SRCNN",
             got=list(filters),
-            expected=f"two widths of at least {channels}",
+            expected=f"two widths of at least {channels + 2}",
             fix="model.filters=[64,32]",
         )

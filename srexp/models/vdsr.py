@@ -6,8 +6,11 @@ https://arxiv.org/abs/1511.04587
 
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from srexp.errors import RequestError
-from srexp.models.bicubic import begin
+from srexp.models.bicubic import begin, extend
+from srexp.models.start import detail_filters, mirrored
 
 if TYPE_CHECKING:
     import keras
@@ -23,6 +26,8 @@ def build(
     name: str = "vdsr",
 ) -> "keras.Model":
     """Build VDSR: `depth` convolutions of 3 x 3, whose output is added to the bicubic image (section 3 of the paper).
+
+    Zeros around its features keep the size, as in the paper; around the image it is the outermost pixels, repeated.
 
     Args:
         scale: How many times larger the restored image is; bicubic interpolation comes first.
@@ -48,10 +53,15 @@ def build(
 
     check_size(depth, width, start)
     low, enlarged = begin(scale, channels)
-    features = enlarged
+    features = extend(enlarged, 1)
     for number in range(1, depth):
         hidden = keras.layers.Conv2D(
-            width, 3, padding="same", activation="relu", kernel_initializer="he_normal", name=f"hidden_{number:02d}"
+            width,
+            3,
+            padding="valid" if number == 1 else "same",
+            activation="relu",
+            kernel_initializer="he_normal",
+            name=f"hidden_{number:02d}",
         )
         features = hidden(features)
     # float32: the sum with the image needs more than the 8 significant bits of bfloat16.
@@ -66,32 +76,25 @@ def build(
 
 
 def look_linear(model: "keras.Model") -> None:
-    """Make the stack of ReLU layers an orthogonal linear map, followed by a last layer of zeros.
+    """Make the stack of ReLU layers an orthogonal linear map of detail, followed by a last layer of zeros.
 
-    Each layer computes `W x` and `-W x` and the next one subtracts the two halves, so ReLU loses nothing and the
-    gradient doesn't shatter (D. Balduzzi et al., The shattered gradients problem, ICML 2017). W is orthogonal and sits
-    in the centre of the kernel (L. Xiao et al., Dynamical isometry and a mean field theory of CNNs, ICML 2018).
+    The orthogonal matrix sits in the centre of each kernel (L. Xiao et al., Dynamical isometry and a mean field theory
+    of CNNs, ICML 2018).
 
     Args:
         model: VDSR as built; its weights change in place.
     """
     import keras
-    import numpy as np
 
-    *hidden, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    for number, layer in enumerate(hidden):
+    first, *hidden, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    kernel, bias = first.get_weights()
+    first.set_weights([detail_filters(kernel), bias])
+    for layer in hidden:
         kernel, bias = layer.get_weights()
-        if number == 0:
-            half = kernel[..., : kernel.shape[-1] // 2]
-            # Sum zero over the image: the features answer to structure, not to brightness.
-            half = half - half.mean(axis=(0, 1), keepdims=True)
-            layer.set_weights([np.concatenate([half, -half], axis=-1), bias])
-        else:
-            size = kernel.shape[-1] // 2
-            mix = np.asarray(keras.initializers.Orthogonal()((size, size)))
-            kernel[:] = 0
-            kernel[1, 1] = np.block([[mix, -mix], [-mix, mix]])
-            layer.set_weights([kernel, bias])
+        kernel[:] = 0
+        half = layer.filters // 2
+        kernel[1, 1] = mirrored(np.asarray(keras.initializers.Orthogonal()((half, half))))
+        layer.set_weights([kernel, bias])
     last.set_weights([np.zeros_like(weights) for weights in last.get_weights()])
 
 

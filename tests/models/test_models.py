@@ -67,8 +67,8 @@ def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -
 
 @pytest.mark.parametrize("model", BUILDERS)
 def test_only_built_in_layers(model: str) -> None:
-    for layer in BUILDERS[model](2, 1).layers:
-        assert type(layer).__module__.startswith("keras."), layer
+    for operation in BUILDERS[model](2, 1).operations:
+        assert type(operation).__module__.startswith("keras."), operation
 
 
 @pytest.mark.parametrize("model", BUILDERS)
@@ -102,6 +102,16 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.parametrize("model", ["srcnn", "vdsr-small"])
+def test_borders_are_no_edges(model: str) -> None:
+    """On a constant image the random filters see nothing, at the border either."""
+    network = BUILDERS[model](1, 1)
+    first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    features = np.asarray(keras.Model(network.input, first.output)(np.full((1, 9, 12, 1), 0.8, np.float32)))
+    details = features[..., 1:] if model == "srcnn" else features
+    assert np.abs(details).max() < 1e-4
+
+
 def test_layers_of_one_network_differ() -> None:
     kernels = [layer.get_weights()[0] for layer in vdsr.build(2, 1, depth=4, start="paper").layers if layer.weights]
     assert not np.array_equal(kernels[1], kernels[2])
@@ -131,6 +141,12 @@ def test_copy_is_not_dead(model: str) -> None:
     network.fit(low, high, epochs=1, verbose=0)
     for old, new, weight in zip(before, network.get_weights(), network.weights, strict=True):
         assert not np.array_equal(old, new), weight.path
+
+
+def test_no_filter_of_srcnn_begins_dead() -> None:
+    for name in ("extract", "map"):
+        kernel = BUILDERS["srcnn"](2, 1).get_layer(name).get_weights()[0]
+        assert (np.abs(kernel).sum(axis=(0, 1, 2)) > 0).all()
 
 
 def test_vdsr_copy_keeps_the_energy_of_its_features() -> None:
