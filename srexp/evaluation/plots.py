@@ -1,0 +1,204 @@
+"""Figures of an evaluation: error maps, learning curves, inference times.
+
+They are drawn with Matplotlib's objects, never with pyplot, whose state is global and may want a display.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.evaluation.timing import Timing
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MAX_GREY_LEVELS = 8.0
+"""Upper end of the error scale, in grey levels of 255; one for all pictures, or maps couldn't be compared."""
+
+COLOURS = "inferno"
+"""Perceptually uniform and sequential: black is no error, warmer and brighter is more."""
+
+DPI = 100
+INK, FAINT, MODEL, BASELINE = "#222222", "#8a8a8a", "#c2410c", "#1d4ed8"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make an empty figure that draws without a display.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        The figure, with its Agg canvas attached.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def error_map(restored: Pixels, high: Pixels) -> npt.NDArray[np.float32]:
+    """Absolute error of every pixel, in grey levels of 255 whatever the bit depth.
+
+    Args:
+        restored: Network output, (h, w, c), clipped to [0, 1] here.
+        high: Target, (h, w, c), in [0, 1].
+
+    Returns:
+        (h, w), mean over the channels, in 0..255.
+
+    Example:
+        >>> error_map(np.full((1, 1, 1), 0.5, np.float32), np.zeros((1, 1, 1), np.float32))
+        array([[127.5]], dtype=float32)
+    """
+    error: npt.NDArray[np.float32] = np.abs(np.clip(restored, 0, 1) - high).mean(axis=-1) * np.float32(255)
+    return error
+
+
+def error_map_rgb(
+    error: npt.NDArray[np.floating[Any]], max_grey_levels: float = MAX_GREY_LEVELS
+) -> npt.NDArray[np.uint8]:
+    """Colour an error map on the fixed scale: one error has one colour, in whatever picture.
+
+    Args:
+        error: (h, w), grey levels of 255, as `error_map` gives it.
+        max_grey_levels: Error that gets the last colour, as do all larger ones.
+
+    Returns:
+        (h, w, 3), uint8.
+
+    Example:
+        >>> error_map_rgb(np.array([[0.0, 8.0, 100.0]])).tolist()
+        [[[0, 0, 3], [252, 254, 164], [252, 254, 164]]]
+    """
+    table = _colour_table()
+    steps = np.floor(error * (len(table) / max_grey_levels))
+    colours: npt.NDArray[np.uint8] = table[np.clip(steps, 0, len(table) - 1).astype(np.intp)]
+    return colours
+
+
+def learning_curves(
+    history: Sequence[Mapping[str, float]], *, best_epoch: int | None = None, bicubic_psnr: float | None = None
+) -> Figure:
+    """Draw loss and validation PSNR over the epochs.
+
+    Args:
+        history: Numbers of each epoch, from epoch 1; `loss` and `val_psnr` are drawn where they are
+            present and finite.
+        best_epoch: Epoch whose weights were kept, from 1; marked.
+        bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
+
+    Returns:
+        Figure of 1200 x 450 pixels.
+    """
+    from matplotlib.ticker import LogFormatter
+
+    figure = new_figure(1200, 450)
+    left, right = figure.subplots(1, 2)
+    _curve(left, history, "loss")
+    left.set(title="Training loss", xlabel="epoch", ylabel="loss, logarithmic", yscale="log")
+    left.yaxis.set_major_formatter(LogFormatter())
+    left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+    _curve(right, history, "val_psnr")
+    right.set(title="Validation PSNR", xlabel="epoch", ylabel="dB")
+    if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
+        right.axhline(bicubic_psnr, color=BASELINE, linestyle="--", label=f"bicubic, {bicubic_psnr:.2f} dB")
+    best = history[best_epoch - 1].get("val_psnr", math.nan) if best_epoch else math.nan
+    if best_epoch and math.isfinite(best):
+        right.plot([best_epoch], [best], "o", color=INK, label=f"kept: epoch {best_epoch}, {best:.2f} dB", zorder=3)
+    if right.get_legend_handles_labels()[0]:
+        right.legend(frameon=False)
+    figure.tight_layout(pad=1.5)
+    return figure
+
+
+def inference_times(timings: Mapping[str, Sequence[Timing]]) -> Figure:
+    """Draw the time of a call as a box for each model, with every sample; models that had the same input share an axis.
+
+    Args:
+        timings: Name of a model to its timings, one for each input (batches of patches, whole image).
+
+    Returns:
+        Figure 1000 pixels wide.
+    """
+    by_input: dict[tuple[int, ...], dict[str, Timing]] = {}
+    for name, measured in timings.items():
+        for timing in measured:
+            by_input.setdefault(timing.shape, {})[name] = timing
+    counts = [len(models) for models in by_input.values()]
+    figure = new_figure(1000, 40 + sum(110 + 60 * count for count in counts))
+    figure.suptitle("Inference time after warm-up: box = quartiles, whiskers = fastest and slowest", fontsize=12)
+    rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[0.6 + count for count in counts])[:, 0]
+    for axes, (shape, models) in zip(rows, by_input.items(), strict=True):
+        _boxes(axes, models)
+        axes.set_title(_described(shape), loc="left", fontsize=11)
+    figure.tight_layout(pad=1.2)
+    return figure
+
+
+@cache
+def _colour_table() -> npt.NDArray[np.uint8]:
+    from matplotlib import colormaps
+
+    return colormaps[COLOURS](np.arange(256), bytes=True)[:, :3].copy()
+
+
+def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    values = [numbers.get(name, math.nan) for numbers in history]
+    points = [(epoch, value) for epoch, value in enumerate(values, start=1) if math.isfinite(value)]
+    if points:
+        marker = "o" if len(points) == 1 else ""  # a line through one point shows nothing
+        axes.plot(*zip(*points, strict=True), color=MODEL, linewidth=1.8, marker=marker)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5, max(1, len(history)) + 0.5)
+    _tidy(axes)
+
+
+def _boxes(axes: Axes, models: Mapping[str, Timing]) -> None:
+    unit, factor = ("s", 1) if max(timing.median for timing in models.values()) >= 1 else ("ms", 1000)
+    samples = [factor * np.asarray(timing.samples) for timing in models.values()]
+    faint = {"color": FAINT}
+    axes.boxplot(
+        samples,
+        orientation="horizontal",
+        whis=(0, 100),
+        widths=0.5,
+        medianprops={"color": MODEL, "linewidth": 2},
+        boxprops=faint,
+        whiskerprops=faint,
+        capprops=faint,
+    )
+    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
+    for place, times in enumerate(samples, start=1):
+        axes.plot(times, place + jitter.uniform(-0.14, 0.14, times.size), ".", color=INK, alpha=0.4, zorder=3)
+    labels = []
+    for name, timing in models.items():
+        low, high = (factor * quartile for quartile in timing.quartiles)
+        labels.append(f"{name}\n{factor * timing.median:.3g} {unit} ({low:.3g} to {high:.3g})")
+    axes.set_yticks(range(1, len(models) + 1), labels)
+    axes.set(ylim=(len(models) + 0.6, 0.4), xlim=(0, 1.05 * max(times.max() for times in samples)), xlabel=unit)
+    _tidy(axes)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _described(shape: tuple[int, ...]) -> str:
+    *batch, height, width, _ = shape
+    return f"{batch[0]} patches of {height} x {width} pixels" if batch else f"image of {height} x {width} pixels"
