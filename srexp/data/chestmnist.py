@@ -81,8 +81,9 @@ class ChestMnist:
         items = []
         for part, split in OFFICIAL_SPLIT:
             path = folder / f"{part}_images.npy"
-            keys = [f"{path.name}#{frame}" for frame in range(npy.frames_of(path))]
-            items += [Item(key, path, frame, patient=key, split=split) for frame, key in enumerate(keys)]
+            for frame in npy.frames_in(path):
+                key = f"{path.name}#{frame}"
+                items.append(Item(key, path, frame, patient=key, split=split))
         return spread(items, self.limit)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,19 @@ def shape_of(path: Path) -> tuple[int, int]:
     return height, width
 
 
-def frames_of(path: Path) -> int:
-    """Count the images, from the header.
+def frames_in(path: Path) -> Sequence[int]:
+    """List the images, from the header.
 
     Args:
         path: A .npy file.
 
     Returns:
-        The length of the first axis.
+        The indices of the first axis.
 
     Raises:
         UnreadableImageError: Damaged, or no array of images.
     """
-    return int(_opened(path).shape[0])
+    return range(_opened(path).shape[0])
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:

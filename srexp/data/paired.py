@@ -36,8 +36,9 @@ class Paired:
 
     Args:
         name: Name of the data set.
-        low: Folder of the low-resolution images.
-        high: Folder of the high-resolution images.
+        root: Folder that holds the two.
+        low: Folder of the low-resolution images, relative to the root.
+        high: Folder of the high-resolution images, relative to the root.
         patients: See `srexp.data.patients.patients_of`; it is sought in the names below `high`.
         fractions: Shares of training, validation and test images.
         intensity: See `srexp.data.read.read_image`.
@@ -50,8 +51,9 @@ class Paired:
     """
 
     name: str
-    low: str
-    high: str
+    root: str
+    low: str = "low"
+    high: str = "high"
     patients: str | None = None
     fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
     intensity: Intensity = "bits"
@@ -70,10 +72,11 @@ class Paired:
         Raises:
             RequestError: See above.
         """
-        highs = _by_name("dataset.high", Folder(self.name, self.high, patients=self.patients))
-        lows = _by_name("dataset.low", Folder(self.name, self.low))
-        _require_partners("dataset.low", self.low, lacking=highs.keys() - lows.keys())
-        _require_partners("dataset.high", self.high, lacking=lows.keys() - highs.keys())
+        root = Path(self.root).expanduser()
+        highs = _by_name("dataset.high", Folder(self.name, str(root / self.high), patients=self.patients))
+        lows = _by_name("dataset.low", Folder(self.name, str(root / self.low)))
+        _require_partners("dataset.low", root / self.low, lacking=highs.keys() - lows.keys())
+        _require_partners("dataset.high", root / self.high, lacking=lows.keys() - highs.keys())
         pairs: list[Item] = [
             Pair(high.key, high.path, high.frame, high.patient, low=lows[name].path) for name, high in highs.items()
         ]
@@ -160,12 +163,12 @@ def _common_name(item: Item) -> str:
     return f"{name if name.suffix[1:].isdecimal() else name.with_suffix('')}{mark}{frame}"
 
 
-def _require_partners(key: str, root: str, lacking: Collection[str]) -> None:
+def _require_partners(key: str, folder: Path, lacking: Collection[str]) -> None:
     if lacking:
         more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
         raise RequestError(
             f"{key} lacks the partner of {len(lacking)} images: {', '.join(sorted(lacking)[:_NAMED])}{more}",
-            got=root,
+            got=str(folder),
             expected="the same relative names in dataset.low and dataset.high, whatever their extensions",
             fix="add the missing files, or remove their partners",
         )

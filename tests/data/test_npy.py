@@ -24,7 +24,7 @@ def images() -> np.ndarray:
 
 def test_each_image_of_the_array_is_read_as_it_is(tmp_path, images):
     path = saved(tmp_path / "a.npy", images)
-    assert npy.frames_of(path) == 5
+    assert list(npy.frames_in(path)) == [0, 1, 2, 3, 4]
     assert npy.shape_of(path) == (7, 9)
     for frame in range(5):
         image = npy.read(path, frame, "bits")
@@ -85,6 +85,6 @@ def test_damaged_files_are_read_or_refused(tmp_path_factory, position, value, cu
     content = bytearray(path.read_bytes())
     content[position : position + len(value)] = value
     path.write_bytes(content[: len(content) - cut])
-    for look in (npy.shape_of, npy.frames_of, lambda path: npy.read(path, 4, "bits")):
+    for look in (npy.shape_of, npy.frames_in, lambda path: npy.read(path, 4, "bits")):
         with suppress(UnreadableImageError):
             look(path)

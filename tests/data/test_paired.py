@@ -26,7 +26,7 @@ def folders(tmp_path: Path) -> Path:
 
 
 def paired(folders: Path, **options: object) -> Paired:
-    return Paired("paired", str(folders / "low"), str(folders / "high"), **options)
+    return Paired("paired", str(folders), **options)
 
 
 def test_partners_have_the_same_relative_name_whatever_the_extension(folders):
@@ -51,6 +51,14 @@ def test_frames_are_paired_by_number(tmp_path):
         pages[0].save(tmp_path / folder / "stack.tif", save_all=True, append_images=pages[1:])
     pairs = paired(tmp_path).items()
     assert [(pair.key, pair.frame) for pair in pairs] == [(f"stack.tif#{frame}", frame) for frame in range(3)]
+
+
+def test_the_folders_may_have_other_names_and_places(folders):
+    (folders / "low").rename(folders / "old machine")
+    elsewhere = Paired("paired", "/nowhere", str(folders / "old machine"), str(folders / "high"))
+    beside = Paired("paired", str(folders), "old machine")
+    assert elsewhere.items() == beside.items()
+    assert len(beside.items()) == 4
 
 
 def test_images_without_a_partner_are_named(folders):
@@ -87,7 +95,7 @@ def test_sizes_that_scale_makes_fit(low, scale, spare):
     assert size_offence(high, low, scale) is None
 
 
-@given(low=st.tuples(st.integers(2, 300), st.integers(2, 300)), scale=st.integers(1, 4), other=st.integers(1, 8))
+@given(low=st.tuples(st.integers(10, 300), st.integers(10, 300)), scale=st.integers(1, 4), other=st.integers(1, 8))
 def test_sizes_of_another_scale_are_refused_with_the_scale_that_fits(low, scale, other):
     offence = size_offence((low[0] * other, low[1] * other), low, scale)
     assert (offence is None) == (scale == other)
