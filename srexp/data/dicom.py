@@ -7,14 +7,12 @@ turns the range over. Overlays are not part of the image. No text of a file leav
 
 from __future__ import annotations
 
-import os
-import struct
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pydicom
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
@@ -24,11 +22,10 @@ from srexp.data import dicom_jpeg
 from srexp.data.codestream import claim_of
 from srexp.data.dicom_grey import grey, stored_values
 from srexp.data.dicom_header import Header, quiet, read_header
+from srexp.data.dicom_layout import encoded_frame
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, refusing, stored, stretch
 
 dicom_jpeg.register()
-
-_ITEM, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -117,36 +114,26 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
 
 
 def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:
-    """Decode one frame as it is encoded, (h, w) or (h, w, 3), after checking that its data are all there."""
-    with refusing(f"damaged, truncated or undecodable pixel data ({header.syntax.name})"):
+    """Decode one frame as it is encoded, (h, w) or (h, w, 3)."""
+    with refusing(f"damaged or undecodable pixel data ({header.syntax.name})"):
         options: dict[str, Any] = as_pixel_options(header.dataset, correct_unused_bits=False)
         decoder = get_decoder(header.syntax)
-        if "PixelData" in header.dataset:
+        if header.layout is None:
             return decoder.as_array(header.dataset, index=frame, **options)[0]
-        if header.syntax.is_encapsulated:
-            _check_codestream(file, header, frame, options)
-        else:
-            _check_length(file, header)
-        options |= {"transfer_syntax_uid": header.syntax, "pixel_keyword": "PixelData", "pixel_vr": header.pixel_vr}
-        return decoder.as_array(file, index=frame, **options)[0]
+        options |= {"transfer_syntax_uid": header.syntax, "pixel_keyword": "PixelData", "pixel_vr": header.layout.vr}
+        file.seek(header.layout.start)
+        if not header.syntax.is_encapsulated:
+            return decoder.as_array(file, index=frame, **options)[0]
+        encoded = encoded_frame(file, header.layout, frame, header.frames)
+        if encoded is None:
+            offsets = options.pop("extended_offsets", None)
+            encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=offsets)
+        _check_codestream(encoded, header)
+        return decoder.as_array(encapsulate([encoded]), index=0, **(options | {"number_of_frames": 1}))[0]
 
 
-def _check_length(file: BinaryIO, header: Header) -> None:
-    """Refuse an uncompressed image that the file is too short for, before an array of its size is made."""
-    halved = header.photometric == "YBR_FULL_422"
-    samples = 2 if halved else header.samples
-    expected = header.frames * header.rows * header.columns * samples * header.bits_allocated // 8
-    left = os.fstat(file.fileno()).st_size - file.tell()
-    if left < expected:
-        raise UnreadableImageError(f"is truncated: {left:,} bytes of pixel data where {expected:,} are needed")
-
-
-def _check_codestream(file: BinaryIO, header: Header, frame: int, options: dict[str, Any]) -> None:
-    """Refuse a compressed frame that is another image than the header says, and a file that breaks off."""
-    start = file.tell()
-    _check_sequence(file)
-    file.seek(start)
-    encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=options.get("extended_offsets"))
+def _check_codestream(encoded: bytes, header: Header) -> None:
+    """Refuse a compressed frame that is another image than the header says."""
     claim = claim_of(encoded)
     if claim is None:
         if header.syntax != RLELossless:
@@ -161,19 +148,6 @@ def _check_codestream(file: BinaryIO, header: Header, frame: int, options: dict[
         raise UnreadableImageError(
             "contradicts itself: signed compressed values, unsigned Pixel Representation (0028,0103)"
         )
-
-
-def _check_sequence(file: BinaryIO) -> None:
-    """Follow the fragments to the delimiter that ends them (PS3.5 A.4)."""
-    size = os.fstat(file.fileno()).st_size
-    while len(head := file.read(8)) == 8 and file.tell() <= size:  # noqa: PLR2004
-        *tag, length = struct.unpack("<HHI", head)
-        if tuple(tag) == _SEQUENCE_END:
-            return
-        if tuple(tag) != _ITEM:
-            break
-        file.seek(length, os.SEEK_CUR)
-    raise UnreadableImageError("is truncated or damaged: its compressed pixel data have no end")
 
 
 def _palette(indices: Numbers, header: Header, intensity: Intensity) -> Stored:

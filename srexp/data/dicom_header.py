@@ -14,6 +14,7 @@ from typing import BinaryIO
 import pydicom
 from pydicom.uid import UID
 
+from srexp.data.dicom_layout import Layout, check_complete, layout_of
 from srexp.data.image import UnreadableImageError, check_size, refusing
 
 # PS3.3 C.7.3.1.1.1: modalities whose objects are no images that could be made sharper.
@@ -44,7 +45,6 @@ _DEFLATED, _HEAD_BYTES = b"1.2.840.10008.1.2.1.99", 2048
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
 _INFLATED_LIMIT = 2**28
 _CHUNK = 2**20
-_PIXEL_DATA = (0x7FE0, 0x0010)
 _THIRD_PARTY = re.compile("pydicom|pylibjpeg|libjpeg|openjpeg|rle")
 
 
@@ -65,7 +65,7 @@ class Header:
         high_bit: Position of the highest stored bit.
         signed: Whether stored values are in two's complement.
         lossy: Whether the pixels have been through a lossy compression at any time.
-        pixel_vr: Value representation of the pixels, None where it is implicit.
+        layout: Where the pixels lie in the file, None when the file is deflated and the data set holds them.
     """
 
     dataset: pydicom.Dataset
@@ -80,7 +80,7 @@ class Header:
     high_bit: int
     signed: bool
     lossy: bool
-    pixel_vr: str | None
+    layout: Layout | None
 
 
 def quiet() -> None:
@@ -95,7 +95,7 @@ def read_header(file: BinaryIO) -> Header:
     """Read up to the pixels and check what is claimed.
 
     Args:
-        file: The file, at its beginning; afterwards at the first byte of the pixels, unless it is deflated.
+        file: The file, at its beginning.
 
     Returns:
         The header.
@@ -116,9 +116,7 @@ def read_header(file: BinaryIO) -> Header:
         raise UnreadableImageError(f"is {kind}, not an image")
     if not syntax:
         raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
-    pixel_vr = None if deflated else _seek_pixels(file, dataset)
-    if deflated and "PixelData" not in dataset:
-        raise UnreadableImageError("holds no pixel data")
+    layout = None if deflated else layout_of(file, dataset, syntax)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     check_size(rows, columns)
     header = Header(
@@ -134,9 +132,10 @@ def read_header(file: BinaryIO) -> Header:
         high_bit=integer(dataset, "HighBit", integer(dataset, "BitsStored") - 1),
         signed=bool(integer(dataset, "PixelRepresentation", 0)),
         lossy=syntax in _LOSSY_SYNTAXES or _text(dataset, "LossyImageCompression") == "01",
-        pixel_vr=pixel_vr,
+        layout=layout,
     )
     _check_pixel_format(header)
+    _check_length(header)
     return header
 
 
@@ -156,21 +155,6 @@ def _check_inflated_size(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def _seek_pixels(file: BinaryIO, dataset: pydicom.Dataset) -> str | None:
-    """Go from the tag of the pixel element to its value (PS3.5 7.1) and give its value representation."""
-    implicit, little_endian = dataset.original_encoding
-    order = "<" if little_endian else ">"
-    element = file.read(8)
-    if len(element) < 8:  # noqa: PLR2004
-        raise UnreadableImageError("holds no pixel data")
-    if struct.unpack(order + "HH", element[:4]) != _PIXEL_DATA:
-        raise UnreadableImageError("holds floating-point pixel data, which has no stored bit depth")
-    if implicit:
-        return None
-    file.seek(4, os.SEEK_CUR)
-    return element[4:6].decode("ascii", "replace")
-
-
 def _check_pixel_format(header: Header) -> None:
     if header.samples not in (1, 3) or header.photometric not in (_GREY if header.samples == 1 else _COLOUR):
         known = header.photometric in _GREY | _COLOUR
@@ -188,6 +172,16 @@ def _check_pixel_format(header: Header) -> None:
             f"stores {header.bits} of {header.bits_allocated} bits with high bit {header.high_bit}, "
             f"where 8 to {header.bits_allocated} can be read"
         )
+
+
+def _check_length(header: Header) -> None:
+    halved = header.photometric == "YBR_FULL_422" and not header.syntax.is_encapsulated
+    frame_bytes = header.rows * header.columns * (2 if halved else header.samples) * header.bits_allocated // 8
+    layout = header.layout
+    if layout is None:
+        with refusing("holds no pixel data"):
+            layout = Layout(0, len(header.dataset.PixelData), None, ())
+    check_complete(layout, header.frames, frame_bytes)
 
 
 def integer(dataset: pydicom.Dataset, keyword: str, default: int | None = None) -> int:

@@ -14,6 +14,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, refusing, stored, stretch
 
+_MOST_DEFLATED = 1032  # the largest ratio that deflate reaches
 _FLOAT_BITS, _WORD_BYTES, _PLANE = 16, 2, 2
 
 
@@ -108,4 +109,8 @@ def _volume(path: Path) -> _Volume:
     if len(shape) < _PLANE:
         raise UnreadableImageError(f"has {len(shape)} axis, which is no image")
     check_size(shape[1], shape[0])
+    needed = volume.offset + math.prod(shape) * volume.dtype.itemsize
+    unpacked = path.stat().st_size * (_MOST_DEFLATED if path.name.lower().endswith(".gz") else 1)
+    if min(shape) < 1 or needed > unpacked:
+        raise UnreadableImageError(f"is truncated: {' x '.join(map(str, shape))} values don't fit into the file")
     return volume

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,21 +134,21 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
     Raises:
         RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
     """
-    items = source.items()
-    if any(item.split is None for item in items):
-        draw_splits([item.patient for item in items], _fractions(source), seed=0)
+    files = source.files()
+    if any(file.split is None for file in files):
+        draw_splits([file.patient for file in files], _fractions(source), seed=0)
     refused = []
-    step = -(-len(items) // _PROBED)
-    for item in items[::step]:
+    step = -(-len(files) // _PROBED)
+    for file in files[::step]:
         try:
-            height, width = shape_of(item.path)
+            height, width = file.size or shape_of(file.path)
         except UnreadableImageError as error:
-            refused.append((item.key, error.told()))
+            refused.append((file.key, error.told()))
             continue
         if not _fits(height, width, scale, patch_size):
-            refused.append((item.key, _too_small(height, width, scale, patch_size)))
+            refused.append((file.key, _too_small(height, width, scale, patch_size)))
     if refused and source.on_error == "fail":
-        raise _refusal(refused, len(items))
+        raise _refusal(refused, len(files))
 
 
 def _split(
@@ -216,9 +217,12 @@ def _too_small(height: int, width: int, scale: int, patch_size: int) -> str:
 
 def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
     """Name every file that can't be used, and why."""
-    lines = [f"  {key}: {reason}" for key, reason in refused[:_LISTED]]
-    if len(refused) > _LISTED:
-        lines.append(f"  and {len(refused) - _LISTED} more")
+    images = Counter((key.rpartition("#")[0] or key, reason) for key, reason in refused)
+    lines = [
+        f"  {file}{f' ({count} images)' if count > 1 else ''}: {reason}" for (file, reason), count in images.items()
+    ]
+    if len(lines) > _LISTED:
+        lines = [*lines[:_LISTED], f"  and {len(lines) - _LISTED} more"]
     return RequestError(
         f"{len(refused)} of {total} images can't be used:\n" + "\n".join(lines),
         expected="images that can be read and hold at least one patch",

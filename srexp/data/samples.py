@@ -11,14 +11,14 @@ from srexp.data.limit import spread
 from srexp.data.source import Item, OnError, Split
 from srexp.errors import RequestError
 
-# File, patient, split. The files of one patient share a split; lossy or re-encoded copies of a file are left out.
-OFFICIAL_SPLIT: tuple[tuple[str, str, Split], ...] = (
-    ("RG3_UNCR.dcm", "radiograph-3", "train"),
-    ("693_UNCR.dcm", "ct-693", "train"),
-    ("MR-SIEMENS-DICOM-WithOverlays.dcm", "mr-siemens", "train"),
-    ("explicit_VR-UN.dcm", "ct-explicit", "train"),
-    ("MR2_UNCR.dcm", "mr-2", "validation"),
-    ("RG1_UNCR.dcm", "radiograph-1", "test"),
+# File, patient, split, height and width. Lossy and re-encoded copies of these files in the package are left out.
+OFFICIAL_SPLIT: tuple[tuple[str, str, Split, tuple[int, int]], ...] = (
+    ("RG3_UNCR.dcm", "radiograph-3", "train", (1760, 1760)),
+    ("693_UNCR.dcm", "ct-693", "train", (512, 512)),
+    ("MR-SIEMENS-DICOM-WithOverlays.dcm", "mr-siemens", "train", (484, 484)),
+    ("explicit_VR-UN.dcm", "ct-explicit", "train", (512, 512)),
+    ("MR2_UNCR.dcm", "mr-2", "validation", (1024, 1024)),
+    ("RG1_UNCR.dcm", "radiograph-1", "test", (1955, 1841)),
 )
 
 
@@ -49,8 +49,8 @@ class Samples:
     )
     fractions = (0.6, 0.2, 0.2)
 
-    def items(self) -> list[Item]:
-        """List the images.
+    def files(self) -> list[Item]:
+        """List the files, each of which holds one image.
 
         Returns:
             The images in the order of `OFFICIAL_SPLIT`.
@@ -64,8 +64,18 @@ class Samples:
             raise RequestError(
                 f"the package pydicom-data lacks {', '.join(missing)}", fix="pip install --force-reinstall pydicom-data"
             )
-        items = [Item(name, folder / name, 0, patient, split) for name, patient, split in OFFICIAL_SPLIT]
-        return spread(items, self.limit)
+        return [Item(name, folder / name, 0, patient, split, size) for name, patient, split, size in OFFICIAL_SPLIT]
+
+    def items(self) -> list[Item]:
+        """List the images.
+
+        Returns:
+            The files, up to the limit.
+
+        Raises:
+            RequestError: See above.
+        """
+        return spread(self.files(), self.limit)
 
 
 def package_folder() -> Path:

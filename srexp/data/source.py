@@ -25,6 +25,7 @@ class Item:
         frame: Which image of the file, from 0.
         patient: Whose image it is; may identify a person, so it is never logged or shown as it is.
         split: The split that the data set fixes, None where it is drawn.
+        size: Height and width, where the data set knows them without opening the file.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Item:
     frame: int
     patient: str
     split: Split | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class Source(Protocol):
     @property
     def fractions(self) -> Sequence[float]:
         """Shares of training, validation and test images, where the split is drawn."""
+
+    def files(self) -> list[Item]:
+        """List the files by their names, in a stable order, as if each held one image."""
 
     def items(self) -> list[Item]:
         """List the images from names and headers, in a stable order; nothing is decoded."""
