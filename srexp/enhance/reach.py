@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ POINTWISE = (
 """Keras layers that compute a pixel from that pixel alone (in inference), channels last."""
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
+
+PADDING = ("constant", "edge", "reflect", "symmetric")
+"""Modes that look no further into the image than they pad around it; `wrap` looks at the other side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ def reach(model: "keras.Model") -> Reach | None:
         outputs, widest = _follow(graph, [_Spread(Fraction(0), 1)])
     except _SeesEverythingError:
         return None
-    return Reach(math.ceil(outputs[0].radius), outputs[0].ratio, widest)
+    (output,) = outputs
+    return None if output.margin else Reach(math.ceil(output.radius), output.ratio, widest)
 
 
 class _SeesEverythingError(Exception):
@@ -68,10 +72,15 @@ class _SeesEverythingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """One tensor: radius in input pixels, pixels per input pixel."""
+    """One tensor: radius in input pixels, pixels per input pixel, pixels at each side that padding put around it.
+
+    What is padded at an inner edge of a tile lies outside the tile, where no kept pixel looks; at a true edge of the
+    image it is what the whole image would get. So padding needs no wider halo, but it must be gone at the end.
+    """
 
     radius: Fraction
     ratio: int
+    margin: int = 0
 
 
 def _graph(model: "keras.Operation") -> "keras.Model | None":
@@ -108,30 +117,58 @@ def _bytes(tensor: "keras.KerasTensor", spread: _Spread) -> int:
 
 
 def _through(layer: "keras.Operation", arriving: list[_Spread]) -> _Spread:
-    """Spread behind one layer."""
+    """Spread behind one layer or operation."""
     import keras
 
     name = type(layer).__name__
-    if type(layer) is not getattr(keras.layers, name, None) or len({spread.ratio for spread in arriving}) != 1:
+    if len({(spread.ratio, spread.margin) for spread in arriving}) != 1:
         raise _SeesEverythingError
-    radius, ratio = max(spread.radius for spread in arriving), arriving[0].ratio
+    before = _Spread(max(spread.radius for spread in arriving), arriving[0].ratio, arriving[0].margin)
+    if name == "Pad" and type(layer).__module__ == "keras.src.ops.numpy":
+        return replace(before, margin=before.margin + _padding(layer.pad_width, layer.mode))
+    if type(layer) is not getattr(keras.layers, name, None):
+        raise _SeesEverythingError
     if name in POINTWISE and _works_along_channels(layer):
-        return _Spread(radius, ratio)
+        return before
     if name == "UpSampling2D" and layer.size[0] == layer.size[1] and layer.data_format == "channels_last":
-        return _Spread(radius + Fraction(UPSAMPLING_SUPPORT[layer.interpolation], ratio), ratio * layer.size[0])
-    if name in (*CONVOLUTIONS, "Conv2DTranspose") and _keeps_the_grid(layer):
-        stride = layer.strides[0]
-        if name != "Conv2DTranspose" and stride == 1:
-            span = max((size - 1) * step for size, step in zip(layer.kernel_size, layer.dilation_rate, strict=True))
-            return _Spread(radius + Fraction(math.ceil(span / 2), ratio), ratio)
-        if name == "Conv2DTranspose" and set(layer.dilation_rate) == {1} and layer.output_padding is None:
-            return _Spread(radius + Fraction(math.ceil(max(layer.kernel_size) / stride), ratio), ratio * stride)
+        support = Fraction(UPSAMPLING_SUPPORT[layer.interpolation], before.ratio)
+        return _Spread(before.radius + support, before.ratio * layer.size[0], before.margin * layer.size[0])
+    if name in CONVOLUTIONS and set(layer.strides) == {1} and _is_plain(layer):
+        return _convolved(layer, before)
+    if name == "Conv2DTranspose" and layer.padding == "same" and _is_plain(layer):
+        return _transposed(layer, before)
     raise _SeesEverythingError
 
 
-def _keeps_the_grid(layer: "keras.Operation") -> bool:
-    square = layer.strides[0] == layer.strides[1]
-    return bool(square and layer.padding == "same" and layer.data_format == "channels_last" and _is_elementwise(layer))
+def _convolved(layer: "keras.Operation", before: _Spread) -> _Spread:
+    spans = [(size - 1) * step for size, step in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    radius = before.radius + Fraction(math.ceil(max(spans) / 2), before.ratio)
+    if layer.padding == "same":
+        return replace(before, radius=radius)
+    margin = before.margin - spans[0] // 2
+    if len(set(spans)) > 1 or spans[0] % 2 or margin < 0:
+        raise _SeesEverythingError
+    return replace(before, radius=radius, margin=margin)
+
+
+def _transposed(layer: "keras.Operation", before: _Spread) -> _Spread:
+    stride = layer.strides[0]
+    if set(layer.strides) != {stride} or set(layer.dilation_rate) != {1} or layer.output_padding is not None:
+        raise _SeesEverythingError
+    radius = before.radius + Fraction(math.ceil(max(layer.kernel_size) / stride), before.ratio)
+    return _Spread(radius, before.ratio * stride, before.margin * stride)
+
+
+def _padding(widths: tuple[tuple[int, int], ...], mode: str) -> int:
+    """Pixels that `keras.ops.pad` adds at each of the four sides; other kinds of padding aren't followed."""
+    batch, rows, columns, channels = widths
+    if {*batch, *channels} != {0} or len({*rows, *columns}) != 1 or mode not in PADDING:
+        raise _SeesEverythingError
+    return rows[0]
+
+
+def _is_plain(layer: "keras.Operation") -> bool:
+    return layer.data_format == "channels_last" and _is_elementwise(layer)
 
 
 def _works_along_channels(layer: "keras.Operation") -> bool:

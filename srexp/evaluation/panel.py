@@ -140,7 +140,7 @@ class _Page:
         self.high, self.wide = shape[:2]
         self.square = square
         self.norm = Normalize(0, max_grey_levels)
-        tall = min(TALLEST, max(CELL // 2, round(CELL * self.high / self.wide)))
+        tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
         self.rows = (tall, CELL, max(tall, CELL))
         self.width = 2 * MARGIN + 4 * CELL + 3 * GAP
         self.height = TITLE + sum(self.rows) + sum(CAPTIONS) + BAR

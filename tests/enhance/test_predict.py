@@ -55,6 +55,20 @@ def test_a_halo_one_pixel_narrower_is_seen(monkeypatch):
     assert np.abs(predictor(model, 1, memory_mb=TINY_MB)(low) - whole).max() > 1e-3
 
 
+@pytest.mark.parametrize("mode", ["symmetric", "reflect", "constant"])
+def test_padding_of_other_kinds_equals_whole(mode):
+    keras.utils.set_random_seed(1)
+    image = keras.Input((None, None, 1))
+    padded = layers.UpSampling2D(2, interpolation="bicubic")(image)
+    padded = keras.ops.pad(padded, ((0, 0), (6, 6), (6, 6), (0, 0)), mode=mode)
+    for kernel in (7, 5, 3):
+        padded = layers.Conv2D(3, kernel, bias_initializer="random_normal")(padded)
+    model, low = keras.Model(image, padded), picture(101, 67)
+    whole = np.asarray(model(low[np.newaxis]))[0]
+    assert reach(model).radius == 5
+    assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
+
+
 @pytest.mark.parametrize("size", [(33, 90), (120, 61)])
 def test_colour(size):
     model, low = network(2, channels=3), picture(*size, channels=3)
@@ -70,6 +84,7 @@ def test_srcnn_and_vdsr(scale):
     ):
         low = picture(75, 96)
         whole = np.asarray(model(low[np.newaxis]))[0]
+        assert reach(model).radius < 20
         assert np.abs(predictor(model, scale, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 

@@ -30,6 +30,10 @@ def conv(kernel, filters=2, **options):
     return layers.Conv2D(filters, kernel, padding="same", kernel_initializer="ones", **options)
 
 
+def pad(margin, mode="symmetric"):
+    return lambda image: keras.ops.pad(image, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode=mode)
+
+
 STACKS = {
     "one_by_one": ([conv(1)], 1, 0),
     "three": ([conv(3), conv(3)], 1, 2),
@@ -47,6 +51,13 @@ STACKS = {
     "transposed": ([layers.Conv2DTranspose(2, 4, strides=2, padding="same", kernel_initializer="ones")], 2, 2),
     "depthwise": ([layers.DepthwiseConv2D(5, padding="same", depthwise_initializer="ones")], 1, 2),
     "separable": ([layers.SeparableConv2D(2, 5, padding="same", depthwise_initializer="ones")], 1, 2),
+    "padded": ([pad(1), pad(2), layers.Conv2D(2, 7, kernel_initializer="ones")], 1, 3),
+    "padded_x2": (
+        [layers.UpSampling2D(2, interpolation="bicubic"), pad(4), *[layers.Conv2D(2, 5) for _ in range(2)]],
+        2,
+        4,
+    ),
+    "padded_early": ([pad(1), layers.UpSampling2D(2, interpolation="bicubic"), layers.Conv2D(2, 5), conv(3)], 2, 4),
     "pointwise": (
         [
             layers.Rescaling(2.0, offset=-0.5),
@@ -129,7 +140,12 @@ UNKNOWN = {
     "valid_padding": lambda: functional(layers.Conv2D(2, 3)),
     "global_pooling": lambda: functional(layers.GlobalAveragePooling2D(keepdims=True)),
     "group_normalisation": lambda: functional(layers.GroupNormalization(1)),
-    "padding": lambda: functional(layers.ZeroPadding2D(1)),
+    "padding_left": lambda: functional(pad(1)),
+    "more_cut_than_padded": lambda: functional(pad(1), layers.Conv2D(2, 5), pad(1)),
+    "even_kernel_cut": lambda: functional(pad(1), layers.Conv2D(2, 2)),
+    "oblong_kernel_cut": lambda: functional(pad(1), layers.Conv2D(2, (3, 1))),
+    "channels_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (1, 1)))),
+    "one_side_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (2, 0), (1, 1), (0, 0))), conv(3)),
     "oblong_upsampling": lambda: functional(layers.UpSampling2D((2, 1))),
     "own_operation": lambda: functional(whole_image),
     "rows_joined": lambda: functional(lambda x: layers.Concatenate(axis=1)([x, x])),
