@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from srexp.data.image import Intensity, UnreadableImageError
@@ -53,20 +53,6 @@ class Folder:
 
     attribution = ""
 
-    def files(self) -> list[Item]:
-        """List the files, as if each held one image.
-
-        Returns:
-            The files in the order of their keys, all of them whatever the limit.
-
-        Raises:
-            RequestError: See above.
-        """
-        root = _existing(self.root)
-        files = _image_files(root)
-        patients = patients_of(files, root, self.patients)
-        return [Item(key, path, 0, patient) for (key, path), patient in zip(files.items(), patients, strict=True)]
-
     def items(self) -> list[Item]:
         """List the images; headers are read only of kinds that may hold several.
 
@@ -76,12 +62,15 @@ class Folder:
         Raises:
             RequestError: See above.
         """
+        root = _existing(self.root)
+        files = _image_files(root)
+        patients = patients_of(files, root, self.patients)
         items = []
         known: dict[tuple[int, int], Sequence[int]] = {}
-        for file in self.files():
-            frames = _frames(file.path, known)
+        for (key, path), patient in zip(files.items(), patients, strict=True):
+            frames = _frames(path, known)
             single = len(frames) == 1
-            items += [replace(file, key=file.key if single else f"{file.key}#{frame}", frame=frame) for frame in frames]
+            items += [Item(key if single else f"{key}#{frame}", path, frame, patient) for frame in frames]
         return spread(items, self.limit)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from srexp.errors import RequestError
 
 _NAMED = 5
+_EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
 _COLUMNS = ("file", "patient")
 
 
@@ -47,9 +48,7 @@ def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise RequestError(
-            f"dataset.patients is no regular expression: {error}", got=pattern, fix=r"'dataset.patients=\"^(\\d{8})\"'"
-        ) from error
+        raise RequestError(f"dataset.patients is no regular expression: {error}", got=pattern, fix=_EXAMPLE) from error
     if compiled.groups != 1:
         raise RequestError(
             f"dataset.patients has {compiled.groups} groups",

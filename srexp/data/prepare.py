@@ -134,21 +134,21 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
     Raises:
         RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
     """
-    files = source.files()
-    if any(file.split is None for file in files):
-        draw_splits([file.patient for file in files], _fractions(source), seed=0)
+    items = source.items()
+    if any(item.split is None for item in items):
+        draw_splits([item.patient for item in items], _fractions(source), seed=0)
     refused = []
-    step = -(-len(files) // _PROBED)
-    for file in files[::step]:
+    step = -(-len(items) // _PROBED)
+    for item in items[::step]:
         try:
-            height, width = file.size or shape_of(file.path)
+            height, width = item.size or shape_of(item.path)
         except UnreadableImageError as error:
-            refused.append((file.key, error.told()))
+            refused.append((item.key, error.told()))
             continue
         if not _fits(height, width, scale, patch_size):
-            refused.append((file.key, _too_small(height, width, scale, patch_size)))
+            refused.append((item.key, _too_small(height, width, scale, patch_size)))
     if refused and source.on_error == "fail":
-        raise _refusal(refused, len(files))
+        raise _refusal(refused, len(items))
 
 
 def _split(

@@ -49,8 +49,8 @@ class Samples:
     )
     fractions = (0.6, 0.2, 0.2)
 
-    def files(self) -> list[Item]:
-        """List the files, each of which holds one image.
+    def items(self) -> list[Item]:
+        """List the images.
 
         Returns:
             The images in the order of `OFFICIAL_SPLIT`.
@@ -64,18 +64,8 @@ class Samples:
             raise RequestError(
                 f"the package pydicom-data lacks {', '.join(missing)}", fix="pip install --force-reinstall pydicom-data"
             )
-        return [Item(name, folder / name, 0, patient, split, size) for name, patient, split, size in OFFICIAL_SPLIT]
-
-    def items(self) -> list[Item]:
-        """List the images.
-
-        Returns:
-            The files, up to the limit.
-
-        Raises:
-            RequestError: See above.
-        """
-        return spread(self.files(), self.limit)
+        items = [Item(name, folder / name, 0, patient, split, size) for name, patient, split, size in OFFICIAL_SPLIT]
+        return spread(items, self.limit)
 
 
 def package_folder() -> Path:

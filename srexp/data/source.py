@@ -96,8 +96,5 @@ class Source(Protocol):
     def fractions(self) -> Sequence[float]:
         """Shares of training, validation and test images, where the split is drawn."""
 
-    def files(self) -> list[Item]:
-        """List the files by their names, in a stable order, as if each held one image."""
-
     def items(self) -> list[Item]:
         """List the images from names and headers, in a stable order; nothing is decoded."""
