@@ -32,6 +32,7 @@ VERBS = {
 }
 FAILURE = "failure.json"
 INTERRUPTED = 130
+_BARE_OPTIONS = ("-m", "--multirun", "-r", "--run")
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,10 @@ class _Application:
     """One verb as a Hydra application."""
 
     def __init__(self, verb: str, overrides: list[str]) -> None:
-        self.verb, self.overrides = verb, presets_last(overrides)
+        # Python's argument parser does not take options between positional arguments.
+        options = [word for word in overrides if word in _BARE_OPTIONS]
+        self.verb = verb
+        self.arguments = [*options, *presets_last([word for word in overrides if word not in _BARE_OPTIONS])]
 
     def run(self) -> int:
         import hydra
@@ -126,10 +130,10 @@ class _Application:
         SweepFolder.last = None
         _single_failure.clear()
         app = hydra.main(version_base="1.3", config_path=str(config_home() / "conf"), config_name=self.verb)(_job)
-        program, sys.argv = sys.argv, [sys.argv[0], *self.overrides]
+        program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
         status = "KILLED"
         try:
-            with _errors_reach_us(), explained(self.verb, self.overrides):
+            with _errors_reach_us(), explained(self.verb, self.arguments):
                 app()
             for failure in _single_failure:
                 raise failure

@@ -84,7 +84,7 @@ class Gallery:
             curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=bicubic_psnr)
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
-        self.tracked.log_figure(inference_times({f"{self.model_name}, {label}": timing for label, timing in timings.items()}), "figures/inference_times.png")
+        self.tracked.log_figure(inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png")
         described = {label: timing.as_dict() for label, timing in timings.items()}
         self.tracked.log_dict(described, "inference_times.json")
         seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
