@@ -7,6 +7,8 @@ turns the range over. Overlays are not part of the image. No text of a file leav
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,7 +43,7 @@ def shape_of(path: Path) -> tuple[int, int]:
         UnreadableImageError: No image that can be used, and why.
     """
     with path.open("rb") as file:
-        header = read_header(file)
+        header = _header(file)
     return header.rows, header.columns
 
 
@@ -58,7 +60,7 @@ def frames_in(path: Path) -> range:
         UnreadableImageError: No image that can be used, and why.
     """
     with path.open("rb") as file:
-        return range(read_header(file).frames)
+        return range(_header(file).frames)
 
 
 def patient_of(path: Path) -> str:
@@ -100,7 +102,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         UnreadableImageError: No image that can be used, and why.
     """
     with path.open("rb") as file:
-        header = read_header(file)
+        header = _header(file)
         if not 0 <= frame < header.frames:
             raise UnreadableImageError(f"has no frame {frame}")
         decoded = _decode(file, header, frame)
@@ -111,6 +113,25 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         if header.samples == 1:
             return grey(values, header, frame, intensity)
         return _finish(values, header.bits, header, intensity)
+
+
+class _Last(threading.local):
+    """The header read last by this thread: the frames of one file are mostly read one after the other."""
+
+    identity: tuple[int, ...] | None = None
+    header: Header | None = None
+
+
+_last = _Last()
+
+
+def _header(file: BinaryIO) -> Header:
+    status = os.fstat(file.fileno())
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if _last.header is None or _last.identity != identity:
+        _last.header = read_header(file)
+        _last.identity = identity
+    return _last.header
 
 
 def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:

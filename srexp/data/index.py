@@ -7,38 +7,15 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-from srexp.data.source import Facts, Item
+from srexp.data.source import Found, Item
 
 _FORMAT = 1
 """Raise it when a reader or a field below changes its meaning, so that older indexes are left aside."""
 
 Identity = tuple[int, int, int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What decoding one image told.
-
-    Args:
-        height: Rows.
-        width: Columns.
-        channels: Channels as stored.
-        bits: Stored bit depth.
-        lossy: Whether the pixels come out of a lossy compression.
-        sha256: Digest of shape, bit depth and pixels.
-        facts: What the caller's function found.
-    """
-
-    height: int
-    width: int
-    channels: int
-    bits: int
-    lossy: bool
-    sha256: str
-    facts: Facts = field(default_factory=dict)
 
 
 def identity_of(item: Item) -> Identity:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
-from srexp.data.index import Found
 from srexp.data.manifest import fingerprint, manifest_rows, project_salt
 from srexp.data.memory import Memory
 from srexp.data.read import read_image, shape_of
 from srexp.data.scan import Progress, Scan
-from srexp.data.source import SPLITS, Entry, Facts, Item, Source, Split
+from srexp.data.source import SPLITS, Entry, Facts, Found, Item, Source, Split
 from srexp.data.split import draw_splits
 from srexp.errors import RequestError
 
@@ -174,18 +173,15 @@ def _split(
 
 def _entry(item: Item, split: Split, found: Found) -> Entry:
     return Entry(
-        key=item.key,
-        path=item.path,
-        frame=item.frame,
-        patient=item.patient,
+        found.height,
+        found.width,
+        found.channels,
+        found.bits,
+        found.lossy,
+        found.sha256,
+        found.facts,
+        item=item,
         split=split,
-        height=found.height,
-        width=found.width,
-        channels=found.channels,
-        bits=found.bits,
-        lossy=found.lossy,
-        sha256=found.sha256,
-        facts=found.facts,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from srexp.data.image import Intensity, Stored, UnreadableImageError, refusing
 
-Kind: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom", "nifti"]
+Kind: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom", "nifti", "npy"]
 
 # DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
 _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
@@ -20,6 +20,7 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"MM\x00*", "tiff"),
     (0, b"II+\x00", "tiff"),
     (0, b"MM\x00+", "tiff"),
+    (0, b"\x93NUMPY", "npy"),
     (344, b"n+1\x00", "nifti"),
 )
 _GZIP = b"\x1f\x8b"
@@ -56,6 +57,10 @@ def reader_of(kind: Kind) -> Reader:
         from srexp.data import nifti
 
         return nifti
+    if kind == "npy":
+        from srexp.data import npy
+
+        return npy
     if kind == "tiff":
         from srexp.data import tiff
 

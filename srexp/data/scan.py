@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
-from srexp.data.index import Found, Identity, Index, identity_of
+from srexp.data.index import Identity, Index, identity_of
 from srexp.data.memory import Memory
 from srexp.data.read import read_image
-from srexp.data.source import Facts, Item
+from srexp.data.source import Facts, Found, Item
 
 Progress: TypeAlias = Callable[[int, int], None]
 Refused: TypeAlias = list[tuple[str, str]]

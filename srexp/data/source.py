@@ -37,15 +37,10 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One image after the scan.
+class Found:
+    """What decoding one image told.
 
     Args:
-        key: See `Item`.
-        path: See `Item`.
-        frame: See `Item`.
-        patient: See `Item`.
-        split: Where the image belongs.
         height: Rows.
         width: Columns.
         channels: Channels as stored, 1 or 3.
@@ -55,11 +50,6 @@ class Entry:
         facts: What the caller's function found, for the audit.
     """
 
-    key: str
-    path: Path
-    frame: int
-    patient: str
-    split: Split
     height: int
     width: int
     channels: int
@@ -67,6 +57,39 @@ class Entry:
     lossy: bool
     sha256: str
     facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Found):
+    """One image after the scan: what it is, where it came from and where it belongs.
+
+    Args:
+        item: As the data set listed it.
+        split: Where the image belongs.
+    """
+
+    item: Item = field(kw_only=True)
+    split: Split = field(kw_only=True)
+
+    @property
+    def key(self) -> str:
+        """Stable and unique name of the image."""
+        return self.item.key
+
+    @property
+    def patient(self) -> str:
+        """Whose image it is; never logged or shown as it is."""
+        return self.item.patient
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.item.path
+
+    @property
+    def frame(self) -> int:
+        """Which image of the file."""
+        return self.item.frame
 
 
 class Source(Protocol):
