@@ -17,6 +17,9 @@ class Memory:
     Args:
         limit_bytes: Bound of the pixels kept; 0 keeps none.
 
+    Attributes:
+        held_bytes: Pixels kept at present.
+
     Example:
         >>> import numpy as np
         >>> memory = Memory(100)
@@ -27,7 +30,7 @@ class Memory:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._held = 0
+        self.held_bytes = 0
         self._images: OrderedDict[str, Stored] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -50,8 +53,8 @@ class Memory:
         with self._lock:
             if key not in self._images and size <= self._limit:
                 self._images[key] = image
-                self._held += size
-                while self._held > self._limit:
+                self.held_bytes += size
+                while self.held_bytes > self._limit:
                     _, dropped = self._images.popitem(last=False)
-                    self._held -= dropped.pixels.nbytes
+                    self.held_bytes -= dropped.pixels.nbytes
         return image

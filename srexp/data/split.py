@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from srexp.data.source import SPLITS, Split
 from srexp.errors import RequestError
 
+_ROUNDING = 1e-6
+
 
 def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], seed: int) -> dict[str, Split]:
     """Give each patient to one split, so that the shares of images come near the fractions.
@@ -54,7 +56,8 @@ def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], 
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
-    if len(fractions) != len(SPLITS) or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:  # noqa: PLR2004
+    positive = len(fractions) == len(SPLITS) and all(fraction > 0 for fraction in fractions)
+    if not positive or abs(sum(fractions) - 1) > _ROUNDING:
         raise RequestError(
             "dataset.fractions can't be used",
             got=list(fractions),

@@ -31,8 +31,9 @@ _GREY_AND_OPACITY, _RGBA = 2, 4
 _MAX_PAGES = 100_000
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_KNOWN = {_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR}
-_LOSSY = {6, 7, 22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 34927, 34933, 34934, 50001, 50002, 52546}
+_KNOWN = {_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE}
+_JPEG = {6, 7}
+_LOSSY = _JPEG | {22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 34927, 34933, 34934, 50001, 50002, 52546}
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -129,7 +130,8 @@ def _check_claims(page: TiffPage, size: int) -> None:
     """Refuse a page that can't be kept exactly, and one with missing parts, which would be filled in."""
     check_size(page.imagelength, page.imagewidth)
     photometric = int(page.photometric)
-    if page.imagedepth != 1 or not 1 <= page.samplesperpixel <= _RGBA or photometric not in _KNOWN:
+    decoded_to_rgb = photometric == _YCBCR and int(page.compression) in _JPEG
+    if page.imagedepth != 1 or page.samplesperpixel > _RGBA or not (photometric in _KNOWN or decoded_to_rgb):
         raise UnreadableImageError(
             f"has {page.samplesperpixel} samples per pixel of photometric interpretation {photometric}",
             fix="save it as grey or RGB",
