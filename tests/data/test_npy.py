@@ -64,7 +64,7 @@ def test_arrays_of_something_else_are_refused(tmp_path, array):
 def test_pickled_objects_are_never_loaded(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
-    with pytest.raises(UnreadableImageError, match="damaged NumPy array"):
+    with pytest.raises(UnreadableImageError, match="holds object values"):
         npy.read(path, 0, "bits")
 
 
@@ -88,3 +88,25 @@ def test_damaged_files_are_read_or_refused(tmp_path_factory, position, value, cu
     for look in (npy.shape_of, npy.frames_in, lambda path: npy.read(path, 4, "bits")):
         with suppress(UnreadableImageError):
             look(path)
+
+
+def test_a_file_that_changed_is_looked_at_again(tmp_path, images):
+    path = saved(tmp_path / "a.npy", images)
+    assert npy.shape_of(path) == (7, 9)
+    saved(path, images[:, :4])
+    assert npy.shape_of(path) == (4, 9)
+    np.testing.assert_array_equal(npy.read(path, 2, "bits").pixels[..., 0], images[2, :4])
+
+
+def test_a_file_that_ends_early_is_refused(tmp_path, images):
+    path = saved(tmp_path / "a.npy", images)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        npy.read(path, 0, "bits")
+
+
+def test_values_by_columns_are_refused_and_big_ones_first_are_not(tmp_path, images):
+    with pytest.raises(UnreadableImageError, match="by columns"):
+        npy.read(saved(tmp_path / "a.npy", np.asfortranarray(images)), 0, "bits")
+    big = images.astype(">u2") * 257
+    np.testing.assert_array_equal(npy.read(saved(tmp_path / "b.npy", big), 3, "bits").pixels[..., 0], big[3])
