@@ -102,10 +102,9 @@ def _volume(path: Path) -> _Volume:
     """Read the header and check the claimed size of a slice."""
     logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
     with refusing("damaged NIfTI header"):
-        header: Any = nibabel.Nifti1Image.from_filename(path, mmap=False).header
-        shape = tuple(int(length) for length in header.get_data_shape())
-        slope, _ = header.get_slope_inter()
-        volume = _Volume(shape, header.get_data_dtype(), int(header.get_data_offset()), bool(slope and slope < 0))
+        stored_array: Any = nibabel.Nifti1Image.from_filename(path, mmap=False).dataobj
+        shape = tuple(int(length) for length in stored_array.shape)
+        volume = _Volume(shape, stored_array.dtype, int(stored_array.offset), stored_array.slope < 0)
     if len(shape) < _PLANE:
         raise UnreadableImageError(f"has {len(shape)} axis, which is no image")
     check_size(shape[1], shape[0])
