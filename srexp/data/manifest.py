@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
@@ -86,11 +87,9 @@ def project_salt(cache_dir: Path | None) -> str:
     path = cache_dir / "patient-salt"
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="ascii") as file:
+        with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
             path.chmod(0o600)
             file.write(salt)
-    except FileExistsError:
         return path.read_text(encoding="ascii").strip() or salt
     except OSError:
         return salt
-    return salt
