@@ -81,9 +81,10 @@ class ChestMnist:
         items = []
         for part, split in OFFICIAL_SPLIT:
             path = folder / f"{part}_images.npy"
+            size = npy.shape_of(path)
             for frame in npy.frames_in(path):
                 key = f"{path.name}#{frame}"
-                items.append(Item(key, path, frame, patient=key, split=split))
+                items.append(Item(key, path, frame, patient=key, split=split, size=size))
         return spread(items, self.limit)
 
     @property

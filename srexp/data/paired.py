@@ -21,13 +21,13 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Pair(Item):
-    """One high-resolution image and the file of its low-resolution partner, whose frame has the same number.
+    """One high-resolution image and its low-resolution partner.
 
     Args:
-        low: The file of the partner.
+        low: The partner.
     """
 
-    low: Path = field(kw_only=True)
+    low: Item = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Paired:
         _require_partners("dataset.low", root / self.low, lacking=highs.keys() - lows.keys())
         _require_partners("dataset.high", root / self.high, lacking=lows.keys() - highs.keys())
         pairs: list[Item] = [
-            Pair(high.key, high.path, high.frame, high.patient, low=lows[name].path) for name, high in highs.items()
+            Pair(high.key, high.path, high.frame, high.patient, low=lows[name]) for name, high in highs.items()
         ]
         return spread(pairs, self.limit)
 

@@ -39,6 +39,7 @@ def test_the_official_splits_are_kept_and_pixels_come_from_the_arrays(source, ar
     assert [item.split for item in items] == ["train"] * 14 + ["validation"] * 3 + ["test"] * 5
     assert items[14].key == "val_images.npy#0"
     assert len({item.key for item in items}) == 22
+    assert {item.size for item in items} == {(28, 28)}
     for part, of_split in (("train", "train"), ("val", "validation"), ("test", "test")):
         for item in (item for item in items if item.split == of_split):
             image = npy.read(item.path, item.frame, source.intensity)

@@ -32,7 +32,7 @@ def paired(folders: Path, **options: object) -> Paired:
 def test_partners_have_the_same_relative_name_whatever_the_extension(folders):
     pairs = paired(folders, patients=r"(p\d)/").items()
     assert all(isinstance(pair, Pair) for pair in pairs)
-    assert [(pair.key, pair.low.name, pair.patient) for pair in pairs] == [
+    assert [(pair.key, pair.low.path.name, pair.patient) for pair in pairs] == [
         ("p0/0.png", "0.tif", "p0"),
         ("p0/1.png", "1.tif", "p0"),
         ("p1/2.png", "2.tif", "p1"),
@@ -50,7 +50,7 @@ def test_frames_are_paired_by_number(tmp_path):
         pages = [Image.new("L", (side, side), page) for page in range(3)]
         pages[0].save(tmp_path / folder / "stack.tif", save_all=True, append_images=pages[1:])
     pairs = paired(tmp_path).items()
-    assert [(pair.key, pair.frame) for pair in pairs] == [(f"stack.tif#{frame}", frame) for frame in range(3)]
+    assert [(pair.key, pair.low.frame) for pair in pairs] == [(f"stack.tif#{frame}", frame) for frame in range(3)]
 
 
 def test_the_folders_may_have_other_names_and_places(folders):
