@@ -54,7 +54,8 @@ def predictor(model: "keras.Model", scale: int, memory_mb: float = 1024) -> Call
     Args:
         model: Built Keras model, (n, None, None, c) to (n, None, None, c).
         scale: Ratio of the high to the low resolution.
-        memory_mb: MiB for the network's activations; the image itself and TensorFlow come on top.
+        memory_mb: MiB for the network's activations; the image itself and TensorFlow come on top. Below some 250 the
+            allocator's reserve outweighs the activations, and less makes it no smaller.
 
     Returns:
         Function from (h, w, c) float32 in [0, 1] to (h * scale, w * scale, c) float32, as the network gives it: not
