@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint clean
+.PHONY: help setup run test lint pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -30,6 +30,10 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+
+pins: $(VENV)/.installed ## Fit requirements.txt to the bounds in pyproject.toml; ARGS=--upgrade takes the newest
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+		--custom-compile-command "make pins" pyproject.toml --output-file requirements.txt $(ARGS)
 
 clean: ## Remove .venv and caches; runs in mlruns/ stay
 	rm -rf $(VENV) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+import absl.logging
 import pytest
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
@@ -26,6 +28,10 @@ for name in (
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ[name] = "1"
+
+# TensorFlow logs through absl, whose handler closes its stream when logging is configured anew, as Hydra does for every
+# command; were TensorFlow imported within a test, that stream would be the one by which pytest captures output.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(scope="session")
