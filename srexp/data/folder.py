@@ -93,10 +93,9 @@ def _existing(root: str) -> Path:
 def _image_files(root: Path) -> dict[str, Path]:
     """Find the image files, by their path relative to the root with forward slashes."""
     files, others = {}, Counter[str]()
-    for path in _walk(root, set()):
+    for relative, path in _walk(root, "", set()):
         if _is_image(path):
-            relative = os.fsencode(path.relative_to(root).as_posix())
-            files[relative.decode("utf-8", "backslashreplace")] = path
+            files[os.fsencode(relative).decode("utf-8", "backslashreplace")] = path
         else:
             others[path.suffix.lower() or "no extension"] += 1
     if not files:
@@ -112,19 +111,24 @@ def _image_files(root: Path) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
-    """Yield the files of a tree, following links, each folder once, so that a loop of links ends."""
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:
-        return
-    seen.add((status.st_dev, status.st_ino))
-    with os.scandir(folder) as scan:
-        found = sorted((entry for entry in scan if not entry.name.startswith((".", "__MACOSX"))), key=lambda e: e.name)
-    for entry in found:
+def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a tree with their relative paths, following links; each folder once, so that loops end."""
+    try:
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            return
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as scan:
+            visible = [entry for entry in scan if not entry.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise RequestError(
+            f"dataset.root has a folder that can't be read: {error.strerror}", got=str(folder), fix="chmod, or move it"
+        ) from error
+    for entry in sorted(visible, key=lambda each: each.name):
         if entry.is_dir():
-            yield from _walk(Path(entry.path), seen)
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
         elif entry.is_file():
-            yield Path(entry.path)
+            yield prefix + entry.name, Path(entry.path)
 
 
 def _is_image(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,20 @@ def test_links_in_a_circle_end(tmp_path: Path, picture: Path) -> None:
     place(picture, tmp_path / "a/b.png")
     (tmp_path / "a/again").symlink_to(tmp_path)
     assert keys(tmp_path) == ["a/b.png"]
+
+
+def test_folder_that_cannot_be_read_is_named(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place(picture, tmp_path / "a.png", tmp_path / "closed/b.png")
+    scandir = os.scandir
+
+    def denied(folder: Path) -> object:  # a mode would not stop the superuser
+        if Path(folder).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(RequestError, match=r"can't be read: Permission denied\s+got:\s+'.*closed'"):
+        keys(tmp_path)
 
 
 def test_link_to_nothing_is_passed_over(tmp_path: Path, picture: Path) -> None:
