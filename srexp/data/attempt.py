@@ -193,7 +193,7 @@ def _append(response: requests.Response, wanted: Wanted, start: int) -> None:
                 raise wanted.unavailable(f"more than the {wanted.max_bytes:,} bytes expected", "correct dataset.url")
 
 
-def _chunks(raw: Any, wanted: Wanted) -> Iterator[bytes]:  # noqa: ANN401 - requests types its urllib3 answer as Any
+def _chunks(raw: Any, wanted: Wanted) -> Iterator[bytes]:
     """Read an answer as it arrives; a server that only trickles counts as a broken connection."""
     since, received = time.monotonic(), 0
     while chunk := raw.read1(_CHUNK, decode_content=False):
