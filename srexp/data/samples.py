@@ -14,7 +14,7 @@ from srexp.errors import RequestError
 # File, patient, split, height and width. Lossy and re-encoded copies of these files in the package are left out.
 OFFICIAL_SPLIT: tuple[tuple[str, str, Split, tuple[int, int]], ...] = (
     ("RG3_UNCR.dcm", "radiograph-3", "train", (1760, 1760)),
-    ("693_UNCR.dcm", "ct-693", "train", (512, 512)),
+    ("693_UNCR.dcm", "ct-693", "validation", (512, 512)),
     ("MR-SIEMENS-DICOM-WithOverlays.dcm", "mr-siemens", "train", (484, 484)),
     ("explicit_VR-UN.dcm", "ct-explicit", "train", (512, 512)),
     ("MR2_UNCR.dcm", "mr-2", "validation", (1024, 1024)),

@@ -100,7 +100,8 @@ def fit(
         fitted.history.append(dict(numbers))
         on_epoch(epoch, numbers)
 
-    model.compile(optimizer=optimizer, loss=loss)
+    # XLA has no kernel for bicubic resizing.
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     start = time.perf_counter()
     try:
         model.fit(
