@@ -147,6 +147,8 @@ class Run:
     def log_image(self, pixels: npt.NDArray[np.uint8], *, key: str, step: int) -> None:
         """Add a picture to the image grid, where those of one key form a series over steps.
 
+        The MLflow UI opens a series of several steps at step 0, and shows a single picture whatever its step.
+
         Args:
             pixels: (h, w), (h, w, 1) or (h, w, 3), uint8. Floats are refused, for MLflow would stretch each picture
                 to its own range.
