@@ -20,14 +20,14 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import RLELossless
 
-from srexp.data import dicom_jpeg
 from srexp.data.codestream import claim_of
 from srexp.data.dicom_grey import grey, stored_values
 from srexp.data.dicom_header import Header, quiet, read_header
+from srexp.data.dicom_jpeg import DECODERS, register
 from srexp.data.dicom_layout import encoded_frame
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, refusing, stored, stretch
 
-dicom_jpeg.register()
+register()
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -150,7 +150,8 @@ def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:
             offsets = options.pop("extended_offsets", None)
             encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=offsets)
         _check_codestream(encoded, header)
-        return decoder.as_array(encapsulate([encoded]), index=0, **(options | {"number_of_frames": 1}))[0]
+        options |= {"number_of_frames": 1, "decoding_plugin": DECODERS[header.syntax]}
+        return decoder.as_array(encapsulate([encoded]), index=0, **options)[0]
 
 
 def _check_codestream(encoded: bytes, header: Header) -> None:

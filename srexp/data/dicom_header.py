@@ -14,6 +14,7 @@ from typing import BinaryIO
 import pydicom
 from pydicom.uid import UID
 
+from srexp.data.dicom_jpeg import DECODERS
 from srexp.data.dicom_layout import Layout, check_complete, layout_of
 from srexp.data.image import UnreadableImageError, check_size, refusing
 
@@ -116,6 +117,8 @@ def read_header(file: BinaryIO) -> Header:
         raise UnreadableImageError(f"is {kind}, not an image")
     if not syntax:
         raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
+    if syntax.is_encapsulated and syntax not in DECODERS:
+        raise UnreadableImageError("has a transfer syntax that srexp does not decode", fix="decompress it")
     layout = None if deflated else layout_of(file, dataset, syntax)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     check_size(rows, columns)

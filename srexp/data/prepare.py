@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from srexp.data.decoded import through_disk
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.manifest import fingerprint, manifest_rows, project_salt
 from srexp.data.memory import Memory
@@ -32,6 +33,7 @@ class Prepared:
         intensity: How values become a range.
         salt: Secret of this project, for the hashes of patients.
         memory: The images used last.
+        decoded_dir: Folder of decoded images on disk, None when there is none.
     """
 
     entries: dict[Split, list[Entry]]
@@ -41,6 +43,7 @@ class Prepared:
     intensity: Intensity
     salt: str
     memory: Memory
+    decoded_dir: Path | None
 
     def read(self, entry: Entry) -> Stored:
         """Give an image in the channel that is trained; safe to call from several threads.
@@ -49,14 +52,21 @@ class Prepared:
             entry: Which image.
 
         Returns:
-            The image, decoded unless it is still in memory.
+            The image, decoded unless it is still in memory or on disk.
 
         Raises:
             UnreadableImageError: The file has gone or changed since the scan.
         """
-        return self.memory.get(
-            entry.sha256, lambda: to_channel(read_image(entry.path, entry.frame, self.intensity), self.channel)
-        )
+        return self.memory.get(entry.sha256, lambda: self._fetch(entry))
+
+    def _fetch(self, entry: Entry) -> Stored:
+        def decode() -> Stored:
+            return to_channel(read_image(entry.path, entry.frame, self.intensity), self.channel)
+
+        if self.decoded_dir is None:
+            return decode()
+        path = self.decoded_dir / f"{entry.sha256}-{self.channel}.npy"
+        return through_disk(path, entry.bits, lossy=entry.lossy, decode=decode)
 
     def manifest(self) -> list[dict[str, str | int | bool]]:
         """Describe each image, its patient as a salted hash.
@@ -75,6 +85,7 @@ def prepare(
     scale: int,
     patch_size: int,
     cache_dir: Path | None = None,
+    decoded_dir: Path | None = None,
     facts: Callable[[Stored], Facts] | None = None,
     progress: Progress | None = None,
     all_in: Split | None = None,
@@ -88,6 +99,7 @@ def prepare(
         scale: Images are cropped to a multiple of it before they are compared with `patch_size`.
         patch_size: Smallest height and width, in high-resolution pixels.
         cache_dir: Keeps what the scan found; nothing is kept when None.
+        decoded_dir: Keeps decoded images on disk, for data sets larger than memory; none are kept when None.
         facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
         progress: Called with the number of images done and their total.
         all_in: Puts every image into this split instead of drawing or taking one, to score a whole data set.
@@ -119,6 +131,7 @@ def prepare(
         intensity=source.intensity,
         salt=project_salt(cache_dir),
         memory=memory,
+        decoded_dir=decoded_dir,
     )
 
 

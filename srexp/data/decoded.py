@@ -1,0 +1,50 @@
+"""Decoded images kept on disk, for data sets that don't fit into memory and formats that are slow to decode."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from srexp.data.image import Stored
+
+
+def through_disk(path: Path, bits: int, *, lossy: bool, decode: Callable[[], Stored]) -> Stored:
+    """Give an image from the disk, or decode it and leave it there for the next time.
+
+    A damaged file and a folder that can't be written cost time and nothing else; several processes may share them.
+
+    Args:
+        path: File of the decoded pixels; its name identifies their content.
+        bits: Stored bit depth of the image.
+        lossy: Whether its pixels come out of a lossy compression.
+        decode: Makes the image.
+
+    Returns:
+        The image.
+    """
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        pixels = np.load(path, allow_pickle=False)
+        pixels.flags.writeable = False
+        return Stored(pixels, bits, lossy)
+    image = decode()
+    with contextlib.suppress(OSError):
+        _write(path, image)
+    return image
+
+
+def _write(path: Path, image: Stored) -> None:
+    """Write in one step, so that a reader never meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.save(file, image.pixels)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
