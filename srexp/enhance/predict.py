@@ -1,8 +1,7 @@
 """A trained model as a function from image to image."""
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,16 +13,12 @@ from srexp.types import Batch, Pixels
 if TYPE_CHECKING:
     import keras
 
-TRACED_SHAPES = 8
-"""Shapes whose graph is kept: a data set whose images all differ must not fill the memory with graphs."""
-
 
 def batch_predictor(model: "keras.Model") -> Callable[[Batch], Batch]:
     """Make a model a function of batches, without progress bars, callbacks or just-in-time compilation.
 
-    A graph is traced for every shape: with sizes left open, `UpSampling2D` fails in Keras 3.14 and 3.15
-    (https://github.com/keras-team/keras/pull/22079). Called without a graph, a model keeps the output of every layer
-    until the last one is done.
+    One graph serves all shapes. Called without a graph, a model keeps the output of every layer until the last one is
+    done: 20 times the memory for VDSR.
 
     Args:
         model: Built Keras model. Later changes of its weights are seen.
@@ -33,14 +28,13 @@ def batch_predictor(model: "keras.Model") -> Callable[[Batch], Batch]:
     """
     import tensorflow as tf
 
-    @lru_cache(maxsize=TRACED_SHAPES)
-    def graph(shape: tuple[int, ...]) -> Callable[[Any], Any]:
-        traced = tf.function(lambda batch: model(batch, training=False), autograph=False, jit_compile=False)
-        return traced.get_concrete_function(tf.TensorSpec(shape, tf.float32))  # type: ignore[no-any-return]
+    signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
+    graph = tf.function(
+        lambda batch: model(batch, training=False), input_signature=signature, autograph=False, jit_compile=False
+    )
 
     def predict_batch(batch: Batch) -> Batch:
-        values = np.ascontiguousarray(batch, dtype=np.float32)
-        return np.asarray(graph(values.shape)(tf.constant(values)), dtype=np.float32)
+        return np.asarray(graph(np.asarray(batch, dtype=np.float32)), dtype=np.float32)
 
     return predict_batch
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from srexp.enhance.predict import TRACED_SHAPES, batch_predictor, predictor
+from srexp.enhance.predict import batch_predictor, predictor
 from srexp.enhance.reach import reach
 from srexp.errors import RequestError
 from srexp.models import srcnn, vdsr
@@ -100,11 +100,20 @@ def test_a_model_that_sees_everything_is_not_tiled():
     assert predictor(model, 1, memory_mb=TINY_MB)(low) == pytest.approx(low - low.mean(), abs=1e-6)
 
 
-def test_more_sizes_than_graphs_that_are_kept():
-    model = network(2)
-    predict = predictor(model, 2)
-    for size in range(5, 5 + TRACED_SHAPES + 3):
-        assert predict(picture(size, size)).shape == (2 * size, 2 * size, 1)
+def test_one_graph_serves_all_sizes():
+    calls = []
+
+    class Counted(layers.Layer):
+        def call(self, inputs):
+            calls.append(inputs.shape)  # runs when a graph is traced, not when it is used
+            return inputs
+
+    image = keras.Input((None, None, 1))
+    model = keras.Model(image, layers.UpSampling2D(2, interpolation="bicubic")(Counted()(image)))
+    predict, traced = predictor(model, 2), len(calls)
+    for size in (5, 8, 13):
+        assert predict(picture(size, size + 1)).shape == (2 * size, 2 * size + 2, 1)
+    assert len(calls) == traced + 1
 
 
 def test_later_weights_are_used():
