@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import pydicom
-from pydicom.uid import UID
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from srexp.data.dicom_jpeg import DECODERS
 from srexp.data.dicom_layout import Layout, check_complete, layout_of
@@ -36,6 +42,13 @@ _NO_IMAGE = {
 _GREY = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"}
 _COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 _ALLOCATED, _MIN_STORED = (8, 16), 8
+
+_UNCOMPRESSED = {
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+}
 
 # PS3.5 A.4 and pydicom.uid: transfer syntaxes that may lose something.
 _LOSSY_SYNTAXES = {
@@ -117,7 +130,7 @@ def read_header(file: BinaryIO) -> Header:
         raise UnreadableImageError(f"is {kind}, not an image")
     if not syntax:
         raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
-    if syntax.is_encapsulated and syntax not in DECODERS:
+    if syntax not in _UNCOMPRESSED and syntax not in DECODERS:
         raise UnreadableImageError("has a transfer syntax that srexp does not decode", fix="decompress it")
     layout = None if deflated else layout_of(file, dataset, syntax)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")

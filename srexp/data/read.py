@@ -25,6 +25,7 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
 )
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
+_DAMAGED = "is damaged"
 
 
 class Reader(Protocol):
@@ -133,7 +134,9 @@ def frames_in(path: Path) -> Sequence[int]:
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    return reader_of(kind_of(path)).frames_in(path)
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.frames_in(path)
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -148,7 +151,9 @@ def shape_of(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    return reader_of(kind_of(path)).shape_of(path)
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.shape_of(path)
 
 
 def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Stored:
@@ -165,4 +170,6 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
     Raises:
         UnreadableImageError: The file can't be used, and why.
     """
-    return reader_of(kind_of(path)).read(path, frame, intensity)
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.read(path, frame, intensity)

@@ -146,9 +146,9 @@ def _check_claims(page: TiffPage, size: int) -> None:
 def _decode(page: TiffPage) -> tuple[Numbers, int]:
     """Give the values, (h, w) or (h, w, c), and the bit depth."""
     photometric, bits = int(page.photometric), int(page.bitspersample)
-    values: Numbers = page.asarray(maxworkers=1)
-    if page.axes.startswith("S"):
-        values = np.moveaxis(values, 0, -1)
+    planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (planes, h, w, samples): one of the ends is 1
+    values: Numbers = planes[0] if len(planes) == 1 else np.moveaxis(planes[..., 0], 0, -1)
+    values = values[..., 0] if values.shape[-1] == 1 else values
     if values.dtype.kind == "f":
         return (values[..., :3] if values.ndim > _PLANE and values.shape[-1] == _RGBA else values), _WORD
     if bits > _WORD:

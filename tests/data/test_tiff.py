@@ -52,6 +52,15 @@ def test_every_layout_comes_back_exactly(tmp_path: Path, layout: dict[str, objec
     np.testing.assert_array_equal(read_image(written(tmp_path / "a.tif", WORDS, **layout)).pixels[..., 0], WORDS)
 
 
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), (1, 1), (1, 7, 3), (7, 1, 3), (1, 1, 3), (3, 3)])
+def test_thin_images_keep_their_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = RNG.integers(0, 256, shape, np.uint8)
+    path = written(tmp_path / "a.tif", pixels, photometric="rgb" if len(shape) == 3 else "minisblack")
+    image = read_image(path)
+    assert image.pixels.shape == (*shape[:2], shape[2] if len(shape) == 3 else 1)
+    np.testing.assert_array_equal(image.pixels.reshape(shape), pixels)
+
+
 def test_planes_apart(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tif", np.moveaxis(WIDE, -1, 0), photometric="rgb", planarconfig="separate")
     np.testing.assert_array_equal(read_image(path).pixels, WIDE)
