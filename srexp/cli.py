@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -28,6 +28,7 @@ from srexp.errors import RequestError, SrexpError, did_you_mean
 VERBS = {
     "train": "compose, train, evaluate, track, register the best-validation model (also without a verb)",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
+    "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 FAILURE = "failure.json"
@@ -74,7 +75,7 @@ def _errors_reach_us() -> Iterator[None]:
     from hydra._internal import utils
 
     report = utils.run_and_report
-    utils.run_and_report = lambda function: function()
+    utils.run_and_report = lambda func: func()
     try:
         yield
     finally:
@@ -104,13 +105,13 @@ def execute(config: Config) -> dict[str, Any]:
 class SweepFolder(Callback):
     """Hydra callback that remembers in the driving process which folder a multirun writes to."""
 
-    last: Path | None = None
+    seen: ClassVar[list[Path]] = []
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
         from srexp.commands.multirun import DRIVER
 
-        SweepFolder.last = Path(config.hydra.sweep.dir).resolve()
+        SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
         os.environ[DRIVER] = str(os.getpid())
 
 
@@ -127,7 +128,7 @@ class _Application:
         import hydra
 
         register_resolvers(VERBS)
-        SweepFolder.last = None
+        SweepFolder.seen.clear()
         _single_failure.clear()
         app = hydra.main(version_base="1.3", config_path=str(config_home() / "conf"), config_name=self.verb)(_job)
         program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
@@ -137,12 +138,12 @@ class _Application:
                 app()
             for failure in _single_failure:
                 raise failure
-            code = _report_failures(SweepFolder.last) if SweepFolder.last else 0
+            code = max(map(_report_failures, SweepFolder.seen), default=0)
             status = "FAILED" if code else "FINISHED"
         finally:
             sys.argv = program
-            if SweepFolder.last:
-                _close_multirun(SweepFolder.last, status)
+            for sweep in SweepFolder.seen:
+                _close_multirun(sweep, status)
         return code
 
 

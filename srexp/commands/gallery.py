@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,13 @@ import numpy.typing as npt
 
 from srexp.commands.task import Task
 from srexp.tracking.run import Run
-from srexp.types import Batch, Pixels, Sample
+from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
     import keras
 
     from srexp.evaluation.score import Row, Scores
+    from srexp.evaluation.timing import Timing
     from srexp.training.fit import Fitted
 
 #: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
@@ -84,32 +84,35 @@ class Gallery:
             curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=bicubic_psnr)
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
-        self.tracked.log_figure(inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png")
+        self.tracked.log_figure(
+            inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png"
+        )
         described = {label: timing.as_dict() for label, timing in timings.items()}
         self.tracked.log_dict(described, "inference_times.json")
         seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
         self.tracked.log_metrics(seconds, step=self.step)
         return described
 
-    def _time(self, model: keras.Model) -> dict[str, Any]:
-        from srexp.enhance.predict import batch_predictor
+    def _time(self, model: keras.Model) -> dict[str, Timing]:
+        from srexp.enhance.predict import batch_predictor, predictor
         from srexp.evaluation.timing import time_inference
 
-        config, channels = self.task.config, self.task.channels
-        predict: Callable[[Batch], Batch] = batch_predictor(model)
-        shapes = {
-            f"batch of {config.trainer.batch_size}": (config.trainer.batch_size, config.trainer.patch_size),
-            f"image {config.trainer.validation_size}": (1, config.trainer.validation_size),
-        }
+        trainer, scale = self.task.config.trainer, self.task.config.scale
+        patch, image = trainer.patch_size // scale, trainer.validation_size // scale
         rng = np.random.default_rng(0)
-        timings = {}
-        for label, (number, size) in shapes.items():
-            side = size // config.scale
-            batch = rng.random((number, side, side, channels), dtype=np.float32)
-            timings[label] = time_inference(
-                predict, batch, repeats=TIMED_REPEATS, max_seconds=TIMED_SECONDS
+        inputs = {
+            f"batch of {trainer.batch_size}": (batch_predictor(model), (trainer.batch_size, patch, patch)),
+            f"image {trainer.validation_size}": (predictor(model, scale, trainer.memory_mb), (image, image)),
+        }
+        return {
+            label: time_inference(
+                predict,
+                rng.random((*shape, self.task.channels), dtype=np.float32),
+                repeats=TIMED_REPEATS,
+                max_seconds=TIMED_SECONDS,
             )
-        return timings
+            for label, (predict, shape) in inputs.items()
+        }
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
         self.tracked.log_image(_reduced(pixels), key=key, step=self.step)

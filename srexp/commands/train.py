@@ -59,7 +59,7 @@ def run(config: Config) -> dict[str, Any]:
         with watch("evaluate"):
             scores, validation = _score(model, task, tracked, fitted)
         with watch("track"):
-            model_uri, registered = _keep(model, task, tracked, fitted, scores, validation)
+            model_uri, registered = _keep(model, task, tracked, fitted.best_epoch, _figures(scores, validation))
         result = _result(config, task, tracked, fitted, scores)
         result |= {"validation": validation, "model_uri": model_uri, "registered": registered}
         result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
@@ -128,11 +128,9 @@ def _fit(config: Config, task: Task, tracked: Run) -> tuple[keras.Model, Fitted]
 
         steps = trainer.epochs * trainer.steps_per_epoch
         with training_batches(task.sampler(), start_step=0, total_steps=steps, workers=trainer.workers) as batches:
-            if trainer.overfit_batches:
-                batches = batches.take(trainer.overfit_batches).cache().repeat()
             fitted = fit(
                 network,
-                batches,
+                batches.take(few).cache().repeat() if (few := trainer.overfit_batches) else batches,
                 loss=build(config.loss),
                 optimizer=build(config.optimizer),
                 schedule=build(config.schedule),
@@ -176,9 +174,7 @@ def _bicubic(task: Task) -> Any:
     return predictor(bicubic.build(scale, task.channels, name="bicubic"), scale, task.config.trainer.memory_mb)
 
 
-def _score(
-    model: keras.Model, task: Task, tracked: Run, fitted: Fitted
-) -> tuple[Scores, dict[str, float | None]]:
+def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tuple[Scores, dict[str, float | None]]:
     """Score the best weights on the test images, once, beside bicubic; make the pictures."""
     from srexp.enhance.predict import predictor
     from srexp.evaluation.score import score
@@ -203,19 +199,13 @@ def _score(
 
 
 def _keep(
-    model: keras.Model,
-    task: Task,
-    tracked: Run,
-    fitted: Fitted,
-    scores: Scores,
-    validation: Mapping[str, float | None],
+    model: keras.Model, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
 ) -> tuple[str, Registered | None]:
     """Log the model once; register it when it came back from the store unchanged."""
     from srexp.tracking import registry
 
-    figures = _figures(scores, validation)
-    tracked.log_metrics(figures, step=fitted.best_epoch)
-    model_uri = registry.log_best(tracked, model, channels=task.channels, step=fitted.best_epoch, metrics=figures)
+    tracked.log_metrics(figures, step=step)
+    model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
     if not model.trainable_weights:
         return model_uri, None
     probe = next(task.test_samples()).low[np.newaxis, :70, :54]

@@ -35,7 +35,7 @@ def run(config: UiConfig) -> dict[str, Any]:
     command += ["--port", str(config.port), "--workers", "1"]
     if store.artifacts:
         command += ["--default-artifact-root", store.artifacts]
-    ended = subprocess.run(command, check=False)  # noqa: S603 - our own interpreter and arguments
+    ended = subprocess.run(command, check=False)
     if ended.returncode:
         raise SrexpError(f"the MLflow UI ended with {ended.returncode}", fix=f"port={config.port + 1}, if it is taken")
     return {"address": address}

@@ -61,9 +61,7 @@ def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     task = composed.copy()
     OmegaConf.set_struct(task, False)
     hydra = task.pop("hydra")
-    return check(
-        task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=None
-    ), composed
+    return check(task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=None), composed
 
 
 @contextmanager
@@ -113,7 +111,7 @@ def check(
         raise RequestError(f"{error.full_key} is missing", fix=f"{error.full_key}=VALUE") from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
-    values: dict[str, Any] = dict(tree) if isinstance(tree, dict) else {}
+    values: dict[str, Any] = {str(key): value for key, value in tree.items()} if isinstance(tree, dict) else {}
     resolved = dict(values)
     kind = VERB_CONFIGS.get(str(values.get("verb")), Config)
     hints = get_type_hints(kind, include_extras=True)
@@ -158,7 +156,10 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
         raise _no_such_choice(error) from error
     except OverrideParseException as error:
         raise RequestError(
-            "an argument is not an override", got=error.override, expected="key=value", fix="quote special characters: 'key=\"value\"'"
+            "an argument is not an override",
+            got=error.override,
+            expected="key=value",
+            fix="quote special characters: 'key=\"value\"'",
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise _no_such_key(verb, overrides, error) from error
@@ -179,7 +180,9 @@ def _no_such_choice(error: Any) -> RequestError:
 def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> RequestError:
     text = str(error)
     if "Ambiguous value" in text:
-        return RequestError(text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'")
+        return RequestError(
+            text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'"
+        )
     named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
     key = next(filter(None, named.groups()), "") if named else ""
     if not key:

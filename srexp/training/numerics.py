@@ -55,8 +55,8 @@ def resolve_precision(precision: str) -> str:
         precision: `float32`, `mixed_bfloat16` or `auto`.
 
     Returns:
-        For `auto`, `mixed_bfloat16` where a GPU or the processor computes in bfloat16 (AVX-512 BF16, AMX), else `float32`:
-        elsewhere bfloat16 is emulated and slower.
+        For `auto`, `mixed_bfloat16` where a GPU or the processor computes in bfloat16 (AVX-512 BF16, AMX), else
+        `float32`: elsewhere bfloat16 is emulated and slower.
     """
     if precision != "auto":
         return precision

@@ -61,13 +61,18 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         if self.bar:
             loss = float((logs or {}).get("loss", float("nan")))
             self.bar.update(
-                self.task, completed=self.done, numbers=f"loss {loss:.4g}{self.scores}", left=_clock(self.seconds_left())
+                self.task,
+                completed=self.done,
+                numbers=f"loss {loss:.4g}{self.scores}",
+                left=_clock(self.seconds_left()),
             )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Show the validation scores."""
         numbers = logs or {}
-        self.scores = f"  val {numbers.get('val_psnr', float('nan')):.3f} dB / {numbers.get('val_ssim', float('nan')):.4f}"
+        self.scores = (
+            f"  val {numbers.get('val_psnr', float('nan')):.3f} dB / {numbers.get('val_ssim', float('nan')):.4f}"
+        )
         if not self.bar:
             self.console.print(
                 f"epoch {epoch + 1}/{self.epochs}  loss {numbers.get('loss', float('nan')):.4g}{self.scores}"

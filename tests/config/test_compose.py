@@ -15,7 +15,9 @@ CHOICES = sorted(
     for path in CONF.glob("*/*.yaml")
     if path.parent.name not in ("hydra", "experiment", "debug")
 )
-PRESETS = sorted((path.parent.name, path.stem) for group in ("experiment", "debug") for path in CONF.glob(f"{group}/*.yaml"))
+PRESETS = sorted(
+    (path.parent.name, path.stem) for group in ("experiment", "debug") for path in CONF.glob(f"{group}/*.yaml")
+)
 NEEDS = {("dataset", "folder"): ["dataset.root=somewhere"], ("dataset", "paired"): ["dataset.root=somewhere"]}
 
 
