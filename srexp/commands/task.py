@@ -11,10 +11,11 @@ from srexp.config.build import build
 from srexp.config.schema import Config
 from srexp.data.augment import Augmentation
 from srexp.data.degrade import Degradation
-from srexp.data.image import Channel
+from srexp.data.image import Channel, Stored
+from srexp.data.paired import Given, Paired
 from srexp.data.patches import PatchSampler, require_divisible, scored_samples
 from srexp.data.prepare import Prepared, prepare
-from srexp.data.source import Source
+from srexp.data.source import Entry, Source
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
@@ -51,6 +52,13 @@ def builders(config: Config) -> Parts:
         augment=build(config.augmentation),
         protocol=build(config.protocol),
     )
+    if isinstance(parts.source, Paired) != isinstance(parts.degrade, Given):
+        raise RequestError(
+            "dataset and degradation don't fit together",
+            got=f"dataset={config.choices.get('dataset')} degradation={config.choices.get('degradation')}",
+            expected="degradation=given with dataset=paired, whose low images are given, and with no other",
+            fix="leave degradation out: dataset=paired chooses it",
+        )
     require_divisible(config.trainer.patch_size, config.scale)
     parts.degrade.halo(config.scale)
     if config.trainer.batch_size % config.trainer.patches_per_image:
@@ -136,6 +144,7 @@ class Task:
             seed=self.config.seed,
             steps_per_epoch=trainer.steps_per_epoch,
             quantize_low=self.parts.protocol.quantize_low,
+            read_low=self._read_low,
         )
 
     def validation_samples(self) -> list[Sample]:
@@ -156,7 +165,13 @@ class Task:
             scale=self.config.scale,
             quantize_low=self.parts.protocol.quantize_low,
             crop=crop,
+            read_low=self._read_low,
         )
+
+    @property
+    def _read_low(self) -> Callable[[Entry], Stored] | None:
+        """Give what reads `low` where it is no degraded `high`."""
+        return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
 
 
 def _progress() -> Callable[[int, int], None] | None:

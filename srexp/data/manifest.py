@@ -29,7 +29,7 @@ def fingerprint(entries: Iterable[Entry]) -> str:
         >>> fingerprint([])
         'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
     """
-    lines = sorted(f"{entry.split} {entry.sha256}\n" for entry in entries)
+    lines = sorted(f"{entry.split} {entry.sha256}{entry.low.sha256 if entry.low else ''}\n" for entry in entries)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -42,6 +43,7 @@ class PatchSampler:
         seed: Decides everything random.
         steps_per_epoch: Batches in an epoch.
         quantize_low: Round `low` to the stored bit depth.
+        read_low: Gives `low` in place of `degrade`, where it comes from a file of its own.
 
     Raises:
         RequestError: No images, an image smaller than a patch, a patch that `scale` doesn't divide, or a scale that the
@@ -62,6 +64,7 @@ class PatchSampler:
         seed: int,
         steps_per_epoch: int,
         quantize_low: bool,
+        read_low: Callable[[Entry], Stored] | None = None,
     ) -> None:
         require_divisible(patch_size, scale)
         self._margin = degrade.halo(scale)
@@ -69,7 +72,7 @@ class PatchSampler:
         self._entries, self._read, self._degrade, self._augment = entries, read, degrade, augment
         self.scale, self.patch_size, self.batch_size = scale, patch_size, batch_size
         self.patches_per_image, self.seed, self.steps_per_epoch = patches_per_image, seed, steps_per_epoch
-        self.quantize_low = quantize_low
+        self.quantize_low, self._read_low = quantize_low, read_low
         self._visits = visits(entries)
         # Workers are at most a pass apart.
         self._order = lru_cache(maxsize=2)(self._draw_order)
@@ -101,8 +104,11 @@ class PatchSampler:
 
     def _visit(self, visit: int, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
         """Cut patches out of one image and degrade them together with their surroundings."""
-        stored = self._read(self._visited(visit))
+        entry = self._visited(visit)
+        stored = self._read(entry)
         image = divisible(stored.pixels, self.scale)
+        if self._read_low:
+            return self._cut_pairs(stored, self._read_low(entry), patches, rng)
         cuts = [
             self._augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale)
             for _ in range(patches)
@@ -111,6 +117,15 @@ class PatchSampler:
         low = np.stack([self._degrade(region, self.scale, rng) for region in around])
         low = _inner(low, self._margin // self.scale)
         return quantize(low, stored.bits) if self.quantize_low else low, _inner(around, self._margin)
+
+    def _cut_pairs(self, high: Stored, low: Stored, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
+        """Cut the same places out of two images: an augmentation that draws the same numbers finds them in both."""
+        twin = copy.deepcopy(rng)
+        image, size = divisible(high.pixels, self.scale), self.patch_size // self.scale
+        highs = [self._augment.cut(image, self.patch_size, rng, align=self.scale) for _ in range(patches)]
+        small = given_low(low, image, self.scale)
+        lows = [self._augment.cut(small, size, twin) for _ in range(patches)]
+        return as_float(np.stack(lows), low.bits), as_float(np.stack(highs), high.bits)
 
     def _visited(self, visit: int) -> Entry:
         """Give the image of a visit, counted from the start of training."""
@@ -130,6 +145,7 @@ def scored_samples(
     scale: int,
     quantize_low: bool,
     crop: int | None = None,
+    read_low: Callable[[Entry], Stored] | None = None,
 ) -> Iterator[Sample]:
     """Give whole images for scoring, one at a time; the degradation of an image is the same in every run.
 
@@ -140,6 +156,7 @@ def scored_samples(
         scale: Factor between `high` and `low`; `high` loses rows and columns at the bottom and right until it divides.
         quantize_low: Round `low` to the stored bit depth.
         crop: Side in pixels of `high` of the part in the middle that is given instead of the whole image.
+        read_low: Gives `low` in place of `degrade`, where it comes from a file of its own.
 
     Yields:
         One sample per entry, in order.
@@ -154,14 +171,19 @@ def scored_samples(
         if 0 in whole.shape:
             raise RequestError(f"{entry.key} is smaller than scale={scale}", got=stored.pixels.shape)
         rng = stream(SCORING, int(entry.sha256, 16))
-        if crop is None:
+        if read_low:
+            given = read_low(entry)
+            small = given_low(given, whole, scale)
+            high = as_float(whole if crop is None else _middle(whole, crop, scale, 0), stored.bits)
+            low = as_float(small if crop is None else _middle(small, crop // scale, 1, 0), given.bits)
+        elif crop is None:
             high = as_float(whole, stored.bits)
             low = degrade(high, scale, rng)
         else:
             around = as_float(_middle(whole, crop, scale, margin), stored.bits)
             high = _inner(around, margin)
             low = _inner(degrade(around, scale, rng), margin // scale)
-        if quantize_low:
+        if quantize_low and not read_low:
             low = quantize(low, stored.bits)
         yield Sample(key=entry.key, patient=entry.patient, bits=stored.bits, low=low, high=high)
 
@@ -224,6 +246,20 @@ def divisible(image: Raster, scale: int) -> Raster:
     """
     height, width = image.shape[:2]
     return image[: height - height % scale, : width - width % scale]
+
+
+def given_low(low: Stored, high: Raster, scale: int) -> Raster:
+    """Leave out the row and column of a given `low` that belong to what `divisible` left out of its `high`.
+
+    Args:
+        low: The partner of `high`.
+        high: (h, w, c), divisible by `scale`.
+        scale: Factor between `high` and `low`.
+
+    Returns:
+        (h / scale, w / scale, c), a view of the partner.
+    """
+    return low.pixels[: high.shape[0] // scale, : high.shape[1] // scale]
 
 
 def require_divisible(patch_size: int, scale: int) -> None:

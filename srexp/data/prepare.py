@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from srexp.data.decoded import through_disk
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.manifest import fingerprint, manifest_rows, project_salt
 from srexp.data.memory import Memory
+from srexp.data.paired import Pair, size_offence
 from srexp.data.read import read_image, shape_of
 from srexp.data.scan import Progress, Scan
 from srexp.data.source import SPLITS, Entry, Facts, Found, Item, Source, Split
@@ -68,6 +69,25 @@ class Prepared:
         path = self.decoded_dir / f"{entry.sha256}-{self.channel}.npy"
         return through_disk(path, entry.bits, lossy=entry.lossy, decode=decode)
 
+    def read_low(self, entry: Entry) -> Stored:
+        """Give the low-resolution partner of an image of a paired data set, as `read` gives the image.
+
+        Args:
+            entry: Which image.
+
+        Returns:
+            Its partner, decoded unless it is still in memory.
+
+        Raises:
+            UnreadableImageError: There is no partner, or its file has gone or changed since the scan.
+        """
+        if not isinstance(entry.item, Pair) or entry.low is None:
+            raise UnreadableImageError("has no low-resolution partner", fix="dataset=paired, or another degradation")
+        low = entry.item.low
+        return self.memory.get(
+            entry.low.sha256, lambda: to_channel(read_image(low.path, low.frame, self.intensity), self.channel)
+        )
+
     def manifest(self) -> list[dict[str, str | int | bool]]:
         """Describe each image, its patient as a salted hash.
 
@@ -114,15 +134,20 @@ def prepare(
     memory = Memory(source.memory_mb * 2**20)
     scan = Scan(source.intensity, channel, memory, facts)
     found, refused = scan.run(items, cache_dir, progress)
+    lows, refused_lows = _partners(items, scan, cache_dir, progress)
+    refused += refused_lows
     good = []
     for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
-        if _fits(result.height, result.width, scale, patch_size):
-            good.append((item, result))
-        else:
+        low = lows.get(item.key)
+        if not _fits(result.height, result.width, scale, patch_size):
             refused.append((item.key, _too_small(result.height, result.width, scale, patch_size)))
+        elif low and (offence := size_offence((result.height, result.width), (low.height, low.width), scale)):
+            refused.append((item.key, offence))
+        elif low or not isinstance(item, Pair):
+            good.append((item, result))
     if refused and (source.on_error == "fail" or not good):
         raise _refusal(refused, len(items))
-    entries = _split(good, source, seed, all_in)
+    entries = _split(good, lows, source, seed, all_in)
     return Prepared(
         entries=entries,
         fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
@@ -154,17 +179,30 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
     for item in items[::step]:
         try:
             height, width = item.size or shape_of(item.path)
+            low = shape_of(item.low.path) if isinstance(item, Pair) else None
         except UnreadableImageError as error:
             refused.append((item.key, error.told()))
             continue
         if not _fits(height, width, scale, patch_size):
             refused.append((item.key, _too_small(height, width, scale, patch_size)))
+        elif low and (offence := size_offence((height, width), low, scale)):
+            refused.append((item.key, offence))
     if refused and source.on_error == "fail":
         raise _refusal(refused, len(items))
 
 
+def _partners(
+    items: Sequence[Item], scan: Scan, cache_dir: Path | None, progress: Progress | None
+) -> tuple[dict[str, Found], list[tuple[str, str]]]:
+    """Decode the low-resolution partners of a paired data set, by the keys of the high ones; others have none."""
+    pairs = [item for item in items if isinstance(item, Pair)]
+    found, refused = scan.run([pair.low for pair in pairs], cache_dir, progress)
+    lows = {pair.key: result for pair, result in zip(pairs, found, strict=True) if result}
+    return lows, [(f"the low-resolution partner {key}", reason) for key, reason in refused]
+
+
 def _split(
-    good: Sequence[tuple[Item, Found]], source: Source, seed: int, all_in: Split | None
+    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], source: Source, seed: int, all_in: Split | None
 ) -> dict[Split, list[Entry]]:
     drawn: dict[str, Split] = {}
     if all_in is None and any(item.split is None for item, _ in good):
@@ -172,7 +210,7 @@ def _split(
     entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
     for item, found in good:
         split = all_in or item.split or drawn[item.patient]
-        entries[split].append(_entry(item, split, found))
+        entries[split].append(_entry(item, split, found, lows.get(item.key)))
     lacking = [split for split in SPLITS if not entries[split]]
     if lacking and all_in is None:
         raise RequestError(
@@ -184,7 +222,7 @@ def _split(
     return entries
 
 
-def _entry(item: Item, split: Split, found: Found) -> Entry:
+def _entry(item: Item, split: Split, found: Found, low: Found | None) -> Entry:
     return Entry(
         found.height,
         found.width,
@@ -195,6 +233,7 @@ def _entry(item: Item, split: Split, found: Found) -> Entry:
         found.facts,
         item=item,
         split=split,
+        low=low,
     )
 
 

@@ -66,10 +66,12 @@ class Entry(Found):
     Args:
         item: As the data set listed it.
         split: Where the image belongs.
+        low: What its low-resolution partner told, in a paired data set; None where `low` is computed.
     """
 
     item: Item = field(kw_only=True)
     split: Split = field(kw_only=True)
+    low: Found | None = field(default=None, kw_only=True)
 
     @property
     def key(self) -> str:

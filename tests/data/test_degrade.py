@@ -14,6 +14,7 @@ from srexp.data.augment import window
 from srexp.data.chain import Chain, chain
 from srexp.data.degrade import Bicubic, Identity, quantize
 from srexp.data.imaging import Blur, Contrast, Noise, drawn
+from srexp.data.paired import Given
 from srexp.data.resize import resize
 from srexp.errors import RequestError
 
@@ -48,7 +49,8 @@ def named(degradations):
 def test_its_file_spells_out_every_option_with_the_default(path):
     written = yaml.safe_load(path.read_text())
     written = written.get("degradation", written)
-    builders = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in (Bicubic, Blur, Identity, Noise, chain)}
+    kinds = (Bicubic, Blur, Given, Identity, Noise, chain)
+    builders = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in kinds}
     builder = builders[written.pop("_target_")]
     assert set(written) == set(inspect.signature(builder).parameters)
     built = builder(**written)
