@@ -6,6 +6,7 @@ from typing import Any
 
 from srexp.commands.task import builders
 from srexp.config.schema import Config
+from srexp.data.named_set import Downloadable
 from srexp.data.prepare import probe_request
 
 
@@ -22,6 +23,14 @@ def run(config: Config) -> dict[str, Any]:
         RequestError: Something does not fit.
     """
     parts = builders(config)
+    if isinstance(parts.source, Downloadable) and (sentence := parts.source.missing()):
+        print(f"{config.experiment_name}: the configuration fits; {sentence}")
+        return {
+            "experiment_name": config.experiment_name,
+            "images": None,
+            "choices": config.choices,
+            "configuration": config.resolved,
+        }
     probe_request(parts.source, config.trainer.patch_size, config.scale)
     images = len(parts.source.items())
     print(f"{config.experiment_name}: {images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits")

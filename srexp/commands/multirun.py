@@ -14,6 +14,8 @@ from srexp.tracking.start import Tracking
 
 #: What may differ between two runs that give the same numbers.
 INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
+#: Keys of a data set that say where its files are; what they hold is in its fingerprint.
+PLACES = ("root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
 #: Tells the jobs of a multirun, perhaps in other processes, which process drives it.
@@ -31,7 +33,7 @@ def identity(config: Config, fingerprint: str) -> str:
         64 hexadecimal digits.
     """
     decisive = {key: value for key, value in config.resolved.items() if key not in INDIFFERENT}
-    decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key != "root"}
+    decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
     text = json.dumps({"configuration": decisive, "data": fingerprint}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 

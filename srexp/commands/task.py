@@ -12,6 +12,7 @@ from srexp.config.schema import Config
 from srexp.data.augment import Augmentation
 from srexp.data.degrade import Degradation
 from srexp.data.image import Channel, Stored
+from srexp.data.named_set import Downloadable
 from srexp.data.paired import Given, Paired
 from srexp.data.patches import PatchSampler, require_divisible, scored_samples
 from srexp.data.prepare import Prepared, prepare
@@ -80,6 +81,7 @@ class Task:
 
     def __init__(self, config: Config) -> None:
         self.config, self.parts = config, builders(config)
+        _download(self.parts.source)
         self.prepared: Prepared = prepare(
             self.parts.source,
             seed=config.seed,
@@ -125,6 +127,8 @@ class Task:
             found.append(f"{images} test image{'s' * (images != 1)}: no interval or test can support a claim")
         if size := self.config.trainer.test_size:
             found.append(f"scored on centre crops of {size} pixels, not on whole images")
+        if isinstance(self.parts.source, Downloadable):
+            found += self.parts.source.warnings
         if self.prepared.skipped:
             found.append(f"{len(self.prepared.skipped)} unreadable images skipped")
         return found
@@ -172,6 +176,15 @@ class Task:
     def _read_low(self) -> Callable[[Entry], Stored] | None:
         """Give what reads `low` where it is no degraded `high`."""
         return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
+
+
+def _download(source: Source) -> None:
+    """Fetch what a public data set lacks on this machine."""
+    if isinstance(source, Downloadable) and source.missing():
+        from srexp.data.transfer_bar import TransferBar
+
+        with TransferBar() as progress:
+            source.download(progress)
 
 
 def _progress() -> Callable[[int, int], None] | None:

@@ -8,6 +8,7 @@ import pytest
 
 from srexp.data import chestmnist, npy
 from srexp.data.chestmnist import ARCHIVES, ChestMnist
+from srexp.data.prepare import prepare
 from srexp.errors import RequestError
 
 SIZES = {"train": 14, "val": 3, "test": 5}
@@ -44,6 +45,18 @@ def test_the_official_splits_are_kept_and_pixels_come_from_the_arrays(source, ar
         for item in (item for item in items if item.split == of_split):
             image = npy.read(item.path, item.frame, source.intensity)
             np.testing.assert_array_equal(image.pixels[..., 0], arrays[part][item.frame])
+
+
+def test_it_can_be_prepared_for_training(source, arrays):
+    source.download()
+    prepared = prepare(source, seed=1, channel="grey", scale=2, patch_size=16)
+    assert {split: len(entries) for split, entries in prepared.entries.items()} == {
+        "train": 14,
+        "validation": 3,
+        "test": 5,
+    }
+    for entry in prepared.entries["test"]:
+        np.testing.assert_array_equal(prepared.read(entry).pixels[..., 0], arrays["test"][entry.frame])
 
 
 def test_labels_and_the_archive_are_not_kept(source):
