@@ -217,6 +217,8 @@ def integer(dataset: pydicom.Dataset, keyword: str, default: int | None = None) 
     tag = pydicom.tag.Tag(keyword)
     with refusing(f"has an invalid {keyword} ({tag.group:04X},{tag.element:04X})"):
         value = dataset.get(keyword)
+        if isinstance(value, str) and value:
+            raise UnreadableImageError(f"has text as {keyword} ({tag.group:04X},{tag.element:04X})")
         if value is not None and value != "":
             return int(value)
     if default is None:

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from srexp import __version__
 from srexp.data.source import Found, Item
-
-_FORMAT = 1
-"""Raise it when a reader or a field below changes its meaning, so that older indexes are left aside."""
 
 Identity = tuple[int, int, int, int, int, int]
 
@@ -41,11 +39,11 @@ class Index:
 
     Args:
         cache_dir: Folder of the index; None keeps it in memory alone.
-        about: What decides the findings besides the files; one index file for each.
+        about: What decides the findings besides the files and the version of srexp; one index file for each.
     """
 
     def __init__(self, cache_dir: Path | None, about: Sequence[str]) -> None:
-        described = json.dumps([_FORMAT, *about])
+        described = json.dumps([__version__, *about])
         name = f"index-{hashlib.sha256(described.encode()).hexdigest()[:16]}.json"
         self._path = cache_dir / name if cache_dir else None
         self.found: dict[Identity, Found] = self._load()
