@@ -111,8 +111,9 @@ def packages() -> dict[str, str]:
     Returns:
         Name to version, sorted by name.
     """
-    found = {found.name: found.version for found in importlib.metadata.distributions()}
-    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
+    # Each look at `metadata` reads and parses a file, so `name` and `version` would do it twice.
+    known = [found.metadata for found in importlib.metadata.distributions()]
+    return dict(sorted(((each["Name"], each["Version"]) for each in known), key=lambda pair: pair[0].lower()))
 
 
 def describe() -> dict[str, object]:
