@@ -8,9 +8,9 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 
-from srexp import __version__
 from srexp.data.source import Found, Item
 
 Identity = tuple[int, int, int, int, int, int]
@@ -43,7 +43,7 @@ class Index:
     """
 
     def __init__(self, cache_dir: Path | None, about: Sequence[str]) -> None:
-        described = json.dumps([__version__, *about])
+        described = json.dumps([_version(), *about])
         name = f"index-{hashlib.sha256(described.encode()).hexdigest()[:16]}.json"
         self._path = cache_dir / name if cache_dir else None
         self.found: dict[Identity, Found] = self._load()
@@ -72,3 +72,11 @@ class Index:
             return {(row[0], row[1], row[2], row[3], row[4], row[5]): Found(**row[6]) for row in rows}
         except (OSError, ValueError, TypeError, IndexError, KeyError):
             return {}
+
+
+def _version() -> str:
+    """Give the installed version: another one may read or judge files in another way."""
+    try:
+        return metadata.version("srexp")
+    except metadata.PackageNotFoundError:
+        return "checkout"

@@ -19,7 +19,7 @@ from srexp.data.split import draw_splits
 from srexp.errors import RequestError
 
 _PROBED = 200
-_LISTED = 200
+_LISTED = 1000
 
 
 @dataclass(frozen=True)
@@ -264,13 +264,17 @@ def _too_small(height: int, width: int, scale: int, patch_size: int) -> str:
 
 
 def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
-    """Name every file that can't be used, and why."""
-    images = Counter((key.rpartition("#")[0] or key, reason) for key, reason in refused)
+    """Name every file that can't be used, those with the same reason together."""
+    images = Counter((reason, key.rpartition("#")[0] or key) for key, reason in refused)
+    files: dict[str, list[str]] = {}
+    for (reason, file), count in list(images.items())[:_LISTED]:
+        files.setdefault(reason, []).append(f"{file} ({count} images)" if count > 1 else file)
     lines = [
-        f"  {file}{f' ({count} images)' if count > 1 else ''}: {reason}" for (file, reason), count in images.items()
+        f"  {names[0]}: {reason}" if len(names) == 1 else f"  {len(names)} files: {reason}\n    {', '.join(names)}"
+        for reason, names in files.items()
     ]
-    if len(lines) > _LISTED:
-        lines = [*lines[:_LISTED], f"  and {len(lines) - _LISTED} more"]
+    if len(images) > _LISTED:
+        lines.append(f"  and {len(images) - _LISTED} more files")
     return RequestError(
         f"{len(refused)} of {total} images can't be used:\n" + "\n".join(lines),
         expected="images that can be read and hold at least one patch",
