@@ -316,7 +316,9 @@ def test_progress_ends_at_the_total(root: Path) -> None:
 def test_probing_finds_what_headers_tell(root: Path) -> None:
     source = Folder("f", str(root), patients="^(p.)")
     probe_request(source, 32)
-    with pytest.raises(RequestError, match=r"10 files: is 32 x 40 pixels and so smaller than a patch of 33[\s\S]*p0_0.png, p0_1"):
+    with pytest.raises(
+        RequestError, match=r"10 files: is 32 x 40 pixels and so smaller than a patch of 33[\s\S]*p0_0.png"
+    ):
         probe_request(source, 33)
     (root / "p0_bad.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish")
     with pytest.raises(RequestError, match=r"p0_bad.png: damaged or unsupported header"):
