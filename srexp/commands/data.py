@@ -1,0 +1,229 @@
+"""`data`: download or prepare a data set, then show what is in it, how it is split, and what the audit finds."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from srexp.commands.task import Parts, builders
+from srexp.config.schema import Config
+from srexp.data.audit import audit, facts, fill
+from srexp.data.findings import Finding, messages, require_clean
+from srexp.data.manifest import COLUMNS
+from srexp.data.named_set import Downloadable
+from srexp.data.prepare import Prepared, prepare
+from srexp.data.source import SPLITS, Entry, Source
+from srexp.data.transfer_bar import TransferBar
+from srexp.evaluation.overview import Shown, contact_sheet, histograms
+
+COMPARED = 5000
+SHOWN = {"train": 24, "validation": 12, "test": 12}
+SHOWN_PAIRS = 6
+LISTED = 10
+_COUNTED_IMAGES, _PARTS = 50, 256
+_THUMBNAIL = 300
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Show a data set; nothing is trained.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        Counts, fingerprint and findings; the manifest and the pictures lie beside `result.json`.
+
+    Raises:
+        RequestError: The data set can't be used, or has warnings under `audit=strict`.
+        SrexpError: The download failed.
+    """
+    parts = builders(config)
+    _download(parts.source)
+    prepared = _prepare(config, parts)
+    findings = audit(
+        prepared,
+        degenerate=parts.degrade.degenerate(config.scale),
+        notes=_notes(parts.source),
+        most=COMPARED,
+        cache_dir=config.paths.cache,
+    )
+    files = _write(config.run_dir, prepared, findings, config.dataset.name)
+    result = {
+        "dataset": config.dataset.name,
+        "images": sum(map(len, prepared.entries.values())),
+        "splits": {split: _summary(prepared.entries[split]) for split in SPLITS},
+        "patients_known": all(finding.kind != "unknown-patients" for finding in findings),
+        "data_fingerprint": prepared.fingerprint,
+        "attribution": parts.source.attribution,
+        "skipped": [{"image": key, "reason": reason} for key, reason in prepared.skipped],
+        "findings": [{**asdict(finding), "images": list(finding.images)} for finding in findings],
+        "warnings": messages(findings),
+        "files": files,
+    }
+    _show(result)
+    if config.resolved.get("audit") == "strict":
+        require_clean(findings)
+    return result
+
+
+def _download(source: Source) -> None:
+    if isinstance(source, Downloadable):
+        with TransferBar() as progress:
+            source.download(progress)
+
+
+def _notes(source: Source) -> Sequence[str]:
+    """Give what a named data set says of itself."""
+    return source.warnings if isinstance(source, Downloadable) else ()
+
+
+def _prepare(config: Config, parts: Parts) -> Prepared:
+    with _progress() as progress:
+        return prepare(
+            parts.source,
+            seed=config.seed,
+            channel=parts.protocol.channel,
+            scale=config.scale,
+            patch_size=config.trainer.patch_size,
+            cache_dir=config.paths.cache,
+            facts=facts,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Show how many images were decoded, on a terminal."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task("decoding images", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
+
+
+def _summary(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Count what a split holds; of patients only their number is told."""
+    sizes = sorted({(entry.height, entry.width) for entry in entries}, key=lambda size: (size[0] * size[1], size))
+    filled = [round(fill(entry), 4) for entry in entries]
+    return {
+        "images": len(entries),
+        "patients": len({entry.patient for entry in entries}),
+        "smallest": list(sizes[0]) if sizes else None,
+        "largest": list(sizes[-1]) if sizes else None,
+        "bits": {str(bits): count for bits, count in sorted(Counter(entry.bits for entry in entries).items())},
+        "colour": sum(entry.channels > 1 for entry in entries),
+        "lossy": sum(entry.lossy for entry in entries),
+        "fill": {"least": min(filled), "median": median(filled), "most": max(filled)} if filled else None,
+    }
+
+
+def _write(folder: Path, prepared: Prepared, findings: Sequence[Finding], name: str) -> list[str]:
+    """Write manifest and pictures; gives the names of the files."""
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(prepared.manifest())
+    images = sum(map(len, prepared.entries.values()))
+    title = f"{name}: {images} images, each stretched for display"
+    contact_sheet(_groups(prepared, findings), title).savefig(folder / "contact_sheet.png")
+    counts = {}
+    for split in SPLITS:
+        if some := _spread(prepared.entries[split], _COUNTED_IMAGES):
+            heading = f"{split}: {len(some)} of {len(prepared.entries[split])} images"
+            counts[heading] = sum((_counts(prepared, entry) for entry in some), np.zeros(_PARTS, np.int64))
+    histograms(counts, f"{name}: values as stored").savefig(folder / "histograms.png")
+    return ["manifest.csv", "contact_sheet.png", "histograms.png"]
+
+
+def _groups(prepared: Prepared, findings: Sequence[Finding]) -> dict[str, list[Shown]]:
+    """Choose images for the contact sheet, under their headings."""
+    groups = {}
+    for split in SPLITS:
+        entries = prepared.entries[split]
+        if some := _spread(entries, SHOWN[split]):
+            groups[f"{split}: {len(some)} of {len(entries)} images"] = [
+                _shown(prepared, entry, f"{_size(entry)}, {entry.bits} bit, fills {100 * fill(entry):.0f} %")
+                for entry in some
+            ]
+    by_key = {entry.key: entry for split in SPLITS for entry in prepared.entries[split]}
+    for finding in findings:
+        if finding.kind == "near-duplicates":
+            pairs = [by_key[key] for key in finding.images[: 2 * SHOWN_PAIRS]]
+            groups["near-duplicates, pair by pair"] = [
+                _shown(prepared, entry, f"{entry.split}, {_size(entry)}") for entry in pairs
+            ]
+    return groups
+
+
+def _spread(entries: Sequence[Entry], most: int) -> list[Entry]:
+    """Take images from beginning to end, at equal distances."""
+    places = np.linspace(0, len(entries) - 1, min(most, len(entries)))
+    return [entries[round(place)] for place in places]
+
+
+def _shown(prepared: Prepared, entry: Entry, detail: str) -> Shown:
+    image = prepared.read(entry)
+    step = max(1, max(image.pixels.shape[:2]) // _THUMBNAIL)
+    pixels = image.pixels[::step, ::step].astype(np.float32) / image.max_value
+    return Shown(entry.key, detail, pixels if pixels.shape[-1] > 1 else pixels[..., 0])
+
+
+def _size(entry: Entry) -> str:
+    return f"{entry.height} x {entry.width}"
+
+
+def _counts(prepared: Prepared, entry: Entry) -> npt.NDArray[np.int64]:
+    """Count the pixels in equal parts of the stored range."""
+    image = prepared.read(entry)
+    values = np.bincount(image.pixels.ravel(), minlength=2**image.bits)
+    parts: npt.NDArray[np.int64] = np.bincount(
+        np.arange(2**image.bits) * _PARTS >> image.bits, weights=values, minlength=_PARTS
+    ).astype(np.int64)
+    return parts
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table(title=f"{result['dataset']}, {result['images']} images")
+    for heading in ("", "images", "patients", "smallest", "largest", "bits", "fills its range"):
+        table.add_column(heading, justify="right" if heading in ("images", "patients") else "left", no_wrap=not heading)
+    for split, summary in result["splits"].items():
+        if summary["images"]:
+            table.add_row(split, *_cells(summary, patients_known=result["patients_known"]))
+    console.print(table)
+    console.print(f"fingerprint  {result['data_fingerprint']}")
+    if result["attribution"]:
+        console.print(f"images by    {escape(result['attribution'])}")
+    for skipped in result["skipped"][:LISTED]:
+        console.print(f"skipped      {escape(skipped['image'])}: {escape(skipped['reason'])}")
+    if len(result["skipped"]) > LISTED:
+        console.print(f"             and {len(result['skipped']) - LISTED} more, see result.json")
+    for finding in result["findings"]:
+        colour = "yellow" if finding["severity"] == "warning" else "cyan"
+        console.print(f"[{colour}]{finding['severity']:<12}[/{colour}] {escape(finding['message'])}")
+    if not result["findings"]:
+        console.print("the audit found nothing")
+
+
+def _cells(summary: Mapping[str, Any], *, patients_known: bool) -> list[str]:
+    filled = summary["fill"]
+    return [
+        str(summary["images"]),
+        str(summary["patients"]) if patients_known else "unknown",
+        " x ".join(map(str, summary["smallest"])),
+        " x ".join(map(str, summary["largest"])),
+        ", ".join(f"{bits} ({count})" if len(summary["bits"]) > 1 else bits for bits, count in summary["bits"].items()),
+        f"{100 * filled['median']:.0f} % ({100 * filled['least']:.0f} to {100 * filled['most']:.0f})",
+    ]

@@ -1,0 +1,157 @@
+"""`python -m srexp data`: what is shown, what is written, and what is not."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+import srexp
+from srexp.cli import run
+from srexp.commands import data
+from srexp.commands.task import builders
+from srexp.data.split import draw_splits
+from srexp.errors import RequestError
+
+HEAVY = ("tensorflow", "keras", "mlflow", "optuna")
+PATIENTS = 'dataset.patients="^(\\w+)-"'
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty images of ten patients; the last patient's are copies of the first one's, at half the size."""
+    root = tmp_path / "images"
+    root.mkdir()
+    for number in range(18):
+        noise = gaussian_filter(np.random.default_rng(number).standard_normal((128, 128)), 3)
+        pixels = np.uint8(np.clip(128 + 400 * noise, 0, 255))
+        Image.fromarray(pixels).save(root / f"secret{number // 2}-{number % 2}.png")
+    for number in range(2):
+        Image.open(root / f"secret0-{number}.png").resize((64, 64)).save(root / f"secret9-{number}.png")
+    return root
+
+
+FRACTIONS = (0.4, 0.3, 0.3)
+
+
+def parting_seed() -> int:
+    """A seed that puts the copies and their originals into different splits."""
+    patients = [f"secret{number // 2}" for number in range(20)]
+    drawn = (draw_splits(patients, FRACTIONS, seed) for seed in range(20))
+    return next(seed for seed, split in enumerate(drawn) if split["secret0"] != split["secret9"])
+
+
+def arguments(folder: Path, *more: str) -> list[str]:
+    seed, fractions = f"seed={parting_seed()}", f"dataset.fractions={list(FRACTIONS)}".replace(" ", "")
+    return ["dataset=folder", f"dataset.root={folder}", PATIENTS, fractions, seed, *more]
+
+
+def test_everything_is_shown_and_written(folder: Path, tmp_path: Path, capfd) -> None:
+    out = tmp_path / "out"
+    assert run(["data", *arguments(folder, f"hydra.run.dir={out}")]) == 0
+    result = json.loads((out / "result.json").read_text())
+    assert result["images"] == 20
+    assert [counts["images"] for counts in result["splits"].values()] == [8, 6, 6]
+    assert [counts["patients"] for counts in result["splits"].values()] == [4, 3, 3]
+    assert sum(counts["bits"]["8"] for counts in result["splits"].values()) == 20
+    assert [finding["kind"] for finding in result["findings"]] == ["near-duplicates"]
+    assert set(result["findings"][0]["images"]) == {f"secret{p}-{n}.png" for p in (0, 9) for n in (0, 1)}
+    assert result["warnings"][0].startswith("2 pairs of images in different splits")
+    assert len(result["data_fingerprint"]) == 64
+    for name in result["files"]:
+        assert (out / name).stat().st_size > 1000
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.width == 1346
+    shown = capfd.readouterr().out
+    assert result["data_fingerprint"] in shown
+    assert result["warnings"][0] in shown
+
+
+def test_patients_appear_as_hashes_alone(folder: Path, tmp_path: Path, capfd) -> None:
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / f"{number:02d}.png")
+    lines = [f"{number:02d}.png,Doe^Jane{number // 2}" for number in range(20)]
+    (folder / "patients.csv").write_text("\n".join(["file,patient", *lines]))
+    out = tmp_path / "out"
+    table = "dataset.patients=patients.csv"
+    assert run(["data", "dataset=folder", f"dataset.root={folder}", table, f"hydra.run.dir={out}"]) == 0
+    with (out / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["patient"] for row in rows}) == 10
+    caught = capfd.readouterr()
+    assert "Doe" not in caught.out + caught.err
+    for path in out.rglob("*"):
+        assert path.is_dir() or b"Doe" not in path.read_bytes(), path
+
+
+def test_strict_refuses_after_all_is_shown(folder: Path, tmp_path: Path, capfd) -> None:
+    config = srexp.compose(arguments(folder), verb="data")
+    strict = dataclasses.replace(config, run_dir=tmp_path, resolved={**config.resolved, "audit": "strict"})
+    with pytest.raises(RequestError, match="near-duplicates: 2 pairs") as refused:
+        data.run(strict)
+    assert refused.value.exit_code == 2
+    assert "fingerprint" in capfd.readouterr().out
+    assert (tmp_path / "contact_sheet.png").is_file()
+
+
+def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    config = srexp.compose(arguments(folder), verb="data")
+    parts = builders(config)
+    calls = []
+
+    class Remote:
+        """The folder as a data set that has to be downloaded."""
+
+        warnings = ("half of it is invented",)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(parts.source, name)
+
+        def missing(self) -> str | None:
+            return "all of it"
+
+        def download(self, progress: object = None) -> None:
+            calls.append("download")
+
+        def items(self) -> list[object]:
+            calls.append("items")
+            return parts.source.items()
+
+    monkeypatch.setattr(data, "builders", lambda _: dataclasses.replace(parts, source=Remote()))
+    result = data.run(dataclasses.replace(config, run_dir=tmp_path))
+    assert calls == ["download", "items"]
+    assert "half of it is invented" in result["warnings"]
+
+
+def test_unusable_files_are_skipped_by_name(folder: Path, tmp_path: Path, capfd) -> None:
+    (folder / "secret3-9.png").write_bytes(b"no image")
+    assert run(["data", *arguments(folder)]) == 2
+    assert "secret3-9.png" in capfd.readouterr().err
+    assert run(["data", *arguments(folder, "dataset.on_error=skip", f"hydra.run.dir={tmp_path}")]) == 0
+    assert [each["image"] for each in json.loads((tmp_path / "result.json").read_text())["skipped"]] == [
+        "secret3-9.png"
+    ]
+    assert "secret3-9.png" in capfd.readouterr().out
+
+
+def test_nothing_heavy_is_imported(folder: Path, tmp_path: Path) -> None:
+    request = ["data", *arguments(folder, f"hydra.run.dir={tmp_path}")]
+    code = (
+        f"import sys; from srexp.cli import run\nassert run({request!r}) == 0\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
