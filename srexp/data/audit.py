@@ -16,12 +16,14 @@ from srexp.data.image import Stored
 from srexp.data.likeness import signature
 from srexp.data.manifest import patient_key
 from srexp.data.prepare import Prepared
+from srexp.data.shift import shift_of
 from srexp.data.source import SPLITS, Entry, Facts
 
 FEW_TEST_IMAGES = 6
 """Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05."""
 
 _HALF_OF_RANGE = 0.5
+_MEASURED, _LARGEST_SHIFT = 20, 0.5
 _SAMPLED = 512
 _TAILS = (0.001, 0.999)
 _NAMED = 3
@@ -90,10 +92,11 @@ def audit(
         What was found, warnings first.
     """
     found = [
-        *([_degenerate()] if degenerate else []),
+        *_degenerate(prepared, whole=degenerate),
         *_patients(prepared),
         *_duplicates(prepared),
         *_near_duplicates(prepared, most, cache_dir),
+        *_misregistered(prepared),
         *_test_images(prepared),
         *_skipped(prepared),
         *(Finding("source", "note", note) for note in notes),
@@ -101,10 +104,14 @@ def audit(
     return sorted(found, key=lambda finding: finding.severity != "warning")
 
 
-def _degenerate() -> Finding:
-    return Finding(
-        "degenerate", "warning", "degenerate: the input equals the target, so the scores say nothing about restoration"
-    )
+def _degenerate(prepared: Prepared, *, whole: bool) -> list[Finding]:
+    """Say that inputs are their own targets: all of them by construction, or some pairs of a paired data set."""
+    same = [entry for entry in _all(prepared) if entry.low and entry.low.sha256 == entry.sha256]
+    if not (whole or same):
+        return []
+    which = "" if whole else f" in {_count(len(same), 'pair')}"
+    message = f"degenerate: the input equals the target{which}, so the scores say nothing about restoration"
+    return [Finding("degenerate", "warning", message, _keys(same))]
 
 
 def _patients(prepared: Prepared) -> list[Finding]:
@@ -158,6 +165,25 @@ def _near_duplicates(prepared: Prepared, most: int, cache_dir: Path | None) -> l
     )
     images = [entry for pair in twins for entry in (pair.first, pair.second)]
     return [Finding("near-duplicates", "warning", message, _keys(images))]
+
+
+def _misregistered(prepared: Prepared) -> list[Finding]:
+    """Measure how far low and high lie apart in some pairs of a paired data set."""
+    paired = [entry for entry in reversed(_all(prepared)) if entry.low]  # test images first
+    measured = paired[:: max(1, len(paired) // _MEASURED)][:_MEASURED]
+    shifted = []
+    for entry in measured:
+        low, high = prepared.read_low(entry).to_float(), prepared.read(entry).to_float()
+        down, right = shift_of(low, high)
+        if max(abs(down), abs(right)) > _LARGEST_SHIFT * high.shape[0] / low.shape[0]:
+            shifted.append((entry, f"{_placed(entry)} by {down:+.1f} down and {right:+.1f} right"))
+    if not shifted:
+        return []
+    message = (
+        f"{len(shifted)} of {_count(len(measured), 'measured pair')} shifted by more than half a pixel of the low "
+        f"image, which scores take for errors; in pixels of the high image: {_some([text for _, text in shifted])}"
+    )
+    return [Finding("misregistered", "warning", message, _keys([entry for entry, _ in shifted]))]
 
 
 def _test_images(prepared: Prepared) -> list[Finding]:

@@ -96,8 +96,6 @@ def _different(prepared: Prepared) -> dict[_Content, Entry]:
 
 
 def _search(prepared: Prepared, entries: Sequence[Entry], most: int) -> _Known:
-    if len({entry.split for entry in entries}) < 2:  # noqa: PLR2004 - copies between two splits
-        return [], 0
     signatures = decoded([str(entry.facts["signature"]) for entry in entries])
     groups = np.array([SPLITS.index(entry.split) for entry in entries])
     proposed = [

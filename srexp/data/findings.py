@@ -14,6 +14,7 @@ Kind: TypeAlias = Literal[
     "duplicates",
     "selection",
     "near-duplicates",
+    "misregistered",
     "lossy",
     "few-test-images",
     "constant",

@@ -58,7 +58,9 @@ def propose(signatures: Signatures, groups: Rows) -> list[Pair]:
     """
     from scipy.spatial import cKDTree
 
-    whole = np.concatenate([np.zeros((0, _DESCRIBED_SIZE**2), np.float32), *_described(signatures, WHOLE)])
+    if len(np.unique(groups)) < 2:  # noqa: PLR2004 - copies lie in two groups
+        return []
+    whole = np.concatenate(list(_described(signatures, WHOLE)))
     axes = _principal_axes(whole)
     detailed = np.flatnonzero(whole.any(axis=1))
     members = {group: detailed[groups[detailed] == group] for group in np.unique(groups[detailed])}

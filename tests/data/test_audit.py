@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter
 from srexp.data.audit import audit, facts, fill
 from srexp.data.findings import Finding, messages, require_clean, tags
 from srexp.data.image import stored
+from srexp.data.paired import Pair
 from srexp.data.prepare import Prepared, prepare
 from srexp.data.source import SPLITS, Item
 from srexp.errors import RequestError
@@ -229,6 +230,37 @@ def test_the_unfilled_range_is_said_with_its_price(tmp_path: Path) -> None:
     assert (found.kind, found.severity) == ("range", "note")
     assert found.message.startswith(f"test images fill {100 * np.median(filled):.0f} % of their stored range")
     assert f"some {-20 * np.log10(np.median(filled)):.0f} dB higher" in found.message
+
+
+def paired(tmp_path: Path, offset: int) -> Prepared:
+    """Eight pairs at scale 2, the low images taken `offset` high-resolution pixels further right."""
+    items: list[Item] = []
+    for number, split in enumerate(["train", "validation"] + ["test"] * 6):
+        scene, name = picture(number, 200), f"{number}.png"
+        high, low = tmp_path / f"high-{name}", tmp_path / f"low-{name}"
+        scene.crop((20, 20, 180, 180)).save(high)
+        scene.crop((20 + offset, 20, 180 + offset, 180)).resize((80, 80), Image.Resampling.BICUBIC).save(low)
+        items.append(Pair(name, high, 0, f"P{name}", split, low=Item(name, low, 0, f"P{name}")))
+    return prepare(Given(items), seed=1, channel="grey", scale=2, patch_size=48, facts=facts)
+
+
+def test_pairs_that_lie_apart_are_measured(tmp_path: Path) -> None:
+    assert audit(paired(tmp_path, 0)) == []
+    (found,) = audit(paired(tmp_path, 4))
+    assert (found.kind, found.severity, len(found.images)) == ("misregistered", "warning", 8)
+    assert found.message.startswith("8 of 8 measured pairs shifted")
+    assert "by +0.0 down and -4.0 right" in found.message
+
+
+def test_pairs_of_twice_the_same_image_are_degenerate(tmp_path: Path) -> None:
+    items = []
+    for number, split in enumerate(["train", "validation"] + ["test"] * 6):
+        path = tmp_path / f"{number}.png"
+        picture(number).save(path)
+        items.append(Pair(path.name, path, 0, f"P{number}", split, low=Item(path.name, path, 0, f"P{number}")))
+    (found,) = audit(prepare(Given(items), seed=1, channel="grey", scale=1, patch_size=48, facts=facts))
+    assert found.kind == "degenerate"
+    assert "the input equals the target in 8 pairs" in found.message
 
 
 def test_what_the_caller_knows_comes_along(folder: Folder) -> None:
