@@ -115,7 +115,8 @@ class Gallery:
         }
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
-        self.tracked.log_image(_reduced(pixels), key=key, step=self.step)
+        # MLflow's UI opens a series of pictures at step 0.
+        self.tracked.log_image(_reduced(pixels), key=key, step=0)
 
 
 def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -204,7 +204,6 @@ def _keep(
     """Log the model once; register it when it came back from the store unchanged."""
     from srexp.tracking import registry
 
-    tracked.log_metrics(figures, step=step)
     model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
     if not model.trainable_weights:
         return model_uri, None
