@@ -6,7 +6,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, get_type_hints
 
@@ -109,17 +109,17 @@ def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default) for name, p in parameters.items()
     }
     model = create_model(f"{group} section", __config__=STRICT, **fields)
-    checked = validated(group, lambda: model(**options), fields)
+    checked = validated(group, lambda: model(**options), [f"{group}.{name}" for name in fields])
     return {name: getattr(checked, name) for name in options}
 
 
-def validated(where: str, make: Callable[[], Any], known: Mapping[str, Any]) -> Any:
+def validated(where: str, make: Callable[[], Any], known: Collection[str]) -> Any:
     """Run a pydantic validation; turn what it refuses into one message that names the keys.
 
     Args:
-        where: Section for messages, or the empty string for the root.
+        where: Section that is validated, or the empty string for the root.
         make: The validation.
-        known: Keys that exist, for did-you-mean.
+        known: Whole names of the keys that exist, such as `optimizer.lr`, for did-you-mean.
 
     Raises:
         RequestError: The validation refused something.
@@ -130,22 +130,23 @@ def validated(where: str, make: Callable[[], Any], known: Mapping[str, Any]) -> 
         return make()
     except ValidationError as refused:
         found = refused.errors()
-    lines, fixes = [], []
+    lines, expected, fixes = [], [], []
     for error in found:
         # Pydantic adds the branch of a union to the place; such words are no keys.
         place = [str(part) for part in error["loc"] if isinstance(part, int) or _KEY.fullmatch(part)]
         key = ".".join(filter(None, [where, *place]))
         if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{key} does not exist")
-            fixes.append(did_you_mean(key, [f"{where}.{name}" if where else name for name in known]))
+            beside = key.rpartition(".")[0]
+            siblings = sorted(name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == beside)
+            expected.append(f"{f'the keys of {beside}' if beside else 'the top-level keys'}: {', '.join(siblings)}")
+            fixes.append(did_you_mean(key, known))
         elif error["type"] in ("missing", "missing_argument"):
             lines.append(f"{key} is missing")
         else:
             lines.append(f"{key}={error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}")
-    unknown = any("does not exist" in line for line in lines)
-    section = f"the keys of {where}" if where else "the top-level keys"
     raise RequestError(
         "; ".join(dict.fromkeys(lines)),
-        expected=f"{section}: {', '.join(sorted(known))}" if unknown else "",
+        expected="; ".join(dict.fromkeys(expected)),
         fix=" ".join(filter(None, fixes)),
     )

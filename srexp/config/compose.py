@@ -114,35 +114,26 @@ def check(
     values: dict[str, Any] = {str(key): value for key, value in tree.items()} if isinstance(tree, dict) else {}
     resolved = dict(values)
     kind = VERB_CONFIGS.get(str(values.get("verb")), Config)
-    hints = get_type_hints(kind, include_extras=True)
-    known = set(hints) - _FILLED_IN
-    if unknown := [key for key in values if key not in known]:
-        raise RequestError(
-            f"{unknown[0]} does not exist",
-            expected=f"the top-level keys: {', '.join(sorted(known))}",
-            fix=did_you_mean(unknown[0], known),
-        )
-    extensions = validated("", lambda: TypeAdapter(list[str]).validate_python(values.get("extensions", [])), {})
+    hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name not in _FILLED_IN}
+    if taken := sorted(_FILLED_IN & values.keys()):
+        raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")
+    extensions = values.get("extensions")
     for name, hint in hints.items():
-        section = values.get(name)
-        if not (isinstance(section, dict) and dataclasses.is_dataclass(hint)):
-            continue
-        if hint is Section:
-            values[name] = check_section(name, section, extensions)
-        else:
-            values[name] = _typed(name, hint, section)
-    config: Config = validated("", lambda: TypeAdapter(kind).validate_python(values), dict.fromkeys(known))
+        if hint is Section and isinstance(section := values.get(name), dict):
+            values[name] = check_section(name, section, extensions if isinstance(extensions, list) else [])
+    config: Config = validated("", lambda: TypeAdapter(kind).validate_python(values), list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
         config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
 
 
-def _typed(name: str, kind: Any, section: dict[str, Any]) -> Any:
-    from pydantic import TypeAdapter
-
-    known = dict.fromkeys(field.name for field in dataclasses.fields(kind))
-    return validated(name, lambda: TypeAdapter(kind).validate_python(section), known)
+def _names(hints: Mapping[str, Any]) -> Iterator[str]:
+    """Give the keys of the root and of its typed sections."""
+    for name, hint in hints.items():
+        yield name
+        if hint is not Section and dataclasses.is_dataclass(hint):
+            yield from (f"{name}.{field.name}" for field in dataclasses.fields(hint))
 
 
 @contextmanager

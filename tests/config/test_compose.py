@@ -58,6 +58,7 @@ def test_every_verb_composes(verb):
         ("model=vdsrr", "model=vdsrr does not exist", "did you mean vdsr?"),
         ("+optimizer.lrr=1", "optimizer.lrr does not exist", "did you mean optimizer.lr?"),
         ("+trainer.epoch=1", "trainer.epoch does not exist", "did you mean trainer.epochs?"),
+        ("+run_dir=elsewhere", "run_dir does not exist", ""),
         ("+sede=1", "sede does not exist", "did you mean seed?"),
         ("optimizer.lr=abc", "optimizer.lr='abc'", ""),
         ("trainer.max_minutes=soon", "trainer.max_minutes='soon'", ""),
