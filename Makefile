@@ -23,7 +23,7 @@ run: $(VENV)/.installed ## Train and score on the embedded images; ARGS="model=v
 	$(PYTHON_IN) -m srexp $(ARGS)
 
 test: $(VENV)/.installed-dev ## Run the whole test suite; ARGS="-k split" passes on to pytest
-	$(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff check .

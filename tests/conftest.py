@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+from collections.abc import Iterator
 import sys
 from pathlib import Path
 
@@ -23,6 +26,10 @@ for name in (
     "HYDRA_FULL_ERROR",
 ):
     os.environ.pop(name, None)
+
+# A suite that runs in the background, or under nohup, has these ignored, and so would the processes that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Each worker of `pytest -n` keeps to one thread; otherwise they fight for the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -59,3 +66,14 @@ def samples_dir() -> Path:
     import data_store
 
     return Path(data_store.__file__).parent / "data"
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Take away the log handlers that a command set up: they hold the terminal of a test that is over."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in set(root.handlers) - set(handlers):
+        handler.close()
+    root.handlers, root.level = handlers, level

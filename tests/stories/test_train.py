@@ -145,18 +145,14 @@ def test_a_dead_network_is_called_out(project, folder_of):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_is_killed_with_130(project, folder_of, number):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000"],
-        env=project.environment(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in process.stderr:
-        if line.startswith("epoch 2/"):
-            break
-    start = time.monotonic()
-    process.send_signal(number)
-    process.stderr.read()
-    assert process.wait(timeout=60) == 130
+    command = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000"]
+    with subprocess.Popen(command, env=project.environment(), stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("epoch 2/"):
+                break
+        start = time.monotonic()
+        process.send_signal(number)
+        process.stderr.read()
+        assert process.wait(timeout=60) == 130
     assert time.monotonic() - start < 30
     assert [tracked.info.status for tracked in project.runs()] == ["KILLED"]
