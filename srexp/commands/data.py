@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from srexp.commands.task import Parts, builders
+from srexp.commands.task import Parts, builders, download
 from srexp.config.schema import Config
 from srexp.data.audit import audit, facts, fill
 from srexp.data.findings import Finding, messages, require_clean
@@ -26,7 +26,6 @@ from srexp.data.manifest import COLUMNS
 from srexp.data.named_set import Downloadable
 from srexp.data.prepare import Prepared, prepare
 from srexp.data.source import SPLITS, Entry, Source
-from srexp.data.transfer_bar import TransferBar
 from srexp.evaluation.overview import Shown, contact_sheet, histograms
 
 COMPARED = 5000
@@ -51,7 +50,7 @@ def run(config: Config) -> dict[str, Any]:
         SrexpError: The download failed.
     """
     parts = builders(config)
-    _download(parts.source)
+    download(parts.source)
     prepared = _prepare(config, parts)
     findings = audit(
         prepared,
@@ -74,15 +73,9 @@ def run(config: Config) -> dict[str, Any]:
         "files": files,
     }
     _show(result)
-    if config.resolved.get("audit") == "strict":
+    if config.audit == "strict":
         require_clean(findings)
     return result
-
-
-def _download(source: Source) -> None:
-    if isinstance(source, Downloadable):
-        with TransferBar() as progress:
-            source.download(progress)
 
 
 def _notes(source: Source) -> Sequence[str]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from srexp.config.build import build
 from srexp.config.schema import Config
+from srexp.data.audit import audit, facts
 from srexp.data.augment import Augmentation
 from srexp.data.degrade import Degradation
+from srexp.data.findings import messages, require_clean
 from srexp.data.image import Channel, Stored
 from srexp.data.named_set import Downloadable
 from srexp.data.paired import Given, Paired
@@ -20,9 +22,6 @@ from srexp.data.source import Entry, Source
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
-
-#: Fewer test images than this carry no claim about images nobody tested.
-FEW_TEST_IMAGES = 6
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class Task:
 
     def __init__(self, config: Config) -> None:
         self.config, self.parts = config, builders(config)
-        _download(self.parts.source)
+        download(self.parts.source)
         self.prepared: Prepared = prepare(
             self.parts.source,
             seed=config.seed,
@@ -89,8 +88,17 @@ class Task:
             scale=config.scale,
             patch_size=config.trainer.patch_size,
             cache_dir=config.paths.cache,
+            facts=facts,
             progress=_progress(),
         )
+        self.audit = audit(
+            self.prepared,
+            degenerate=self.degenerate,
+            notes=self.parts.source.warnings if isinstance(self.parts.source, Downloadable) else (),
+            cache_dir=config.paths.cache,
+        )
+        if config.audit == "strict":
+            require_clean(self.audit)
 
     @property
     def channel(self) -> Channel:
@@ -120,18 +128,9 @@ class Task:
 
     def findings(self) -> list[str]:
         """Say what limits the worth of the scores."""
-        found = []
-        if self.degenerate:
-            found.append("degenerate: the input equals the target, so the scores say nothing about restoration")
-        if (images := len(self.prepared.entries["test"])) < FEW_TEST_IMAGES:
-            found.append(f"{images} test image{'s' * (images != 1)}: no interval or test can support a claim")
-        if size := self.config.trainer.test_size:
-            found.append(f"scored on centre crops of {size} pixels, not on whole images")
-        if isinstance(self.parts.source, Downloadable):
-            found += self.parts.source.warnings
-        if self.prepared.skipped:
-            found.append(f"{len(self.prepared.skipped)} unreadable images skipped")
-        return found
+        size = self.config.trainer.test_size
+        cropped = [f"scored on centre crops of {size} pixels, not on whole images"] if size else []
+        return [*messages(self.audit), *cropped]
 
     def sampler(self) -> PatchSampler:
         """Give the training batches as a function of (epoch, step)."""
@@ -178,8 +177,16 @@ class Task:
         return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
 
 
-def _download(source: Source) -> None:
-    """Fetch what a public data set lacks on this machine."""
+def download(source: Source) -> None:
+    """Fetch what a public data set lacks on this machine.
+
+    Args:
+        source: Any data set; only one that is downloaded is asked.
+
+    Raises:
+        RequestError: There is no connection, or the server has no such file.
+        SrexpError: What arrived is not what was published.
+    """
     if isinstance(source, Downloadable) and source.missing():
         from srexp.data.transfer_bar import TransferBar
 

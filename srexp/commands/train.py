@@ -15,6 +15,7 @@ from srexp.commands.measure import Profile, Stopwatch, peak_rss_mb
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.schema import Config
+from srexp.data.findings import tags
 from srexp.tracking.run import Run
 from srexp.tracking.start import Tracking
 
@@ -47,10 +48,12 @@ def run(config: Config) -> dict[str, Any]:
     if earlier := multirun.finished_before(tracking, config, same):
         print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
         return earlier
-    tags = {**config.tags, **_tags(task), multirun.IDENTITY_TAG: same}
+    known = {**config.tags, **_tags(task), multirun.IDENTITY_TAG: same}
     with (
         Profile(config.run_dir) if config.trainer.profile else nullcontext(),
-        tracking.run(task.name, name=_run_name(config), parent=multirun.parent(tracking, config), tags=tags) as tracked,
+        tracking.run(
+            task.name, name=_run_name(config), parent=multirun.parent(tracking, config), tags=known
+        ) as tracked,
     ):
         with watch("track"):
             _log_request(tracked, config, task)
@@ -81,6 +84,7 @@ def _tags(task: Task) -> dict[str, object]:
         "seed": config.seed,
         "degenerate": str(task.degenerate).lower(),
         "protocol": task.protocol(),
+        **tags(task.audit),
         "overrides": " ".join(config.overrides),
     }
 
@@ -209,8 +213,8 @@ def _keep(
         return model_uri, None
     probe = next(task.test_samples()).low[np.newaxis, :70, :54]
     registry.verify(tracked, model_uri, model, probe)
-    tags = {**_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
-    return model_uri, registry.register(tracked, model_uri, task.name, tags=tags)
+    known = {**_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
+    return model_uri, registry.register(tracked, model_uri, task.name, tags=known)
 
 
 def _figures(scores: Scores, validation: Mapping[str, float | None]) -> dict[str, float]:

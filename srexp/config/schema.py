@@ -85,6 +85,7 @@ class Config:
     experiment_name: Annotated[str, Field(min_length=1)]
     run_name: str | None
     tags: dict[str, str]
+    audit: Literal["warn", "strict"]
     extensions: list[str]
     dataset: Section
     degradation: Section

@@ -26,6 +26,8 @@ def load_quietly() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+            # Its Python side warns of a graph for each image size, which is meant.
+            tf.get_logger().setLevel("ERROR")
     finally:
         os.dup2(kept, 2)
         os.close(kept)
