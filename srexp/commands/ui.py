@@ -29,8 +29,10 @@ def run(config: UiConfig) -> dict[str, Any]:
     if store.uri.startswith("http"):
         print(f"the store is a server already: {store.uri}")
         return {"address": store.uri}
-    connect(store)
-    print(f"MLflow UI: {address}  (Ctrl-C ends it)", flush=True)
+    task = connect(store).get_experiment_by_name(config.experiment_name)
+    # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
+    page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
+    print(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", config.host]
     command += ["--port", str(config.port), "--workers", "1"]
     if store.artifacts:

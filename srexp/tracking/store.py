@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks")
 
-# Otherwise MLflow's UI takes an experiment for one on language models and hides its runs behind a menu.
-_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _LOCK_SECONDS = 300.0
 _REACH_SECONDS = 5.0
 
@@ -201,7 +199,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return client.create_experiment(name, artifact_location=store.artifacts, tags=_KIND)
+            return client.create_experiment(name, artifact_location=store.artifacts)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
