@@ -1,4 +1,4 @@
-"""Start-up: `--help` and `check` beside importing Hydra alone; medians of ten, in turn, so that a noisy machine hits all.
+"""Start-up of `--help` and `check` beside importing Hydra alone: medians of ten, taken in turn on a noisy machine.
 
 python tests/benchmarks/bench_startup.py
 """
