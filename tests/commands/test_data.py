@@ -98,8 +98,8 @@ def test_patients_appear_as_hashes_alone(folder: Path, tmp_path: Path, capfd) ->
 
 
 def test_strict_refuses_after_all_is_shown(folder: Path, tmp_path: Path, capfd) -> None:
-    config = srexp.compose(arguments(folder), verb="data")
-    strict = dataclasses.replace(config, run_dir=tmp_path, resolved={**config.resolved, "audit": "strict"})
+    config = srexp.compose([*arguments(folder), "audit=strict"], verb="data")
+    strict = dataclasses.replace(config, run_dir=tmp_path)
     with pytest.raises(RequestError, match="near-duplicates: 2 pairs") as refused:
         data.run(strict)
     assert refused.value.exit_code == 2
