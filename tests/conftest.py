@@ -11,6 +11,7 @@ from pathlib import Path
 
 import absl.logging
 import pytest
+from hypothesis import settings
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -39,6 +40,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # TensorFlow logs through absl, whose handler closes its stream when logging is configured anew, as Hydra does for every
 # command; were TensorFlow imported within a test, that stream would be the one by which pytest captures output.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+# The suite is the same suite every time, on slow machines too; --hypothesis-profile=search looks for new examples.
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
