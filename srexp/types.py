@@ -1,9 +1,11 @@
-"""Values that pass between the parts: arrays with their shapes, and a scored sample."""
+"""Values that pass between the parts: arrays with their shapes, a scored sample, a trial of a search."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -32,3 +34,32 @@ class Sample:
     bits: int
     low: Pixels
     high: Pixels
+
+
+TrialState: TypeAlias = Literal["waiting", "running", "finished", "pruned", "failed"]
+"""How far a trial of a search got; only `finished` and `pruned` ones count towards the number that was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One trial of a search, as its engine remembers it.
+
+    Args:
+        number: Number in the study, from 0, never used twice.
+        state: How far it got.
+        values: Configuration keys to what the engine chose for them.
+        objectives: Final value of each objective; only of a finished trial.
+        curve: Epoch, from 1, to validation PSNR in dB, as far as it was reported.
+        facts: What the worker noted besides: run id, output folder, process, reason of a failure, steps, seconds.
+        started: When the worker began; None while it waits.
+        ended: When it ended; None before.
+    """
+
+    number: int
+    state: TrialState
+    values: Mapping[str, Any]
+    objectives: tuple[float, ...] | None = None
+    curve: Mapping[int, float] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    started: datetime | None = None
+    ended: datetime | None = None
