@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from srexp.config.build import build
@@ -88,6 +89,7 @@ class Task:
             scale=config.scale,
             patch_size=config.trainer.patch_size,
             cache_dir=config.paths.cache,
+            decoded_dir=decoded_dir(config),
             facts=facts,
             progress=_progress(),
         )
@@ -192,6 +194,11 @@ def download(source: Source) -> None:
 
         with TransferBar() as progress:
             source.download(progress)
+
+
+def decoded_dir(config: Config) -> Path | None:
+    """Give the folder in which decoded images are kept for the next visit, where the configuration wants one."""
+    return config.paths.cache / "decoded" if config.trainer.decoded_cache else None
 
 
 def _progress() -> Callable[[int, int], None] | None:

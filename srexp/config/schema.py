@@ -48,6 +48,7 @@ class Trainer:
     batch_size: Positive
     patch_size: Annotated[int, Field(ge=8)]
     patches_per_image: Positive
+    decoded_cache: bool
     validation_images: Positive
     validation_size: Annotated[int, Field(ge=16)]
     test_size: Annotated[int, Field(ge=16)] | None
