@@ -97,4 +97,4 @@ def close(sweep: Path, status: str) -> None:
     if note.is_file():
         opened = json.loads(note.read_text(encoding="utf-8"))
         store = Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store
-        family.close_parent(store, opened["run_id"], status)
+        family.close(store, opened["run_id"], status)

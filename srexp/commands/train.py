@@ -143,8 +143,7 @@ def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tupl
     from srexp.evaluation.score import score
 
     config = task.config
-    validate, bicubic_psnr = validation(model, task)
-    best = fitted.history[fitted.best_epoch - 1] if fitted.history else validate()
+    best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
     gallery = Gallery(
         tracked, task, model_name=config.model.name, step=fitted.best_epoch, most=config.tracking.max_images
     )
@@ -157,7 +156,7 @@ def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tupl
         intensity=config.dataset.intensity,
         on_image=gallery.add,
     )
-    gallery.finish(model, fitted, scores, _finite(bicubic_psnr))
+    gallery.finish(model, fitted, scores)
     return scores, {name: _finite(best[f"val_{name}"]) for name in ("psnr", "ssim")}
 
 

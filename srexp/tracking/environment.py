@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,31 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
         "srexp.pid": str(process.pid),
         "srexp.process_start": f"{process.create_time():.2f}",
     }
+
+
+def process_is_gone(tags: Mapping[str, str]) -> bool | None:
+    """Say whether the process that a run belongs to has ended.
+
+    Args:
+        tags: Those of the run, with what `process_tags` wrote.
+
+    Returns:
+        None where it can't be told: the process is another machine's, or unknown.
+
+    Example:
+        >>> process_is_gone(process_tags())
+        False
+    """
+    import psutil
+
+    number, start = tags.get("srexp.pid", ""), tags.get("srexp.process_start", "")
+    if tags.get("srexp.host") != socket.gethostname() or not number.isdecimal():
+        return None
+    try:
+        process = psutil.Process(int(number))
+        return f"{process.create_time():.2f}" != start or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def origin_tags() -> dict[str, str]:

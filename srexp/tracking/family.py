@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from srexp.tracking import environment
+from srexp.tracking.parameters import tag
 from srexp.tracking.store import Store, connect, experiment_id, selected
 
 
@@ -29,15 +30,38 @@ def open_parent(store: Store, experiment: str, *, name: str, tags: Mapping[str, 
     return str(run.info.run_id)
 
 
-def close_parent(store: Store, run_id: str, status: str) -> None:
-    """End a parent.
+def close(store: Store, run_id: str, status: str, reason: str | None = None) -> None:
+    """End a run from outside: a parent by its driver, or one whose process is gone.
 
     Args:
         store: Where.
-        run_id: Of the parent.
+        run_id: Of the run.
         status: FINISHED, FAILED or KILLED.
+        reason: Why it didn't finish.
     """
-    connect(store).set_terminated(run_id, status)
+    client = connect(store)
+    if reason:
+        client.set_tag(run_id, "srexp.error", tag(reason))
+    client.set_terminated(run_id, status)
+
+
+def close_if_gone(store: Store, run_id: str, reason: str) -> str:
+    """End a run as KILLED if it says that it is running and the process that it belongs to has ended.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        reason: What to note as the cause.
+
+    Returns:
+        The state of the run now. It stays RUNNING where its process lives, or is another machine's.
+    """
+    run = connect(store).get_run(run_id)
+    status = str(run.info.status)
+    if status == "RUNNING" and environment.process_is_gone(run.data.tags):
+        close(store, run_id, "KILLED", reason)
+        return "KILLED"
+    return status
 
 
 def find_finished(store: Store, experiment: str, tags: Mapping[str, str]) -> str | None:
