@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from srexp.tracking import environment
 from srexp.tracking.parameters import tag
-from srexp.tracking.store import Store, connect, experiment_id, selected
+from srexp.tracking.store import Store, connect, experiment_id, selected, translated
 
 
 def open_parent(store: Store, experiment: str, *, name: str, tags: Mapping[str, str], pid: int) -> str:
@@ -103,3 +104,26 @@ def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
             return None
     content = json.loads(text)
     return content if isinstance(content, dict) else None
+
+
+def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:
+    """Copy an artifact of a run to this machine.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        path: Of the artifact, a file or a folder.
+        folder: Where the copy goes.
+
+    Returns:
+        The copy.
+
+    Raises:
+        SrexpError: The run has no such artifact, or the store can't be reached.
+    """
+    import mlflow.artifacts
+
+    with translated(store, f"{path} of run {run_id} can't be fetched"):
+        connect(store)
+        with selected(store.uri):
+            return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{path}", dst_path=str(folder)))
