@@ -86,15 +86,16 @@ def conclude(
 def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
     """Log the figures, as pictures and as one page, and the table of the best trials."""
     from srexp.evaluation.search_figures import figures, left_out
-    from srexp.evaluation.search_page import page, parts
+    from srexp.evaluation.search_page import page
     from srexp.evaluation.search_table import best_trials, comma_separated, markdown
 
     space, objectives = engine.parsed.describe(), engine.objectives
     bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
-    for name, figure in figures(trials, objectives, space, bicubic_psnr=bicubic).items():
-        parent.log_figure(figure, f"search/{name}.png")
-    drawn = parts(trials, objectives, space, bicubic_psnr=bicubic)
-    parent.log_text(page(drawn, f"Search {engine.name}", left_out(trials, objectives, space)), "search/search.html")
+    drawn = figures(trials, objectives, space, bicubic_psnr=bicubic)
+    for name, each in drawn.items():
+        parent.log_figure(each.figure, f"search/{name}.png")
+    title = f"Search {engine.name}"
+    parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
     rows = best_trials(trials, objectives)
     parent.log_text(markdown(rows), "search/best.md")
     parent.log_text(comma_separated(rows), "search/best.csv")

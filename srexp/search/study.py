@@ -92,6 +92,7 @@ class Search(ABC):
         name: Name of the study; the same name goes on with the same study.
         trials: Finished and pruned trials to reach in all.
         workers: Processes that train trials at the same time on this machine.
+        threads: Threads that each of them computes with; None: the processors, shared out among them.
         space: Configuration key to its distribution, see `srexp.search.space`.
         objectives: What is sought; several give a Pareto front.
         max_failures: Failed trials after which the search gives up.
@@ -108,6 +109,7 @@ class Search(ABC):
     space: dict[str, Any]
     trials: Annotated[int, Field(ge=1)] = 20
     workers: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] | None = None
     objectives: list[Objective] = field(default_factory=lambda: ["val_psnr"])
     max_failures: Annotated[int, Field(ge=0)] = 5
     retrain: bool = False
