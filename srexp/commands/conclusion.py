@@ -1,4 +1,4 @@
-"""What becomes of a search: figures and tables of its trials, the best one as a preset, its network scored and registered."""
+"""What becomes of a search: figures and tables, the best trial as a preset, its network scored and registered."""
 
 from __future__ import annotations
 
@@ -12,12 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.commands.measure import Stopwatch
 from srexp.commands.task import Task
-from srexp.commands.trials import COURSE, STUDY_TAG, TRIAL_TAG, WEIGHTS, base_overrides, kept_network, trial_overrides
+from srexp.commands.trials import (
+    COURSE,
+    STUDY_TAG,
+    TRIAL_TAG,
+    WEIGHTS,
+    Job,
+    base_overrides,
+    kept_network,
+    trial_overrides,
+)
 from srexp.config.compose import compose
 from srexp.config.schema import Config, SearchConfig
 from srexp.config.typed import overrides_of, preset
 from srexp.errors import SrexpError
-from srexp.search.study import Search, Study
+from srexp.search.study import Search
 from srexp.tracking import family
 from srexp.tracking.start import Tracking
 from srexp.types import Trial
@@ -29,16 +38,11 @@ if TYPE_CHECKING:
     from srexp.training.fit import Fitted
 
 
-def conclude(
-    config: SearchConfig, engine: Search, study: Study, tracking: Tracking, parent: Run, watch: Stopwatch
-) -> dict[str, Any]:
+def conclude(job: Job, parent: Run, watch: Stopwatch) -> dict[str, Any]:
     """Show what a search found, and make its best network a candidate.
 
     Args:
-        config: Of the search.
-        engine: Its objectives and its space.
-        study: With its trials.
-        tracking: Where runs are kept.
+        job: The search, with all its trials.
         parent: The open run of the search.
         watch: Times the stages.
 
@@ -48,18 +52,18 @@ def conclude(
     Raises:
         SrexpError: No trial finished.
     """
-    trials = study.trials()
+    engine, trials = job.engine, job.study.trials()
     with watch("figures"):
         _show(parent, trials, engine)
     best = _best(trials, engine)
-    chosen = _config(config, best)
+    chosen = _config(job.config, best)
     name = f"best_{engine.name}"
     text = preset(chosen, _header(engine, best, parent.id, name))
-    kept = config.paths.studies / "experiment" / f"{name}.yaml"
+    kept = job.config.paths.studies / "experiment" / f"{name}.yaml"
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(text, encoding="utf-8")
     parent.log_text(text, "best.yaml")
-    final = _final(chosen, engine, study, tracking, parent, best, watch)
+    final = _final(job, chosen, best, parent.id, watch)
     parent.set_tags({"best_trial": best.number, "best_run": best.facts.get("run_id", ""), "final_run": final["run_id"]})
     parent.log_metrics({"best_val_psnr": max(best.curve.values())}, step=0)
     return {
@@ -129,38 +133,40 @@ def _config(config: SearchConfig, best: Trial) -> Config:
     return replace(chosen, run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
 
 
-def _final(
-    chosen: Config,
-    engine: Search,
-    study: Study,
-    tracking: Tracking,
-    parent: Run,
-    best: Trial,
-    watch: Stopwatch,
-) -> dict[str, Any]:
+def _final(job: Job, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> dict[str, Any]:
     """Take the best network as it is, or train it once more; score it on the test images and register it."""
     from srexp.commands.fitting import fit_network
     from srexp.commands.train import conduct
 
-    known = study.about().get("final") or {}
-    if known.get("trial") == best.number and (earlier := family.read_json(tracking.store, known["run_id"], "result.json")):
+    store = job.tracking.store
+    known = job.study.about().get("final") or {}
+    if known.get("trial") == best.number and (earlier := family.read_json(store, known["run_id"], "result.json")):
         return earlier
 
     def take(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
-        return _taken(tracking, best, task)
+        return _taken(job.tracking, best, task)
 
     with watch("data"):
         task = Task(chosen)
     result = conduct(
         task,
-        tracking,
+        job.tracking,
         watch,
-        parent=parent.id,
-        tags={STUDY_TAG: engine.name, TRIAL_TAG: best.number, "overrides": " ".join(overrides_of(chosen))},
-        obtain=fit_network if engine.retrain else take,
+        parent=parent,
+        tags={
+            **job.config.tags,
+            STUDY_TAG: job.engine.name,
+            TRIAL_TAG: best.number,
+            "overrides": " ".join(overrides_of(chosen)),
+        },
+        obtain=fit_network if job.engine.retrain else take,
     )
-    study.describe(final={"trial": best.number, "run_id": result["run_id"]})
+    job.study.describe(final={"trial": best.number, "run_id": result["run_id"]})
     return result
+
+
+def _marks(job: Job, best: Trial) -> dict[str, object]:
+    return {**job.config.tags, STUDY_TAG: job.engine.name, TRIAL_TAG: best.number}
 
 
 def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:
@@ -181,4 +187,3 @@ def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:
         f"  python -m srexp +experiment={name}\n"
         f"Result: {found}. Values: {json.dumps(dict(best.values))}. MLflow run of the search: {run_id}."
     )
-

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from srexp.commands import conclusion, show
+from srexp.commands import show
+from srexp.commands.conclusion import conclude
 from srexp.commands.measure import Stopwatch
 from srexp.commands.search_space import require_composable, require_same_search
 from srexp.commands.task import Task
-from srexp.commands.trials import STUDY_TAG, base_overrides, study_folder
+from srexp.commands.trials import STUDY_TAG, Job, study_folder
 from srexp.commands.workers import Workers
 from srexp.config.build import build
 from srexp.config.schema import SearchConfig
@@ -30,8 +31,6 @@ from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
     from srexp.tracking.run import Run
-
-COUNTED = ("finished", "pruned")
 
 
 def run(config: SearchConfig) -> dict[str, Any]:
@@ -59,14 +58,14 @@ def run(config: SearchConfig) -> dict[str, Any]:
     if finished := _finished(study, engine, tracking):
         print(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished
-    with _parent(config, engine, study, tracking, task) as parent:
-        if isinstance(parent, str):
-            with watch("train"):
-                Workers(config, engine, study, tracking, parent).run()
-            return _joined(engine, study, parent)
+    job = Job(config, engine, study, tracking)
+    with _parent(job, task) as parent:
+        run_id = parent if isinstance(parent, str) else parent.id
         with watch("train"):
-            Workers(config, engine, study, tracking, parent.id).run()
-        result = conclusion.conclude(config, engine, study, tracking, parent, watch)
+            Workers(job, run_id).run()
+        if isinstance(parent, str):
+            return _joined(engine, study, run_id)
+        result = conclude(job, parent, watch)
         parent.log_dict(result, "result.json")
         study.describe(concluded=engine.trials)
     show.search(result)
@@ -102,14 +101,13 @@ def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any
 
 
 @contextmanager
-def _parent(
-    config: SearchConfig, engine: Search, study: Study, tracking: Tracking, task: Task
-) -> Iterator[Run | str]:
+def _parent(job: Job, task: Task) -> Iterator[Run | str]:
     """Open the run of the whole search, or go on with it.
 
     Yields:
         The run; or its id where another driver, here or on another machine, has it open: this one helps then.
     """
+    config, engine, study, tracking = job.config, job.engine, job.study, job.tracking
     with FileLock(engine.folder / "parent.lock") as lock:
         known = study.about().get("parent")
         reason = "its process was gone; the search went on"
@@ -142,6 +140,3 @@ def counts(study: Study) -> Mapping[str, int]:
     """Count the trials of a study by their state."""
     states = [trial.state for trial in study.trials()]
     return {state: states.count(state) for state in ("finished", "pruned", "failed", "running", "waiting")}
-
-
-__all__ = ["base_overrides", "counts", "run"]

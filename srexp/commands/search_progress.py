@@ -1,4 +1,4 @@
-"""How far a search is: a bar over its trials with the time left, or a line for each trial where there is no terminal."""
+"""How far a search is: a bar over its trials with the time left, and a line for each trial that ended."""
 
 from __future__ import annotations
 

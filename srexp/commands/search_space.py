@@ -34,11 +34,10 @@ def require_composable(config: SearchConfig, space: Space) -> None:
     Raises:
         RequestError: A key does not exist or may not be searched, or a value at an edge is refused.
     """
-    for key in space.keys:
-        section = key.name.partition(".")[0]
-        if section in SCORING or key.name in SCORING_KEYS:
+    for name in (key.name for key in space.keys):
+        if name.partition(".")[0] in SCORING or name in SCORING_KEYS:
             raise RequestError(
-                f"search.space.{key.name} decides on which images, or for how long, trials are compared",
+                f"search.space.{name} decides on which images, or for how long, trials are compared",
                 expected=f"keys of {', '.join(SEARCHED)}",
                 fix="one search for each of its values",
             )

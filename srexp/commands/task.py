@@ -82,11 +82,14 @@ class Task:
 
     def __init__(self, config: Config, *, like: Task | None = None) -> None:
         self.config, self.parts = config, builders(config)
-        if like and self._same_data(like):
-            self.prepared, self.audit = like.prepared, like.audit
-            return
+        same = like if like is not None and self._same_data(like) else None
+        self.prepared: Prepared = same.prepared if same else self._prepare()
+        self.audit: list[Finding] = same.audit if same else self._audit()
+
+    def _prepare(self) -> Prepared:
+        config = self.config
         download(self.parts.source)
-        self.prepared: Prepared = prepare(
+        return prepare(
             self.parts.source,
             seed=config.seed,
             channel=self.channel,
@@ -97,14 +100,17 @@ class Task:
             facts=facts,
             progress=_progress(),
         )
-        self.audit: list[Finding] = audit(
+
+    def _audit(self) -> list[Finding]:
+        found = audit(
             self.prepared,
             degenerate=self.degenerate,
             notes=self.parts.source.warnings if isinstance(self.parts.source, Downloadable) else (),
-            cache_dir=config.paths.cache,
+            cache_dir=self.config.paths.cache,
         )
-        if config.audit == "strict":
-            require_clean(self.audit)
+        if self.config.audit == "strict":
+            require_clean(found)
+        return found
 
     def _same_data(self, other: Task) -> bool:
         """Whether what another task decoded, checked and split is what this one would."""

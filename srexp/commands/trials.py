@@ -2,7 +2,7 @@
 
     python -m srexp.commands.trials NOTE
 
-`commands.search` starts it, in a process of its own, with a note of what to do. It ends with the process that started it.
+`commands.search` starts it, in a process of its own, with a note of what to do. It ends with whoever started it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from srexp.config.compose import compose
 from srexp.config.schema import Config, SearchConfig
 from srexp.config.typed import override, overrides_of
 from srexp.errors import SrexpError
-from srexp.search.study import Attempt, Pruned, Search
+from srexp.search.study import Attempt, Pruned, Search, Study
 from srexp.tracking.signals import interruptible
+from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     import keras
 
     from srexp.tracking.run import Run
-    from srexp.tracking.start import Tracking
     from srexp.training.fit import Fitted
 
 WEIGHTS, COURSE, FAILURE = "best.weights.h5", "course.json", "failure.json"
@@ -68,6 +68,23 @@ class Note:
         return path
 
 
+@dataclass(frozen=True)
+class Job:
+    """What the driver of a search works with.
+
+    Args:
+        config: Of the search.
+        engine: Its space, its objectives, how many trials.
+        study: Its trials.
+        tracking: Where runs are kept.
+    """
+
+    config: SearchConfig
+    engine: Search
+    study: Study
+    tracking: Tracking
+
+
 def main() -> None:
     """Work, and exit with 0, or with the code of what went wrong and its message in `failure.json`."""
     note = Note(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
@@ -85,7 +102,7 @@ def main() -> None:
 
 def _end_with_driver() -> None:
     """Ask this process to end when the driver has: it holds the other end of standard input."""
-    while sys.stdin.buffer.read(1):
+    while os.read(sys.stdin.fileno(), 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -220,7 +237,13 @@ class Worker:
         from srexp.commands.train import task_tags
 
         repeat = " ".join(overrides_of(task.config))
-        return {**task_tags(task), STUDY_TAG: self._name, TRIAL_TAG: attempt.number, "overrides": repeat}
+        return {
+            **self.config.tags,
+            **task_tags(task),
+            STUDY_TAG: self._name,
+            TRIAL_TAG: attempt.number,
+            "overrides": repeat,
+        }
 
     def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
         from srexp.commands.fitting import fit_network

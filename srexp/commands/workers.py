@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from srexp.commands.search_progress import SearchProgress
-from srexp.commands.trials import FAILURE, Note, study_folder
-from srexp.config.schema import SearchConfig
+from srexp.commands.trials import FAILURE, Job, Note, study_folder
 from srexp.errors import RequestError, SrexpError
-from srexp.search.study import Search, Study
 from srexp.tracking import environment, family
-from srexp.tracking.start import Tracking
 
 POLL_SECONDS = 1.0
 ENDING_SECONDS = 60.0
@@ -37,15 +34,13 @@ class Workers:
     """Processes that train the trials of a study.
 
     Args:
-        config: Of the search.
-        engine: How many workers, and how many failures are borne.
-        study: What they work on.
-        tracking: Where runs are kept.
+        job: What they work on.
         parent: Run id of the search.
     """
 
-    def __init__(self, config: SearchConfig, engine: Search, study: Study, tracking: Tracking, parent: str) -> None:
-        self.config, self.engine, self.study, self.tracking, self.parent = config, engine, study, tracking, parent
+    def __init__(self, job: Job, parent: str) -> None:
+        self.config, self.engine, self.study, self.tracking = job.config, job.engine, job.study, job.tracking
+        self.parent = parent
         self.started = 0
         self.deaths = 0
         self.living: list[_Started] = []
@@ -91,7 +86,9 @@ class Workers:
 
     def _start(self, *, first: bool) -> None:
         self.started += 1
-        folder = study_folder(self.config) / "workers" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
+        folder = (
+            study_folder(self.config) / "workers" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
+        )
         note = Note(self.config.overrides, str(folder), self.parent, first).write()
         log = (folder / "worker.log").open("wb")
         threads = str(self.engine.threads or max(1, (os.cpu_count() or 1) // self.engine.workers))

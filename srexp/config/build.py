@@ -103,7 +103,9 @@ def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -
     }
     # Only these are resolved: a return type may name a library that a check must not import.
     annotations = {name: p.annotation for name, p in parameters.items() if p.annotation is not p.empty}
-    names = vars(sys.modules[builder.__module__])
+    # A class may inherit arguments from one in another module, where their types are named.
+    origins = reversed(builder.__mro__) if isinstance(builder, type) else [builder]
+    names = {name: value for origin in origins for name, value in vars(sys.modules[origin.__module__]).items()}
     hints = get_type_hints(SimpleNamespace(__annotations__=annotations), globalns=names, include_extras=True)
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default) for name, p in parameters.items()

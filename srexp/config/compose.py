@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from srexp.config.build import check_section, validated
-from srexp.config.places import config_home, project_root
+from srexp.config.places import config_home, found_presets, project_root
 from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError, did_you_mean
 
@@ -22,7 +22,10 @@ _FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
 
 
 def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
-    """Make `${srexp.root:}` (folder of `mlruns/`), `${srexp.home:}` (folder of `conf/`) and `${srexp.verbs:}` known.
+    """Make what the YAML files look up known.
+
+    `${srexp.root:}` is the folder of `mlruns/`, `${srexp.home:}` that of `conf/`, `${srexp.found:}` that of the presets
+    which searches found, and `${srexp.verbs:}` lists the verbs.
 
     Args:
         verbs: Verbs with a line of help each, for `--help`.
@@ -31,6 +34,7 @@ def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
     OmegaConf.register_new_resolver("srexp.verbs", lambda: lines, replace=True)
     OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
     OmegaConf.register_new_resolver("srexp.home", lambda: str(config_home()), replace=True)
+    OmegaConf.register_new_resolver("srexp.found", lambda: str(found_presets()), replace=True)
 
 
 def presets_last(overrides: Sequence[str]) -> list[str]:

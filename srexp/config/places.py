@@ -30,3 +30,9 @@ def project_root() -> Path:
         return _CHECKOUT
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / "mlruns").is_dir()), here)
+
+
+def found_presets() -> Path:
+    """Folder in which searches leave the presets of their best trials; that of `conf/` where none has."""
+    found = project_root() / "mlruns" / "studies"
+    return found if (found / "experiment").is_dir() else config_home()

@@ -106,7 +106,7 @@ class Search(ABC):
 
     folder: Path
     name: str
-    space: dict[str, Any]
+    space: dict[str, Any] | None
     trials: Annotated[int, Field(ge=1)] = 20
     workers: Annotated[int, Field(ge=1)] = 1
     threads: Annotated[int, Field(ge=1)] | None = None
@@ -118,7 +118,7 @@ class Search(ABC):
 
     def __post_init__(self) -> None:
         """Refuse what can't work; engines add what they can't."""
-        Space.parse(self.space)
+        Space.parse(self.space or {})
         if not self.name:
             raise RequestError("search.name is empty", expected="the name of the study", fix="search.name=NAME")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
@@ -131,7 +131,7 @@ class Search(ABC):
     @property
     def parsed(self) -> Space:
         """The space, checked."""
-        return Space.parse(self.space)
+        return Space.parse(self.space or {})
 
     @abstractmethod
     def open(self, *, seed: int, epochs: int) -> Study:
