@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -157,7 +158,7 @@ def _final(job: Job, chosen: Config, best: Trial, parent: str, watch: Stopwatch)
             **job.config.tags,
             STUDY_TAG: job.engine.name,
             TRIAL_TAG: best.number,
-            "overrides": " ".join(overrides_of(chosen)),
+            "overrides": shlex.join(overrides_of(chosen)),
         },
         obtain=fit_network if job.engine.retrain else take,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,7 +118,7 @@ def _parent(job: Job, task: Task) -> Iterator[Run | str]:
             return
         tags = {
             **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
-            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint, "overrides": " ".join(config.overrides),
+            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint, "overrides": shlex.join(config.overrides),
         }  # fmt: skip
         name = config.run_name or f"search {engine.name}"
         with tracking.run(task.name, name=name, tags=tags, resume=known) as parent:

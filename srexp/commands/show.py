@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,7 +51,7 @@ def search(result: Mapping[str, Any]) -> None:
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     console.print(f"search      {result['study']}: {counted}")
     best = result["best"]
-    console.print(f"best        trial {best['number']}: {' '.join(best['overrides'])}")
+    console.print(f"best        trial {best['number']}: {shlex.join(best['overrides'])}")
     console.print(f"again       python -m srexp {result['preset']}")
     console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
 

@@ -11,6 +11,7 @@ import gc
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -236,7 +237,7 @@ class Worker:
     def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
         from srexp.commands.train import task_tags
 
-        repeat = " ".join(overrides_of(task.config))
+        repeat = shlex.join(overrides_of(task.config))
         return {
             **self.config.tags,
             **task_tags(task),

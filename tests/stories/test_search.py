@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -16,7 +17,10 @@ import yaml
 
 pytestmark = pytest.mark.system
 
-SPACE = "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true},model.filters:{type:categorical,choices:[[8,4],[6,4]]}}"
+SPACE = (
+    "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true},"
+    "model.filters:{type:categorical,choices:[[8,4],[6,4]]}}"
+)
 ENGINES = {"optuna": ["search.pruner=median", "search.startup_trials=2"], "keras_tuner": ["search=keras_tuner"]}
 
 
@@ -87,10 +91,8 @@ def test_a_trial_is_repeated_by_hand_from_what_its_run_shows(project, folder_of)
     done = project.run("search", *request, timeout=280)
     assert done.returncode == 0, done.stderr
     [result] = project.results()
-    import shlex
-
     trial = project.client().get_run(result["best"]["run_id"])
-    repeated = project.run(*shlex.split(trial.data.tags["overrides"].replace("'", "\\'")), timeout=280)
+    repeated = project.run(*shlex.split(trial.data.tags["overrides"]), timeout=280)
     assert repeated.returncode == 0, repeated.stderr
     again = project.results()[-1]
     assert again["validation"]["psnr"] == pytest.approx(trial.data.metrics["objective/val_psnr"], abs=1e-9)
