@@ -8,11 +8,14 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 _GIT_SECONDS = 10
+#: By how much a process's start may seem to move when the clock is set.
+_CLOCK_SECONDS = 5
 
 
 class Commit(NamedTuple):
@@ -50,6 +53,32 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
         "srexp.pid": str(process.pid),
         "srexp.process_start": f"{process.create_time():.2f}",
     }
+
+
+def is_gone(tags: Mapping[str, str]) -> bool:
+    """Say whether the process of a run has ended.
+
+    Args:
+        tags: Of the run, with those of `process_tags`.
+
+    Returns:
+        False also when it is a process of another machine, or not known, for then nobody here can tell.
+
+    Example:
+        >>> is_gone(process_tags())
+        False
+    """
+    import psutil
+
+    if tags.get("srexp.host") != socket.gethostname() or "srexp.pid" not in tags:
+        return False
+    try:
+        process = psutil.Process(int(tags["srexp.pid"]))
+        started = float(tags.get("srexp.process_start", process.create_time()))
+        another = abs(process.create_time() - started) > _CLOCK_SECONDS
+        return another or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def origin_tags() -> dict[str, str]:
