@@ -1,23 +1,25 @@
-"""A process of its own for each job of a multirun, so that what TensorFlow keeps goes with it."""
+"""A process of its own for each job of a multirun, so that what TensorFlow keeps goes with it.
+
+Not through `multiprocessing`, which fails within a worker of joblib.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
+import pickle
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from srexp.tracking.signals import Interrupted, interruptible
 
-if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
-
 #: How long a job may take to end its run in order after it was asked to.
 END_SECONDS = 60.0
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.commands.process import begin; begin()"
 
 
 def run_alone(work: Callable[..., int], *arguments: object) -> int:
@@ -36,16 +38,19 @@ def run_alone(work: Callable[..., int], *arguments: object) -> int:
     Raises:
         KeyboardInterrupt: This process was asked to end; the other one has ended.
     """
-    process = multiprocessing.get_context("spawn").Process(target=_begin, args=(work, arguments))
+    request = pickle.dumps((work, arguments))
     with interruptible():
+        with _ctrl_c_ignored():
+            process = subprocess.Popen([sys.executable, "-c", _START, json.dumps(sys.path)], stdin=subprocess.PIPE)
         try:
-            with _ctrl_c_ignored():
-                process.start()
-            process.join()
-        except KeyboardInterrupt:
+            _hand_over(process, request)
+            process.wait()
+        except BaseException:
             _end(process)
             raise
-    return process.exitcode or 0
+        finally:
+            _hang_up(process)
+    return process.returncode
 
 
 def died(code: int) -> str:
@@ -58,16 +63,36 @@ def died(code: int) -> str:
     return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def _end(process: SpawnProcess) -> None:
+def _hand_over(process: subprocess.Popen[bytes], request: bytes) -> None:
+    """Send the request; the pipe stays open, and its end tells the other process that this one is gone."""
+    if process.stdin:
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+        except BrokenPipeError:  # it died before it read; its exit code says so
+            return
+
+
+def _hang_up(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end, and end it when it does not, or when the user asks a second time."""
-    if process.pid is None:
-        return
     process.terminate()
     try:
-        process.join(END_SECONDS)
-    finally:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
         process.kill()
-        process.join()
+    except KeyboardInterrupt:
+        process.kill()
+        raise
+    finally:
+        process.wait()
 
 
 @contextmanager
@@ -83,8 +108,10 @@ def _ctrl_c_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin(work: Callable[..., int], arguments: tuple[Any, ...]) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def begin() -> None:
+    """Do what another process asks for; `run_alone` starts it."""
+    work, arguments = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:
         with interruptible():
             code = work(*arguments)
@@ -93,7 +120,7 @@ def _begin(work: Callable[..., int], arguments: tuple[Any, ...]) -> None:
     sys.exit(code)
 
 
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+def _end_with_the_other() -> None:
+    while sys.stdin.buffer.raw.read(1):  # type: ignore[attr-defined]  # a file's buffer has it, Python's stub does not
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
