@@ -11,7 +11,7 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ["keras", "keras_tuner", "matplotlib", "mlflow", "optuna", "tensorboard", "tensorflow"]
+HEAVY = ["keras", "keras_tuner", "matplotlib", "mlflow", "optuna", "plotly", "tensorboard", "tensorflow"]
 
 #: Modules that need one of them in order to be defined; commands import these late.
 LATE = {

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,15 +19,27 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from srexp.commands.task import Parts, builders, download
+from srexp.commands.task import Parts, builders, decoded_dir, download
+from srexp.config.build import build
+from srexp.config.compose import compose
+from srexp.config.places import config_home
 from srexp.config.schema import Config
 from srexp.data.audit import audit, facts, fill
+from srexp.data.degrade import quantize, reduced
 from srexp.data.findings import Finding, messages, require_clean
 from srexp.data.manifest import COLUMNS
 from srexp.data.named_set import Downloadable
+from srexp.data.paired import Given
+from srexp.data.patches import SCORING, as_float, divisible, stream
 from srexp.data.prepare import Prepared, prepare
+from srexp.data.resize import resize
 from srexp.data.source import SPLITS, Entry, Source
-from srexp.evaluation.overview import Shown, contact_sheet, histograms
+from srexp.evaluation.overview import Shown, contact_sheet, details, histograms
+from srexp.evaluation.panel import Square, worst_square
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COMPARED = 5000
 SHOWN = {"train": 24, "validation": 12, "test": 12}
@@ -60,6 +73,9 @@ def run(config: Config) -> dict[str, Any]:
         cache_dir=config.paths.cache,
     )
     files = _write(config.run_dir, prepared, findings, config.dataset.name)
+    if not isinstance(parts.degrade, Given):
+        _gallery(config, prepared).savefig(config.run_dir / "degradations.png")
+        files.append("degradations.png")
     result = {
         "dataset": config.dataset.name,
         "images": sum(map(len, prepared.entries.values())),
@@ -92,6 +108,7 @@ def _prepare(config: Config, parts: Parts) -> Prepared:
             scale=config.scale,
             patch_size=config.trainer.patch_size,
             cache_dir=config.paths.cache,
+            decoded_dir=decoded_dir(config),
             facts=facts,
             progress=progress,
         )
@@ -185,6 +202,35 @@ def _counts(prepared: Prepared, entry: Entry) -> npt.NDArray[np.int64]:
         np.arange(2**image.bits) * _PARTS >> image.bits, weights=values, minlength=_PARTS
     ).astype(np.int64)
     return parts
+
+
+def _gallery(config: Config, prepared: Prepared) -> Figure:
+    """Show what each degradation makes of a detail of a test image, the chosen one as it is configured."""
+    entry = max(prepared.entries["test"], key=lambda each: min(each.height, each.width))
+    stored = prepared.read(entry)
+    high = as_float(divisible(stored.pixels, config.scale), stored.bits)
+    lost = high - resize(reduced(high, config.scale), scale=Fraction(config.scale))
+    square = worst_square(np.abs(lost).mean(axis=-1), scale=config.scale)
+    pictures = {"target": _grey(high, square, 1)}
+    for name in sorted(path.stem for path in (config_home() / "conf" / "degradation").glob("*.yaml")):
+        chosen = name == config.choices["degradation"]
+        degrade = build((config if chosen else compose("check", [f"degradation={name}"])[0]).degradation)
+        if isinstance(degrade, Given):
+            continue
+        same = degrade.degenerate(config.scale)
+        low = high if same else degrade(high, config.scale, stream(SCORING, int(entry.sha256, 16)))
+        caption = f"{name}{', chosen' * chosen}"
+        pictures[caption] = _grey(quantize(low, stored.bits), square, 1 if same else config.scale)
+    title = f"{entry.key}: a detail, and what each degradation at x{config.scale} leaves of it"
+    footnote = "Each pixel is drawn as a square; all pictures share the display window of the target."
+    return details(pictures, title, footnote)
+
+
+def _grey(image: Pixels, square: Square, scale: int) -> Pixels:
+    """Cut the place that a square of the target shows out of an image, (h, w)."""
+    rows, columns = (slice(part.start // scale, part.stop // scale) for part in square)
+    grey: Pixels = image[rows, columns].mean(axis=-1)
+    return grey
 
 
 def _show(result: Mapping[str, Any]) -> None:

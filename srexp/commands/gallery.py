@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,14 +64,13 @@ class Gallery:
         self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
         self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
 
-    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores, bicubic_psnr: float | None) -> dict[str, Any]:
+    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores) -> dict[str, Any]:
         """Log rows, curves and inference times.
 
         Args:
             model: Scored model.
             fitted: Course of its training.
             scores: All rows.
-            bicubic_psnr: Validation PSNR of bicubic in dB, for the curves.
 
         Returns:
             Inference times by input, ready for JSON.
@@ -81,7 +81,9 @@ class Gallery:
             scores.write_csv(Path(scratch, "test.csv"))
             self.tracked.log_file(Path(scratch, "test.csv"), "scores")
         if fitted.history:
-            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=bicubic_psnr)
+            bicubic = fitted.bicubic_psnr
+            drawn = bicubic if bicubic is not None and math.isfinite(bicubic) else None
+            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=drawn)
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
         self.tracked.log_figure(

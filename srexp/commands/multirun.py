@@ -157,7 +157,7 @@ def close(sweep: Path, status: str) -> None:
                 family.log_files(store, run_id, files)
         finally:
             if store:
-                family.close_parent(store, run_id, status)
+                family.close(store, run_id, status)
 
 
 @contextmanager

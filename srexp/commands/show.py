@@ -83,6 +83,21 @@ def _mean(row: Row, name: str, digits: int) -> str:
     return f"{text} ({figure.n})" if figure.n < row.seeds else text
 
 
+def search(result: Mapping[str, Any]) -> None:
+    """Print what a search found and where to look next.
+
+    Args:
+        result: What `search` returns.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
+    console.print(f"search      {result['study']}: {counted}")
+    best = result["best"]
+    console.print(f"best        trial {best['number']}: {' '.join(best['overrides'])}")
+    console.print(f"again       python -m srexp {result['preset']}")
+    console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
+
+
 def _gain(result: Mapping[str, Any]) -> str:
     gain = _number(result["gain_db"], 3, sign=True)
     if result["gain_ci95"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from srexp.config.build import build
@@ -12,7 +13,7 @@ from srexp.config.schema import Config
 from srexp.data.audit import audit, facts
 from srexp.data.augment import Augmentation
 from srexp.data.degrade import Degradation
-from srexp.data.findings import messages, require_clean
+from srexp.data.findings import Finding, messages, require_clean
 from srexp.data.image import Channel, Stored
 from srexp.data.named_set import Downloadable
 from srexp.data.paired import Given, Paired
@@ -76,10 +77,14 @@ class Task:
 
     Args:
         config: Checked configuration.
+        like: Another task, whose decoded data serves this one too where it is the same.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, like: Task | None = None) -> None:
         self.config, self.parts = config, builders(config)
+        if like and self._same_data(like):
+            self.prepared, self.audit = like.prepared, like.audit
+            return
         download(self.parts.source)
         self.prepared: Prepared = prepare(
             self.parts.source,
@@ -88,10 +93,11 @@ class Task:
             scale=config.scale,
             patch_size=config.trainer.patch_size,
             cache_dir=config.paths.cache,
+            decoded_dir=decoded_dir(config),
             facts=facts,
             progress=_progress(),
         )
-        self.audit = audit(
+        self.audit: list[Finding] = audit(
             self.prepared,
             degenerate=self.degenerate,
             notes=self.parts.source.warnings if isinstance(self.parts.source, Downloadable) else (),
@@ -99,6 +105,22 @@ class Task:
         )
         if config.audit == "strict":
             require_clean(self.audit)
+
+    def _same_data(self, other: Task) -> bool:
+        """Whether what another task decoded, checked and split is what this one would."""
+        ours, theirs = self.config, other.config
+        same = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
+        if any(ours.resolved[key] != theirs.resolved[key] for key in same):
+            return False
+        patch, scale = ours.trainer.patch_size, ours.scale
+        return patch == theirs.trainer.patch_size or (
+            not other.prepared.skipped  # perhaps for a patch that had no room
+            and all(
+                min(entry.height // scale, entry.width // scale) * scale >= patch
+                for entries in other.prepared.entries.values()
+                for entry in entries
+            )
+        )
 
     @property
     def channel(self) -> Channel:
@@ -192,6 +214,11 @@ def download(source: Source) -> None:
 
         with TransferBar() as progress:
             source.download(progress)
+
+
+def decoded_dir(config: Config) -> Path | None:
+    """Give the folder in which decoded images are kept for the next visit, where the configuration wants one."""
+    return config.paths.cache / "decoded" if config.trainer.decoded_cache else None
 
 
 def _progress() -> Callable[[int, int], None] | None:

@@ -66,6 +66,24 @@ def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     return check(task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=None), composed
 
 
+def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
+    """Compose without the check, for what is still incomplete.
+
+    Args:
+        verb: Which root of `conf/` to compose.
+        overrides: As on the command line.
+
+    Returns:
+        What Hydra composed, without its own section.
+
+    Raises:
+        RequestError: A key or choice does not exist.
+    """
+    with _hydra() as hydra_compose, explained(verb, overrides):
+        tree: DictConfig = hydra_compose(config_name=verb, overrides=presets_last(overrides))
+        return tree
+
+
 @contextmanager
 def _hydra() -> Iterator[Any]:
     from hydra import compose as hydra_compose

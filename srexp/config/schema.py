@@ -50,6 +50,7 @@ class Trainer:
     batch_size: Positive
     patch_size: Annotated[int, Field(ge=8)]
     patches_per_image: Positive
+    decoded_cache: bool
     validation_images: Positive
     validation_size: Annotated[int, Field(ge=16)]
     test_size: Annotated[int, Field(ge=16)] | None
@@ -115,11 +116,19 @@ class UiConfig(Config):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SearchConfig(Config):
+    """What `search` adds."""
+
+    search: Section
+
+
 #: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig}
+VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig, "search": SearchConfig}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {
     "model": frozenset({"scale", "channels"}),
     "tracking": frozenset({"folder"}),
+    "search": frozenset({"folder"}),
 }

@@ -18,6 +18,7 @@ COLUMNS, CELL, GAP, MARGIN = 8, 150, 14, 24
 TITLE, HEADING, CAPTION = 44, 34, 40
 LONGEST_LABEL = 24
 PANEL = 190
+DETAIL_CELL, DETAIL_COLUMNS = 336, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,39 @@ def histograms(counts: Mapping[str, npt.NDArray[np.int64]], title: str) -> Figur
     panels[-1].set_xlabel("stored value, as a share of the range that the bit depth allows")
     figure.suptitle(title, fontsize=12, color=INK, weight="bold")
     figure.tight_layout()
+    return figure
+
+
+def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, footnote: str) -> Figure:
+    """Show the same place in several pictures of it, every pixel enlarged without smoothing.
+
+    All share one display window, taken from the first, so that a loss of contrast is seen as one.
+
+    Args:
+        pictures: Square parts, (h, w), by caption; the first is what the others are held against.
+        title: What the whole is.
+        footnote: How to read it.
+
+    Returns:
+        Figure of 1084 pixels by as many as it takes.
+    """
+    rows = -(-len(pictures) // DETAIL_COLUMNS)
+    width = 2 * MARGIN + DETAIL_COLUMNS * (DETAIL_CELL + GAP) - GAP
+    height = 2 * MARGIN + TITLE + rows * (DETAIL_CELL + HEADING) + HEADING
+    figure = new_figure(width, height)
+    figure.text(MARGIN / width, 1 - MARGIN / height, title, fontsize=13, color=INK, va="top", weight="bold")
+    first = next(iter(pictures.values()))
+    low, high = np.percentile(first, (0.5, 99.5))
+    for number, (caption, picture) in enumerate(pictures.items()):
+        row, column = divmod(number, DETAIL_COLUMNS)
+        left, top = MARGIN + column * (DETAIL_CELL + GAP), MARGIN + TITLE + row * (DETAIL_CELL + HEADING)
+        box = (left / width, 1 - (top + DETAIL_CELL) / height, DETAIL_CELL / width, DETAIL_CELL / height)
+        axes = figure.add_axes(box)
+        axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        axes.set_axis_off()
+        middle, below = (left + DETAIL_CELL / 2) / width, 1 - (top + DETAIL_CELL + 6) / height
+        figure.text(middle, below, caption, fontsize=10.5, color=INK, ha="center", va="top")
+    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=10, color=FAINT, va="bottom")
     return figure
 
 

@@ -27,7 +27,7 @@ COLOURS = "inferno"
 """Perceptually uniform and sequential: black is no error, warmer and brighter is more."""
 
 DPI = 100
-INK, FAINT, MODEL, BASELINE = "#222222", "#8a8a8a", "#c2410c", "#1d4ed8"
+INK, FAINT, MODEL, BASELINE, FAILED = "#222222", "#8a8a8a", "#c2410c", "#1d4ed8", "#b91c1c"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -147,6 +147,17 @@ def inference_times(timings: Mapping[str, Sequence[Timing]]) -> Figure:
     return figure
 
 
+def tidy(axes: Axes) -> None:
+    """Give axes the look of all figures: a faint grid behind, no frame above and to the right.
+
+    Args:
+        axes: Changed in place.
+    """
+    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 @cache
 def _colour_table() -> npt.NDArray[np.uint8]:
     from matplotlib import colormaps
@@ -164,7 +175,7 @@ def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> Non
         axes.plot(*zip(*points, strict=True), color=MODEL, linewidth=1.8, marker=marker)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.5, max(1, len(history)) + 0.5)
-    _tidy(axes)
+    tidy(axes)
 
 
 def _boxes(axes: Axes, models: Mapping[str, Timing]) -> None:
@@ -190,13 +201,7 @@ def _boxes(axes: Axes, models: Mapping[str, Timing]) -> None:
         labels.append(f"{name}\n{factor * timing.median:.3g} {unit} ({low:.3g} to {high:.3g})")
     axes.set_yticks(range(1, len(models) + 1), labels)
     axes.set(ylim=(len(models) + 0.6, 0.4), xlim=(0, 1.05 * max(times.max() for times in samples)), xlabel=unit)
-    _tidy(axes)
-
-
-def _tidy(axes: Axes) -> None:
-    axes.grid(visible=True, color="#e5e5e5", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    tidy(axes)
 
 
 def _described(shape: tuple[int, ...]) -> str:

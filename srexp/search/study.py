@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +11,8 @@ from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
 from pydantic import Field
 
+from srexp.errors import RequestError, SrexpError
+from srexp.search.space import Space
 from srexp.types import Trial
 
 Objective: TypeAlias = Literal["val_psnr", "seconds"]
@@ -80,7 +84,7 @@ class Study(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class Search(ABC):
     """The keys that every engine has: the section `search` of the configuration.
 
     Args:
@@ -88,12 +92,16 @@ class Search:
         name: Name of the study; the same name goes on with the same study.
         trials: Finished and pruned trials to reach in all.
         workers: Processes that train trials at the same time on this machine.
+        threads: Threads that each of them computes with; None: the processors, shared out among them.
         space: Configuration key to its distribution, see `srexp.search.space`.
         objectives: What is sought; several give a Pareto front.
         max_failures: Failed trials after which the search gives up.
         retrain: Train the best trial once more, in full; else it is taken as it is.
         storage: Database URL that several machines share (`postgresql://...`, `mysql://...`); None: files in `folder`.
         seed: Of the sampler; None: the seed of the configuration.
+
+    Raises:
+        RequestError: Something can't work, whatever the trials do; said before anything runs.
     """
 
     folder: Path
@@ -101,8 +109,89 @@ class Search:
     space: dict[str, Any]
     trials: Annotated[int, Field(ge=1)] = 20
     workers: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] | None = None
     objectives: list[Objective] = field(default_factory=lambda: ["val_psnr"])
     max_failures: Annotated[int, Field(ge=0)] = 5
     retrain: bool = False
     storage: str | None = None
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't work; engines add what they can't."""
+        Space.parse(self.space)
+        if not self.name:
+            raise RequestError("search.name is empty", expected="the name of the study", fix="search.name=NAME")
+        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise RequestError(
+                "search.objectives are not one or several different ones",
+                got=self.objectives,
+                expected="[val_psnr], or [val_psnr, seconds]",
+            )
+
+    @property
+    def parsed(self) -> Space:
+        """The space, checked."""
+        return Space.parse(self.space)
+
+    @abstractmethod
+    def open(self, *, seed: int, epochs: int) -> Study:
+        """Open the study of this name, or begin it.
+
+        Args:
+            seed: Seed of the configuration, for a sampler without its own.
+            epochs: Epochs of a trial that isn't pruned: the budget that engines share out.
+
+        Raises:
+            SrexpError: What is kept can't be reached or read.
+        """
+
+
+MAX_RETRIES = 3
+"""How often the values of a trial whose worker died are tried again, before the trial itself is blamed."""
+
+
+def give_up(trials: Sequence[Trial], max_failures: int) -> None:
+    """End a search of which too many trials failed; those whose values are tried again don't count.
+
+    Args:
+        trials: Of the study.
+        max_failures: How many may.
+
+    Raises:
+        SrexpError: More did.
+    """
+    again = {trial.facts.get("retry_of") for trial in trials}
+    failed = [
+        trial
+        for trial in trials
+        if trial.state == "failed" and trial.number not in again and not trial.facts.get("requeued")
+    ]
+    if len(failed) > max_failures:
+        last = max(failed, key=lambda trial: (trial.ended is not None and trial.ended.timestamp(), trial.number))
+        raise SrexpError(
+            f"{len(failed)} trials failed, more than search.max_failures={max_failures}; "
+            f"trial {last.number} last: {last.facts.get('reason', 'its reason was not kept')}",
+            fix=f"mend the cause, then search.max_failures={len(failed)} goes on with this study",
+        )
+
+
+def finite(values: Sequence[float], names: Sequence[str]) -> list[float]:
+    """Give values on, if they are numbers that can be compared.
+
+    Args:
+        values: What a trial came to.
+        names: What each is called.
+
+    Raises:
+        SrexpError: One is NaN or infinite.
+    """
+    for name, value in zip(names, values, strict=True):
+        if not math.isfinite(value):
+            raise SrexpError(f"{name} is {value}, no finite number")
+    return [float(value) for value in values]
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in one line why a trial failed."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

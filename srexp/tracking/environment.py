@@ -55,27 +55,27 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
     }
 
 
-def is_gone(tags: Mapping[str, str]) -> bool:
-    """Say whether the process of a run has ended.
+def process_is_gone(tags: Mapping[str, str]) -> bool | None:
+    """Say whether the process that a run belongs to has ended.
 
     Args:
-        tags: Of the run, with those of `process_tags`.
+        tags: Those of the run, with what `process_tags` wrote.
 
     Returns:
-        False also when it is a process of another machine, or not known, for then nobody here can tell.
+        None where it can't be told: the process is another machine's, or unknown.
 
     Example:
-        >>> is_gone(process_tags())
+        >>> process_is_gone(process_tags())
         False
     """
     import psutil
 
-    if tags.get("srexp.host") != socket.gethostname() or "srexp.pid" not in tags:
-        return False
+    number, start = tags.get("srexp.pid", ""), tags.get("srexp.process_start", "")
+    if tags.get("srexp.host") != socket.gethostname() or not number.isdecimal() or not start:
+        return None
     try:
-        process = psutil.Process(int(tags["srexp.pid"]))
-        started = float(tags.get("srexp.process_start", process.create_time()))
-        another = abs(process.create_time() - started) > _CLOCK_SECONDS
+        process = psutil.Process(int(number))
+        another = abs(process.create_time() - float(start)) > _CLOCK_SECONDS
         return another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.tracking import environment
+from srexp.tracking.parameters import tag
 from srexp.tracking.store import Store, connect, experiment_id, selected, translated
 
 
@@ -32,15 +33,38 @@ def open_parent(
     return str(run.info.run_id)
 
 
-def close_parent(store: Store, run_id: str, status: str) -> None:
-    """End a parent.
+def close(store: Store, run_id: str, status: str, reason: str | None = None) -> None:
+    """End a run from outside: a parent by its driver, or one whose process is gone.
 
     Args:
         store: Where.
-        run_id: Of the parent.
+        run_id: Of the run.
         status: FINISHED, FAILED or KILLED.
+        reason: Why it didn't finish.
     """
-    connect(store).set_terminated(run_id, status)
+    client = connect(store)
+    if reason:
+        client.set_tag(run_id, "srexp.error", tag(reason))
+    client.set_terminated(run_id, status)
+
+
+def close_if_gone(store: Store, run_id: str, reason: str) -> str:
+    """End a run as KILLED if it says that it is running and the process that it belongs to has ended.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        reason: What to note as the cause.
+
+    Returns:
+        The state of the run now. It stays RUNNING where its process lives, or is another machine's.
+    """
+    run = connect(store).get_run(run_id)
+    status = str(run.info.status)
+    if status == "RUNNING" and environment.process_is_gone(run.data.tags):
+        close(store, run_id, "KILLED", reason)
+        return "KILLED"
+    return status
 
 
 def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
@@ -57,7 +81,7 @@ def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
             client.log_artifact(run_id, str(file))
 
 
-def end_lost(store: Store, parent: str, *, status: str, reason: str) -> list[str]:
+def end_lost(store: Store, parent: str, *, status: str, reason: str) -> None:
     """End the children of a parent that are open although their process is gone, on this machine.
 
     Args:
@@ -65,9 +89,6 @@ def end_lost(store: Store, parent: str, *, status: str, reason: str) -> list[str
         parent: Run id of the parent.
         status: FAILED or KILLED.
         reason: Becomes their tag `srexp.error`.
-
-    Returns:
-        Run ids of those that were ended.
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -75,20 +96,18 @@ def end_lost(store: Store, parent: str, *, status: str, reason: str) -> list[str
     with translated(store, "runs whose process is gone could not be ended"):
         experiment = client.get_run(parent).info.experiment_id
         condition = f"attributes.status = 'RUNNING' and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
-        lost = [run for run in client.search_runs([experiment], condition) if environment.is_gone(run.data.tags)]
-        for run in lost:
-            client.set_tag(run.info.run_id, "srexp.error", reason)
-            client.set_terminated(run.info.run_id, status)
-    return [str(run.info.run_id) for run in lost]
+        for run in client.search_runs([experiment], condition):
+            if environment.process_is_gone(run.data.tags):
+                close(store, run.info.run_id, status, reason)
 
 
-def find_finished(store: Store, experiment: str, tag: str, pattern: str) -> str | None:
+def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str | None:
     """Find the latest finished run by a tag.
 
     Args:
         store: Where; nothing is created in it but the store itself.
         experiment: Name of the experiment.
-        tag: Name of the tag.
+        key: Name of the tag.
         pattern: Its value, in which `%` stands for anything.
 
     Returns:
@@ -99,7 +118,7 @@ def find_finished(store: Store, experiment: str, tag: str, pattern: str) -> str 
         known = client.get_experiment_by_name(experiment)
         if known is None:
             return None
-        condition = f"attributes.status = 'FINISHED' and tags.`{tag}` LIKE '{pattern}'"
+        condition = f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'"
         runs = client.search_runs([known.experiment_id], condition, max_results=1)
     return str(runs[0].info.run_id) if runs else None
 
@@ -126,3 +145,26 @@ def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
             return None
     content = json.loads(text)
     return content if isinstance(content, dict) else None
+
+
+def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:
+    """Copy an artifact of a run to this machine.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        path: Of the artifact, a file or a folder.
+        folder: Where the copy goes.
+
+    Returns:
+        The copy.
+
+    Raises:
+        SrexpError: The run has no such artifact, or the store can't be reached.
+    """
+    import mlflow.artifacts
+
+    with translated(store, f"{path} of run {run_id} can't be fetched"):
+        connect(store)
+        with selected(store.uri):
+            return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{path}", dst_path=str(folder)))

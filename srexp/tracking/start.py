@@ -68,6 +68,7 @@ class Tracking:
         name: str | None = None,
         parent: str | None = None,
         tags: Mapping[str, object] | None = None,
+        resume: str | None = None,
     ) -> Iterator[Run]:
         """Open a run; it ends FINISHED, FAILED after an exception, KILLED after Ctrl-C, SIGTERM or SIGHUP.
 
@@ -76,6 +77,7 @@ class Tracking:
             name: Name of the run; None for one that MLflow makes up.
             parent: Run id of the run that this one belongs to, also one of another process.
             tags: What runs are filtered by.
+            resume: Run id of a run that ended, to go on with; it keeps its name and parent.
 
         Yields:
             The open run.
@@ -88,7 +90,7 @@ class Tracking:
         failure: BaseException | None = None
         with interruptible() as shield:
             try:
-                run = self._create(experiment, name, parent, tags or {})
+                run = self._resume(resume, tags or {}) if resume else self._create(experiment, name, parent, tags or {})
                 with self._system_metrics(run):
                     yield run
             except BaseException as error:
@@ -111,6 +113,17 @@ class Tracking:
             number = experiment_id(client, store, experiment)
             created = client.create_run(number, run_name=name, tags={key: tag(value) for key, value in known.items()})
         return Run(client, store, number, created.info.run_id, self.flush_seconds)
+
+    def _resume(self, run_id: str, tags: Mapping[str, object]) -> Run:
+        store = self.store
+        client = connect(store)
+        known: dict[str, object] = {**environment.process_tags(), **tags}
+        with translated(store, f"run {run_id} can't be resumed"):
+            earlier = client.get_run(run_id)
+            client.update_run(run_id, status="RUNNING")
+        run = Run(client, store, earlier.info.experiment_id, run_id, self.flush_seconds)
+        run.set_tags(known)
+        return run
 
     @contextmanager
     def _system_metrics(self, run: Run) -> Iterator[None]:

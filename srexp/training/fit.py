@@ -41,6 +41,7 @@ class Fitted:
         train_seconds: The same without validation.
         steps: Optimizer steps taken.
         warnings: What the user should know of the course of training.
+        bicubic_psnr: Validation PSNR of bicubic, in dB; None when nothing was trained.
     """
 
     best_epoch: int = 0
@@ -49,6 +50,7 @@ class Fitted:
     train_seconds: float = 0.0
     steps: int = 0
     warnings: list[str] = field(default_factory=list)
+    bicubic_psnr: float | None = None
 
 
 def fit(
@@ -87,7 +89,7 @@ def fit(
     from srexp.training.callbacks import FollowSchedule, Report, StopOnExplosion, Validate
     from srexp.training.progress import ShowProgress
 
-    fitted = Fitted()
+    fitted = Fitted(bicubic_psnr=bicubic_psnr)
     total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
     check = Validate(validate, bicubic_psnr, fitted.warnings.append)
     pace = FollowSchedule(schedule, total, max_seconds)

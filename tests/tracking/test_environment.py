@@ -1,4 +1,5 @@
 import subprocess
+import sys
 
 import psutil
 import pytest
@@ -60,3 +61,14 @@ def test_the_process_that_ends_a_run_may_be_another(tmp_path):
     tags = environment.process_tags(parent.pid)
     assert tags["srexp.pid"] == str(parent.pid)
     assert float(tags["srexp.process_start"]) == pytest.approx(parent.create_time(), abs=0.01)
+
+
+def test_a_living_process_a_dead_one_and_one_of_elsewhere_are_told_apart():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        theirs = environment.process_tags(process.pid)
+        assert environment.process_is_gone(theirs) is False
+        assert environment.process_is_gone({**theirs, "srexp.process_start": "1.00"}) is True
+        process.kill()
+    assert environment.process_is_gone(theirs) is True
+    assert environment.process_is_gone({**theirs, "srexp.host": "elsewhere"}) is None
+    assert environment.process_is_gone({}) is None

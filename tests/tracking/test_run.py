@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import json
 import math
@@ -259,3 +260,19 @@ def test_fifty_epochs_of_metrics_cost_training_less_than_a_tenth_of_a_second(tra
 def test_numbers_out_of_range_are_refused_by_key(tmp_path, values):
     with pytest.raises(RequestError, match=rf"tracking\.{next(iter(values))}"):
         Tracking(folder=tmp_path, **values)
+
+
+def test_a_run_goes_on_where_it_ended(tracking):
+    with contextlib.suppress(KeyboardInterrupt), tracking.run("x", name="first") as run:
+        run.log_metrics({"loss": 2.0}, step=1)
+        raise KeyboardInterrupt
+    assert read(tracking, run).info.status == "KILLED"
+    with tracking.run("x", resume=run.id, tags={"again": True}) as resumed:
+        assert read(tracking, run).info.status == "RUNNING"
+        resumed.log_metrics({"loss": 1.0}, step=2)
+    kept = read(tracking, run)
+    assert (kept.info.status, kept.info.run_name, kept.data.tags["again"]) == ("FINISHED", "first", "true")
+    history = connect(tracking.store).get_metric_history(run.id, "loss")
+    assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
+    with pytest.raises(SrexpError, match="can't be resumed"), tracking.run("x", resume="0" * 32):
+        pass

@@ -1,0 +1,184 @@
+"""What becomes of a search: figures and tables of its trials, the best one as a preset, its network scored and registered."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srexp.commands.measure import Stopwatch
+from srexp.commands.task import Task
+from srexp.commands.trials import COURSE, STUDY_TAG, TRIAL_TAG, WEIGHTS, base_overrides, kept_network, trial_overrides
+from srexp.config.compose import compose
+from srexp.config.schema import Config, SearchConfig
+from srexp.config.typed import overrides_of, preset
+from srexp.errors import SrexpError
+from srexp.search.study import Search, Study
+from srexp.tracking import family
+from srexp.tracking.start import Tracking
+from srexp.types import Trial
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.tracking.run import Run
+    from srexp.training.fit import Fitted
+
+
+def conclude(
+    config: SearchConfig, engine: Search, study: Study, tracking: Tracking, parent: Run, watch: Stopwatch
+) -> dict[str, Any]:
+    """Show what a search found, and make its best network a candidate.
+
+    Args:
+        config: Of the search.
+        engine: Its objectives and its space.
+        study: With its trials.
+        tracking: Where runs are kept.
+        parent: The open run of the search.
+        watch: Times the stages.
+
+    Returns:
+        `result.json`: counts, the best trial, and what its network scored on the test images, which no trial saw.
+
+    Raises:
+        SrexpError: No trial finished.
+    """
+    trials = study.trials()
+    with watch("figures"):
+        _show(parent, trials, engine)
+    best = _best(trials, engine)
+    chosen = _config(config, best)
+    name = f"best_{engine.name}"
+    text = preset(chosen, _header(engine, best, parent.id, name))
+    kept = config.paths.studies / "experiment" / f"{name}.yaml"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(text, encoding="utf-8")
+    parent.log_text(text, "best.yaml")
+    final = _final(chosen, engine, study, tracking, parent, best, watch)
+    parent.set_tags({"best_trial": best.number, "best_run": best.facts.get("run_id", ""), "final_run": final["run_id"]})
+    parent.log_metrics({"best_val_psnr": max(best.curve.values())}, step=0)
+    return {
+        "run_id": parent.id,
+        "experiment_name": final["experiment_name"],
+        "study": engine.name,
+        "trials": dict(Counter(trial.state for trial in trials)),
+        "best": {
+            "number": best.number,
+            "values": dict(best.values),
+            "objectives": dict(zip(engine.objectives, best.objectives or (), strict=True)),
+            "run_id": best.facts.get("run_id"),
+            "overrides": overrides_of(chosen),
+        },
+        "front": [trial.number for trial in _front(trials, engine)],
+        "preset": f"+experiment={name}",
+        "final_run_id": final["run_id"],
+        **{key: final[key] for key in ("model_uri", "registered", "validation", "test", "baseline", "gain_db")},
+        **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
+        "seconds": watch.seconds(),
+    }
+
+
+def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
+    """Log the figures, as pictures and as one page, and the table of the best trials."""
+    from srexp.evaluation.search_figures import figures, left_out
+    from srexp.evaluation.search_page import page
+    from srexp.evaluation.search_table import best_trials, comma_separated, markdown
+
+    space, objectives = engine.parsed.describe(), engine.objectives
+    bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
+    drawn = figures(trials, objectives, space, bicubic_psnr=bicubic)
+    for name, each in drawn.items():
+        parent.log_figure(each.figure, f"search/{name}.png")
+    title = f"Search {engine.name}"
+    parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
+    rows = best_trials(trials, objectives)
+    parent.log_text(markdown(rows), "search/best.md")
+    parent.log_text(comma_separated(rows), "search/best.csv")
+
+
+def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
+    from srexp.evaluation.search_study import best_first, pareto_set
+
+    if len(engine.objectives) > 1:
+        return pareto_set(trials, engine.objectives)
+    return best_first(trials, engine.objectives)[:1]
+
+
+def _best(trials: Sequence[Trial], engine: Search) -> Trial:
+    """Choose the trial whose network is kept: of a Pareto front the one that is best in the first objective."""
+    front = [trial for trial in _front(trials, engine) if trial.objectives]
+    if not front:
+        raise SrexpError(
+            f"no trial of the search {engine.name} finished: all {len(trials)} were pruned or failed",
+            fix=f"search.trials={engine.trials + 10}, a milder pruner, or a narrower space",
+        )
+    sign = 1 if engine.objectives[0] == "val_psnr" else -1
+    return max(front, key=lambda trial: (sign * (trial.objectives or (0.0,))[0], -trial.number))
+
+
+def _config(config: SearchConfig, best: Trial) -> Config:
+    granted = {"trainer.epochs": best.facts["epochs"]} if best.facts.get("epochs") else {}
+    chosen, _ = compose("train", trial_overrides(base_overrides(config), {**best.values, **granted}))
+    run_dir = config.run_dir / "best"
+    run_dir.mkdir(parents=True, exist_ok=True)
+    return replace(chosen, run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
+
+
+def _final(
+    chosen: Config,
+    engine: Search,
+    study: Study,
+    tracking: Tracking,
+    parent: Run,
+    best: Trial,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Take the best network as it is, or train it once more; score it on the test images and register it."""
+    from srexp.commands.fitting import fit_network
+    from srexp.commands.train import conduct
+
+    known = study.about().get("final") or {}
+    if known.get("trial") == best.number and (earlier := family.read_json(tracking.store, known["run_id"], "result.json")):
+        return earlier
+
+    def take(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
+        return _taken(tracking, best, task)
+
+    with watch("data"):
+        task = Task(chosen)
+    result = conduct(
+        task,
+        tracking,
+        watch,
+        parent=parent.id,
+        tags={STUDY_TAG: engine.name, TRIAL_TAG: best.number, "overrides": " ".join(overrides_of(chosen))},
+        obtain=fit_network if engine.retrain else take,
+    )
+    study.describe(final={"trial": best.number, "run_id": result["run_id"]})
+    return result
+
+
+def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:
+    """Take the network of a trial from its folder, or from its run where another machine trained it."""
+    folder = Path(str(best.facts["folder"]))
+    if (folder / WEIGHTS).is_file() and (folder / COURSE).is_file():
+        return kept_network(folder, task)
+    with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+        return kept_network(family.fetch(tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
+
+
+def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:
+    found = ", ".join(
+        f"{objective} {value:.4g}" for objective, value in zip(engine.objectives, best.objectives or (), strict=True)
+    )
+    return (
+        f"The best of the search {engine.name}: trial {best.number}, chosen on validation images.\n"
+        f"  python -m srexp +experiment={name}\n"
+        f"Result: {found}. Values: {json.dumps(dict(best.values))}. MLflow run of the search: {run_id}."
+    )
+

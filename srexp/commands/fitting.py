@@ -1,0 +1,119 @@
+"""How a command trains: a network fitted to the data of a task, and scored on its validation images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from srexp.commands.task import Task
+from srexp.config.build import build
+from srexp.tracking.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.training.fit import Fitted
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Receives the number of an epoch, from 1, and its numbers; an exception of it ends training."""
+
+
+def fit_network(
+    task: Task, tracked: Run, on_epoch: OnEpoch = lambda _epoch, _numbers: None
+) -> tuple[keras.Model, Fitted]:
+    """Train the network of a task.
+
+    Args:
+        task: Data and configuration.
+        tracked: The open run, which gets every epoch's numbers.
+        on_epoch: Told of every epoch, too.
+
+    Returns:
+        A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
+
+    Raises:
+        SrexpError: The loss was no number or exploded.
+    """
+    from srexp.data.pipeline import training_batches
+    from srexp.training import numerics
+    from srexp.training.fit import Fitted, Plan, fit
+
+    config, trainer = task.config, task.config.trainer
+    numerics.load_quietly()
+    numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
+    precision = numerics.resolve_precision(trainer.precision)
+    tracked.set_tags({"precision": precision})
+    with numerics.policy("float32"):
+        restorer = build(config.model, scale=config.scale, channels=task.channels)
+    if not restorer.trainable_weights:
+        return restorer, Fitted()
+    validate, bicubic_psnr = validation(restorer, task)
+
+    def record(epoch: int, numbers: Mapping[str, float]) -> None:
+        tracked.log_metrics(numbers, step=epoch)
+        on_epoch(epoch, numbers)
+
+    with numerics.strategy_scope(trainer.strategy):
+        with numerics.policy(precision):
+            network = build(config.model, scale=config.scale, channels=task.channels)
+        network.set_weights(restorer.get_weights())
+
+        def score_network() -> Mapping[str, float]:
+            restorer.set_weights(network.get_weights())
+            return validate()
+
+        steps = trainer.epochs * trainer.steps_per_epoch
+        with training_batches(task.sampler(), start_step=0, total_steps=steps, workers=trainer.workers) as batches:
+            fitted = fit(
+                network,
+                batches.take(few).cache().repeat() if (few := trainer.overfit_batches) else batches,
+                loss=build(config.loss),
+                optimizer=build(config.optimizer),
+                schedule=build(config.schedule),
+                plan=Plan(
+                    epochs=trainer.epochs,
+                    steps_per_epoch=trainer.steps_per_epoch,
+                    max_minutes=trainer.max_minutes,
+                    patience=trainer.patience,
+                ),
+                validate=score_network,
+                bicubic_psnr=bicubic_psnr,
+                on_epoch=record,
+            )
+    restorer.set_weights(network.get_weights())
+    return restorer, fitted
+
+
+def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:
+    """Prepare scoring on the validation crops.
+
+    Args:
+        model: Scored as it is at each call.
+        task: Whose crops.
+
+    Returns:
+        A function that gives `val_psnr` and `val_ssim`, and bicubic's PSNR on the same crops, in dB.
+    """
+    from srexp.enhance.predict import predictor
+    from srexp.evaluation.score import score
+
+    samples = task.validation_samples()
+    protocol, scale = task.parts.protocol, task.config.scale
+    predict = predictor(model, scale, task.config.trainer.memory_mb)
+    bicubic = score(bicubic_baseline(task), samples, protocol, scale).means()["psnr"]
+
+    def validate() -> Mapping[str, float]:
+        means = score(predict, samples, protocol, scale).means()
+        return {f"val_{name}": math.inf if mean is None else mean for name, mean in means.items()}
+
+    return validate, math.inf if bicubic is None else bicubic
+
+
+def bicubic_baseline(task: Task) -> Any:
+    """Give bicubic interpolation, the way the models do it inside."""
+    from srexp.enhance.predict import predictor
+    from srexp.models import bicubic
+
+    scale = task.config.scale
+    return predictor(bicubic.build(scale, task.channels, name="bicubic"), scale, task.config.trainer.memory_mb)

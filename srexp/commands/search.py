@@ -1,0 +1,147 @@
+"""`search`: trials of a space of configurations by workers, until the best one is known, logged and registered.
+
+The driver trains nothing. It holds the study's one parent run, keeps the workers going, and finishes what they found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from srexp.commands import conclusion, show
+from srexp.commands.measure import Stopwatch
+from srexp.commands.search_space import require_composable, require_same_search
+from srexp.commands.task import Task
+from srexp.commands.trials import STUDY_TAG, base_overrides, study_folder
+from srexp.commands.workers import Workers
+from srexp.config.build import build
+from srexp.config.schema import SearchConfig
+from srexp.config.typed import overrides_of
+from srexp.errors import RequestError
+from srexp.search.study import Search, Study
+from srexp.tracking import family
+from srexp.tracking.start import Tracking
+
+if TYPE_CHECKING:
+    from srexp.tracking.run import Run
+
+COUNTED = ("finished", "pruned")
+
+
+def run(config: SearchConfig) -> dict[str, Any]:
+    """Search, or go on with a search of this name.
+
+    Args:
+        config: Checked configuration with a section `search`.
+
+    Returns:
+        `result.json`: the study's counts and best trial, and what its network scored on the test images.
+
+    Raises:
+        RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
+        SrexpError: Too many trials failed.
+    """
+    watch = Stopwatch()
+    engine = _engine(config)
+    require_composable(config, engine.parsed)
+    with watch("data"):
+        task = Task(config)
+    study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
+    require_same_search(study, engine, task, overrides_of(config))
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    tracking = dataclasses.replace(tracking, system_metrics=False)
+    if finished := _finished(study, engine, tracking):
+        print(f"search {engine.name} finished before as run {finished['run_id']}")
+        return finished
+    with _parent(config, engine, study, tracking, task) as parent:
+        if isinstance(parent, str):
+            with watch("train"):
+                Workers(config, engine, study, tracking, parent).run()
+            return _joined(engine, study, parent)
+        with watch("train"):
+            Workers(config, engine, study, tracking, parent.id).run()
+        result = conclusion.conclude(config, engine, study, tracking, parent, watch)
+        parent.log_dict(result, "result.json")
+        study.describe(concluded=engine.trials)
+    show.search(result)
+    return result
+
+
+def _engine(config: SearchConfig) -> Search:
+    name = str(config.search.options.get("name", ""))
+    if Path(name).name != name:
+        raise RequestError(
+            "search.name is no name of a folder", got=name, expected="no / in it", fix="search.name=NAME"
+        )
+    engine: Search = build(config.search, folder=study_folder(config))
+    mark = engine.folder / "engine.json"
+    mine = {"engine": config.search.target, "storage": bool(engine.storage)}
+    if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != mine:
+        raise RequestError(
+            f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
+            expected=config.search.target, fix="search.name=ANOTHER",
+        )  # fmt: skip
+    engine.folder.mkdir(parents=True, exist_ok=True)
+    mark.write_text(json.dumps(mine), encoding="utf-8")
+    return engine
+
+
+def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any] | None:
+    """Give the result of a search that was concluded, unless more trials are wanted now."""
+    about = study.about()
+    if about.get("concluded", 0) < engine.trials:
+        return None
+    result = family.read_json(tracking.store, about["parent"], "result.json")
+    return result and {**result, "skipped": True}
+
+
+@contextmanager
+def _parent(
+    config: SearchConfig, engine: Search, study: Study, tracking: Tracking, task: Task
+) -> Iterator[Run | str]:
+    """Open the run of the whole search, or go on with it.
+
+    Yields:
+        The run; or its id where another driver, here or on another machine, has it open: this one helps then.
+    """
+    with FileLock(engine.folder / "parent.lock") as lock:
+        known = study.about().get("parent")
+        reason = "its process was gone; the search went on"
+        if known and family.close_if_gone(tracking.store, known, reason) == "RUNNING":
+            lock.release()
+            yield known
+            return
+        tags = {
+            **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
+            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint, "overrides": " ".join(config.overrides),
+        }  # fmt: skip
+        name = config.run_name or f"search {engine.name}"
+        with tracking.run(task.name, name=name, tags=tags, resume=known) as parent:
+            if not known:
+                from omegaconf import OmegaConf
+
+                parent.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
+                parent.log_environment(config.overrides)
+                study.describe(parent=parent.id)
+            lock.release()
+            yield parent
+
+
+def _joined(engine: Search, study: Study, parent: str) -> dict[str, Any]:
+    print(f"search {engine.name} has its trials; the driver of run {parent} concludes it")
+    return {"run_id": parent, "study": engine.name, "trials": counts(study), "joined": True}
+
+
+def counts(study: Study) -> Mapping[str, int]:
+    """Count the trials of a study by their state."""
+    states = [trial.state for trial in study.trials()]
+    return {state: states.count(state) for state in ("finished", "pruned", "failed", "running", "waiting")}
+
+
+__all__ = ["base_overrides", "counts", "run"]

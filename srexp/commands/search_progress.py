@@ -1,0 +1,82 @@
+"""How far a search is: a bar over its trials with the time left, or a line for each trial where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from srexp.types import Trial
+
+ENDED = ("finished", "pruned", "failed")
+
+
+class SearchProgress:
+    """Shows the trials of a study as they end.
+
+    Time left is what the trials of this call took on average, for those that are still wanted.
+
+    Args:
+        total: Finished and pruned trials that are wanted.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.console = Console(file=sys.stderr)
+        self.told: set[int] | None = None
+        self.before, self.began = 0, time.monotonic()
+        self.bar = Progress(
+            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
+            TextColumn("[cyan]{task.fields[left]}"), console=self.console, disable=not self.console.is_terminal,
+        )  # fmt: skip
+        self.task = self.bar.add_task("search", total=total, numbers="", left="")
+
+    def __enter__(self) -> SearchProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def show(self, trials: Sequence[Trial]) -> None:
+        """Show what came since the last time."""
+        done = sum(trial.state in ("finished", "pruned") for trial in trials)
+        if self.told is None:
+            self.told = {trial.number for trial in trials if trial.state in ENDED}
+            self.before = done
+        left = self._left(done)
+        for trial in trials:
+            if trial.state in ENDED and trial.number not in self.told:
+                self.told.add(trial.number)
+                self.console.print(f"{_line(trial)}; {done}/{self.total}, {left}", highlight=False, soft_wrap=True)
+        running = [trial for trial in trials if trial.state == "running"]
+        best = max((trial.objectives[0] for trial in trials if trial.objectives), default=None)
+        numbers = f"{len(running)} running" + (f", best {best:.3f}" if best is not None else "")
+        self.bar.update(self.task, completed=done, numbers=numbers, left=left)
+
+    def _left(self, done: int) -> str:
+        fresh, left = done - self.before, self.total - done
+        if left <= 0:
+            return "done"
+        if not fresh:
+            return "time left unknown"
+        seconds = round((time.monotonic() - self.began) / fresh * left)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
+
+
+def _line(trial: Trial) -> str:
+    values = " ".join(f"{key}={_short(value)}" for key, value in trial.values.items())
+    came = {
+        "finished": " ".join(f"{value:.4g}" if value < 1 else f"{value:.3f}" for value in trial.objectives or ()),
+        "pruned": f"after epoch {max(trial.curve, default=0)}",
+        "failed": str(trial.facts.get("reason", "")),
+    }[trial.state]
+    return f"trial {trial.number} {trial.state} {came}  {values}"
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
