@@ -153,7 +153,9 @@ def close(sweep: Path, status: str) -> None:
                 files = summary.write(table, sweep)
                 show.multirun(table, sweep)
             if store:
-                family.end_lost(store, run_id, status=status, reason="its process ended without a word")
+                interrupted = status == "KILLED"
+                reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
+                family.end_lost(store, run_id, status="KILLED" if interrupted else "FAILED", reason=reason)
                 family.log_files(store, run_id, files)
         finally:
             if store:

@@ -37,6 +37,7 @@ for number in range({STORES}):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_six_processes_at_once_on_an_empty_store_all_succeed(tmp_path):
     done = subprocess.run([sys.executable, "-c", WORK, tmp_path], capture_output=True, text=True, check=False)
