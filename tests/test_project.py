@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+UNPINNED = {"ray"}  # its launcher wants a cloudpickle that is older than everyone else's
 YAML_FILES = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "sweeps").rglob("*.yaml")])
 
 
@@ -66,7 +67,11 @@ def test_pins_name_no_host():
 def test_pins_are_exact_and_within_bounds(python: str):
     pinned = pins(python)
     wanted = [
-        Requirement(line) for line in [*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]
+        Requirement(line)
+        for line in [
+            *PROJECT["dependencies"],
+            *(one for name, extra in EXTRAS.items() if name not in UNPINNED for one in extra),
+        ]
     ]
 
     assert all(re.fullmatch(r"==[\w.+!]+", str(pin.specifier)) for pin in pinned.values())

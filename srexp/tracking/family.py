@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from srexp.tracking.parameters import tag
 from srexp.tracking.store import Store, connect, experiment_id, selected, translated
 
 
-def open_parent(store: Store, experiment: str, *, name: str, tags: Mapping[str, str], pid: int) -> str:
+def open_parent(
+    store: Store, experiment: str, *, name: str, tags: Mapping[str, str], process: Mapping[str, str]
+) -> str:
     """Open a run that others will name as their parent; it trains nothing itself.
 
     Args:
@@ -20,13 +22,13 @@ def open_parent(store: Store, experiment: str, *, name: str, tags: Mapping[str, 
         experiment: Name of the experiment of its children.
         name: Name of the run.
         tags: What it is filtered by.
-        pid: The process that will close it.
+        process: `environment.process_tags` of the process that will close it, perhaps on another machine.
 
     Returns:
         Run id.
     """
     client = connect(store)
-    known = {**environment.origin_tags(), **environment.process_tags(pid), **tags}
+    known = {**environment.origin_tags(), **process, **tags}
     run = client.create_run(experiment_id(client, store, experiment), run_name=name, tags=known)
     return str(run.info.run_id)
 
@@ -65,20 +67,59 @@ def close_if_gone(store: Store, run_id: str, reason: str) -> str:
     return status
 
 
-def find_finished(store: Store, experiment: str, tags: Mapping[str, str]) -> str | None:
-    """Find the latest finished run with these tags.
+def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
+    """Keep files as artifacts of a run.
 
     Args:
         store: Where.
+        run_id: Of the run.
+        files: Their names become the artifacts' names.
+    """
+    client = connect(store)
+    with translated(store, f"run {run_id} could not be written"):
+        for file in files:
+            client.log_artifact(run_id, str(file))
+
+
+def end_lost(store: Store, parent: str, *, status: str, reason: str) -> None:
+    """End the children of a parent that are open although their process is gone, on this machine.
+
+    Args:
+        store: Where.
+        parent: Run id of the parent.
+        status: FAILED or KILLED.
+        reason: Becomes their tag `srexp.error`.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    client = connect(store)
+    with translated(store, "runs whose process is gone could not be ended"):
+        experiment = client.get_run(parent).info.experiment_id
+        condition = f"attributes.status = 'RUNNING' and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
+        for run in client.search_runs([experiment], condition):
+            if environment.process_is_gone(run.data.tags):
+                close(store, run.info.run_id, status, reason)
+
+
+def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str | None:
+    """Find the latest finished run by a tag.
+
+    Args:
+        store: Where; nothing is created in it but the store itself.
         experiment: Name of the experiment.
-        tags: All must agree.
+        key: Name of the tag.
+        pattern: Its value, in which `%` stands for anything.
 
     Returns:
         Run id, or None.
     """
     client = connect(store)
-    conditions = ["attributes.status = 'FINISHED'", *(f"tags.`{key}` = '{value}'" for key, value in tags.items())]
-    runs = client.search_runs([experiment_id(client, store, experiment)], " and ".join(conditions), max_results=1)
+    with translated(store, "finished runs can't be looked up"):
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        condition = f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'"
+        runs = client.search_runs([known.experiment_id], condition, max_results=1)
     return str(runs[0].info.run_id) if runs else None
 
 
