@@ -59,6 +59,11 @@ def fail(folder: Path, failure: SrexpError) -> None:
     _write(folder / FAILURE, {"message": str(failure), "exit_code": failure.exit_code})
 
 
+def failure(folder: Path) -> dict[str, Any]:
+    """Read why a job failed: message and exit code; empty when it did not."""
+    return _read(folder / FAILURE)
+
+
 def finish(folder: Path, result: dict[str, Any]) -> None:
     """Note what a command returned; of runs that belong to no multirun, too."""
     _write(folder / RESULT, result)

@@ -1,4 +1,4 @@
-"""A process of its own for each job of a multirun, so that what TensorFlow keeps goes with it.
+"""A process of its own for each job of a multirun and each worker of a search: what TensorFlow keeps goes with it.
 
 Not through `multiprocessing`, which fails within a worker of joblib.
 """
@@ -12,8 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import IO
 
 from srexp.tracking.signals import Interrupted, interruptible
 
@@ -38,19 +39,45 @@ def run_alone(work: Callable[..., int], *arguments: object) -> int:
     Raises:
         KeyboardInterrupt: This process was asked to end; the other one has ended.
     """
-    request = pickle.dumps((work, arguments))
     with interruptible():
-        with _ctrl_c_ignored():
-            process = subprocess.Popen([sys.executable, "-c", _START, json.dumps(sys.path)], stdin=subprocess.PIPE)
+        process = start(work, *arguments)
         try:
-            _hand_over(process, request)
             process.wait()
         except BaseException:
-            _end(process)
+            end(process)
             raise
         finally:
-            _hang_up(process)
+            hang_up(process)
     return process.returncode
+
+
+def start(
+    work: Callable[..., int],
+    *arguments: object,
+    output: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a function in a fresh Python process; it ends when this one does, and ignores Ctrl-C, which is passed on.
+
+    Args:
+        work: Function of a module; its return value is the exit code.
+        *arguments: What can be pickled.
+        output: Where the process writes to; None for where this one does.
+        environment: Its environment; None for this one's.
+
+    Returns:
+        The process, to be given to `hang_up` when it has ended.
+    """
+    with _ctrl_c_ignored():
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+        )
+    _hand_over(process, pickle.dumps((work, arguments)))
+    return process
 
 
 def died(code: int) -> str:
@@ -73,7 +100,8 @@ def _hand_over(process: subprocess.Popen[bytes], request: bytes) -> None:
             return
 
 
-def _hang_up(process: subprocess.Popen[bytes]) -> None:
+def hang_up(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe to a process."""
     if process.stdin:
         try:
             process.stdin.close()
@@ -81,7 +109,7 @@ def _hang_up(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end, and end it when it does not, or when the user asks a second time."""
     process.terminate()
     try:
@@ -109,7 +137,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 
 def begin() -> None:
-    """Do what another process asks for; `run_alone` starts it."""
+    """Do what another process asks for; `start` starts it."""
     work, arguments = pickle.load(sys.stdin.buffer)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:

@@ -20,7 +20,7 @@ from srexp.commands.conclusion import conclude
 from srexp.commands.measure import Stopwatch
 from srexp.commands.search_space import require_composable, require_same_search
 from srexp.commands.task import Task
-from srexp.commands.trials import STUDY_TAG, Job, study_folder
+from srexp.commands.trials import STUDY_TAG, SearchJob, study_folder
 from srexp.commands.workers import Workers
 from srexp.config.build import build
 from srexp.config.schema import SearchConfig
@@ -59,7 +59,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
     if finished := _finished(study, engine, tracking):
         print(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished
-    job = Job(config, engine, study, tracking)
+    job = SearchJob(config, engine, study, tracking)
     with _parent(job, task) as parent:
         run_id = parent if isinstance(parent, str) else parent.id
         with watch("train"):
@@ -102,7 +102,7 @@ def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any
 
 
 @contextmanager
-def _parent(job: Job, task: Task) -> Iterator[Run | str]:
+def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
     """Open the run of the whole search, or go on with it.
 
     Yields:
@@ -118,7 +118,8 @@ def _parent(job: Job, task: Task) -> Iterator[Run | str]:
             return
         tags = {
             **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
-            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint, "overrides": shlex.join(config.overrides),
+            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint,
+            "overrides": shlex.join(config.overrides),
         }  # fmt: skip
         name = config.run_name or f"search {engine.name}"
         with tracking.run(task.name, name=name, tags=tags, resume=known) as parent:
