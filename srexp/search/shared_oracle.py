@@ -83,6 +83,7 @@ class SharedOracle:
                 return Trial(HyperParameters(), "", TrialStatus.IDLE)
             self.oracle.begin = lambda identifier: self._begin(identifier, owner or {"tuner": tuner_id})
             trial = self.oracle.create_trial(tuner_id)
+            self.oracle.begin = None  # there was nothing to begin
             if trial.status == TrialStatus.RUNNING:
                 self.seen[trial.trial_id] = time.monotonic()
             elif running:
