@@ -134,7 +134,7 @@ def end_lost(sweep: Path, *, status: str, reason: str) -> None:
     """
     with _opened(sweep) as (store, run_id):
         if store:
-            family.end_lost(store, run_id, status=status, reason=reason)
+            family.reap(store, parent=run_id, status=status, reason=reason)
 
 
 def close(sweep: Path, status: str) -> None:
@@ -155,7 +155,7 @@ def close(sweep: Path, status: str) -> None:
             if store:
                 interrupted = status == "KILLED"
                 reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
-                family.end_lost(store, run_id, status="KILLED" if interrupted else "FAILED", reason=reason)
+                family.reap(store, parent=run_id, status="KILLED" if interrupted else "FAILED", reason=reason)
                 family.log_files(store, run_id, files)
         finally:
             if store:

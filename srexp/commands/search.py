@@ -25,7 +25,7 @@ from srexp.commands.workers import Workers
 from srexp.config.build import build
 from srexp.config.schema import SearchConfig
 from srexp.config.typed import overrides_of
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.search.study import Search, Study
 from srexp.tracking import family
 from srexp.tracking.start import Tracking
@@ -110,9 +110,9 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
     """
     config, engine, study, tracking = job.config, job.engine, job.study, job.tracking
     with FileLock(engine.folder / "parent.lock") as lock:
-        known = study.about().get("parent")
-        reason = "its process was gone; the search went on"
-        if known and family.close_if_gone(tracking.store, known, reason) == "RUNNING":
+        family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+        known = study.about().get("parent") or _elsewhere(job)
+        if known and family.status(tracking.store, known) == "RUNNING":
             lock.release()
             yield known
             return
@@ -131,6 +131,20 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
                 study.describe(parent=parent.id)
             lock.release()
             yield parent
+
+
+def _elsewhere(job: SearchJob) -> str | None:
+    """Find the parent of a search whose study another machine keeps, as Keras Tuner's chief does."""
+    if getattr(job.engine, "role", "alone") != "worker":
+        return None
+    marks = {STUDY_TAG: job.engine.name, "verb": "search"}
+    if found := family.find_running(job.tracking.store, job.config.experiment_name, marks):
+        return found
+    raise SrexpError(
+        f"the chief of the search {job.engine.name} has no open run in this store",
+        expected="the chief running, with the same tracking.uri",
+        fix="start the command on the chief first",
+    )
 
 
 def _joined(engine: Search, study: Study, parent: str) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Workers:
             SrexpError: Too many trials failed, or workers died.
         """
         self.retry_lost()
+        trials = self.study.trials()
         with SearchProgress(self.engine.trials) as progress:
             try:
                 self._start(first=True)
@@ -73,7 +74,9 @@ class Workers:
             finally:
                 self._end()
                 self.retry_lost()
-                progress.show(self.study.trials())
+                progress.show(trials := self.study.trials())
+        if progress.done(trials) < self.engine.trials:
+            print(f"the space has no more values: {progress.done(trials)} trials instead of {self.engine.trials}")
 
     def retry_lost(self) -> None:
         """Queue the trials again whose process is gone, and close their runs."""
@@ -81,9 +84,8 @@ class Workers:
             facts = {f"srexp.{name}": str(trial.facts.get(name, "")) for name in ("host", "pid", "process_start")}
             if trial.state == "running" and environment.process_is_gone(facts):
                 reason = f"its worker, process {trial.facts['pid']}, was gone"
-                if run_id := trial.facts.get("run_id"):
-                    family.close_if_gone(self.tracking.store, run_id, reason)
                 self.study.retry(trial.number, reason)
+        family.reap(self.tracking.store, parent=self.parent, reason="its worker was gone")
 
     def _under_way(self) -> bool:
         """Whether the first worker came as far as a trial, and there is one left for another."""

@@ -48,23 +48,10 @@ def close(store: Store, run_id: str, status: str, reason: str | None = None) -> 
     client.set_terminated(run_id, status)
 
 
-def close_if_gone(store: Store, run_id: str, reason: str) -> str:
-    """End a run as KILLED if it says that it is running and the process that it belongs to has ended.
-
-    Args:
-        store: Where.
-        run_id: Of the run.
-        reason: What to note as the cause.
-
-    Returns:
-        The state of the run now. It stays RUNNING where its process lives, or is another machine's.
-    """
-    run = connect(store).get_run(run_id)
-    status = str(run.info.status)
-    if status == "RUNNING" and environment.process_is_gone(run.data.tags):
-        close(store, run_id, "KILLED", reason)
-        return "KILLED"
-    return status
+def status(store: Store, run_id: str) -> str:
+    """Give the state of a run: RUNNING, FINISHED, FAILED or KILLED."""
+    with translated(store, f"run {run_id} can't be read"):
+        return str(connect(store).get_run(run_id).info.status)
 
 
 def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
@@ -81,24 +68,35 @@ def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
             client.log_artifact(run_id, str(file))
 
 
-def end_lost(store: Store, parent: str, *, status: str, reason: str) -> None:
-    """End the children of a parent that are open although their process is gone, on this machine.
+def reap(
+    store: Store, *, experiment: str | None = None, parent: str | None = None, status: str = "KILLED", reason: str
+) -> list[str]:
+    """End the runs that are open although their process, one of this machine, is gone.
 
     Args:
         store: Where.
-        parent: Run id of the parent.
+        experiment: Name of the experiment to look in; None for all.
+        parent: Run id of the parent whose children are meant; None for all runs.
         status: FAILED or KILLED.
         reason: Becomes their tag `srexp.error`.
+
+    Returns:
+        Ids of the runs that were ended.
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
     client = connect(store)
+    condition = "attributes.status = 'RUNNING'"
+    if parent:
+        condition += f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
+    ended = []
     with translated(store, "runs whose process is gone could not be ended"):
-        experiment = client.get_run(parent).info.experiment_id
-        condition = f"attributes.status = 'RUNNING' and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
-        for run in client.search_runs([experiment], condition):
+        known = [client.get_experiment_by_name(experiment)] if experiment else client.search_experiments()
+        for run in client.search_runs([each.experiment_id for each in known if each], condition):
             if environment.process_is_gone(run.data.tags):
                 close(store, run.info.run_id, status, reason)
+                ended.append(str(run.info.run_id))
+    return ended
 
 
 def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str | None:
@@ -119,6 +117,27 @@ def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str 
         if known is None:
             return None
         condition = f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'"
+        runs = client.search_runs([known.experiment_id], condition, max_results=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str | None:
+    """Find the latest run that is open, by its tags.
+
+    Args:
+        store: Where; nothing is created in it but the store itself.
+        experiment: Name of the experiment.
+        tags: All must agree.
+
+    Returns:
+        Run id, or None.
+    """
+    client = connect(store)
+    with translated(store, "open runs can't be looked up"):
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        condition = " and ".join(["attributes.status = 'RUNNING'", *(f"tags.`{k}` = '{v}'" for k, v in tags.items())])
         runs = client.search_runs([known.experiment_id], condition, max_results=1)
     return str(runs[0].info.run_id) if runs else None
 

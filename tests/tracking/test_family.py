@@ -21,11 +21,14 @@ def test_children_whose_process_died_are_ended_and_the_others_left_alone(trackin
     lost = child(**mine, **dead)
     others = [child(**mine, **environment.process_tags()), child(**mine, **{**dead, "srexp.host": "b"}), child(**dead)]
 
-    family.end_lost(tracking.store, parent, status="FAILED", reason="ended by SIGKILL")
+    assert family.reap(tracking.store, parent=parent, status="FAILED", reason="ended by SIGKILL") == [lost]
 
     ended = client.get_run(lost)
     assert (ended.info.status, ended.data.tags["srexp.error"]) == ("FAILED", "ended by SIGKILL")
     assert {client.get_run(run_id).info.status for run_id in (*others, parent)} == {"RUNNING"}
+    assert family.reap(tracking.store, experiment="another", reason="gone") == []
+    assert family.reap(tracking.store, experiment="task", reason="gone") == [others[-1]]
+    assert client.get_run(others[-1]).info.status == "KILLED"
 
 
 def test_a_finished_run_is_found_by_a_part_of_a_tag(tracking):
