@@ -6,7 +6,7 @@ VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
 UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --constraint requirements.txt
-PINNED := gpu joblib slurm viz dev
+PINNED := gpu joblib slurm cmaes postgres mysql viz dev
 ARGS ?=
 WORKERS ?= logical
 
