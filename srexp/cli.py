@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -143,7 +143,7 @@ class _Application:
         program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
         status = "KILLED"
         try:
-            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments):
+            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments), self._driving():
                 app()
             for failure in _single_failure:
                 raise failure
@@ -156,6 +156,13 @@ class _Application:
         for each in failed:
             _say(f"job {each}: {each.failure['message']}")
         return max((int(each.failure["exit_code"]) for each in failed), default=0)
+
+    def _driving(self) -> AbstractContextManager[None]:
+        if not {"-m", "--multirun"} & set(self.arguments):
+            return nullcontext()
+        from srexp.commands import process
+
+        return process.driving()
 
 
 #: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.
