@@ -40,11 +40,11 @@ METRICS = {
     "psnr": ("PSNR dB", 3),
     "ssim": ("SSIM", 5),
     "ms_ssim": ("MS-SSIM", 5),
-    "mae": ("mean error, grey levels", 3),
-    "edge_mae": ("mean error at edges", 3),
-    "psnr_coarse": ("PSNR dB, coarse third", 3),
-    "psnr_medium": ("PSNR dB, medium third", 3),
-    "psnr_fine": ("PSNR dB, fine third", 3),
+    "mae": ("mean error", 3),
+    "edge_mae": ("error at edges", 3),
+    "psnr_coarse": ("PSNR, coarse", 3),
+    "psnr_medium": ("PSNR, medium", 3),
+    "psnr_fine": ("PSNR, fine", 3),
 }
 
 
@@ -57,15 +57,16 @@ def evaluation(result: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     images, name = result["test"]["n_images"], result["model"]["name"]
     table = Table(title=f"{result['experiment_name']}, {images} image{'s' * (images != 1)} ({result['split']})")
-    for heading in ("", name, "bicubic", "better by", "images"):
+    for heading in ("", name, "bicubic", "better by"):
         table.add_column(heading, justify="right" if heading else "left")
     for metric, of_metric in result["metrics"].items():
         called, digits = METRICS[metric]
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
         better = _interval(gain["gain"], gain["ci95"], digits)
-        table.add_row(called, _around(model, digits), _around(bicubic, digits), better, str(model["n"]))
+        fewer = f" ({model['n']} images)" if model["n"] != images else ""
+        table.add_row(called + fewer, _number(model["mean"], digits), _number(bicubic["mean"], digits), better)
     if leaked := result["trained_on"] and sum(result["trained_on"].values()):
-        table.add_row(f"seen in training: {leaked}", "", "", "", str(leaked), style="bold red")
+        table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
     console.print(table)
     _protocol(console, result)
     console.print(f"model       {result['model_uri']} ({result['model']['parameters']} parameters)")
@@ -105,11 +106,6 @@ def _gain(result: Mapping[str, Any]) -> str:
 def _interval(gain: float | None, ci95: Sequence[float] | None, digits: int) -> str:
     text = _number(gain, digits, sign=True)
     return f"{text} [{ci95[0]:+.{digits}f}, {ci95[1]:+.{digits}f}]" if ci95 else text
-
-
-def _around(spread: Mapping[str, Any], digits: int) -> str:
-    text = _number(spread["mean"], digits)
-    return text if spread["std"] is None else f"{text} ± {spread['std']:.{digits}f}"
 
 
 def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:

@@ -30,18 +30,18 @@ class Row:
         height: Height of the target in pixels, border included.
         width: Width of the target in pixels, border included.
         bits: Stored bit depth, which sets the data range.
-        sha256: Digest of the stored image; empty where it isn't known.
         model: Value of each metric for the model; PSNRs may be `inf`, None says that this image has no such value.
         baseline: The same for the baseline; empty when none was scored.
+        sha256: Digest of the stored image; empty where it isn't known.
     """
 
     key: str
     height: int
     width: int
     bits: int
-    sha256: str
     model: Mapping[str, float | None]
     baseline: Mapping[str, float | None]
+    sha256: str = ""
 
 
 OnImage: TypeAlias = Callable[[Sample, Pixels, Pixels | None, Row], None]
@@ -216,9 +216,9 @@ def score(
             height=int(sample.high.shape[0]),
             width=int(sample.high.shape[1]),
             bits=sample.bits,
-            sha256=sample.sha256,
             model=_measure(restored, sample, protocol, scale, full=full),
             baseline={} if reference is None else _measure(reference, sample, protocol, scale, full=full),
+            sha256=sample.sha256,
         )
         rows.append(row)
         if on_image:

@@ -25,7 +25,7 @@ ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/mo
 MANIFEST = "data/manifest.csv"
 _ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 _FOREIGN = ("Lambda", "__lambda__")
-_MOST_VERSIONS = 100
+_MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,34 +209,38 @@ def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
     """Find `NAME@ALIAS`, `NAME/VERSION` or `m-ID`."""
     from mlflow.exceptions import MlflowException
 
-    name, at, alias = rest.rpartition("@")
+    at = "@" if "@" in rest else "/"
+    name, _, alias = rest.rpartition(at)
     try:
-        if at:
+        if at == "@":
             version = client.get_model_version_by_alias(name, alias)
-        elif "/" in rest:
-            name, _, number = rest.rpartition("/")
-            version = client.get_model_version(name, number)
+        elif name:
+            version = client.get_model_version(name, alias)
         else:
             logged = client.get_logged_model(rest)
             return Found(uri, model_id=logged.model_id, run_id=logged.source_run_id)
     except MlflowException as error:
         if error.error_code not in _ABSENT:
             raise
-        raise _no_model(uri, str(error).splitlines()[0], _nearest(client, name, alias)) from error
+        fix = _nearest(client, name, at, alias) if name else ""
+        raise _no_model(uri, str(error).splitlines()[0], fix) from error
     model_id = version.model_id or str(version.source).removeprefix("models:/")
     return Found(uri, version.name, int(version.version), model_id, version.run_id)
 
 
-def _nearest(client: MlflowClient, name: str, alias: str) -> str:
-    """Say which registered model, alias or version was perhaps meant."""
-    models = {model.name: model for model in client.search_registered_models(max_results=_MOST_VERSIONS)}
+def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
+    """Say which registered model, alias or version was perhaps meant, as it would be typed."""
+    models = {model.name: model for model in client.search_registered_models(max_results=_MOST_LISTED)}
     if name not in models:
-        return did_you_mean(name, models) or (f"there are: {', '.join(sorted(models))}" if models else "")
-    if alias:
-        aliases = sorted(models[name].aliases)
-        return did_you_mean(alias, aliases) or f"its aliases: {', '.join(aliases) or 'none'}"
-    known = client.search_model_versions(f"name = '{name}'", max_results=_MOST_VERSIONS)
-    return f"its versions: {', '.join(sorted((str(each.version) for each in known), key=int)) or 'none'}"
+        near = did_you_mean(name, models)
+        return near or (f"there are {', '.join(sorted(models))}" if models else "train a model first")
+    if at == "@":
+        known = sorted(models[name].aliases)
+    else:
+        versions = client.search_model_versions(f"name = '{name}'", max_results=_MOST_LISTED)
+        known = [str(number) for number in sorted(int(each.version) for each in versions)]
+    near = did_you_mean(chosen, known)
+    return near or " or ".join(f"models:/{name}{at}{each}" for each in known[-3:])
 
 
 def _of_run(client: MlflowClient, uri: str, rest: str) -> Found:
