@@ -6,6 +6,7 @@ VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
 UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --constraint requirements.txt
+PINNED := gpu joblib slurm cmaes postgres mysql viz dev
 ARGS ?=
 WORKERS ?= logical
 
@@ -32,7 +33,7 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(VENV)/bin/lint-imports
 
 pins: $(VENV)/.installed ## Fit requirements.txt to the bounds in pyproject.toml; ARGS=--upgrade takes the newest
-	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 $(PINNED:%=--extra %) --no-annotate \
 		--custom-compile-command "make pins" pyproject.toml --output-file requirements.txt $(ARGS)
 
 clean: ## Remove .venv and caches; runs in mlruns/ stay

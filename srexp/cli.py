@@ -5,20 +5,22 @@ Nothing heavy is imported here: `--help` and `check` answer before TensorFlow co
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import itertools
-import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from srexp.commands import job
 from srexp.config.compose import check, explained, presets_last, register_resolvers
 from srexp.config.places import config_home
 from srexp.config.schema import Config
@@ -33,7 +35,8 @@ VERBS = {
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
-FAILURE = "failure.json"
+#: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
+LIGHT = {"check", "data", "ui"}
 INTERRUPTED = 130
 _BARE_OPTIONS = ("-m", "--multirun", "-r", "--run")
 
@@ -103,11 +106,9 @@ def execute(config: Config) -> dict[str, Any]:
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config.run_dir.mkdir(parents=True, exist_ok=True)
-    (config.run_dir / FAILURE).unlink(missing_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
     result: dict[str, Any] = command.run(config)
-    text = json.dumps(result, indent=2, allow_nan=False)
-    (config.run_dir / "result.json").write_text(text + "\n", encoding="utf-8")
+    job.finish(config.run_dir, result)
     return result
 
 
@@ -118,10 +119,10 @@ class SweepFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
-        from srexp.commands.multirun import DRIVER
+        from srexp.commands import multirun
 
         SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
-        os.environ[DRIVER] = str(os.getpid())
+        multirun.announce(SweepFolder.seen[-1])
 
 
 class _Application:
@@ -147,60 +148,95 @@ class _Application:
                 app()
             for failure in _single_failure:
                 raise failure
-            code = max(map(_report_failures, SweepFolder.seen), default=0)
-            status = "FAILED" if code else "FINISHED"
+            failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
+            status = "FAILED" if failed else "FINISHED"
         finally:
             sys.argv = program
             for sweep in SweepFolder.seen:
                 _close_multirun(sweep, status)
-        return code
+        for each in failed:
+            _say(f"job {each}: {each.failure['message']}")
+        return max((int(each.failure["exit_code"]) for each in failed), default=0)
 
 
 #: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.
 _single_failure: list[Exception] = []
 
 
-def _job(composed: DictConfig) -> dict[str, Any] | None:
-    """One job; in a multirun it leaves its failure on disk, where the driver finds it whatever process ran the job."""
+def _job(composed: DictConfig) -> None:
+    """One job; in a multirun its outcome is on disk, where the driver finds it whatever process ran the job."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     hydra = HydraConfig.get()
     output = Path(hydra.runtime.output_dir)
+    log = output / f"{hydra.job.name}.log"
     sweep = Path(hydra.sweep.dir).resolve() if hydra.mode == RunMode.MULTIRUN else None
-    try:
+
+    def work() -> None:
         config = check(
             composed, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=output, sweep=sweep
         )
-        return execute(config)
+        if sweep is None or config.verb in LIGHT:
+            execute(config)
+        else:
+            _execute_alone(config, log, OmegaConf.to_container(hydra.job_logging, resolve=True))
+
+    if sweep is not None:
+        job.begin(output, str(composed.verb), hydra.overrides.task)
+    if failure := _attempt(work, log, whole=sweep is None):
+        if sweep is None:
+            _single_failure.append(failure)
+        else:
+            job.fail(output, failure)
+
+
+def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpError | None:
+    """Run what may fail; its traceback goes to the log, and to the terminal only where the user wants it."""
+    try:
+        work()
     except SrexpError as error:
-        failure = error
+        logger.info("failed", exc_info=True)
+        return error
     except Exception as error:
         if _full_error():
-            raise
+            if whole:
+                raise
+            traceback.print_exc()
         logger.info("unexpected failure", exc_info=True)
-        failure = SrexpError(
+        return SrexpError(
             f"unexpected {type(error).__name__}: {error}",
-            fix=f"the traceback is in {output / hydra.job.name}.log; HYDRA_FULL_ERROR=1 shows it here",
+            fix=f"the traceback is in {log}; HYDRA_FULL_ERROR=1 shows it here",
         )
-    if sweep is None:
-        _single_failure.append(failure)
-    else:
-        _leave_failure(output, failure, hydra.overrides.task)
     return None
 
 
-def _leave_failure(output: Path, failure: SrexpError, overrides: Sequence[str]) -> None:
-    logger.info(str(failure))
-    left = {"message": str(failure), "exit_code": failure.exit_code, "overrides": list(overrides)}
-    (output / FAILURE).write_text(json.dumps(left, indent=2), encoding="utf-8")
+def _execute_alone(config: Config, log: Path, logging_settings: object) -> None:
+    """Run the command of a job in a process of its own, unless an equal one finished before."""
+    from srexp.commands import multirun, process
+
+    if earlier := multirun.skipped(config):
+        job.finish(config.run_dir, earlier)
+        return
+    code = process.run_alone(_in_own_process, config, log, logging_settings)
+    if code and not (config.run_dir / job.FAILURE).is_file():
+        reason = f"the job's process {process.died(code)}"
+        if config.sweep:
+            multirun.end_lost(config.sweep, status="FAILED", reason=reason)
+        raise SrexpError(reason, fix=f"what it did last is in {log}; SIGKILL mostly means that memory ran out")
 
 
-def _report_failures(sweep: Path) -> int:
-    failures = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(sweep.glob(f"*/{FAILURE}"))]
-    for failure in failures:
-        _say(f"job {' '.join(failure['overrides'])}: {failure['message']}")
-    return max((int(failure["exit_code"]) for failure in failures), default=0)
+def _in_own_process(config: Config, log: Path, logging_settings: Mapping[str, Any]) -> int:
+    from hydra.core.utils import configure_log
+
+    configure_log(OmegaConf.create(dict(logging_settings)))
+    with log.open("a", encoding="utf-8") as file:
+        faulthandler.enable(file)  # a crash in compiled code leaves its traceback there
+        failure = _attempt(lambda: execute(config), log, whole=False)
+        faulthandler.disable()
+    if failure:
+        job.fail(config.run_dir, failure)
+    return failure.exit_code if failure else 0
 
 
 def _close_multirun(sweep: Path, status: str) -> None:

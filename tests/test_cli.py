@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from srexp.cli import VERBS, run
+from srexp.config.compose import explained
+from srexp.errors import RequestError
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "matplotlib")
 
@@ -42,6 +44,7 @@ def one_message(capfd) -> str:
         (["trainer.patch_size=47"], "trainer.patch_size=48"),
         (["trainer.patches_per_image=3"], "trainer.patches_per_image"),
         (["degradation=identity", "scale=2"], "scale=1"),
+        (["hydra/launcher=jobblib"], "did you mean joblib?"),
     ],
 )
 @pytest.mark.parametrize("verb", [[], ["check"]])
@@ -106,6 +109,13 @@ def test_light_commands_import_nothing_heavy(arguments):
 def test_a_verb_may_stand_behind_an_option(tmp_path: Path):
     assert run(["-m", "check", "seed=1,2", f"hydra.sweep.dir={tmp_path}/sweep"]) == 0
     assert sorted(path.parent.name for path in (tmp_path / "sweep").glob("*/result.json")) == ["0", "1"]
+
+
+def test_a_launcher_that_is_not_installed_is_named_with_its_extra():
+    from hydra.errors import MissingConfigException
+
+    with pytest.raises(RequestError, match=r'pip install "srexp\[slurm\]"'), explained("train", []):
+        raise MissingConfigException("not found", "hydra/launcher/submitit_slurm", ["basic"])
 
 
 def test_failures_of_a_multirun_are_told_one_by_one(tmp_path: Path, capfd):

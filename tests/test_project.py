@@ -27,6 +27,10 @@ ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+UNPINNED = {
+    "ray",  # its launcher wants a cloudpickle that is older than everyone else's
+    "gp",  # PyTorch brings CUDA libraries of its own, of other versions than TensorFlow's
+}
 YAML_FILES = sorted([*(ROOT / "conf").rglob("*.yaml"), *(ROOT / "sweeps").rglob("*.yaml")])
 
 
@@ -66,7 +70,11 @@ def test_pins_name_no_host():
 def test_pins_are_exact_and_within_bounds(python: str):
     pinned = pins(python)
     wanted = [
-        Requirement(line) for line in [*PROJECT["dependencies"], *(one for extra in EXTRAS.values() for one in extra)]
+        Requirement(line)
+        for line in [
+            *PROJECT["dependencies"],
+            *(one for name, extra in EXTRAS.items() if name not in UNPINNED for one in extra),
+        ]
     ]
 
     assert all(re.fullmatch(r"==[\w.+!]+", str(pin.specifier)) for pin in pinned.values())
@@ -179,6 +187,8 @@ def test_make_targets_of_the_readme_exist():
 def test_commands_of_the_readme_compose(words: list[str]):
     verb = words[0] if words and words[0] in VERBS else "train"
     overrides = [first_choice(word) for word in words if "=" in word and not word.startswith("--")]
+    if "hydra/launcher=ray" in overrides:  # known only where the unpinned extra is installed
+        overrides = [word for word in overrides if "launcher" not in word]
 
     assert {word for word in words if "=" not in word} <= {verb, "-m", "--help", "--cfg", "job"}
     srexp.compose(overrides, verb=verb)

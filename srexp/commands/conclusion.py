@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from srexp.commands.trials import (
     STUDY_TAG,
     TRIAL_TAG,
     WEIGHTS,
-    Job,
+    SearchJob,
     base_overrides,
     kept_network,
     trial_overrides,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from srexp.training.fit import Fitted
 
 
-def conclude(job: Job, parent: Run, watch: Stopwatch) -> dict[str, Any]:
+def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
     """Show what a search found, and make its best network a candidate.
 
     Args:
@@ -133,7 +134,7 @@ def _config(config: SearchConfig, best: Trial) -> Config:
     return replace(chosen, run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
 
 
-def _final(job: Job, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> dict[str, Any]:
+def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> dict[str, Any]:
     """Take the best network as it is, or train it once more; score it on the test images and register it."""
     from srexp.commands.fitting import fit_network
     from srexp.commands.train import conduct
@@ -157,7 +158,7 @@ def _final(job: Job, chosen: Config, best: Trial, parent: str, watch: Stopwatch)
             **job.config.tags,
             STUDY_TAG: job.engine.name,
             TRIAL_TAG: best.number,
-            "overrides": " ".join(overrides_of(chosen)),
+            "overrides": shlex.join(overrides_of(chosen)),
         },
         obtain=fit_network if job.engine.retrain else take,
     )
@@ -165,7 +166,7 @@ def _final(job: Job, chosen: Config, best: Trial, parent: str, watch: Stopwatch)
     return result
 
 
-def _marks(job: Job, best: Trial) -> dict[str, object]:
+def _marks(job: SearchJob, best: Trial) -> dict[str, object]:
     return {**job.config.tags, STUDY_TAG: job.engine.name, TRIAL_TAG: best.number}
 
 

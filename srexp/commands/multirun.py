@@ -1,16 +1,23 @@
-"""Runs of one multirun: their parent, and which of them finished before."""
+"""Runs of one multirun: their parent, which of them finished before, and what they come to together."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from srexp.commands import job, show, summary
+from srexp.config.build import build
 from srexp.config.schema import Config
-from srexp.tracking import family
+from srexp.tracking import environment, family
 from srexp.tracking.start import Tracking
+
+if TYPE_CHECKING:
+    from srexp.tracking.store import Store
 
 #: What may differ between two runs that give the same numbers.
 INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
@@ -18,8 +25,15 @@ INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
 PLACES = ("root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
-#: Tells the jobs of a multirun, perhaps in other processes, which process drives it.
-DRIVER = "SREXP_DRIVER_PID"
+#: Tells the jobs of a multirun, perhaps in other processes or on other machines, which process drives it.
+DRIVER = "SREXP_DRIVER"
+
+
+def announce(sweep: Path) -> None:
+    """Begin a multirun in its driving process: say who drives it, and forget an earlier one into the same folder."""
+    os.environ[DRIVER] = json.dumps(environment.process_tags())
+    (sweep / PARENT).unlink(missing_ok=True)
+    job.forget(sweep)
 
 
 def identity(config: Config, fingerprint: str) -> str:
@@ -30,12 +44,15 @@ def identity(config: Config, fingerprint: str) -> str:
         fingerprint: Of the data and its split.
 
     Returns:
-        64 hexadecimal digits.
+        64 hexadecimal digits of the configuration, a hyphen, and the fingerprint.
     """
+    return f"{_digest(config)}-{fingerprint}"
+
+
+def _digest(config: Config) -> str:
     decisive = {key: value for key, value in config.resolved.items() if key not in INDIFFERENT}
     decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
-    text = json.dumps({"configuration": decisive, "data": fingerprint}, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, Any] | None:
@@ -51,9 +68,29 @@ def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, 
     """
     if config.sweep is None:
         return None
-    earlier = family.find_finished(tracking.store, config.experiment_name, {IDENTITY_TAG: same})
+    earlier = family.find_finished(tracking.store, config.experiment_name, IDENTITY_TAG, same)
     result = family.read_json(tracking.store, earlier, "result.json") if earlier else None
     return result and {**result, "skipped": True}
+
+
+def skipped(config: Config) -> dict[str, Any] | None:
+    """Find what an earlier run led to, without TensorFlow, and reading the data only where a run is likely to be found.
+
+    Args:
+        config: Checked configuration of a job of a multirun.
+
+    Returns:
+        See `finished_before`.
+    """
+    from srexp.commands.task import Task
+
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    if not family.find_finished(tracking.store, config.experiment_name, IDENTITY_TAG, f"{_digest(config)}-%"):
+        return None
+    earlier = finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
+    if earlier:
+        print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
+    return earlier
 
 
 def parent(tracking: Tracking, config: Config) -> str | None:
@@ -74,27 +111,63 @@ def parent(tracking: Tracking, config: Config) -> str | None:
     with FileLock(f"{note}.lock"):
         if note.is_file():
             return str(json.loads(note.read_text(encoding="utf-8"))["run_id"])
+        driver = os.environ.get(DRIVER)
         run_id = family.open_parent(
             tracking.store,
             config.experiment_name,
             name=f"multirun {'/'.join(config.sweep.parts[-2:])}",
             tags={"srexp.sweep": config.sweep.name},
-            pid=int(os.environ.get(DRIVER, os.getpid())),
+            process=json.loads(driver) if driver else environment.process_tags(),
         )
         opened = {"run_id": run_id, "folder": str(tracking.folder), "uri": tracking.uri}
         note.write_text(json.dumps(opened), encoding="utf-8")
     return run_id
 
 
+def end_lost(sweep: Path, *, status: str, reason: str) -> None:
+    """End the runs of jobs whose process died without a word.
+
+    Args:
+        sweep: Folder of the multirun.
+        status: FAILED or KILLED.
+        reason: Why.
+    """
+    with _opened(sweep) as (store, run_id):
+        if store:
+            family.reap(store, parent=run_id, status=status, reason=reason)
+
+
 def close(sweep: Path, status: str) -> None:
-    """End the parent of a multirun; called by its driver, whatever happened to the jobs.
+    """End a multirun, whatever happened to its jobs: its runs, its summary, its parent. Called by its driver.
 
     Args:
         sweep: Folder of the multirun.
         status: FINISHED, FAILED or KILLED.
     """
+    files: list[Path] = []
+    jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
+    with _opened(sweep) as (store, run_id):
+        try:
+            if jobs:
+                table = summary.summarise(jobs)
+                files = summary.write(table, sweep)
+                show.multirun(table, sweep)
+            if store:
+                interrupted = status == "KILLED"
+                reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
+                family.reap(store, parent=run_id, status="KILLED" if interrupted else "FAILED", reason=reason)
+                family.log_files(store, run_id, files)
+        finally:
+            if store:
+                family.close(store, run_id, status)
+
+
+@contextmanager
+def _opened(sweep: Path) -> Iterator[tuple[Store | None, str]]:
+    """Give store and run id of the parent; None when no job came to open one."""
     note = sweep / PARENT
-    if note.is_file():
-        opened = json.loads(note.read_text(encoding="utf-8"))
-        store = Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store
-        family.close(store, opened["run_id"], status)
+    if not note.is_file():
+        yield None, ""
+        return
+    opened = json.loads(note.read_text(encoding="utf-8"))
+    yield Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store, opened["run_id"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +20,12 @@ from srexp.commands.conclusion import conclude
 from srexp.commands.measure import Stopwatch
 from srexp.commands.search_space import require_composable, require_same_search
 from srexp.commands.task import Task
-from srexp.commands.trials import STUDY_TAG, Job, study_folder
+from srexp.commands.trials import STUDY_TAG, SearchJob, study_folder
 from srexp.commands.workers import Workers
 from srexp.config.build import build
 from srexp.config.schema import SearchConfig
 from srexp.config.typed import overrides_of
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.search.study import Search, Study
 from srexp.tracking import family
 from srexp.tracking.start import Tracking
@@ -58,7 +59,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
     if finished := _finished(study, engine, tracking):
         print(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished
-    job = Job(config, engine, study, tracking)
+    job = SearchJob(config, engine, study, tracking)
     with _parent(job, task) as parent:
         run_id = parent if isinstance(parent, str) else parent.id
         with watch("train"):
@@ -101,7 +102,7 @@ def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any
 
 
 @contextmanager
-def _parent(job: Job, task: Task) -> Iterator[Run | str]:
+def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
     """Open the run of the whole search, or go on with it.
 
     Yields:
@@ -109,15 +110,16 @@ def _parent(job: Job, task: Task) -> Iterator[Run | str]:
     """
     config, engine, study, tracking = job.config, job.engine, job.study, job.tracking
     with FileLock(engine.folder / "parent.lock") as lock:
-        known = study.about().get("parent")
-        reason = "its process was gone; the search went on"
-        if known and family.close_if_gone(tracking.store, known, reason) == "RUNNING":
+        family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+        known = study.about().get("parent") or _elsewhere(job)
+        if known and family.status(tracking.store, known) == "RUNNING":
             lock.release()
             yield known
             return
         tags = {
             **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
-            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint, "overrides": " ".join(config.overrides),
+            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint,
+            "overrides": shlex.join(config.overrides),
         }  # fmt: skip
         name = config.run_name or f"search {engine.name}"
         with tracking.run(task.name, name=name, tags=tags, resume=known) as parent:
@@ -129,6 +131,20 @@ def _parent(job: Job, task: Task) -> Iterator[Run | str]:
                 study.describe(parent=parent.id)
             lock.release()
             yield parent
+
+
+def _elsewhere(job: SearchJob) -> str | None:
+    """Find the parent of a search whose study another machine keeps, as Keras Tuner's chief does."""
+    if getattr(job.engine, "role", "alone") != "worker":
+        return None
+    marks = {STUDY_TAG: job.engine.name, "verb": "search"}
+    if found := family.find_running(job.tracking.store, job.config.experiment_name, marks):
+        return found
+    raise SrexpError(
+        f"the chief of the search {job.engine.name} has no open run in this store",
+        expected="the chief running, with the same tracking.uri",
+        fix="start the command on the chief first",
+    )
 
 
 def _joined(engine: Search, study: Study, parent: str) -> dict[str, Any]:

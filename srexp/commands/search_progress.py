@@ -42,9 +42,14 @@ class SearchProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.bar.stop()
 
+    @staticmethod
+    def done(trials: Sequence[Trial]) -> int:
+        """Count the trials that were asked for: finished and pruned ones."""
+        return sum(trial.state in ("finished", "pruned") for trial in trials)
+
     def show(self, trials: Sequence[Trial]) -> None:
         """Show what came since the last time."""
-        done = sum(trial.state in ("finished", "pruned") for trial in trials)
+        done = self.done(trials)
         if self.told is None:
             self.told = {trial.number for trial in trials if trial.state in ENDED}
             self.before = done

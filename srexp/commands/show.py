@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from srexp.commands.summary import Row, Summary
+
+#: Width of a table that goes to a file, where no terminal says how wide it is.
+_FILE_COLUMNS = 140
 
 
 def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]], model_name: str) -> None:
@@ -69,9 +77,45 @@ def evaluation(result: Mapping[str, Any]) -> None:
         table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
     console.print(table)
     _protocol(console, result)
-    console.print(f"model       {result['model_uri']} ({result['model']['parameters']} parameters)")
+    console.print(f"model       {escape(result['model_uri'])} ({result['model']['parameters']} parameters)")
     console.print(f"run         {result['run_id']} (rows in scores/, panels)")
     console.print("look at it  python -m srexp ui")
+
+
+def multirun(summary: Summary, folder: Path) -> None:
+    """Print the rows of a multirun, what limits their worth, and where they are kept.
+
+    Args:
+        summary: From `summary.summarise`.
+        folder: Of the multirun.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_COLUMNS
+    count = len(summary.rows)
+    table = Table(title=f"multirun, {count} combination{'s' * (count != 1)}: mean ± standard deviation over seeds")
+    for key in summary.keys:
+        table.add_column(key, no_wrap=True)
+    for heading in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
+        table.add_column(heading, justify="right")
+    for heading in ("data", "state"):
+        table.add_column(heading)
+    for row in summary.rows:
+        figures = [_mean(row, name, 5 if name == "test_ssim" else 3) for name in row.figures]
+        splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
+        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ": ".join([row.state, *row.reasons[:1]]))
+    console.print(table)
+    for note in summary.notes:
+        console.print(f"[yellow]note[/yellow]        {note}")
+    console.print(f"kept in     {folder / 'summary.csv'}")
+
+
+def _mean(row: Row, name: str, digits: int) -> str:
+    figure = row.figures[name]
+    text = _number(figure.mean, digits, sign=name == "gain_db")
+    if figure.std is not None:
+        text += f" ± {figure.std:.{digits}f}"
+    return f"{text} ({figure.n})" if figure.n < row.seeds else text
 
 
 def search(result: Mapping[str, Any]) -> None:
@@ -84,7 +128,7 @@ def search(result: Mapping[str, Any]) -> None:
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     console.print(f"search      {result['study']}: {counted}")
     best = result["best"]
-    console.print(f"best        trial {best['number']}: {' '.join(best['overrides'])}")
+    console.print(f"best        trial {best['number']}: {shlex.join(best['overrides'])}")
     console.print(f"again       python -m srexp {result['preset']}")
     console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
 

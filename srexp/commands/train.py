@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -116,7 +117,7 @@ def task_tags(task: Task) -> dict[str, object]:
         "degenerate": str(task.degenerate).lower(),
         "protocol": task.protocol(),
         **findings.tags(task.audit),
-        "overrides": " ".join(config.overrides),
+        "overrides": shlex.join(config.overrides),
     }
 
 

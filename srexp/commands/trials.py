@@ -1,25 +1,18 @@
-"""A worker of a search: trains trials, one after the other, until the study has enough of them.
-
-    python -m srexp.commands.trials NOTE
-
-`commands.search` starts it, in a process of its own, with a note of what to do. It ends with whoever started it.
-"""
+"""A worker of a search: trains trials, one after the other, until the study has enough of them."""
 
 from __future__ import annotations
 
 import gc
 import json
 import logging
-import os
-import signal
-import sys
-import threading
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srexp.commands import job
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.compose import compose
@@ -27,7 +20,6 @@ from srexp.config.schema import Config, SearchConfig
 from srexp.config.typed import override, overrides_of
 from srexp.errors import SrexpError
 from srexp.search.study import Attempt, Pruned, Search, Study
-from srexp.tracking.signals import interruptible
 from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
@@ -38,7 +30,7 @@ if TYPE_CHECKING:
     from srexp.tracking.run import Run
     from srexp.training.fit import Fitted
 
-WEIGHTS, COURSE, FAILURE = "best.weights.h5", "course.json", "failure.json"
+WEIGHTS, COURSE = "best.weights.h5", "course.json"
 TRIAL_TAG, STUDY_TAG, STATE_TAG = "srexp.trial", "srexp.search", "srexp.trial_state"
 
 logger = logging.getLogger(__name__)
@@ -50,26 +42,19 @@ class Note:
 
     Args:
         overrides: Of the verb `search`.
-        folder: Where the worker leaves its log and, if it must, the reason why it ended.
+        folder: Where the worker leaves the reason why it ended, if it must.
         parent: Run id of the search.
         first: Whether the values at the edges of the space are tried on a network before the first trial.
     """
 
     overrides: list[str]
-    folder: str
+    folder: Path
     parent: str
     first: bool
 
-    def write(self) -> Path:
-        """Leave the note in its folder."""
-        path = Path(self.folder, "note.json")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        return path
-
 
 @dataclass(frozen=True)
-class Job:
+class SearchJob:
     """What the driver of a search works with.
 
     Args:
@@ -85,26 +70,21 @@ class Job:
     tracking: Tracking
 
 
-def main() -> None:
-    """Work, and exit with 0, or with the code of what went wrong and its message in `failure.json`."""
-    note = Note(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-    failure = Path(note.folder, FAILURE)
-    threading.Thread(target=_end_with_driver, daemon=True).start()
+def run_worker(note: Note) -> int:
+    """Work in this process.
+
+    Args:
+        note: What to do.
+
+    Returns:
+        The exit code: 0, or that of what went wrong, whose message is in `failure.json` then.
+    """
     try:
-        with interruptible():
-            work(note)
+        work(note)
     except SrexpError as error:
-        failure.write_text(json.dumps({"message": str(error), "exit_code": error.exit_code}), encoding="utf-8")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt as stop:
-        sys.exit(getattr(stop, "exit_code", 130))
-
-
-def _end_with_driver() -> None:
-    """Ask this process to end when the driver has: it holds the other end of standard input."""
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)
+        job.fail(note.folder, error)
+        return error.exit_code
+    return 0
 
 
 def work(note: Note) -> None:
@@ -236,7 +216,7 @@ class Worker:
     def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
         from srexp.commands.train import task_tags
 
-        repeat = " ".join(overrides_of(task.config))
+        repeat = shlex.join(overrides_of(task.config))
         return {
             **self.config.tags,
             **task_tags(task),
@@ -332,7 +312,3 @@ def _log_in(folder: Path) -> Iterator[Path]:
     finally:
         root.removeHandler(handler)
         handler.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from srexp.commands import job, process
 from srexp.commands.search_progress import SearchProgress
-from srexp.commands.trials import FAILURE, Job, Note, study_folder
+from srexp.commands.trials import Note, SearchJob, run_worker, study_folder
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking import environment, family
 
 POLL_SECONDS = 1.0
-ENDING_SECONDS = 60.0
 INTERRUPTED = 130
 
 
@@ -29,17 +27,26 @@ class _Started:
     folder: Path
     log: IO[bytes]
 
+    def close(self) -> None:
+        process.hang_up(self.process)
+        self.log.close()
+
 
 class Workers:
     """Processes that train the trials of a study.
 
     Args:
-        job: What they work on.
+        search: What they work on.
         parent: Run id of the search.
     """
 
-    def __init__(self, job: Job, parent: str) -> None:
-        self.config, self.engine, self.study, self.tracking = job.config, job.engine, job.study, job.tracking
+    def __init__(self, search: SearchJob, parent: str) -> None:
+        self.config, self.engine, self.study, self.tracking = (
+            search.config,
+            search.engine,
+            search.study,
+            search.tracking,
+        )
         self.parent = parent
         self.started = 0
         self.deaths = 0
@@ -53,6 +60,7 @@ class Workers:
             SrexpError: Too many trials failed, or workers died.
         """
         self.retry_lost()
+        trials = self.study.trials()
         with SearchProgress(self.engine.trials) as progress:
             try:
                 self._start(first=True)
@@ -66,7 +74,9 @@ class Workers:
             finally:
                 self._end()
                 self.retry_lost()
-                progress.show(self.study.trials())
+                progress.show(trials := self.study.trials())
+        if progress.done(trials) < self.engine.trials:
+            print(f"the space has no more values: {progress.done(trials)} trials instead of {self.engine.trials}")
 
     def retry_lost(self) -> None:
         """Queue the trials again whose process is gone, and close their runs."""
@@ -74,9 +84,8 @@ class Workers:
             facts = {f"srexp.{name}": str(trial.facts.get(name, "")) for name in ("host", "pid", "process_start")}
             if trial.state == "running" and environment.process_is_gone(facts):
                 reason = f"its worker, process {trial.facts['pid']}, was gone"
-                if run_id := trial.facts.get("run_id"):
-                    family.close_if_gone(self.tracking.store, run_id, reason)
                 self.study.retry(trial.number, reason)
+        family.reap(self.tracking.store, parent=self.parent, reason="its worker was gone")
 
     def _under_way(self) -> bool:
         """Whether the first worker came as far as a trial, and there is one left for another."""
@@ -89,28 +98,27 @@ class Workers:
         folder = (
             study_folder(self.config) / "workers" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
         )
-        note = Note(self.config.overrides, str(folder), self.parent, first).write()
+        folder.mkdir(parents=True)
         log = (folder / "worker.log").open("wb")
         threads = str(self.engine.threads or max(1, (os.cpu_count() or 1) // self.engine.workers))
         bounded = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "srexp.commands.trials", str(note)],
-            stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-            env={**dict.fromkeys(bounded, threads), **os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )  # fmt: skip
-        self.living.append(_Started(process, folder, log))
+        started = process.start(
+            run_worker,
+            Note(self.config.overrides, folder, self.parent, first),
+            output=log,
+            environment={**os.environ, **dict.fromkeys(bounded, threads), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self.living.append(_Started(started, folder, log))
 
     def _look(self) -> None:
         """See which workers ended; one that died is followed by another, up to as many as trials may fail."""
         for worker in [each for each in self.living if each.process.poll() is not None]:
             self.living.remove(worker)
-            worker.log.close()
+            worker.close()
             code = worker.process.returncode
-            failure = worker.folder / FAILURE
             if code == 0:
                 continue
-            if failure.is_file():
-                left = json.loads(failure.read_text(encoding="utf-8"))
+            if left := job.failure(worker.folder):
                 raise (RequestError if left["exit_code"] == RequestError.exit_code else SrexpError)(left["message"])
             if code == INTERRUPTED:
                 raise KeyboardInterrupt
@@ -118,8 +126,8 @@ class Workers:
             self.deaths += 1
             if self.deaths > self.engine.max_failures:
                 raise SrexpError(
-                    f"{self.deaths} workers died, the last one with {code}",
-                    fix=f"see {worker.folder / 'worker.log'}; -9 mostly means that memory ran out",
+                    f"{self.deaths} workers died, the last one {process.died(code)}",
+                    fix=f"see {worker.folder / 'worker.log'}; SIGKILL mostly means that memory ran out",
                 )
             self._start(first=False)
 
@@ -127,12 +135,7 @@ class Workers:
         """Ask what still works to end in order, and wait."""
         for worker in self.living:
             worker.process.terminate()
-        deadline = time.monotonic() + ENDING_SECONDS
         for worker in self.living:
-            try:
-                worker.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
-            worker.log.close()
+            process.end(worker.process)
+            worker.close()
         self.living.clear()

@@ -19,6 +19,8 @@ from srexp.errors import RequestError, did_you_mean
 
 #: Set by `check`, not composed from YAML.
 _FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
+#: Launchers of multiruns that are packages of their own, and the extra that installs each.
+_EXTRAS = {"joblib": "joblib", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
 
 
 def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
@@ -183,10 +185,16 @@ def _no_such_choice(error: Any) -> RequestError:
     options = sorted(error.options or [])
     if not group:
         return RequestError(str(error).splitlines()[0])
+    if group == "hydra/launcher" and name in _EXTRAS:
+        return RequestError(
+            f"{group}={name} is not installed",
+            expected=f"one of {', '.join(options)}",
+            fix=f'pip install "srexp[{_EXTRAS[name]}]"',
+        )
     return RequestError(
         f"{group}={name} does not exist",
         expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml; there is none yet",
-        fix=did_you_mean(name, options),
+        fix=did_you_mean(name, [*options, *_EXTRAS] if group == "hydra/launcher" else options),
     )
 
 

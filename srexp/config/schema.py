@@ -30,6 +30,8 @@ class Section:
 
     def __getattr__(self, key: str) -> Any:
         """Give an option by its name, as `config.optimizer.lr`."""
+        if key.startswith("__"):  # asked for by pickle before there are options
+            raise AttributeError(key)
         try:
             return self.options[key]
         except KeyError:

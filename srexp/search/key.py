@@ -20,6 +20,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "int": ("low", "high", "log", "step", "when"),
     "categorical": ("choices", "when"),
 }
+_DIGITS = 12  # so that sums of steps are still exact in the 16 of a float
 _EXAMPLES = {
     "float": "{type: float, low: 1e-5, high: 1e-2, log: true}",
     "int": "{type: int, low: 8, high: 20, step: 4}",
@@ -176,6 +177,8 @@ def _number(name: str, kind: Literal["float", "int"], said: Mapping[str, Any], w
             refuse(name, f"step {step:g} is not above 0")
         if step > high - low:
             refuse(name, f"step {step:g} leads from low {low:g} beyond high {high:g}")
+        if any(len(Decimal(repr(number)).as_tuple().digits) > _DIGITS for number in (low, high, step)):
+            refuse(name, "is too exact for whole steps", expected=f"low, high and step of at most {_DIGITS} digits")
         whole = (Decimal(repr(high)) - Decimal(repr(low))) // Decimal(repr(step))
         high = type(low)(Decimal(repr(low)) + whole * Decimal(repr(step)))
     return Key(name=name, kind=kind, low=low, high=high, log=log, step=step, when=when)

@@ -76,7 +76,7 @@ def quiet() -> Iterator[None]:
 
     with warnings.catch_warnings():
         for what in ("heartbeat_interval", "fail_stale_trials", "WilcoxonPruner", "QMCSampler", "group"):
-            warnings.filterwarnings("ignore", rf"(Argument )?`*{what}\W", ExperimentalWarning)
+            warnings.filterwarnings("ignore", rf"\W*(Argument )?\W*([\w.]+\.)?{what}\W", ExperimentalWarning)
         warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with", UserWarning)
         yield
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from srexp.errors import SrexpError
 from srexp.search import optuna_storage
 from srexp.search.key import identity
-from srexp.search.process import is_gone, this_process
+from srexp.search.process import is_gone, is_named, this_process
 from srexp.search.study import MAX_RETRIES, Pruned, Work, finite, give_up, reason_of
 from srexp.types import Trial, TrialState
 
@@ -123,11 +123,10 @@ class OptunaStudy:
         state = _STATES[frozen.state.name]
         if state == "failed":  # each failure notes its reason, but for the one that Optuna itself finds
             facts.setdefault("reason", f"its worker gave no sign of life for {optuna_storage.GRACE_SECONDS} s")
-        held = frozen.params or frozen.system_attrs.get("fixed_params", {})
         return Trial(
             number=frozen.number,
             state=state,
-            values=self._space.decode(held),
+            values=self._space.decode(_held(frozen)),
             objectives=tuple(frozen.values) if state == "finished" else None,
             curve={int(epoch): value for epoch, value in sorted(curve.items(), key=lambda pair: int(pair[0]))},
             facts=facts,
@@ -171,7 +170,7 @@ class OptunaStudy:
         trials = self._study.get_trials(deepcopy=False)
         if not any(one.user_attrs.get("retry_of") == frozen.number for one in trials):
             facts = {"retry_of": frozen.number, "deaths": deaths}
-            self._study.enqueue_trial(dict(frozen.params), user_attrs=facts)
+            self._study.enqueue_trial(_held(frozen), user_attrs=facts)
         return True
 
     def _requeue_stale(self, _: optuna.Study, frozen: optuna.trial.FrozenTrial) -> None:
@@ -180,10 +179,9 @@ class OptunaStudy:
         log.warning("trial %d: its worker gave no sign of life", frozen.number)
 
     def _give_back_orphans(self) -> None:
-        """With the lock held. A trial without a process was being asked for when its worker died."""
+        """With the lock held. A trial that names no process in full was being drawn when its worker died."""
         for frozen in self._running():
-            gone = is_gone(frozen.user_attrs) if "pid" in frozen.user_attrs else True
-            if gone:
+            if not is_named(frozen.user_attrs) or is_gone(frozen.user_attrs):
                 self._give_back(frozen, "its worker was killed", died=True)
         if self._url is not None:
             from optuna.storages import fail_stale_trials
@@ -293,6 +291,11 @@ class OptunaStudy:
         finally:
             ended.set()
             thread.join()
+
+
+def _held(frozen: optuna.trial.FrozenTrial) -> dict[str, Any]:
+    """What was drawn for a trial, and what was queued for it and not drawn yet."""
+    return {**frozen.system_attrs.get("fixed_params", {}), **frozen.params}
 
 
 def _suggest(trial: optuna.Trial, key: Key) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from keras_tuner.engine import hyperparameters
 from keras_tuner.engine.oracle import Oracle
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 from keras_tuner.src.engine import conditions  # conditional_scope knows no key with two parents
+from threadpoolctl import threadpool_limits
 
 from srexp.search.key import Key, identity
 from srexp.search.tuner_study import TunerStudy, write_json
@@ -30,6 +32,10 @@ class Durable(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
 
     queued: list[dict[str, Any]]
     taken: dict[str, Any]
+    begin: Callable[[str], None] | None = None
+    trials: dict[str, Any]
+    ongoing_trials: dict[str, Any]
+    _retry_queue: list[str]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Give the values for a trial: those given back first."""
@@ -58,7 +64,11 @@ class Durable(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
         write_json(Path(self._get_oracle_fname()), self.get_state())
 
     def _save_trial(self, trial: Any) -> None:
-        write_json(Path(self._get_trial_dir(trial.trial_id)) / "trial.json", trial.get_state())
+        folder = Path(self._get_trial_dir(trial.trial_id))
+        if self.begin is not None:  # before oracle.json names the trial, so that none is there without its record
+            self.begin(trial.trial_id)
+            self.begin = None
+        write_json(folder / "trial.json", trial.get_state())
 
     def refresh(self) -> None:
         """Read what other processes did since."""
@@ -83,8 +93,8 @@ class Bayesian(Durable, BayesianOptimizationOracle):  # type: ignore[misc]
         """Give the values for a trial.
 
         Keras Tuner guesses what becomes of running trials by the process as it was fitted last; here that was in
-        another process, so it is fitted to the finished trials first. The starts of the search for its optimum are drawn
-        by the number of the trial, not from the same place in every process.
+        another process, so it is fitted to the finished trials first. The starts of the search for its optimum are
+        drawn by the number of the trial, not from the same place in every process.
         """
         self._random_state = np.random.RandomState((self.seed + int(trial_id)) % 2**32)
         trials, running = self.trials, self.ongoing_trials
@@ -93,7 +103,8 @@ class Bayesian(Durable, BayesianOptimizationOracle):  # type: ignore[misc]
             self.trials, self.ongoing_trials = finished, {}
             self.gpr.fit(*self._vectorize_trials())
             self.trials, self.ongoing_trials = trials, running
-        return super().populate_space(trial_id)
+        with threadpool_limits(1):  # thousands of products of tiny matrices
+            return super().populate_space(trial_id)
 
 
 class Hyperband(Durable, HyperbandOracle):  # type: ignore[misc]

@@ -28,6 +28,11 @@ def this_process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": process.pid, "process_start": round(process.create_time(), 2)}
 
 
+def is_named(facts: Mapping[str, Any]) -> bool:
+    """Whether facts of a trial name its process in full."""
+    return all(name in facts for name in FACTS)
+
+
 def is_gone(facts: Mapping[str, Any]) -> bool | None:
     """Whether the process that these facts name has ended.
 
@@ -39,7 +44,7 @@ def is_gone(facts: Mapping[str, Any]) -> bool | None:
     """
     import psutil
 
-    if not all(name in facts for name in FACTS) or facts["host"] != socket.gethostname():
+    if not is_named(facts) or facts["host"] != socket.gethostname():
         return None
     try:
         process = psutil.Process(int(facts["pid"]))

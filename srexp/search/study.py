@@ -1,7 +1,6 @@
 """What the two engines have in common: how a search is described, and what a worker sees of it."""
 
-from __future__ import annotations
-
+# No postponed annotations: an engine's module must resolve the types of the keys that it inherits.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence

@@ -115,6 +115,10 @@ class TunerStudy:
         """Read what we keep of a trial."""
         return read_json(self._folder(identifier) / _RECORD)
 
+    def runs(self, identifier: str) -> bool:
+        """Whether a trial is still its worker's; it isn't when that seemed dead."""
+        return bool(read_json(self._folder(identifier) / "trial.json")["status"] == "RUNNING")
+
     def keep(self, identifier: str, record: Mapping[str, Any]) -> None:
         """Write what we keep of a trial."""
         write_json(self._folder(identifier) / _RECORD, record)
@@ -164,7 +168,7 @@ class TunerStudy:
         write_json(path, {**kept, "status": "FAILED", "message": reason})
 
     def give_back_orphans(self, silent: Mapping[str, float] | None = None) -> None:
-        """With the lock held. A trial without a record was being made when its worker died.
+        """With the lock held: give back the trials whose worker is gone.
 
         Args:
             silent: Trials of other machines, which have no process here, that gave no sign of life for so many seconds.
@@ -183,12 +187,14 @@ class TunerStudy:
 
     def work(self, train: Work) -> None:
         """Train trials until the asked number is finished, or too many failed; the chief lets the others train."""
-        from srexp.search import tuner
-
         if self.search.role == "chief":
-            tuner.serve(self)
+            from srexp.search.remote_oracle import serve
+
+            serve(self)
         else:
-            tuner.search(self, train)
+            from srexp.search.tuner import search
+
+            search(self, train)
         if self.search.role != "worker":
             give_up(self.trials(), self.search.max_failures)
 

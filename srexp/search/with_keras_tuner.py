@@ -33,6 +33,7 @@ class KerasTuner(Search):
         reduction: Of hyperband: one in so many trials goes on to so many times the epochs.
 
     Example:
+        >>> from pathlib import Path
         >>> space = {"optimizer.lr": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True}}
         >>> KerasTuner(folder=Path("study"), name="lr", space=space).role
         'alone'

@@ -40,6 +40,7 @@ class Optuna(Search):
         p_threshold: Of wilcoxon: significance below which a trial is given up.
 
     Example:
+        >>> from pathlib import Path
         >>> space = {"optimizer.lr": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True}}
         >>> Optuna(folder=Path("study"), name="lr", space=space).pruner
         'hyperband'

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _GIT_SECONDS = 10
+#: By how much a process's start may seem to move when the clock is set.
+_CLOCK_SECONDS = 5
 
 
 class Commit(NamedTuple):
@@ -69,11 +71,12 @@ def process_is_gone(tags: Mapping[str, str]) -> bool | None:
     import psutil
 
     number, start = tags.get("srexp.pid", ""), tags.get("srexp.process_start", "")
-    if tags.get("srexp.host") != socket.gethostname() or not number.isdecimal():
+    if tags.get("srexp.host") != socket.gethostname() or not number.isdecimal() or not start:
         return None
     try:
         process = psutil.Process(int(number))
-        return f"{process.create_time():.2f}" != start or process.status() == psutil.STATUS_ZOMBIE
+        another = abs(process.create_time() - float(start)) > _CLOCK_SECONDS
+        return another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 

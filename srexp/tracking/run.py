@@ -25,8 +25,10 @@ from srexp.tracking.store import Store, translated
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.entities import DatasetInput
 
 MAX_BATCH = 100
+_TRIES = 5
 
 
 class Run:
@@ -120,7 +122,7 @@ class Run:
             for context, facts in splits.items()
         ]
         with self.writing():
-            self.client.log_inputs(self.id, inputs)
+            self._send_inputs(inputs)
         self.set_tags({"data.fingerprint": fingerprint})
         self.log_rows(manifest, "data/manifest.csv")
 
@@ -223,6 +225,18 @@ class Run:
                 self.client.set_terminated(self.id, status)
         if lost:
             raise SrexpError(f"{lost} metric values of run {self.id} could not be stored", got=mask(self.store.uri))
+
+    def _send_inputs(self, inputs: Sequence[DatasetInput]) -> None:
+        """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
+        from mlflow.exceptions import MlflowException
+
+        for left in reversed(range(_TRIES)):
+            try:
+                return self.client.log_inputs(self.id, list(inputs))
+            except MlflowException as error:
+                if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
+                    raise
+        return None
 
     def _send_points(self, points: Sequence[Point]) -> None:
         from mlflow.entities import Metric

@@ -94,30 +94,6 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(project, fo
     assert other["test"] != first["test"]
 
 
-def test_a_multirun_has_a_parent_and_skips_what_is_finished(project, folder_of, capfd):
-    grid = [*folder_of, "-m", "model=srcnn,bicubic", "optimizer.lr=1e-3,1e-4"]
-    assert run(grid) == 0
-    runs = project.runs()
-    parents = [tracked for tracked in runs if "mlflow.parentRunId" not in tracked.data.tags]
-    children = [tracked for tracked in runs if "mlflow.parentRunId" in tracked.data.tags]
-    assert (len(parents), len(children)) == (1, 4)
-    assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parents[0].info.run_id}
-    assert {tracked.info.status for tracked in runs} == {"FINISHED"}
-
-    capfd.readouterr()
-    assert run(grid) == 0
-    assert capfd.readouterr().out.count("finished before") == 4
-    assert len(project.runs()) == 5
-    assert [result.get("skipped", False) for result in project.results()] == [False] * 4 + [True] * 4
-
-
-def test_a_failing_job_does_not_stop_the_others(project, folder_of, capfd):
-    assert run([*folder_of, "-m", "model=bicubic", "trainer.patch_size=16,1024"]) == 2
-    assert "smaller than a patch" in capfd.readouterr().err
-    assert len(project.results()) == 1
-    assert {tracked.info.status for tracked in project.runs()} == {"FINISHED", "FAILED"}
-
-
 def test_an_exploding_loss_fails_the_run_and_says_so(project, folder_of, capfd):
     assert run([*folder_of, "optimizer.lr=1e9", "schedule=constant", "schedule.warmup_steps=0"]) == 1
     said = capfd.readouterr().err

@@ -8,9 +8,10 @@ import pytest
 from srexp.tracking.store import connect, resolve
 
 PROCESSES = 6
-STORES = 2
+STORES = 10
 
-# MLflow is imported once; then, for each store, six processes are forked that start at the same moment.
+# MLflow is imported once; then, for each store, six processes are forked that start at the same moment. They share a
+# parent and a data set, as the jobs of a multirun do.
 WORK = f"""
 import os, sys, time
 from pathlib import Path
@@ -18,8 +19,10 @@ import mlflow.store.tracking.sqlalchemy_store
 from srexp.tracking.start import Tracking
 
 def work(folder, at):
-    time.sleep(at - time.time())
+    time.sleep(max(0, at - time.time()))
     with Tracking(folder=folder, system_metrics=False).run("task") as run:
+        splits = {{"training": {{"images": 8}}, "validation": {{"images": 1}}, "test": {{"images": 1}}}}
+        run.log_dataset(name="small", source="here", fingerprint="0" * 64, splits=splits, manifest=[])
         run.log_metrics({{"loss": 1.0}}, step=1)
     os._exit(0)
 
@@ -34,6 +37,7 @@ for number in range({STORES}):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_six_processes_at_once_on_an_empty_store_all_succeed(tmp_path):
     done = subprocess.run([sys.executable, "-c", WORK, tmp_path], capture_output=True, text=True, check=False)

@@ -1,0 +1,154 @@
+"""A process of its own for each job of a multirun and each worker of a search: what TensorFlow keeps goes with it.
+
+Not through `multiprocessing`, which fails within a worker of joblib.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO
+
+from srexp.tracking.signals import Interrupted, interruptible
+
+#: How long a job may take to end its run in order after it was asked to.
+END_SECONDS = 60.0
+_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.commands.process import begin; begin()"
+
+
+def run_alone(work: Callable[..., int], *arguments: object) -> int:
+    """Run a function in a fresh Python process and wait for it.
+
+    Whoever interrupts this process interrupts the other one, whose run ends KILLED; should this process be killed, the
+    other one notices and ends too.
+
+    Args:
+        work: Function of a module; its return value is the exit code.
+        *arguments: What can be pickled.
+
+    Returns:
+        The exit code; a negative signal number when a signal ended the process.
+
+    Raises:
+        KeyboardInterrupt: This process was asked to end; the other one has ended.
+    """
+    with interruptible():
+        process = start(work, *arguments)
+        try:
+            process.wait()
+        except BaseException:
+            end(process)
+            raise
+        finally:
+            hang_up(process)
+    return process.returncode
+
+
+def start(
+    work: Callable[..., int],
+    *arguments: object,
+    output: IO[bytes] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a function in a fresh Python process; it ends when this one does, and ignores Ctrl-C, which is passed on.
+
+    Args:
+        work: Function of a module; its return value is the exit code.
+        *arguments: What can be pickled.
+        output: Where the process writes to; None for where this one does.
+        environment: Its environment; None for this one's.
+
+    Returns:
+        The process, to be given to `hang_up` when it has ended.
+    """
+    with _ctrl_c_ignored():
+        process = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+        )
+    _hand_over(process, pickle.dumps((work, arguments)))
+    return process
+
+
+def died(code: int) -> str:
+    """Say how a process ended that left no word.
+
+    Example:
+        >>> died(-9), died(3)
+        ('ended by SIGKILL', 'ended with exit code 3')
+    """
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _hand_over(process: subprocess.Popen[bytes], request: bytes) -> None:
+    """Send the request; the pipe stays open, and its end tells the other process that this one is gone."""
+    if process.stdin:
+        try:
+            process.stdin.write(request)
+            process.stdin.flush()
+        except BrokenPipeError:  # it died before it read; its exit code says so
+            return
+
+
+def hang_up(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe to a process."""
+    if process.stdin:
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            return
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and end it when it does not, or when the user asks a second time."""
+    process.terminate()
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    except KeyboardInterrupt:
+        process.kill()
+        raise
+    finally:
+        process.wait()
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Let a process that is started now ignore Ctrl-C, which a terminal sends to both: it is passed on as SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def begin() -> None:
+    """Do what another process asks for; `start` starts it."""
+    work, arguments = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_end_with_the_other, daemon=True).start()
+    try:
+        with interruptible():
+            code = work(*arguments)
+    except KeyboardInterrupt:
+        code = Interrupted.exit_code
+    sys.exit(code)
+
+
+def _end_with_the_other() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,138 @@
+"""A search through the command line: both engines, what is left of a trial, kills in its middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.system
+
+SPACE = (
+    "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true},"
+    "model.filters:{type:categorical,choices:[[8,4],[6,4]]}}"
+)
+ENGINES = {"optuna": ["search.pruner=median", "search.startup_trials=2"], "keras_tuner": ["search=keras_tuner"]}
+
+
+def trials_of(project, name: str) -> list:
+    """The trials of a study, whichever engine has it."""
+    import srexp
+    from srexp.config.build import build
+
+    folder = project.root / "mlruns" / "studies" / name
+    engine = json.loads((folder / "engine.json").read_text())["engine"].rpartition(".")[2]
+    overrides = [SPACE, f"search.name={name}", f"search={'optuna' if engine == 'Optuna' else 'keras_tuner'}"]
+    config = srexp.compose(overrides, verb="search")
+    return build(config.search, folder=folder).open(seed=config.seed, epochs=config.trainer.epochs).trials()
+
+
+def counted(trials: list) -> int:
+    return sum(trial.state in ("finished", "pruned") for trial in trials)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of, engine: str) -> None:
+    request = [*folder_of, SPACE, "search.name=tiny", "search.trials=3", "search.workers=2", *ENGINES[engine]]
+    done = project.run("search", *request, timeout=280)
+    assert done.returncode == 0, done.stderr
+    [result] = project.results()
+    assert sum(result["trials"].get(state, 0) for state in ("finished", "pruned")) == 3
+    assert result["registered"] == {"name": "folder-bicubic-x2", "version": 1, "alias": "candidate"}
+    for line in ("trial 0 finished", "3/3, done"):
+        assert line in done.stderr
+    assert "python -m srexp +experiment=best_tiny" in done.stdout
+
+    runs = {run.info.run_id: run for run in project.runs()}
+    parent = runs.pop(result["run_id"])
+    assert parent.info.status == "FINISHED"
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    assert len(runs) == 4  # three trials and the best one's network, scored
+    finished = [run for run in runs.values() if run.data.tags.get("srexp.trial_state") == "finished"]
+    best = max(finished, key=lambda run: run.data.metrics["objective/val_psnr"])
+    assert best.data.tags["srexp.trial"] == str(result["best"]["number"])
+    assert {"model", "scale", "srexp.search", "overrides"} <= best.data.tags.keys()
+    scored = runs[result["final_run_id"]]
+    assert scored.data.metrics["best_val_psnr"] == pytest.approx(best.data.metrics["objective/val_psnr"], abs=1e-6)
+    assert not any("test_psnr" in run.data.metrics for run in finished)
+
+    found = Path(parent.info.artifact_uri.removeprefix("file://"))
+    assert {"optimisation_history.png", "learning_curves.png", "search.html", "best.csv", "best.md"} <= {
+        path.name for path in (found / "search").iterdir()
+    }
+    check = project.run("check", "+experiment=best_tiny")
+    assert check.returncode == 0, check.stderr
+    preset = yaml.safe_load((found / "best.yaml").read_text())
+    assert preset["model"]["filters"] == result["best"]["values"]["model.filters"]
+
+    again = project.run("search", *request)
+    assert again.returncode == 0, again.stderr
+    assert "finished before" in again.stdout
+    assert len(project.runs()) == 5
+    changed = project.run("search", *request, "trainer.batch_size=8")
+    assert changed.returncode == 2
+    assert "configuration: with trainer.batch_size=8" in changed.stderr
+
+
+@pytest.mark.slow
+def test_a_trial_is_repeated_by_hand_from_what_its_run_shows(project, folder_of) -> None:
+    request = [*folder_of, SPACE, "search.name=tiny", "search.trials=1", "search.pruner=none"]
+    done = project.run("search", *request, timeout=280)
+    assert done.returncode == 0, done.stderr
+    [result] = project.results()
+    trial = project.client().get_run(result["best"]["run_id"])
+    repeated = project.run(*shlex.split(trial.data.tags["overrides"]), timeout=280)
+    assert repeated.returncode == 0, repeated.stderr
+    again = project.results()[-1]
+    assert again["validation"]["psnr"] == pytest.approx(trial.data.metrics["objective/val_psnr"], abs=1e-9)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.slow
+def test_a_search_survives_kills_at_any_moment(project, folder_of, engine: str) -> None:
+    request = [*folder_of, SPACE, "search.name=tough", "search.trials=4", "trainer.epochs=3", *ENGINES[engine]]
+    rng = random.Random(1)
+    for seconds in (rng.uniform(8, 14), rng.uniform(14, 22)):
+        search = start(project, request)
+        time.sleep(seconds)
+        os.killpg(search.pid, signal.SIGKILL)
+        search.wait()
+    search = start(project, request)
+    time.sleep(12)
+    for worker in workers_of(search.pid):
+        os.kill(worker, signal.SIGKILL)
+    said, _ = search.communicate(timeout=280)
+    assert search.returncode == 0, said
+    trials = trials_of(project, "tough")
+    assert counted(trials) == 4
+    assert len({trial.number for trial in trials}) == len(trials)
+    states = {run.info.status for run in project.runs()}
+    assert "RUNNING" not in states
+    folders = [trial.facts["folder"] for trial in trials if "folder" in trial.facts]
+    assert len(set(folders)) == len(folders)
+
+
+def start(project, request: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "srexp", "search", *request],
+        env=project.environment(), cwd=project.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def workers_of(pid: int) -> list[int]:
+    import psutil
+
+    children = psutil.Process(pid).children()
+    return [child.pid for child in children if "srexp.commands.trials" in " ".join(child.cmdline())]
