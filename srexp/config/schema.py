@@ -117,6 +117,14 @@ class UiConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Config):
+    """What `evaluate` adds."""
+
+    model_uri: str | None
+    split: Literal["all", "train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig(Config):
     """What `search` adds."""
 
@@ -124,7 +132,7 @@ class SearchConfig(Config):
 
 
 #: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig, "search": SearchConfig}
+VERB_CONFIGS: dict[str, type[Config]] = {"evaluate": EvaluateConfig, "ui": UiConfig, "search": SearchConfig}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {

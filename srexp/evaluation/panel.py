@@ -251,9 +251,11 @@ def _shown(pixels: Pixels, window: tuple[float, float]) -> Pixels:
     return shown
 
 
-def _scores(values: Mapping[str, float], reference: Mapping[str, float] | None = None) -> str:
-    gain = values["psnr"] - reference["psnr"] if reference else math.nan
-    return f"{values['psnr']:.2f} dB{f' ({gain:+.2f})' if math.isfinite(gain) else ''}    SSIM {values['ssim']:.4f}"
+def _scores(values: Mapping[str, float | None], reference: Mapping[str, float | None] | None = None) -> str:
+    psnr, ssim = values["psnr"], values["ssim"]
+    other = reference["psnr"] if reference else None
+    gain = math.nan if psnr is None or other is None else psnr - other
+    return f"{psnr:.2f} dB{f' ({gain:+.2f})' if math.isfinite(gain) else ''}    SSIM {ssim:.4f}"
 
 
 def _rules(protocol: Mapping[str, Any], bits: int) -> str:
