@@ -32,6 +32,7 @@ VERBS = {
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
+    "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
