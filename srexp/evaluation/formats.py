@@ -23,7 +23,7 @@ def terminal(grid: Grid, title: str) -> Table:
 
     table = Table(title=Text(title), box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for place, heading in enumerate(grid.headings):
-        table.add_column(Text(_two_lines(heading)), justify="right" if place else "left", no_wrap=not place)
+        table.add_column(Text(_two_lines(heading)), justify="right" if place else "left", no_wrap=place > 0)
     for row in grid.rows:
         table.add_row(*(Text(_two_lines(cell)) for cell in row))
     return table

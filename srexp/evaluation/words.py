@@ -67,14 +67,14 @@ def _difference(pair: Pair, found: Standings) -> str:
     if pair.p_holm is None:
         return f"{said}; there are too few images to test that"
     if pair.p_holm < ALPHA and low > 0:
-        return f"{said}: more than chance (p {_p(pair.p_holm)} after Holm's correction)"
+        return f"{said}: more than chance (p\u00a0{_p(pair.p_holm)} after Holm's correction)"
     least = smallest_p(difference.n_pairs, len(found.pairs))
     if low > 0 and least >= ALPHA:
         return (
             f"{said}. The interval excludes zero; the test can't tell, for with so few images and "
-            f"{_count(len(found.pairs), 'comparison')} it can't fall below p = {least:.3f}"
+            f"{_count(len(found.pairs), 'comparison')} it can't fall below p\u00a0=\u00a0{least:.3f}"
         )
-    return f"{said}, which may be chance (p {_p(pair.p_holm)} after Holm's correction)"
+    return f"{said}, which may be chance (p\u00a0{_p(pair.p_holm)} after Holm's correction)"
 
 
 def smallest_p(images: int, tests: int) -> float:
@@ -165,7 +165,7 @@ def _always(found: Standings) -> Iterator[str]:
 
 def _p(value: float) -> str:
     text = p_value(value)
-    return text.replace("<", "< ") if text.startswith("<") else f"= {text}"
+    return text.replace("<", "<\u00a0") if text.startswith("<") else f"=\u00a0{text}"
 
 
 def _count(number: int, thing: str) -> str:
