@@ -11,7 +11,7 @@ import numpy as np
 from srexp.evaluation.cards import coloured
 from srexp.evaluation.plots import FAINT, INK, new_figure
 from srexp.evaluation.standings import BASELINE, Point, Standing, Standings
-from srexp.evaluation.tables import described
+from srexp.evaluation.tables import described, time_cell
 from srexp.evaluation.timing import Timing
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ Timed: TypeAlias = tuple[float, Sequence[float] | None]
 """Median of a time, and its quartiles where there are any."""
 
 _MOST_NAMED = 40
+_DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual epoch
 _LONGEST = 26
 
 
@@ -125,10 +126,22 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _draw_curves(right, trained, hue, lambda point: point.seconds / seconds)
     left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB")
     left.xaxis.get_major_locator().set_params(integer=True)
+    _leave_out_falls(left, [point.psnr for row in trained for point in row.contender.curve])
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
     _legend(left, len(trained), loc="lower right")
     _finish(figure, left, right)
     return figure
+
+
+def _leave_out_falls(axes: Axes, psnr: Sequence[float]) -> None:
+    """Cut the axis where one epoch far below the others would press all curves into one line."""
+    finite = [value for value in psnr if math.isfinite(value)]
+    if not finite:
+        return
+    highest, usual = max(finite), float(np.median(finite))
+    lowest = highest - _DEPTH * (highest - usual)
+    if min(finite) < lowest < highest:
+        axes.set_ylim(lowest, highest + 0.05 * (highest - lowest))
 
 
 def _draw_curves(
@@ -178,10 +191,7 @@ def _boxes(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> 
         )  # fmt: skip
         heights = place + jitter.uniform(-0.13, 0.13, samples.size)
         axes.plot(samples, heights, ".", color=hue[name], alpha=0.45, zorder=3, markersize=5)
-    labels = []
-    for name, timing in models.items():
-        low, high = (1000 * quartile for quartile in timing.quartiles)
-        labels.append(f"{_short(name)}\n{1000 * timing.median:.3g} ms [{low:.3g}, {high:.3g}]")
+    labels = [f"{_short(name)}\n{time_cell(timing)}" for name, timing in models.items()]
     axes.set_yticks(range(len(models)), labels, parse_math=False)
     axes.set(ylim=(len(models) - 0.4, -0.6), xlabel="milliseconds, logarithmic")
     _log(axes)

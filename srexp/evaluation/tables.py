@@ -236,10 +236,18 @@ def duration(seconds: float | None) -> str:
 
 
 def timing_cell(timings: Mapping[str, Timing], label: str | None) -> Cell:
-    """Write the median of the inference times with their quartiles."""
+    """Write the time that goes by a label, or that there is none."""
     timing = timings.get(label or "")
-    if timing is None:
-        return Cell(NONE)
+    return time_cell(timing) if timing else Cell(NONE)
+
+
+def time_cell(timing: Timing) -> Cell:
+    """Write the median of inference times with their quartiles.
+
+    Example:
+        >>> str(time_cell(Timing((64, 64, 1), (0.0031,), 0.0031, (0.003, 0.0032), 2)))
+        '3.1 ms [3, 3.2]'
+    """
     unit, factor = ("s", 1.0) if timing.median >= 1 else ("ms", 1000.0)
     low, high = (factor * quartile for quartile in timing.quartiles)
     return Cell(f"{factor * timing.median:.3g} {unit}", f"[{low:.3g}, {high:.3g}]")

@@ -69,6 +69,17 @@ def test_a_model_has_one_colour_and_bicubic_is_grey(found):
     }
 
 
+def test_one_bad_epoch_does_not_flatten_the_curves():
+    good = [Point(epoch, 10.0 * epoch, 49 + 0.1 * epoch) for epoch in range(1, 6)]
+    bad = [Point(1, 9.0, 49.0), Point(2, 18.0, 31.0), Point(3, 27.0, 49.1)]
+    found = standings(
+        ["a"], [contender("good", [31.0], 1, good), contender("bad", [30.5], 1, bad), contender(BASELINE, [30.0])]
+    )
+    low, high = plots.curves(found, plots.colours(["good", "bad"])).axes[0].get_ylim()
+    assert low > 45
+    assert high > 49.5
+
+
 def test_gains_are_those_of_the_images(found):
     left, right = plots.gains(found, plots.colours([NASTY, "vdsr"])).axes
     drawn = {line.get_label(): np.sort(line.get_ydata()).tolist() for line in left.lines if len(line.get_xdata()) == 2}
