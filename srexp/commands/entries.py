@@ -136,7 +136,7 @@ def _read(store: Store, run: Past) -> Entry:
     from omegaconf import OmegaConf
 
     result, text = read_json(store, run.run_id, "result.json"), past.read_text(store, run.run_id, _SCORES)
-    if result is None or not text or run.status != "FINISHED":
+    if result is None or not {"protocol", "data_fingerprint"} <= result.keys() or not text or run.status != "FINISHED":
         raise RequestError(
             f"run {run.run_id} can't be compared",
             got=f"{run.name!r}, {run.status}, {'with' if text else 'without'} scored test images",
@@ -243,14 +243,13 @@ def require_comparable(entries: Sequence[Entry]) -> None:
 
 def _facts(entry: Entry) -> dict[str, str]:
     """What must be equal, as texts."""
-    identity = [name for name in (*_IMAGE, "sha256") if name in entry.images[0]]
-    images = [tuple(image[name] for name in identity[: len(_IMAGE)]) for image in entry.images]
+    images = [tuple(image.get(name, "") for name in _IMAGE) for image in entry.images]
     facts = {
         "data fingerprint": str(entry.result["data_fingerprint"]),
         "test images": _told(images),
         **{f"protocol.{key}": value for key, value in flatten(entry.result["protocol"]).items()},
     }
-    if "sha256" in identity:
+    if all(image.get("sha256") for image in entry.images):
         facts["pixels of the test images"] = " ".join(image["sha256"][:8] for image in entry.images)
     return facts
 
