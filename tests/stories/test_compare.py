@@ -111,16 +111,13 @@ def another_split_is_refused(first, overrides, capfd):
     assert "no finished training to compare" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
+def test_what_is_not_there_is_refused(project, capfd):
+    for words, said in (
         ([], "no such experiment"),
         (["runs=[nothing]"], "no such run"),
         (["models=[models:/nothing@champion]"], "no such model"),
         (["models=[srcnn.keras]"], "no run is known"),
         (["select=worst"], "select"),
-    ],
-)
-def test_what_is_not_there_is_refused(project, words, said, capfd):
-    assert run(["compare", *words]) == 2
-    assert said in capfd.readouterr().err
+    ):
+        assert run(["compare", *words]) == 2
+        assert said in capfd.readouterr().err
