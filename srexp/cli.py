@@ -33,6 +33,7 @@ VERBS = {
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
+    "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
