@@ -34,10 +34,13 @@ VERBS = {
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
     "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
+    "promote": "score a version beside today's champion, and make it the champion if it holds; rollback=true goes back",
+    "models": "list registered models: versions, aliases, scores, what the audit found, age",
+    "runs": "list runs; reap=true closes those whose process is gone",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
-LIGHT = {"check", "data", "ui"}
+LIGHT = {"check", "data", "models", "runs", "ui"}
 INTERRUPTED = 130
 _BARE_OPTIONS = ("-m", "--multirun", "-r", "--run")
 

@@ -143,10 +143,41 @@ class CompareConfig(Config):
     time_again: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class PromoteConfig(Config):
+    """What `promote` adds."""
+
+    name: Annotated[str, Field(min_length=1)]
+    version: Positive | Annotated[str, Field(min_length=1)]
+    rollback: bool
+    force: bool
+    reason: str | None
+    promote: Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsConfig(Config):
+    """What `models` adds."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig(Config):
+    """What `runs` adds."""
+
+    limit: Positive
+    reap: bool
+    reap_hosts: list[str]
+
+
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Config]] = {
     "compare": CompareConfig,
     "evaluate": EvaluateConfig,
+    "models": ModelsConfig,
+    "promote": PromoteConfig,
+    "runs": RunsConfig,
     "search": SearchConfig,
     "ui": UiConfig,
 }

@@ -204,7 +204,11 @@ def _surely_above(gain: Comparison, least: float) -> bool:
 def _honest(case: Case) -> Criterion:
     found = {True: "its input is its target", False: "not degenerate", None: "unknown"}[case.degenerate]
     return Criterion(
-        "not degenerate", found, "an input that is worse than its target", case.degenerate is False, bool(case.degenerate)
+        "not degenerate",
+        found,
+        "an input that is worse than its target",
+        case.degenerate is False,
+        bool(case.degenerate),
     )
 
 

@@ -1,4 +1,4 @@
-"""Which version of a registered model serves its task: the alias `champion`, moved in one call and never without evidence.
+"""Which version of a registered model serves its task: the alias `champion`, moved in one call, after its evidence.
 
 A promotion happens when `champion` moves, which is one call of the store; everything else is written before it. What a
 process leaves that is killed on the way:
@@ -65,6 +65,25 @@ def places(store: Store, name: str) -> Places:
         return _places(_registered(connect(store), name))
 
 
+def settle(store: Store, lock: Path, name: str) -> Places:
+    """Mend what a killed process left of a move, and say where the aliases point.
+
+    Args:
+        store: Where.
+        lock: File that promotions on this machine take in turn.
+        name: Registered model.
+
+    Returns:
+        Champion and previous champion.
+
+    Raises:
+        RequestError: There is no such model.
+        SrexpError: The store can't be reached, or another process holds the lock.
+    """
+    with _in_turn(lock), translated(store, f"the aliases of {name} can't be read"):
+        return _settled(connect(store), name)
+
+
 def version_tags(store: Store, name: str, version: int) -> dict[str, str]:
     """Give the tags of a version: what its training said of it, and the evidence of its promotion."""
     with translated(store, f"version {version} of {name} can't be read"):
@@ -119,19 +138,36 @@ def rollback(store: Store, lock: Path, name: str, record: Mapping[str, Any]) -> 
     with _in_turn(lock), translated(store, f"{name} could not be rolled back"):
         client = connect(store)
         now = _settled(client, name)
-        if now.champion is None or now.previous in (None, now.champion):
-            raise RequestError(
-                f"{name} has no previous champion to go back to",
-                got=f"champion: {now.champion or 'none'}, previous: {now.previous or 'none'}",
-                expected="a version that was champion before this one",
-                fix=f"promote one: python -m srexp promote name={name} version=N",
-            )
-        to = Places(champion=now.previous, previous=now.champion)
-        if text := client.get_model_version(name, str(to.champion)).tags.get(EVIDENCE):
-            _testify(client, name, int(to.champion or 0), json.loads(text))
+        back = require_previous(name, now)
+        to = Places(champion=back, previous=now.champion)
+        if text := client.get_model_version(name, str(back)).tags.get(EVIDENCE):
+            _testify(client, name, back, json.loads(text))
         client.set_model_version_tag(name, str(now.champion), f"{EVIDENCE}.rolled_back", tag(dict(record)))
         _move(client, name, now, to)
         return to
+
+
+def require_previous(name: str, now: Places) -> int:
+    """Give the version that a rollback returns to.
+
+    Args:
+        name: Registered model.
+        now: Where its aliases point.
+
+    Returns:
+        The previous champion.
+
+    Raises:
+        RequestError: There is none.
+    """
+    if now.champion is None or now.previous is None or now.previous == now.champion:
+        raise RequestError(
+            f"{name} has no previous champion to go back to",
+            got=f"champion: {now.champion or 'none'}, previous: {now.previous or 'none'}",
+            expected="a version that was champion before this one",
+            fix=f"promote one: python -m srexp promote name={name} version=N",
+        )
+    return now.previous
 
 
 @contextmanager
@@ -139,16 +175,13 @@ def _in_turn(lock: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock.parent.mkdir(parents=True, exist_ok=True)
-    turn = FileLock(lock, timeout=_LOCK_SECONDS)
     try:
-        turn.acquire()
+        with FileLock(lock, timeout=_LOCK_SECONDS):
+            yield
     except Timeout as error:
         raise SrexpError(
             "another process has been moving aliases for a minute", fix=f"see which process holds {lock}"
         ) from error
-    with turn:
-        turn.release()  # `with` took it once more
-        yield
 
 
 def _registered(client: MlflowClient, name: str) -> Any:
