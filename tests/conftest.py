@@ -83,3 +83,13 @@ def _logging_as_before() -> Iterator[None]:
     for handler in set(root.handlers) - set(handlers):
         handler.close()
     root.handlers, root.level = handlers, level
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store, to be copied: creating its tables takes seconds."""
+    from srexp.tracking.store import connect, resolve
+
+    folder = tmp_path_factory.mktemp("made")
+    connect(resolve(None, folder, environ={}))
+    return folder / "mlflow.db"

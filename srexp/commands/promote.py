@@ -82,7 +82,7 @@ def _require_sense(config: PromoteConfig) -> None:
         raise RequestError(
             "force=true needs a reason, which is kept with the evidence",
             expected="why the gate doesn't matter this time",
-            fix="reason='one test image, first model of this task'",
+            fix="reason='the first model of this task'",
         )
     if config.rollback and (config.force or config.version != "candidate"):
         raise RequestError(
@@ -166,7 +166,7 @@ def _refusal(config: PromoteConfig, ours: Contestant, criteria: Sequence[Criteri
         expected="a model for which all of this holds" if not absolute else "what not even force=true does without",
         fix="train a better one"
         if absolute
-        else "train a better one, or force=true reason='why this doesn\\'t matter'",
+        else "train a better one, or force=true reason='why it may serve all the same'",
     )
 
 

@@ -215,15 +215,16 @@ def runs(result: Mapping[str, Any]) -> None:
     """
     console = _console()
     table = Table()
-    columns = ("run", "task", "name", "state", "model", "val PSNR", "test PSNR", "gain dB", "started", "took", "")
+    columns = ("run", "task", "name", "state", "model", "val PSNR", "test PSNR", "gain dB", "started", "took")
     for heading in columns:
         right = heading in ("val PSNR", "test PSNR", "gain dB", "took")
         table.add_column(heading, justify="right" if right else "left", no_wrap=heading in ("run", "state"))
     for row in result["runs"]:
         figures = [_number(row[key], 3, sign=key == "gain_db") for key in ("val_psnr", "test_psnr", "gain_db")]
-        names = [escape(row[key] or "-") for key in ("run_id", "experiment_name", "name", "state", "model")]
+        names = [escape(row[key] or "-") for key in ("run_id", "experiment_name", "name")]
+        state = f"{row['state']}\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else row["state"]
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"] / 1000))
-        table.add_row(*names, *figures, started, _ago(row["seconds"]), f"[yellow]{escape(row['note'])}[/yellow]")
+        table.add_row(*names, state, row["model"] or "-", *figures, started, _ago(row["seconds"]))
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for run_id in result["reaped"]:
         console.print(f"ended       {run_id}")

@@ -1,4 +1,4 @@
-"""Ends promotions and rollbacks with SIGKILL before each of their store calls, and starts two at once; prints how they ended.
+"""Ends promotions and rollbacks with SIGKILL before each store call, and starts some at once; prints how all ended.
 
 Processes are forked from one that has imported MLflow once, and each gets a copy of the store: what it leaves is looked
 at from outside.
@@ -66,9 +66,10 @@ def copy(made: Path, folder: Path):
 def kill(made: Path, folder: Path, work) -> list[int]:
     codes: list[int] = []
     while not codes or codes[-1] < 0:
-        store, lock = copy(made, folder / str(len(codes) + 1))
+        number = len(codes) + 1
+        store, lock = copy(made, folder / str(number))
 
-        def doomed(store=store, lock=lock, calls=len(codes) + 1):
+        def doomed(store=store, lock=lock, calls=number):
             promotion.connect = lambda store: Mortal(connect(store), calls)
             return work(store, lock)
 

@@ -89,75 +89,66 @@ def test_who_holds_the_lock_is_named(store, lock, monkeypatch):
     assert str(lock) in str(raised.value)
 
 
-@pytest.fixture(scope="module")
-def killed(made_store, tmp_path_factory):
+@pytest.fixture
+def killed(made_store, tmp_path):
     """Stores that killed promotions left: a folder for each call before which one was killed, and how all ended."""
-    folder = tmp_path_factory.mktemp("killed")
     made = {}
     for kind in ("made", "fresh"):
-        (folder / kind).mkdir()
-        made[kind] = Path(shutil.copy(made_store, folder / kind / "mlflow.db"))
-    store, lock = resolve(None, folder / "made", environ={}), folder / "lock"
+        (tmp_path / kind).mkdir()
+        made[kind] = Path(shutil.copy(made_store, tmp_path / kind / "mlflow.db"))
+    store, lock = resolve(None, tmp_path / "made", environ={}), tmp_path / "lock"
     register(store)
     promotion.promote(store, lock, NAME, 1, evidence(1), over=None)
     promotion.promote(store, lock, NAME, 2, evidence(2, 1), over=1)
-    register(resolve(None, folder / "fresh", environ={}))
+    register(resolve(None, tmp_path / "fresh", environ={}))
     done = subprocess.run(
-        [sys.executable, KILLING, made["made"], made["fresh"], folder],
+        [sys.executable, KILLING, made["made"], made["fresh"], tmp_path],
         env={**os.environ, "PYTHONPATH": str(KILLING.parents[2])},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
+    return json.loads(done.stdout)
 
 
-def stores(folder, codes):
-    """Each store with its lock; all processes but the last were killed, which is done."""
-    assert set(codes[:-1]) == {-9}
-    assert codes[-1] == 0
-    return [(resolve(None, folder / str(n + 1), environ={}), folder / str(n + 1) / "lock") for n in range(len(codes))]
-
-
+@pytest.mark.slow
 @pytest.mark.system
-@pytest.mark.parametrize(
-    ("kind", "before", "after"),
-    [
+def test_whoever_is_killed_there_is_one_champion_with_its_evidence(killed, tmp_path):
+    for kind, before, after in (
         ("promote", Places(2, 1), Places(3, 2)),
         ("first", Places(None, None), Places(3, None)),
         ("rollback", Places(2, 1), Places(1, 2)),
-    ],
-)
-def test_killed_before_any_call_there_is_one_champion_with_its_evidence(killed, kind, before, after):
-    folder, ended = killed
-    assert len(ended[kind]) > 6
-    seen = []
-    for store, lock in stores(folder / kind, ended[kind]):
-        left = promotion.places(store, NAME)
-        assert left.champion in (before.champion, after.champion)
-        if left.champion:
-            tags = promotion.version_tags(store, NAME, left.champion)
-            told = json.loads(tags["promotion"])
-            assert tags["promotion.run_id"] == told["run_id"]
-        mended = promotion.settle(store, lock, NAME)
-        assert mended == (before if left.champion == before.champion else after)
-        assert promotion.settle(store, lock, NAME) == mended
-        assert promotion.MOVING not in connect(store).get_registered_model(NAME).tags
-        seen.append((left, mended))
-    assert {mended for _, mended in seen} == {before, after}
-    if kind != "first":
-        assert any(left != mended for left, mended in seen)  # one was killed between the two aliases
-    assert seen[-1] == (after, after)
+    ):
+        assert len(killed[kind]) > 6
+        assert set(killed[kind][:-1]) == {-9}  # killed before their first, second, ... call
+        assert killed[kind][-1] == 0  # there were fewer calls
+        seen = [left_and_mended(tmp_path / kind / str(n + 1), before, after) for n in range(len(killed[kind]))]
+        assert {mended for _, mended in seen} == {before, after}
+        assert seen[-1] == (after, after)
+        if kind != "first":
+            assert any(left != mended for left, mended in seen)  # one was killed between the two aliases
+    one_of_those_at_once_was_promoted(killed["race"], resolve(None, tmp_path / "race" / "1", environ={}))
 
 
-@pytest.mark.system
-def test_of_promotions_at_once_one_moves_the_alias(killed):
-    folder, ended = killed
-    assert sorted(ended["race"]) == [0, 1, 1, 1]
-    store = resolve(None, folder / "race" / "1", environ={})
+def left_and_mended(folder, before, after):
+    store, lock = resolve(None, folder, environ={}), folder / "promote.lock"
+    left = promotion.places(store, NAME)
+    assert left.champion in (before.champion, after.champion)
+    if left.champion:
+        tags = promotion.version_tags(store, NAME, left.champion)
+        assert tags["promotion.run_id"] == json.loads(tags["promotion"])["run_id"]
+    mended = promotion.settle(store, lock, NAME)
+    assert mended == (before if left.champion == before.champion else after)
+    assert promotion.settle(store, lock, NAME) == mended
+    assert promotion.MOVING not in connect(store).get_registered_model(NAME).tags
+    return left, mended
+
+
+def one_of_those_at_once_was_promoted(codes, store):
+    assert sorted(codes) == [0, 1, 1, 1]
     places = promotion.places(store, NAME)
-    assert places == Places((3, 4, 3, 4)[ended["race"].index(0)], 2)
+    assert places == Places((3, 4, 3, 4)[codes.index(0)], 2)
     other = {3: 4, 4: 3}[places.champion]
     assert "promotion" in promotion.version_tags(store, NAME, places.champion)
     assert "promotion" not in promotion.version_tags(store, NAME, other)
