@@ -181,6 +181,8 @@ def _job(composed: DictConfig) -> None:
         else:
             _execute_alone(config, log, OmegaConf.to_container(hydra.job_logging, resolve=True))
 
+    for folder in (output, sweep or output):
+        job.hide(folder)
     if sweep is not None:
         job.begin(output, str(composed.verb), hydra.overrides.task)
     if failure := _attempt(work, log, whole=sweep is None):
