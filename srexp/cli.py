@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -33,6 +33,7 @@ VERBS = {
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
+    "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
@@ -144,7 +145,7 @@ class _Application:
         program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
         status = "KILLED"
         try:
-            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments):
+            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments), self._driving():
                 app()
             for failure in _single_failure:
                 raise failure
@@ -157,6 +158,13 @@ class _Application:
         for each in failed:
             _say(f"job {each}: {each.failure['message']}")
         return max((int(each.failure["exit_code"]) for each in failed), default=0)
+
+    def _driving(self) -> AbstractContextManager[None]:
+        if not {"-m", "--multirun"} & set(self.arguments):
+            return nullcontext()
+        from srexp.commands import process
+
+        return process.driving()
 
 
 #: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.

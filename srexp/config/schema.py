@@ -131,8 +131,25 @@ class SearchConfig(Config):
     search: Section
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(Config):
+    """What `compare` adds."""
+
+    runs: list[str]
+    models: list[str]
+    select: Literal["best", "all"]
+    pictures: Annotated[int, Field(ge=0)]
+    max_grey_levels: Annotated[float, Field(gt=0, le=255)] | None
+    time_again: bool
+
+
 #: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {"evaluate": EvaluateConfig, "ui": UiConfig, "search": SearchConfig}
+VERB_CONFIGS: dict[str, type[Config]] = {
+    "compare": CompareConfig,
+    "evaluate": EvaluateConfig,
+    "search": SearchConfig,
+    "ui": UiConfig,
+}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {

@@ -78,11 +78,11 @@ def panel(
         "target",
     ]
     names = ["input (nearest neighbour)", baseline_name, model_name, "target"]
-    everywhere, there = _window(high), _window(high[square])
+    everywhere, there = window(high), window(high[square])
     for column, picture in enumerate([low, baseline, restored, high]):
-        page.whole(0, column, _shown(picture, everywhere), captions[column])
+        page.whole(0, column, shown(picture, everywhere), captions[column])
         cut = picture[low_square if column == 0 else square]
-        page.detail(1, column, _shown(cut, there), f"{names[column]}, detail")
+        page.detail(1, column, shown(cut, there), f"{names[column]}, detail")
     for column, (name, error) in enumerate(errors.items()):
         page.whole(2, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
         inside = error[square]
@@ -91,7 +91,7 @@ def panel(
     return page.figure
 
 
-def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
+def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETAIL) -> Square:
     """Centre a square on the spot with the largest mean error, on the low-resolution grid.
 
     A spot is 8 x 8 pixels: large enough for noise to average out, small enough for a line or an edge to win. The outer
@@ -101,6 +101,7 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
     Args:
         error: (h, w), absolute error.
         scale: Corner and side are multiples of it.
+        side: Largest side of the square, in pixels.
 
     Returns:
         Rows and columns of the square.
@@ -116,7 +117,7 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
     sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
     sums[1:, 1:] = error.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
     spots = sums[spot:, spot:] - sums[:-spot, spot:] - sums[spot:, :-spot] + sums[:-spot, :-spot]
-    side = max(scale, min(DETAIL, *error.shape) // scale * scale)
+    side = max(scale, min(side, *error.shape) // scale * scale)
     margins = [min(length // 20, (length - side) // 2) for length in error.shape]
     inside = spots[tuple(slice(first, length - first) for first, length in zip(margins, spots.shape, strict=True))]
     worst = np.unravel_index(inside.argmax(), inside.shape)
@@ -158,7 +159,7 @@ class _Page:
         height = min(self.rows[row], max(1, round(CELL / ratio)))
         width = min(CELL, max(1, round(height * ratio)))
         axes = self._axes(row, column, (height, width), caption)
-        self._draw(axes, _reduced(picture, height, width), extent=(0, self.wide, self.high, 0))
+        self._draw(axes, reduced(picture, height, width), extent=(0, self.wide, self.high, 0))
         rows, columns = self.square
         side = rows.stop - rows.start
         axes.add_patch(Rectangle((columns.start, rows.start), side, side, fill=False, edgecolor=FRAME, linewidth=1.4))
@@ -220,7 +221,7 @@ def _style(size: float, *, bold: bool = False) -> dict[str, Any]:
     return {"fontsize": size, "color": INK, "fontweight": "bold" if bold else "normal"}
 
 
-def _reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+def reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
     """The mean over the area that each pixel of the page covers; a picture smaller than that as it is."""
     if picture.shape[0] <= height or picture.shape[1] <= width:
         return picture
@@ -240,15 +241,17 @@ def _reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.N
     return stacked
 
 
-def _window(high: Pixels) -> tuple[float, float]:
+def window(high: Pixels) -> tuple[float, float]:
+    """Choose what is drawn black and what white: the target's 0.5 and 99.5 percentile."""
     low, top = np.quantile(high, [0.005, 0.995]).tolist()
     return (low, top) if top > low else (0.0, 1.0)
 
 
-def _shown(pixels: Pixels, window: tuple[float, float]) -> Pixels:
-    low, top = window
-    shown: Pixels = np.clip((pixels - low) / (top - low), 0, 1).astype(np.float32)
-    return shown
+def shown(pixels: Pixels, limits: tuple[float, float]) -> Pixels:
+    """Stretch an image to a display window, [0, 1]."""
+    low, top = limits
+    stretched: Pixels = np.clip((pixels - low) / (top - low), 0, 1).astype(np.float32)
+    return stretched
 
 
 def _scores(values: Mapping[str, float | None], reference: Mapping[str, float | None] | None = None) -> str:
