@@ -36,9 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["workers", "pruning"])
     parser.add_argument("--trials", type=int)
-    parser.add_argument(
-        "--root", type=Path, help="radiographs whose names begin with eight digits of a patient"
-    )
+    parser.add_argument("--root", type=Path, help="radiographs whose names begin with eight digits of a patient")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         if options.what == "workers":

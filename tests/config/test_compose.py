@@ -37,7 +37,8 @@ def test_overrides_arrive():
 
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_composes(group, name):
-    config = srexp.compose([f"{group}={name}", *NEEDS.get((group, name), [])])
+    verb = "search" if group == "search" else "train"
+    config = srexp.compose([f"{group}={name}", *NEEDS.get((group, name), [])], verb=verb)
     assert config.choices[group] == name
 
 
