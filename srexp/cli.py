@@ -29,6 +29,8 @@ VERBS = {
     "train": "compose, train, evaluate, track, register the best-validation model (also without a verb)",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
+    "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
+    "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 FAILURE = "failure.json"
