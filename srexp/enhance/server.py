@@ -65,6 +65,7 @@ def application(
         An ASGI application.
     """
     from starlette.applications import Starlette
+    from starlette.requests import ClientDisconnect
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
 
@@ -84,6 +85,8 @@ def application(
                 body = await _body(request, max_bytes)
             async with free:
                 restored = await asyncio.to_thread(restore, body)
+        except ClientDisconnect:
+            return Response(status_code=UNUSABLE)  # nobody reads it
         except TimeoutError:
             return refused(TIMEOUT, f"the image did not arrive within {body_seconds:g} seconds")
         except RequestError as error:

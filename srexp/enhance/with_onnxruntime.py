@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,6 +95,20 @@ def _session(serialized: bytes) -> Restore:
     return restore
 
 
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Leave out that a graph should be simplified before it is quantised: this one is made without detours."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return record.module != "quantize"
+
+    logging.getLogger().addFilter(wanted)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(wanted)
+
+
 def _quantized(whole: onnx.ModelProto, calibration: Sequence[Batch]) -> onnx.ModelProto:
     """Let the inner convolutions compute with 8 bits; a first or last one would round the image itself."""
     import onnx
@@ -117,13 +134,14 @@ def _quantized(whole: onnx.ModelProto, calibration: Sequence[Batch]) -> onnx.Mod
     with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
         source, target = Path(scratch, "float32.onnx"), Path(scratch, "int8.onnx")
         onnx.save(whole, source)
-        quantize_static(
-            source,
-            target,
-            Images(),
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_quantize=convolutions[1:-1],
-        )
+        with _without_advice():
+            quantize_static(
+                source,
+                target,
+                Images(),
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=convolutions[1:-1],
+            )
         return onnx.load(target)

@@ -90,15 +90,15 @@ def test_openvino_does_not_replace_bfloat16_in_silence(network):
             runtime("openvino").start(network, "bfloat16")
 
 
-def test_a_savedmodel_needs_neither_keras_nor_srexp(network, tmp_path):
-    runtime("keras").write(network, tmp_path / "savedmodel")
+def test_a_savedmodel_needs_neither_keras_nor_srexp(tmp_path):
+    runtime("keras").write(vdsr.build(2, 1, depth=2, width=2), tmp_path / "savedmodel")
     code = f"""
 import sys
 sys.modules["srexp"] = sys.modules["keras"] = None
 import tensorflow as tf
 model = tf.saved_model.load({str(tmp_path / "savedmodel")!r})
-print(model.signatures["serve"](low=tf.zeros((2, 5, 7, {network.input_shape[-1]})))["restored"].shape)
+print(model.signatures["serve"](low=tf.zeros((2, 5, 7, 1)))["restored"].shape)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert str(network.output_shape[-1]) in done.stdout
+    assert done.stdout.strip() == "(2, 10, 14, 1)"
