@@ -16,7 +16,7 @@ from srexp.commands.export import scale_of
 from srexp.commands.probes import pairs
 from srexp.config.build import build
 from srexp.config.schema import ServeConfig
-from srexp.data.image import Stored, UnreadableImageError, quantised, stored
+from srexp.data.image import Stored, TooManyPixelsError, UnreadableImageError, quantised, stored
 from srexp.data.read import Kind, frames_in, kind_of, read_image, shape_of
 from srexp.enhance.server import Answer, TooLargeError, WrongKindError, application
 from srexp.errors import RequestError
@@ -123,7 +123,7 @@ def _restoration(model: keras.Model, scale: int, chosen: Chosen, config: ServeCo
                 raise RequestError(
                     "the model can't take this image",
                     got=f"{low.pixels.shape[-1]} channels",
-                    expected=f"{channels} {'channel' if channels == 1 else 'channels'}",
+                    expected=str(channels),
                 )
             restored = as_stored(predict(low.to_float()), low.bits)
             return Answer(WRITERS[kind].write(restored, path), WRITERS[kind].media_type)
@@ -143,7 +143,10 @@ def _kind(path: Path) -> Kind:
 
 def _check(path: Path, scale: int, most: int) -> None:
     """Look at the header: nothing is decoded that is too large, or more than one image."""
-    height, width = shape_of(path)
+    try:
+        height, width = shape_of(path)
+    except TooManyPixelsError as error:
+        raise TooLargeError(error.told()) from error
     if height * width * scale**2 > most:
         raise TooLargeError(
             "the image is too large", got=f"{height} x {width}", expected=f"a restoration of at most {most} pixels"

@@ -29,7 +29,7 @@ def free_port():
 def port(champion):
     number = free_port()
     command = [sys.executable, "-m", "srexp", "serve", f"model_uri={champion.uri}", f"port={number}", "max_mb=1"]
-    command += ["max_pixels=90000", "waiting=16"]
+    command += ["max_pixels=90000", "waiting=16", "runtime=openvino"]
     with subprocess.Popen(command, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
         shown = []
         for line in process.stdout:
