@@ -11,6 +11,8 @@ from typing import Any
 from srexp.commands.probes import real_images
 from srexp.config.build import build
 from srexp.config.schema import ExportConfig
+from srexp.tracking.models import Loaded, load
+from srexp.tracking.store import Store, connect, translated
 
 
 def run(config: ExportConfig) -> dict[str, Any]:
@@ -29,7 +31,6 @@ def run(config: ExportConfig) -> dict[str, Any]:
     from srexp.enhance.card import card
     from srexp.enhance.export import RUNTIME_OF, Parity, export, require_empty
     from srexp.enhance.runtimes import module_of
-    from srexp.tracking.models import load
     from srexp.training.numerics import load_quietly
 
     # What can be wrong is found before TensorFlow is loaded.
@@ -37,13 +38,15 @@ def run(config: ExportConfig) -> dict[str, Any]:
     require_empty(folder, overwrite=config.overwrite)
     file = module_of(RUNTIME_OF[config.format]).FILE
     load_quietly()
-    model, known = load(build(config.tracking, folder=config.paths.root).store, config.model_uri)
+    store = build(config.tracking, folder=config.paths.root).store
+    loaded = load(store, config.model_uri)
+    model, known = loaded.model, {"uri": address(loaded), **facts(loaded.facts, commit(store, loaded.facts))}
     images = real_images(model.input_shape[-1])
     scale = scale_of(model)
 
     def described(name: str, parity: Parity) -> str:
         return card(
-            facts(known),
+            known,
             form=config.format,
             file=name,
             parity=parity,
@@ -64,7 +67,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
     print(f"written  {folder / file}, with parity.json and MODEL_CARD.md")
     print(f"parity   {parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
     return {
-        "model_uri": known["uri"],
+        "model_uri": address(loaded),
         "format": config.format,
         "output": str(folder),
         "files": sorted(path.name for path in folder.iterdir()),
@@ -81,33 +84,46 @@ def scale_of(model: Any) -> int:
     return int(restored.shape[1]) // side
 
 
-def facts(known: Mapping[str, Any]) -> dict[str, str]:
+def address(loaded: Loaded) -> str:
+    """Give the address that always means this model, by name and version where it has them."""
+    return f"models:/{loaded.name}/{loaded.version}" if loaded.name else loaded.address
+
+
+def commit(store: Store, known: Mapping[str, str]) -> str:
+    """Find the git commit of the code that trained a model; the empty string where nobody noted it."""
+    if not known.get("run_id"):
+        return ""
+    with translated(store, "the run of the model can't be read"):
+        return str(connect(store).get_run(known["run_id"]).data.tags.get("mlflow.source.git.commit", ""))
+
+
+def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
     """Name what the store knows of a model as the model card asks for it.
 
     Args:
-        known: From `srexp.tracking.models.load`.
+        known: Parameters of the training, and tags of the version.
+        commit: Git commit of the code that trained it.
 
     Returns:
         Facts; those that the store doesn't know are missing.
     """
-    tags, params = known.get("tags", {}), known.get("params", {})
-    degradation = {
-        key: value for key, value in params.items() if key.startswith("degradation.") and "_target_" not in key
-    }
+    degradation = [
+        f"{key.removeprefix('degradation.')}={value}"
+        for key, value in known.items()
+        if key.startswith("degradation.") and not key.endswith("_target_")
+    ]
     found = {
-        "uri": known.get("uri"),
         "run_id": known.get("run_id"),
-        "task": tags.get("task") or known.get("name"),
-        "model": tags.get("model"),
-        "fingerprint": tags.get("data.fingerprint"),
-        "protocol": tags.get("protocol"),
-        "commit": tags.get("mlflow.source.git.commit"),
-        "degradation": ", ".join(f"{key.removeprefix('degradation.')}={value}" for key, value in degradation.items()),
-        "attribution": _attribution(params),
-        "warnings": tags.get("warnings"),
-        **{name: _figure(tags[name]) for name in tags if name.startswith(("test_", "bicubic_", "gain_"))},
+        "task": known.get("task"),
+        "model": known.get("model"),
+        "fingerprint": known.get("data.fingerprint"),
+        "protocol": known.get("protocol"),
+        "commit": commit,
+        "degradation": ", ".join(degradation),
+        "attribution": _attribution(known),
+        **{key: _figure(known[key]) for key in known if key.startswith(("test_", "bicubic_", "gain_"))},
     }
-    return {key: str(value) for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if value}
 
 
 def _figure(text: str) -> str:
@@ -117,9 +133,9 @@ def _figure(text: str) -> str:
         return text
 
 
-def _attribution(params: Mapping[str, str]) -> str:
+def _attribution(known: Mapping[str, str]) -> str:
     """Say whose images a model learnt from; the folder of the user's own images is nobody else's business."""
-    module, _, name = params.get("dataset._target_", "").rpartition(".")
+    module, _, name = known.get("dataset._target_", "").rpartition(".")
     own = "images of the user's own, whose terms srexp does not know"
     if not module.startswith("srexp.data."):
         return own if module else ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from srexp.commands.export import scale_of
+from srexp.commands.export import address, scale_of
 from srexp.commands.probes import pairs
 from srexp.config.build import build
 from srexp.config.schema import ServeConfig
@@ -20,6 +20,7 @@ from srexp.data.image import Stored, TooManyPixelsError, UnreadableImageError, q
 from srexp.data.read import Kind, frames_in, kind_of, read_image, shape_of
 from srexp.enhance.server import Answer, TooLargeError, WrongKindError, application
 from srexp.errors import RequestError
+from srexp.tracking.models import load
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -91,10 +92,8 @@ def _load(config: ServeConfig) -> tuple[keras.Model, str]:
     from srexp.training.numerics import load_quietly
 
     load_quietly()
-    from srexp.tracking.models import load
-
-    model, known = load(build(config.tracking, folder=config.paths.root).store, config.model_uri)
-    return model, str(known["uri"])
+    loaded = load(build(config.tracking, folder=config.paths.root).store, config.model_uri)
+    return loaded.model, address(loaded)
 
 
 def _choose(model: keras.Model, config: ServeConfig) -> Chosen:

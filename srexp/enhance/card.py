@@ -30,8 +30,7 @@ def card(
 
     Args:
         facts: What is known of the model: `uri`, `task`, `model`, `degradation`, `fingerprint`, `attribution`,
-            `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `warnings`, `commit`,
-            `run_id`; what is missing is said to be.
+            `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`, `run_id`; what is missing is said to be.
         form: Format of the file.
         file: Name of the file.
         parity: Differences to the model.
@@ -46,7 +45,6 @@ def card(
     def known(key: str) -> str:
         return facts.get(key) or _UNKNOWN
 
-    warnings = f"- What the training said of itself: {facts['warnings']}\n" if facts.get("warnings") else ""
     return f"""# {known("task")}: {known("model")}, x{scale}
 
 `{file}`, exported by srexp {version} from `{known("uri")}`. **For research only: not a medical device.**
@@ -91,7 +89,7 @@ On {len(parity.images)} real images the file differs from the model in Keras by 
 - A restored image contains detail that was never measured. It can hide a finding that is there and show one that
   is not.
 - It has not been tested or approved for diagnosis, treatment or any other clinical use.
-{warnings}
+
 ## Licence of the data
 
 {known("attribution")}. Whoever passes the model on is bound by the terms of that data.

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError
-from srexp.tracking.store import Store, connect, selected, translated
+from srexp.tracking.store import Store, connect, selected
 
 if TYPE_CHECKING:
     import keras
-    from mlflow import MlflowClient
 
 
-def load(store: Store, uri: str) -> tuple[keras.Model, Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network with what the store knows of it.
+
+    Args:
+        model: Uncompiled Keras model.
+        uri: Address that was asked for.
+        address: Address that always means this model: `models:/m-...`.
+        name: Registered model; None when it was not reached through the registry.
+        version: Version of the registered model.
+        facts: Parameters of the training, and tags of the version.
+    """
+
+    model: keras.Model
+    uri: str
+    address: str
+    name: str | None = None
+    version: int | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(store: Store, uri: str) -> Loaded:
     """Load a registered or logged model.
 
     Args:
@@ -21,8 +42,7 @@ def load(store: Store, uri: str) -> tuple[keras.Model, Mapping[str, Any]]:
         uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `models:/m-...`.
 
     Returns:
-        The uncompiled model; and `uri`, `run_id`, `name`, `version`, the `tags` of version and run, and the run's
-        `params`.
+        The model and what is known of it.
 
     Raises:
         RequestError: There is no such model.
@@ -31,39 +51,18 @@ def load(store: Store, uri: str) -> tuple[keras.Model, Mapping[str, Any]]:
     from mlflow.exceptions import MlflowException
 
     client = connect(store)
+    place = uri.removeprefix("models:/")
     try:
+        version = None
+        if not place.startswith("m-"):
+            by_alias = "@" in place
+            name, _, which = place.rpartition("@" if by_alias else "/")
+            version = (client.get_model_version_by_alias if by_alias else client.get_model_version)(name, which)
+            place = version.model_id or str(version.source).rpartition("/")[2]
+        facts = {**client.get_logged_model(place).params, **(version.tags if version else {})}
         with selected(store.uri):
-            known = _known(client, uri)
-            model = mlflow.keras.load_model(uri, load_model_kwargs={"compile": False})
+            model = mlflow.keras.load_model(f"models:/{place}", load_model_kwargs={"compile": False})
     except MlflowException as error:
-        raise RequestError(
-            f"model_uri names no model: {str(error).splitlines()[0]}",
-            got=uri,
-            expected="models:/NAME@ALIAS, models:/NAME/VERSION or models:/m-...",
-        ) from error
-    with translated(store, "the model's run can't be read"):
-        run = client.get_run(known["run_id"]) if known["run_id"] else None
-    if run:
-        known = {**known, "params": run.data.params, "tags": {**run.data.tags, **known["tags"]}}
-    return model, known
-
-
-def _known(client: MlflowClient, uri: str) -> dict[str, Any]:
-    name = uri.removeprefix("models:/")
-    if name.startswith("m-"):
-        logged = client.get_logged_model(name)
-        return {"uri": uri, "run_id": logged.source_run_id, "name": None, "version": None, "tags": {}, "params": {}}
-    if "@" in name:
-        found = client.get_model_version_by_alias(*name.rsplit("@", 1))
-    else:
-        found = client.get_model_version(*name.rsplit("/", 1))
-    fixed = f"models:/{found.name}/{found.version}"
-    tags = dict(found.tags)
-    return {
-        "uri": fixed,
-        "run_id": found.run_id,
-        "name": found.name,
-        "version": found.version,
-        "tags": tags,
-        "params": {},
-    }
+        raise RequestError("there is no such model", got=uri, expected="models:/NAME@ALIAS or models:/m-ID") from error
+    name, number = (version.name, int(version.version)) if version else (None, None)
+    return Loaded(model, uri, f"models:/{place}", name, number, facts)

@@ -61,10 +61,8 @@ def measure(name: str, size: int, rounds: int) -> None:
         print(f"{name} {size} x {size}  {label:24} {min(times):7.3f} s   auto takes {ratio:5.2f} of it", flush=True)
     fastest = [min(seconds[label][turn] for label in others if "by hand" in label) for turn in range(rounds)]
     ratio = statistics.median(mine / its for mine, its in zip(seconds[auto], fastest, strict=True))
-    best = min(min(seconds[label]) for label in others if "by hand" in label)
-    print(
-        f"{name} {size} x {size}  auto / fastest by hand: {ratio:.2f} (median), {min(seconds[auto]) / best:.2f} (shortest)"
-    )
+    shortest = min(seconds[auto]) / min(fastest)
+    print(f"{name} {size} x {size}  auto / fastest by hand: {ratio:.2f} median, {shortest:.2f} shortest", flush=True)
 
 
 def by_hand(model, low, *, residual: bool):

@@ -55,8 +55,8 @@ def test_what_differs_ends_with_1_and_leaves_nothing(tmp_path, capfd):
     ("wrong", "said"),
     [
         (["format=onx"], "format='onx'"),
-        (["model_uri=models:/task-bicubic-x2@chanpion"], "model_uri names no model"),
-        (["model_uri=models:/nothing/3"], "model_uri names no model"),
+        (["model_uri=models:/task-bicubic-x2@chanpion"], "there is no such model"),
+        (["model_uri=models:/nothing/3"], "there is no such model"),
         (["output=/proc/version"], "is not empty"),
     ],
 )
@@ -84,8 +84,8 @@ def test_pairs_fit_the_scale(scale):
 
 
 def test_the_folder_of_the_users_images_stays_out_of_the_card():
-    params = {"dataset._target_": "srexp.data.folder.Folder", "dataset.root": "/home/ann/patients"}
-    known = facts({"params": params, "tags": {"gain_db": "1.23456789"}})
+    kept = {"dataset._target_": "srexp.data.folder.Folder", "dataset.root": "/data/ann", "gain_db": "1.23456789"}
+    known = facts(kept)
     assert "ann" not in str(known)
     assert "user's own" in known["attribution"]
     assert known["gain_db"] == "1.2346"
