@@ -30,7 +30,8 @@ def card(
 
     Args:
         facts: What is known of the model: `uri`, `task`, `model`, `degradation`, `fingerprint`, `attribution`,
-            `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`, `run_id`; what is missing is said to be.
+            `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`, `run_id`; what is
+            missing is said to be.
         form: Format of the file.
         file: Name of the file.
         parity: Differences to the model.

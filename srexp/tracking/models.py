@@ -64,5 +64,6 @@ def load(store: Store, uri: str) -> Loaded:
             model = mlflow.keras.load_model(f"models:/{place}", load_model_kwargs={"compile": False})
     except MlflowException as error:
         raise RequestError("there is no such model", got=uri, expected="models:/NAME@ALIAS or models:/m-ID") from error
-    name, number = (version.name, int(version.version)) if version else (None, None)
-    return Loaded(model, uri, f"models:/{place}", name, number, facts)
+    if version is None:
+        return Loaded(model, uri, f"models:/{place}", facts=facts)
+    return Loaded(model, uri, f"models:/{place}", version.name, int(version.version), facts)
