@@ -34,6 +34,8 @@ VERBS = {
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
     "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
+    "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
+    "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.

@@ -143,11 +143,40 @@ class CompareConfig(Config):
     time_again: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """What `export` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    format: Literal["savedmodel", "onnx", "openvino", "litert"]
+    output: Path | None
+    tolerance: Annotated[float, Field(gt=0)]
+    overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(Config):
+    """What `serve` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    max_mb: Positive
+    max_pixels: Positive
+    workers: Positive
+    waiting: Annotated[int, Field(ge=0)]
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Config]] = {
     "compare": CompareConfig,
     "evaluate": EvaluateConfig,
+    "export": ExportConfig,
     "search": SearchConfig,
+    "serve": ServeConfig,
     "ui": UiConfig,
 }
 

@@ -1,7 +1,7 @@
 """A trained model as a function from image to image."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from srexp.types import Batch, Pixels
 if TYPE_CHECKING:
     import keras
 
+Restore: TypeAlias = Callable[[Batch], Batch]
+"""A network: (n, h, w, c) to (n, h * scale, w * scale, c), float32, any sizes."""
 
-def batch_predictor(model: "keras.Model") -> Callable[[Batch], Batch]:
+
+def batch_predictor(model: "keras.Model") -> Restore:
     """Make a model a function of batches, without progress bars, callbacks or just-in-time compilation.
 
     One graph serves all shapes. Called without a graph, a model keeps the output of every layer until the last one is
@@ -39,7 +42,9 @@ def batch_predictor(model: "keras.Model") -> Callable[[Batch], Batch]:
     return predict_batch
 
 
-def predictor(model: "keras.Model", scale: int, memory_mb: float = 1024) -> Callable[[Pixels], Pixels]:
+def predictor(
+    model: "keras.Model", scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
+) -> Callable[[Pixels], Pixels]:
     """Make a model a function of images of any size, in bounded memory.
 
     An image whose activations would take more than `memory_mb` is restored in tiles; the result is the same. A model
@@ -50,6 +55,7 @@ def predictor(model: "keras.Model", scale: int, memory_mb: float = 1024) -> Call
         scale: Ratio of the high to the low resolution.
         memory_mb: MiB for the network's activations; the image itself and TensorFlow come on top. Below some 250 the
             allocator's reserve outweighs the activations, and less makes it no smaller.
+        restore: The same network in another runtime, which then computes in place of Keras.
 
     Returns:
         Function from (h, w, c) float32 in [0, 1] to (h * scale, w * scale, c) float32, as the network gives it: not
@@ -59,7 +65,7 @@ def predictor(model: "keras.Model", scale: int, memory_mb: float = 1024) -> Call
         RequestError: The model is known to have another scale. The function raises it for an image that
             hasn't the model's channels or three axes.
     """
-    restore, sees = batch_predictor(model), reach(model)
+    restore, sees = restore or batch_predictor(model), reach(model)
     if sees is not None and sees.scale != scale:
         raise RequestError(
             f"the model enlarges {sees.scale} times", got=f"scale={scale}", expected=f"scale={sees.scale}"
