@@ -42,7 +42,7 @@ def file(tmp_path, network):
 
 def test_every_address_leads_to_the_same_network(tracking, logged, network, file):
     run_id, uri = logged
-    known = [uri, f"models:/{NAME}/1", f"models:/{NAME}@candidate", f"runs:/{run_id}/model"]
+    known = [uri, f"models:/{NAME}/1", f"models:/{NAME}@candidate", f"runs:/{run_id}/model", f"runs:/{run_id}"]
     expected = np.asarray(network(IMAGE))
     for address in known:
         loaded = models.load(tracking.store, address)
@@ -70,8 +70,7 @@ def test_a_registered_model_has_its_name_and_version(tracking, logged):
         ("models:/other@champion", "not found", f"there are {NAME}"),
         ("models:/m-0123", "m-0123", "srexp ui"),
         ("runs:/0123/model", "no run 0123", "srexp ui"),
-        ("runs:/RUN/best", "no model 'best'", "runs:/RUN/model"),
-        ("runs:/RUN", "name is missing", "runs:/RUN/model"),
+        ("runs:/RUN/best", "no model best", "runs:/RUN/model"),
         ("bicubicc", "no address of a model", "did you mean bicubic?"),
         ("model.h5", "no address of a model", ""),
     ],
