@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +29,7 @@ VERBS = {
     "train": "compose, train, evaluate, track, register the best-validation model (also without a verb)",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
+    "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 FAILURE = "failure.json"
@@ -103,10 +104,19 @@ def execute(config: Config) -> dict[str, Any]:
     config.run_dir.mkdir(parents=True, exist_ok=True)
     (config.run_dir / FAILURE).unlink(missing_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
-    result: dict[str, Any] = command.run(config)
-    text = json.dumps(result, indent=2, allow_nan=False)
-    (config.run_dir / "result.json").write_text(text + "\n", encoding="utf-8")
+    try:
+        result: dict[str, Any] = command.run(config)
+    except SrexpError as error:
+        if error.result is not None:
+            _write_result(config.run_dir, error.result)
+        raise
+    _write_result(config.run_dir, result)
     return result
+
+
+def _write_result(folder: Path, result: Mapping[str, Any]) -> None:
+    text = json.dumps(result, indent=2, allow_nan=False)
+    (folder / "result.json").write_text(text + "\n", encoding="utf-8")
 
 
 class SweepFolder(Callback):

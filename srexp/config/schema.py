@@ -114,8 +114,23 @@ class UiConfig(Config):
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnhanceConfig(Config):
+    """What `enhance` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)]
+    output: Path
+    format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
+    overwrite: bool
+    intensity: Literal["bits", "window", "percentile"] | None
+    self_ensemble: bool
+    compare: bool
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
 #: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig}
+VERB_CONFIGS: dict[str, type[Config]] = {"enhance": EnhanceConfig, "ui": UiConfig}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {

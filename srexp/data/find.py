@@ -13,6 +13,7 @@ from srexp.errors import RequestError, did_you_mean
 
 ONE_IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib")
 _SEVERAL_IMAGES = (".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz")
+IMAGE_ENDINGS = ONE_IMAGE + _SEVERAL_IMAGES
 _DIRECTORY_RECORD = "DICOMDIR"
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 
@@ -142,7 +143,7 @@ def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]], key: str) -> It
 
 def _is_image(path: Path) -> bool:
     name = path.name.lower()
-    if name.endswith(ONE_IMAGE + _SEVERAL_IMAGES):
+    if name.endswith(IMAGE_ENDINGS):
         return True
     without_extension = path.suffix == "" or path.suffix[1:].isdecimal()
     return without_extension and path.name != _DIRECTORY_RECORD and is_dicom(path)
