@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
@@ -43,6 +44,7 @@ _COLOURS = (
         for part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
     ),
 )
+_WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
 
 
@@ -91,7 +93,7 @@ def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], m
     image.StudyInstanceUID, image.SeriesInstanceUID = _uid(digest), _uid(digest, made.identity)
     for keyword in (
         *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
-        *("AccessionNumber", "ReferringPhysicianName", "Manufacturer", "Laterality"),
+        *("AccessionNumber", "ReferringPhysicianName", "Manufacturer", "Laterality", "PatientOrientation"),
     ):
         setattr(image, keyword, "")
     image.Modality, image.ConversionType, image.SeriesNumber, image.InstanceNumber = "OT", "WSD", None, 1
@@ -177,6 +179,15 @@ def _say_derived(image: Dataset, made: Made, references: list[Dataset], *, lossy
         derivation.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
         derivation.SourceImageSequence = references
         shared[0].DerivationImageSequence = [derivation]
+        image.SourceImageEvidenceSequence = [_evidence(image, references)]
+
+
+def _evidence(image: Dataset, references: list[Dataset]) -> Dataset:
+    """Say in which study and series the originals lie, as objects with functional groups must (PS3.3 C.8.13.2)."""
+    series, study = Dataset(), Dataset()
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = image.SeriesInstanceUID, references
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = image.StudyInstanceUID, [series]
+    return study
 
 
 def _functional_groups(image: Dataset) -> Iterator[Dataset]:
@@ -190,6 +201,17 @@ def _as_file(image: Dataset) -> Dataset:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
     image.file_meta = meta
+    _turn_little_endian(image)
     if hasattr(image, "preamble"):
         image.preamble = b"\0" * 128
     return image
+
+
+def _turn_little_endian(image: Dataset) -> None:
+    """Swap the bytes of what an old big-endian file holds as words; pydicom swaps numbers, and leaves such to us."""
+    if image.original_encoding[1] is not False:
+        return
+    for element in image.iterall():
+        if (size := _WORD_BYTES.get(str(element.VR))) and isinstance(element.value, bytes):
+            element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
+    image.set_original_encoding(is_implicit_vr=False, is_little_endian=True)

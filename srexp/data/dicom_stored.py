@@ -66,8 +66,8 @@ def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensi
     Returns:
         The encoding.
     """
-    if channels > 1:
-        return unsigned(bits, "RGB")
+    if channels > 1:  # a palette's entries have 16 bits, of which its values tell 256 apart
+        return unsigned(_BYTE if header.photometric == "PALETTE COLOR" else bits, "RGB")
     if intensity != "bits":
         return unsigned(bits, "MONOCHROME2")
     if modality_table(header) is not None:  # it has many values for one, so what it gives is stored

@@ -44,8 +44,9 @@ def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) 
             raise UnreadableImageError(f"would have {length:,} bytes of pixels, more than DICOM holds uncompressed")
         scratch.write(b"\0" * (length % 2))
         scratch.seek(0)
-        dataset.add_new("PixelData", "OW", scratch)
-        dataset.save_as(target, enforce_file_format=True)
+        with refusing("has elements that can't be written again"):
+            dataset.add_new("PixelData", "OW", scratch)
+            dataset.save_as(target, enforce_file_format=True)
 
 
 def _derived(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
@@ -65,7 +66,8 @@ def _derived(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO
         for top, block in _blocks(image, encoding):
             values = as_stored(block, encoding)
             _put(with_padding(values, original, encoding, top=top, scale=made.scale), encoding, scratch)
-    return derived(source, encoding, shape, made, lossy=header.lossy)
+    with refusing("has a damaged description"):
+        return derived(source, encoding, shape, made, lossy=header.lossy)
 
 
 def _captured(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
