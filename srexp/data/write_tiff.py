@@ -13,7 +13,7 @@ from srexp.data.image import Numbers, refusing
 from srexp.data.write import Made, Origin, Restored, file_bits
 
 _WHITE_IS_ZERO, _BYTE, _WORD = 0, 8, 16
-_PROFILE = 34675
+_RESOLUTION, _PROFILE = 282, 34675
 
 
 def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) -> None:
@@ -57,7 +57,7 @@ def _as_before(origin: Origin, image: Restored, scale: int) -> dict[str, Any]:
             known["signed"] = True
         if int(page.photometric) == _WHITE_IS_ZERO and origin.intensity == "bits":
             known |= {"white_is_zero": True, "photometric": "miniswhite"}
-        if {"XResolution", "YResolution"} <= set(page.tags.keys() if hasattr(page.tags, "keys") else ()):
+        if _RESOLUTION in page.tags:
             known["resolution"] = tuple(axis * scale for axis in page.resolution)
             known["resolutionunit"] = page.resolutionunit
         if (profile := page.tags.get(_PROFILE)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -79,11 +80,13 @@ class Ledger:
             outputs: Relative name to SHA-256.
         """
         path = self.folder / NAME
-        first = not path.is_file() or path.stat().st_size == 0
+        last = _last_byte(path)
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            if first:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            if not last:
                 writer.writeheader()
+            elif last != b"\n":  # a run was killed while it wrote
+                file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
                 writer.writerow(row)
@@ -94,3 +97,11 @@ def sha256(path: Path) -> str:
     """Give the digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _last_byte(path: Path) -> bytes:
+    if not path.is_file() or not path.stat().st_size:
+        return b""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read()

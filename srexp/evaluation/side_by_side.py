@@ -54,6 +54,6 @@ def side_by_side(
         page.detail(1, column, shown(picture[square], there), f"{names[column].split(',')[0]}, detail")
     inside = difference[square]
     page.whole(0, 2, difference, f"|restored - bicubic|\nmean {difference.mean():.2f} grey levels")
-    page.detail(1, 2, inside, f"|restored - bicubic|, detail, mean {inside.mean():.2f} grey levels")
-    page.scale_bar("Difference in grey levels of 255, the same scale\nfor all images and models. Warmer is larger.")
+    page.detail(1, 2, inside, f"the same, detail: mean {inside.mean():.2f}")
+    page.scale_bar("Grey levels of 255, one fixed scale\nfor all images. Warmer is larger.")
     return page.figure
