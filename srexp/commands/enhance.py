@@ -94,7 +94,8 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
 
 def _jobs(config: EnhanceConfig, output: Path, outcome: Outcome) -> list[Job]:
     """Find the files and name what each becomes; what is no image fails here."""
-    files, kinds = find_images(config.input, "input", without=output), {}
+    found, kinds = find_images(config.input, "input"), {}
+    files = {name: path for name, path in found.items() if not path.resolve().is_relative_to(output.resolve())}
     for name, path in files.items():
         try:
             kind = kind_of(path)
@@ -102,13 +103,13 @@ def _jobs(config: EnhanceConfig, output: Path, outcome: Outcome) -> list[Job]:
         except RequestError as error:
             outcome.failed[name] = _reason(error)
     targets = target_names(kinds)
-    sources = {path.resolve() for path in files.values()}
-    for name, target in targets.items():
-        if (output / target).resolve() in sources:
-            raise RequestError(
-                "output would replace an image of input", got=str(output / target), fix="output= another folder"
-            )
-        log.debug("%s becomes %s", name, target)
+    if not files or {(output / target).resolve() for target in targets.values()} & {*map(Path.resolve, files.values())}:
+        raise RequestError(
+            "output would replace the images of input",
+            got=str(config.output),
+            expected="a folder that holds none of them",
+            fix="output= another folder, which may lie within input",
+        )
     return [Job(name, files[name], kind, targets[name], wanted) for name, (kind, wanted) in kinds.items()]
 
 

@@ -18,13 +18,12 @@ _DIRECTORY_RECORD = "DICOMDIR"
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 
 
-def find_images(named: str, key: str, *, without: Path | None = None) -> dict[str, Path]:
+def find_images(named: str, key: str) -> dict[str, Path]:
     """Find the files that a name stands for.
 
     Args:
         named: A file, a folder (all images below it), or a pattern with `*`, `?`, `[...]` and `**`.
         key: Which key it was typed for.
-        without: A folder that is passed over, such as the one that is written to.
 
     Returns:
         Files by their path relative to the folder, or to the last folder before the pattern's first wildcard.
@@ -36,13 +35,13 @@ def find_images(named: str, key: str, *, without: Path | None = None) -> dict[st
     if path.is_file():
         return {path.name: path}
     if path.exists() or not glob.has_magic(named):
-        return image_files(existing_folder(named, key), key, without=without)
+        return image_files(existing_folder(named, key), key)
     root = path
     while glob.has_magic(str(root)):
         root = root.parent
-    files = (one for one in sorted(root.glob(str(path.relative_to(root)))) if one.is_file() and one.name[0] != ".")
-    kept = [one for one in files if not (without and one.resolve().is_relative_to(without.resolve()))]
-    if not kept:
+    found = sorted(root.glob(str(path.relative_to(root))))
+    files = [one for one in found if one.is_file() and not one.name.startswith(".")]
+    if not files:
         existing_folder(str(root), key)
         raise RequestError(
             f"{key} matches no file",
@@ -50,7 +49,7 @@ def find_images(named: str, key: str, *, without: Path | None = None) -> dict[st
             expected=f"a pattern of {_ACCEPTED}",
             fix="quote the pattern; ** stands for folders of any depth",
         )
-    return {one.relative_to(root).as_posix(): one for one in kept}
+    return {one.relative_to(root).as_posix(): one for one in files}
 
 
 def existing_folder(root: str, key: str) -> Path:
@@ -81,13 +80,12 @@ def existing_folder(root: str, key: str) -> Path:
     )
 
 
-def image_files(root: Path, key: str, *, without: Path | None = None) -> dict[str, Path]:
+def image_files(root: Path, key: str) -> dict[str, Path]:
     """Find the image files below a folder; hidden files and files of other kinds are passed over.
 
     Args:
         root: The folder.
         key: Which key named it.
-        without: A folder that is passed over.
 
     Returns:
         Files by their path relative to the root with forward slashes, sorted.
@@ -96,7 +94,7 @@ def image_files(root: Path, key: str, *, without: Path | None = None) -> dict[st
         RequestError: There is none, or a folder can't be read.
     """
     files, others = {}, Counter[str]()
-    for relative, path in _walk(root, "", _identities(without), key):
+    for relative, path in _walk(root, "", set(), key):
         if _is_image(path):
             files[os.fsencode(relative).decode("utf-8", "backslashreplace")] = path
         else:
@@ -112,13 +110,6 @@ def image_files(root: Path, key: str, *, without: Path | None = None) -> dict[st
             fix=f"{key}=PATH of a folder with images",
         )
     return dict(sorted(files.items()))
-
-
-def _identities(folder: Path | None) -> set[tuple[int, int]]:
-    if folder is None or not folder.exists():
-        return set()
-    status = folder.stat()
-    return {(status.st_dev, status.st_ino)}
 
 
 def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]], key: str) -> Iterator[tuple[str, Path]]:

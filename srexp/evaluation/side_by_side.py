@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_LONGEST_NAME = 40  # in the width of a picture
+
+
 def side_by_side(
     low: Pixels,
     interpolated: Pixels,
@@ -48,7 +51,7 @@ def side_by_side(
         "Display: from the interpolated image's 0.5 to its 99.5 percentile, row by row.",
     )
     everywhere, there = window(interpolated), window(interpolated[square])
-    names = [f"bicubic, from {low.shape[0]} x {low.shape[1]}", shortened(model_name)]
+    names = [f"bicubic, from {low.shape[0]} x {low.shape[1]}", model_name[-_LONGEST_NAME:]]
     for column, picture in enumerate([interpolated, restored]):
         page.whole(0, column, shown(picture, everywhere), names[column])
         page.detail(1, column, shown(picture[square], there), f"{names[column].split(',')[0]}, detail")

@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_enhance.py [--memory-mb 1536 800] [--model vdsr] [--rows 2500] [--columns 2048]
 
 The network has its initial weights, which take as long as any others, and is a registered model, so that MLflow is
-loaded as it is in use. Each setting runs as the command that a user types, in a process of its own; the peak is the largest
-resident memory that the system saw of it. With few processors to share it takes a quarter of an hour for each.
+loaded as it is in use. Each setting runs as the command that a user types, in a process of its own; the peak is its
+largest resident memory. On two cores each takes some ten minutes.
 """
 
 from __future__ import annotations
