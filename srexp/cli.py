@@ -34,6 +34,7 @@ VERBS = {
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
     "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
+    "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
     "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
     "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "ui": "MLflow UI over the project's store, on the loopback address",
@@ -110,7 +111,12 @@ def execute(config: Config) -> dict[str, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
-    result: dict[str, Any] = command.run(config)
+    try:
+        result: dict[str, Any] = command.run(config)
+    except SrexpError as error:
+        if error.result is not None:
+            job.finish(config.run_dir, error.result)
+        raise
     job.finish(config.run_dir, result)
     return result
 

@@ -170,9 +170,27 @@ class ServeConfig(Config):
     memory_mb: Annotated[int, Field(ge=64)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EnhanceConfig(Config):
+    """What `enhance` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)]
+    output: Path
+    format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
+    overwrite: bool
+    intensity: Literal["bits", "window", "percentile"] | None
+    self_ensemble: bool
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    compare: bool
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Config]] = {
     "compare": CompareConfig,
+    "enhance": EnhanceConfig,
     "evaluate": EvaluateConfig,
     "export": ExportConfig,
     "search": SearchConfig,
