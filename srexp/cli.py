@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -32,6 +32,11 @@ VERBS = {
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
+    "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
+    "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
+    "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
+    "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
+    "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
@@ -106,7 +111,12 @@ def execute(config: Config) -> dict[str, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
-    result: dict[str, Any] = command.run(config)
+    try:
+        result: dict[str, Any] = command.run(config)
+    except SrexpError as error:
+        if error.result is not None:
+            job.finish(config.run_dir, error.result)
+        raise
     job.finish(config.run_dir, result)
     return result
 
@@ -143,7 +153,7 @@ class _Application:
         program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
         status = "KILLED"
         try:
-            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments):
+            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments), self._driving():
                 app()
             for failure in _single_failure:
                 raise failure
@@ -156,6 +166,13 @@ class _Application:
         for each in failed:
             _say(f"job {each}: {each.failure['message']}")
         return max((int(each.failure["exit_code"]) for each in failed), default=0)
+
+    def _driving(self) -> AbstractContextManager[None]:
+        if not {"-m", "--multirun"} & set(self.arguments):
+            return nullcontext()
+        from srexp.commands import process
+
+        return process.driving()
 
 
 #: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.

@@ -27,6 +27,7 @@ class Sample:
         bits: Stored bit depth; the data range of the metrics is `2**bits - 1`.
         low: Degraded image, (h, w, c), float32 in [0, 1].
         high: Target, (h * scale, w * scale, c), float32 in [0, 1].
+        sha256: Digest of the stored image that the target comes from; empty where it isn't known.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Sample:
     bits: int
     low: Pixels
     high: Pixels
+    sha256: str = ""
 
 
 TrialState: TypeAlias = Literal["waiting", "running", "finished", "pruned", "failed"]

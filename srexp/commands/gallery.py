@@ -79,7 +79,9 @@ class Gallery:
 
         with tempfile.TemporaryDirectory() as scratch:
             scores.write_csv(Path(scratch, "test.csv"))
-            self.tracked.log_file(Path(scratch, "test.csv"), "scores")
+            scores.write_parquet(Path(scratch, "test.parquet"))
+            for file in sorted(Path(scratch).iterdir()):
+                self.tracked.log_file(file, "scores")
         if fitted.history:
             bicubic = fitted.bicubic_psnr
             drawn = bicubic if bicubic is not None and math.isfinite(bicubic) else None

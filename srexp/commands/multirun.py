@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.commands import job, show, summary
+from srexp.commands.process import DRIVER
 from srexp.config.build import build
 from srexp.config.schema import Config
 from srexp.tracking import environment, family
@@ -25,8 +26,6 @@ INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
 PLACES = ("root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
-#: Tells the jobs of a multirun, perhaps in other processes or on other machines, which process drives it.
-DRIVER = "SREXP_DRIVER"
 
 
 def announce(sweep: Path) -> None:

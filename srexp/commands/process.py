@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -16,10 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
+from srexp.tracking.environment import process_is_gone
 from srexp.tracking.signals import Interrupted, interruptible
 
 #: How long a job may take to end its run in order after it was asked to.
 END_SECONDS = 60.0
+#: Tells the jobs of a multirun, perhaps in other processes or on other machines, which process drives it.
+DRIVER = "SREXP_DRIVER"
+_LOOK_SECONDS = 5.0
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.commands.process import begin; begin()"
 
 
@@ -78,6 +83,13 @@ def start(
         )
     _hand_over(process, pickle.dumps((work, arguments)))
     return process
+
+
+@contextmanager
+def driving() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a multirun in order, jobs and all, also while a launcher waits for its workers."""
+    with interruptible():
+        yield
 
 
 def died(code: int) -> str:
@@ -149,6 +161,9 @@ def begin() -> None:
 
 
 def _end_with_the_other() -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        continue
+    """End in order when the process that waits is gone, or the driver behind it, which joblib's workers outlive."""
+    driver = json.loads(os.environ.get(DRIVER, "{}"))
+    while not process_is_gone(driver):
+        if select.select([sys.stdin], [], [], _LOOK_SECONDS)[0]:  # nothing more is sent, so this is the end of the pipe
+            break
     os.kill(os.getpid(), signal.SIGTERM)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -34,17 +35,50 @@ def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]]
         table.add_row(name, _spread(scores, "psnr", 3), _spread(scores, "ssim", 5))
     table.add_row("gain", _gain(result), _number(_difference(summary, "ssim"), 5, sign=True))
     console.print(table)
-    protocol = result["protocol"]
-    console.print(
-        f"protocol    {protocol['channel']}, border {protocol['shave']}, "
-        f"{'rounded to the stored bits' if protocol['quantize'] else 'not rounded'}, range {protocol['data_range']}"
-    )
-    for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]     {warning}")
+    _protocol(console, result)
     console.print(f"best epoch  {result['best_epoch']} (validation {_number(result['validation']['psnr'], 3)} dB)")
     console.print(f"run         {result['run_id']}")
     if registered := result["registered"]:
         console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
+    console.print("look at it  python -m srexp ui")
+
+
+#: What a table calls each metric, and the digits of its values.
+METRICS = {
+    "psnr": ("PSNR dB", 3),
+    "ssim": ("SSIM", 5),
+    "ms_ssim": ("MS-SSIM", 5),
+    "mae": ("mean error", 3),
+    "edge_mae": ("error at edges", 3),
+    "psnr_coarse": ("PSNR, coarse", 3),
+    "psnr_medium": ("PSNR, medium", 3),
+    "psnr_fine": ("PSNR, fine", 3),
+}
+
+
+def evaluation(result: Mapping[str, Any]) -> None:
+    """Print all metrics of a model beside bicubic, and what limits their worth.
+
+    Args:
+        result: What `evaluate` returns.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    images, name = result["test"]["n_images"], result["model"]["name"]
+    table = Table(title=f"{result['experiment_name']}, {images} image{'s' * (images != 1)} ({result['split']})")
+    for heading in ("", name, "bicubic", "better by"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for metric, of_metric in result["metrics"].items():
+        called, digits = METRICS[metric]
+        model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
+        better = _interval(gain["gain"], gain["ci95"], digits)
+        fewer = f" ({model['n']} images)" if model["n"] != images else ""
+        table.add_row(called + fewer, _number(model["mean"], digits), _number(bicubic["mean"], digits), better)
+    if leaked := result["trained_on"] and sum(result["trained_on"].values()):
+        table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
+    console.print(table)
+    _protocol(console, result)
+    console.print(f"model       {escape(result['model_uri'])} ({result['model']['parameters']} parameters)")
+    console.print(f"run         {result['run_id']} (rows in scores/, panels)")
     console.print("look at it  python -m srexp ui")
 
 
@@ -99,12 +133,23 @@ def search(result: Mapping[str, Any]) -> None:
     console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
 
 
+def _protocol(console: Console, result: Mapping[str, Any]) -> None:
+    protocol = result["protocol"]
+    console.print(
+        f"protocol    {protocol['channel']}, border {protocol['shave']}, "
+        f"{'rounded to the stored bits' if protocol['quantize'] else 'not rounded'}, range {protocol['data_range']}"
+    )
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+
+
 def _gain(result: Mapping[str, Any]) -> str:
-    gain = _number(result["gain_db"], 3, sign=True)
-    if result["gain_ci95"]:
-        low, high = result["gain_ci95"]
-        gain += f" [{low:+.3f}, {high:+.3f}]"
-    return gain
+    return _interval(result["gain_db"], result["gain_ci95"], 3)
+
+
+def _interval(gain: float | None, ci95: Sequence[float] | None, digits: int) -> str:
+    text = _number(gain, digits, sign=True)
+    return f"{text} [{ci95[0]:+.{digits}f}, {ci95[1]:+.{digits}f}]" if ci95 else text
 
 
 def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:

@@ -19,7 +19,7 @@ from srexp.data.named_set import Downloadable
 from srexp.data.paired import Given, Paired
 from srexp.data.patches import PatchSampler, require_divisible, scored_samples
 from srexp.data.prepare import Prepared, prepare
-from srexp.data.source import Entry, Source
+from srexp.data.source import Entry, Source, Split
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
@@ -78,11 +78,12 @@ class Task:
     Args:
         config: Checked configuration.
         like: Another task, whose decoded data serves this one too where it is the same.
+        whole: Take every image for a test image, whatever its split and its size; nothing will be trained.
     """
 
-    def __init__(self, config: Config, *, like: Task | None = None) -> None:
-        self.config, self.parts = config, builders(config)
-        same = like if like is not None and self._same_data(like) else None
+    def __init__(self, config: Config, *, like: Task | None = None, whole: bool = False) -> None:
+        self.config, self.parts, self.whole = config, builders(config), whole
+        same = like if like is not None and like.whole == whole and self._same_data(like) else None
         self.prepared: Prepared = same.prepared if same else self._prepare()
         self.audit: list[Finding] = same.audit if same else self._audit()
 
@@ -94,11 +95,12 @@ class Task:
             seed=config.seed,
             channel=self.channel,
             scale=config.scale,
-            patch_size=config.trainer.patch_size,
+            patch_size=config.scale if self.whole else config.trainer.patch_size,
             cache_dir=config.paths.cache,
             decoded_dir=decoded_dir(config),
             facts=facts,
             progress=_progress(),
+            all_in="test" if self.whole else None,
         )
 
     def _audit(self) -> list[Finding]:
@@ -154,11 +156,14 @@ class Task:
         crop = self.config.trainer.test_size
         return {**described, "degradation": self.config.degradation.options, "crop": crop}
 
-    def findings(self) -> list[str]:
-        """Say what limits the worth of the scores."""
+    def findings(self, split: Split = "test") -> list[str]:
+        """Say what limits the worth of the scores of a split."""
         size = self.config.trainer.test_size
         cropped = [f"scored on centre crops of {size} pixels, not on whole images"] if size else []
-        return [*messages(self.audit), *cropped]
+        of_splits = {"unknown-patients"} if self.whole else set()
+        of_others = set() if split == "test" else {"few-test-images", "range"}
+        told = [finding for finding in self.audit if finding.kind not in of_splits | of_others]
+        return [*messages(told), *cropped]
 
     def sampler(self) -> PatchSampler:
         """Give the training batches as a function of (epoch, step)."""
@@ -186,7 +191,11 @@ class Task:
 
     def test_samples(self) -> Iterator[Sample]:
         """Give the test images, whole unless configured otherwise."""
-        return self._samples(self.prepared.entries["test"], self.config.trainer.test_size)
+        return self.samples("test")
+
+    def samples(self, split: Split) -> Iterator[Sample]:
+        """Give the images of any split as test images are given."""
+        return self._samples(self.prepared.entries[split], self.config.trainer.test_size)
 
     def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:
         return scored_samples(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -121,19 +121,20 @@ def task_tags(task: Task) -> dict[str, object]:
     }
 
 
-def log_request(tracked: Run, task: Task) -> None:
-    """Log what was asked for, on which data, before anything can fail."""
+def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> None:
+    """Log what was asked for, on which data, before anything can fail; sections in `without` played no part."""
     from omegaconf import OmegaConf
 
     config = task.config
-    tracked.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
+    asked = {key: value for key, value in config.resolved.items() if key not in without}
+    tracked.log_config(asked, OmegaConf.to_yaml(OmegaConf.create(asked)))
     tracked.log_environment(config.overrides)
     prepared = task.prepared
     tracked.log_dataset(
         name=config.dataset.name,
         source=str(config.resolved["dataset"].get("root") or task.parts.source.attribution),
         fingerprint=prepared.fingerprint,
-        splits={split: {"images": len(entries)} for split, entries in prepared.entries.items()},
+        splits={split: {"images": len(entries)} for split, entries in prepared.entries.items() if entries},
         manifest=prepared.manifest(),
     )
 
@@ -155,6 +156,7 @@ def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tupl
         config.scale,
         baseline=bicubic_baseline(task),
         intensity=config.dataset.intensity,
+        full=True,
         on_image=gallery.add,
     )
     gallery.finish(model, fitted, scores)

@@ -117,14 +117,86 @@ class UiConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Config):
+    """What `evaluate` adds."""
+
+    model_uri: str | None
+    split: Literal["all", "train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchConfig(Config):
     """What `search` adds."""
 
     search: Section
 
 
+@dataclass(frozen=True, kw_only=True)
+class CompareConfig(Config):
+    """What `compare` adds."""
+
+    runs: list[str]
+    models: list[str]
+    select: Literal["best", "all"]
+    pictures: Annotated[int, Field(ge=0)]
+    max_grey_levels: Annotated[float, Field(gt=0, le=255)] | None
+    time_again: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """What `export` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    format: Literal["savedmodel", "onnx", "openvino", "litert"]
+    output: Path | None
+    tolerance: Annotated[float, Field(gt=0)]
+    overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(Config):
+    """What `serve` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    max_mb: Positive
+    max_pixels: Positive
+    workers: Positive
+    waiting: Annotated[int, Field(ge=0)]
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhanceConfig(Config):
+    """What `enhance` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)]
+    output: Path
+    format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
+    overwrite: bool
+    intensity: Literal["bits", "window", "percentile"] | None
+    self_ensemble: bool
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    compare: bool
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
 #: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {"ui": UiConfig, "search": SearchConfig}
+VERB_CONFIGS: dict[str, type[Config]] = {
+    "compare": CompareConfig,
+    "enhance": EnhanceConfig,
+    "evaluate": EvaluateConfig,
+    "export": ExportConfig,
+    "search": SearchConfig,
+    "serve": ServeConfig,
+    "ui": UiConfig,
+}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {

@@ -185,7 +185,7 @@ def scored_samples(
             low = _inner(degrade(around, scale, rng), margin // scale)
         if quantize_low and not read_low:
             low = quantize(low, stored.bits)
-        yield Sample(key=entry.key, patient=entry.patient, bits=stored.bits, low=low, high=high)
+        yield Sample(entry.key, entry.patient, stored.bits, low, high, sha256=entry.sha256)
 
 
 def visits(entries: Sequence[Entry]) -> npt.NDArray[np.int64]:

@@ -66,9 +66,9 @@ def panel(
         slice(square[0].start // scale, square[0].stop // scale),
         slice(square[1].start // scale, square[1].stop // scale),
     )
-    page = _Page(high.shape, square, max_grey_levels)
+    page = Page(high.shape, square, max_grey_levels)
     page.title(
-        f"{_shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
+        f"{shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
         f"Scores: {_rules(protocol, sample.bits)}.  Display: from the target's 0.5 to its 99.5 percentile, row by row.",
     )
     captions = [
@@ -78,20 +78,22 @@ def panel(
         "target",
     ]
     names = ["input (nearest neighbour)", baseline_name, model_name, "target"]
-    everywhere, there = _window(high), _window(high[square])
+    everywhere, there = window(high), window(high[square])
     for column, picture in enumerate([low, baseline, restored, high]):
-        page.whole(0, column, _shown(picture, everywhere), captions[column])
+        page.whole(0, column, shown(picture, everywhere), captions[column])
         cut = picture[low_square if column == 0 else square]
-        page.detail(1, column, _shown(cut, there), f"{names[column]}, detail")
+        page.detail(1, column, shown(cut, there), f"{names[column]}, detail")
     for column, (name, error) in enumerate(errors.items()):
         page.whole(2, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
         inside = error[square]
         page.detail(2, column + 2, inside, f"|{name} - target|, detail\nmean {inside.mean():.2f} grey levels")
-    page.scale_bar()
+    page.scale_bar(
+        "Absolute error in grey levels of 255; one fixed scale for all images and models.\nWarmer is larger."
+    )
     return page.figure
 
 
-def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
+def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETAIL) -> Square:
     """Centre a square on the spot with the largest mean error, on the low-resolution grid.
 
     A spot is 8 x 8 pixels: large enough for noise to average out, small enough for a line or an edge to win. The outer
@@ -101,6 +103,7 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
     Args:
         error: (h, w), absolute error.
         scale: Corner and side are multiples of it.
+        side: Largest side of the square, in pixels.
 
     Returns:
         Rows and columns of the square.
@@ -116,7 +119,7 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
     sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
     sums[1:, 1:] = error.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
     spots = sums[spot:, spot:] - sums[:-spot, spot:] - sums[spot:, :-spot] + sums[:-spot, :-spot]
-    side = max(scale, min(DETAIL, *error.shape) // scale * scale)
+    side = max(scale, min(side, *error.shape) // scale * scale)
     margins = [min(length // 20, (length - side) // 2) for length in error.shape]
     inside = spots[tuple(slice(first, length - first) for first, length in zip(margins, spots.shape, strict=True))]
     worst = np.unravel_index(inside.argmax(), inside.shape)
@@ -128,25 +131,35 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int) -> Square:
     return slice(top, top + side), slice(left, left + side)
 
 
-class _Page:
+class Page:
     """A grid of pictures placed by the pixel, so that details are drawn without resampling.
 
     Pictures are grey or colour in [0, 1], (h, w, c), or errors, (h, w).
+
+    Args:
+        shape: Height and width of the whole images, and whatever follows.
+        square: The place that the details show.
+        max_grey_levels: Upper end of the error scale.
+        columns: Pictures side by side.
+        rows: One of whole images, one of details, and one of both.
     """
 
-    def __init__(self, shape: tuple[int, ...], square: Square, max_grey_levels: float) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], square: Square, max_grey_levels: float, *, columns: int = 4, rows: int = 3
+    ) -> None:
         from matplotlib.colors import Normalize
 
         self.high, self.wide = shape[:2]
         self.square = square
         self.norm = Normalize(0, max_grey_levels)
         tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
-        self.rows = (tall, CELL, max(tall, CELL))
-        self.width = 2 * MARGIN + 4 * CELL + 3 * GAP
-        self.height = TITLE + sum(self.rows) + sum(CAPTIONS) + BAR
+        self.rows = (tall, CELL, max(tall, CELL))[:rows]
+        self.width = 2 * MARGIN + columns * (CELL + GAP) - GAP
+        self.height = TITLE + sum(self.rows) + sum(CAPTIONS[:rows]) + BAR
         self.figure = new_figure(self.width, self.height)
 
     def title(self, first: str, second: str) -> None:
+        """Write two lines at the top."""
         self._text(MARGIN, 28, first, size=15, bold=True)
         self._text(MARGIN, 62, second)
 
@@ -158,7 +171,7 @@ class _Page:
         height = min(self.rows[row], max(1, round(CELL / ratio)))
         width = min(CELL, max(1, round(height * ratio)))
         axes = self._axes(row, column, (height, width), caption)
-        self._draw(axes, _reduced(picture, height, width), extent=(0, self.wide, self.high, 0))
+        self._draw(axes, reduced(picture, height, width), extent=(0, self.wide, self.high, 0))
         rows, columns = self.square
         side = rows.stop - rows.start
         axes.add_patch(Rectangle((columns.start, rows.start), side, side, fill=False, edgecolor=FRAME, linewidth=1.4))
@@ -169,7 +182,8 @@ class _Page:
         drawn = side * (CELL // side)
         self._draw(self._axes(row, column, (drawn, drawn), caption), picture)
 
-    def scale_bar(self) -> None:
+    def scale_bar(self, text: str) -> None:
+        """Draw the error scale at the bottom, and say what it is."""
         from matplotlib.cm import ScalarMappable
 
         width = 2 * CELL + GAP
@@ -180,7 +194,7 @@ class _Page:
         self._text(
             MARGIN + width + 3 * GAP,
             self.height - 54,
-            "Absolute error in grey levels of 255; one fixed scale for all images and models.\nWarmer is larger.",
+            text,
         )
 
     def _axes(self, row: int, column: int, size: tuple[int, int], caption: str) -> Axes:
@@ -220,7 +234,7 @@ def _style(size: float, *, bold: bool = False) -> dict[str, Any]:
     return {"fontsize": size, "color": INK, "fontweight": "bold" if bold else "normal"}
 
 
-def _reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
+def reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.NDArray[np.float32]:
     """The mean over the area that each pixel of the page covers; a picture smaller than that as it is."""
     if picture.shape[0] <= height or picture.shape[1] <= width:
         return picture
@@ -240,20 +254,24 @@ def _reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.N
     return stacked
 
 
-def _window(high: Pixels) -> tuple[float, float]:
+def window(high: Pixels) -> tuple[float, float]:
+    """Choose what is drawn black and what white: the target's 0.5 and 99.5 percentile."""
     low, top = np.quantile(high, [0.005, 0.995]).tolist()
     return (low, top) if top > low else (0.0, 1.0)
 
 
-def _shown(pixels: Pixels, window: tuple[float, float]) -> Pixels:
-    low, top = window
-    shown: Pixels = np.clip((pixels - low) / (top - low), 0, 1).astype(np.float32)
-    return shown
+def shown(pixels: Pixels, limits: tuple[float, float]) -> Pixels:
+    """Stretch an image to a display window, [0, 1]."""
+    low, top = limits
+    stretched: Pixels = np.clip((pixels - low) / (top - low), 0, 1).astype(np.float32)
+    return stretched
 
 
-def _scores(values: Mapping[str, float], reference: Mapping[str, float] | None = None) -> str:
-    gain = values["psnr"] - reference["psnr"] if reference else math.nan
-    return f"{values['psnr']:.2f} dB{f' ({gain:+.2f})' if math.isfinite(gain) else ''}    SSIM {values['ssim']:.4f}"
+def _scores(values: Mapping[str, float | None], reference: Mapping[str, float | None] | None = None) -> str:
+    psnr, ssim = values["psnr"], values["ssim"]
+    other = reference["psnr"] if reference else None
+    gain = math.nan if psnr is None or other is None else psnr - other
+    return f"{psnr:.2f} dB{f' ({gain:+.2f})' if math.isfinite(gain) else ''}    SSIM {ssim:.4f}"
 
 
 def _rules(protocol: Mapping[str, Any], bits: int) -> str:
@@ -261,5 +279,6 @@ def _rules(protocol: Mapping[str, Any], bits: int) -> str:
     return f"channel {protocol['channel']}, {rounding}, border of {protocol['shave']} pixels left out"
 
 
-def _shortened(key: str) -> str:
+def shortened(key: str) -> str:
+    """Cut a name to what fits beside other words."""
     return key if len(key) <= LONGEST_KEY else "..." + key[-LONGEST_KEY:]

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a model beside a baseline, image by image, under one protocol."""
+"""A model beside a baseline, image by image, under one protocol."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from typing import Any, Literal, TypeAlias
 from srexp.errors import RequestError
 from srexp.evaluation.statistics import Comparison, compare, mean_and_std, mean_ci95
 from srexp.metrics.protocol import Protocol
-from srexp.metrics.psnr import psnr
-from srexp.metrics.ssim import ssim
+from srexp.metrics.suite import LOWER_IS_BETTER, measure
 from srexp.types import Pixels, Sample
 
 Predict: TypeAlias = Callable[[Pixels], Pixels]
 """Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out."""
-
-METRICS: Mapping[str, Callable[..., float]] = {"psnr": psnr, "ssim": ssim}
-"""What is measured on every image; each takes (restored, high, max_value=) in grey levels, higher is better."""
 
 Who: TypeAlias = Literal["model", "baseline"]
 
@@ -34,16 +30,18 @@ class Row:
         height: Height of the target in pixels, border included.
         width: Width of the target in pixels, border included.
         bits: Stored bit depth, which sets the data range.
-        model: Value of each metric for the model; PSNR may be `inf`.
+        model: Value of each metric for the model; PSNRs may be `inf`, None says that this image has no such value.
         baseline: The same for the baseline; empty when none was scored.
+        sha256: Digest of the stored image; empty where it isn't known.
     """
 
     key: str
     height: int
     width: int
     bits: int
-    model: Mapping[str, float]
-    baseline: Mapping[str, float]
+    model: Mapping[str, float | None]
+    baseline: Mapping[str, float | None]
+    sha256: str = ""
 
 
 OnImage: TypeAlias = Callable[[Sample, Pixels, Pixels | None, Row], None]
@@ -57,13 +55,18 @@ class Scores:
     rows: tuple[Row, ...]
     protocol: Mapping[str, Any]
 
-    def values(self, metric: str, who: Who = "model") -> list[float]:
-        """Values of one metric, in the order of the rows."""
-        return [getattr(row, who)[metric] for row in self.rows]
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what was measured."""
+        return tuple(self.rows[0].model)
+
+    def values(self, metric: str, who: Who = "model") -> list[float | None]:
+        """Values of one metric, in the order of the rows; None where an image has none."""
+        return [getattr(row, who).get(metric) for row in self.rows]
 
     def means(self, who: Who = "model") -> dict[str, float | None]:
         """Mean of each metric over the images where it is finite; None where it is finite nowhere."""
-        return {metric: mean_and_std(self.values(metric, who))[0] for metric in METRICS}
+        return {metric: mean_and_std(self._known(metric, who))[0] for metric in self.metrics}
 
     def summary(self, who: Who = "model", *, seed: int = 0) -> dict[str, Any]:
         """Mean, standard deviation and bootstrap 95 % interval of each metric.
@@ -73,25 +76,52 @@ class Scores:
             seed: Seed of the bootstrap.
 
         Returns:
-            JSON-ready: for each metric `NAME` (mean), `NAME_std`, `NAME_ci95`, with None for what is not available;
-            `n_images`, and `n_infinite`, the images with infinite PSNR, which take no part in the PSNR figures.
+            JSON-ready: for each metric `NAME` (mean), `NAME_std`, `NAME_ci95`, with None for what is not available, and
+            `NAME_n`, the images that these rest on; `n_images`, and `n_infinite`, the images with infinite PSNR, which
+            take no part in the PSNR figures.
         """
         result: dict[str, Any] = {}
-        for metric in METRICS:
-            values = self.values(metric, who)
-            result[metric], result[f"{metric}_std"] = mean_and_std(values)
-            result[f"{metric}_ci95"] = mean_ci95([value for value in values if math.isfinite(value)], seed=seed)
-        infinite = sum(math.isinf(value) for value in self.values("psnr", who))
+        for metric in self.metrics:
+            spread = self.spread(metric, who, seed=seed)
+            result |= {metric: spread["mean"], **{f"{metric}_{name}": spread[name] for name in ("std", "ci95", "n")}}
+        infinite = sum(math.isinf(value) for value in self._known("psnr", who))
         return {**result, "n_images": len(self.rows), "n_infinite": infinite}
 
+    def spread(self, metric: str, who: Who = "model", *, seed: int = 0) -> dict[str, Any]:
+        """Mean of one metric over the images where it is finite, and how sure it is.
+
+        Args:
+            metric: Which.
+            who: The model or the baseline.
+            seed: Seed of the bootstrap.
+
+        Returns:
+            JSON-ready: `mean`, `std`, `ci95`, None for what is not available; `n`, the images that they rest on;
+            `n_infinite` and `n_missing`, those left out because the value is infinite or doesn't exist.
+        """
+        known = self._known(metric, who)
+        finite = [value for value in known if math.isfinite(value)]
+        mean, std = mean_and_std(finite)
+        return {
+            "mean": mean,
+            "std": std,
+            "ci95": mean_ci95(finite, seed=seed),
+            "n": len(finite),
+            "n_infinite": len(known) - len(finite),
+            "n_missing": len(self.rows) - len(known),
+        }
+
     def gain(self, metric: str = "psnr", *, seed: int = 0) -> Comparison:
-        """The model against the baseline, paired by image."""
-        return compare(self.values(metric, "model"), self.values(metric, "baseline"), seed=seed)
+        """What the model is better by than the baseline, paired by image; images without a value take no part."""
+        pairs = zip(self.values(metric, "model"), self.values(metric, "baseline"), strict=True)
+        known = [(one, other) for one, other in pairs if one is not None and other is not None]
+        sign = -1 if metric in LOWER_IS_BETTER else 1
+        return compare([sign * one for one, _ in known], [sign * other for _, other in known], seed=seed)
 
     def table(self) -> list[dict[str, Any]]:
-        """One flat dictionary per image: key, height, width, bits, metrics of the model, metrics of the baseline.
+        """One flat dictionary per image: key, height, width, bits, sha256, metrics of the model and of the baseline.
 
-        A missing baseline is None; PSNR may be `inf`. Patients are left out.
+        What is not available is None; PSNRs may be `inf`. Patients are left out.
         """
         return [
             {
@@ -99,14 +129,18 @@ class Scores:
                 "height": row.height,
                 "width": row.width,
                 "bits": row.bits,
-                **{metric: row.model[metric] for metric in METRICS},
-                **{f"baseline_{metric}": row.baseline.get(metric) for metric in METRICS},
+                "sha256": row.sha256,
+                **{metric: row.model[metric] for metric in self.metrics},
+                **{f"baseline_{metric}": row.baseline.get(metric) for metric in self.metrics},
             }
             for row in self.rows
         ]
 
+    def _known(self, metric: str, who: Who) -> list[float]:
+        return [value for value in self.values(metric, who) if value is not None]
+
     def write_csv(self, path: Path) -> None:
-        """Write the table; infinite PSNR as `inf`, a missing baseline as an empty cell.
+        """Write the table; infinite PSNR as `inf`, what is not available as an empty cell.
 
         Args:
             path: File to write; its folder must exist.
@@ -117,6 +151,21 @@ class Scores:
             writer.writeheader()
             writer.writerows(table)
 
+    def write_parquet(self, path: Path) -> None:
+        """Write the table with its types; infinite PSNR as infinity, what is not available as null.
+
+        Args:
+            path: File to write; its folder must exist.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        kinds = {"key": pa.string(), "sha256": pa.string()}
+        kinds |= dict.fromkeys(("height", "width", "bits"), pa.int32())
+        table = self.table()
+        schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in table[0]])
+        parquet.write_table(pa.Table.from_pylist(table, schema=schema), path)
+
 
 def score(
     predict: Predict,
@@ -126,6 +175,7 @@ def score(
     *,
     baseline: Predict | None = None,
     intensity: str = "bits",
+    full: bool = False,
     on_image: OnImage | None = None,
 ) -> Scores:
     """Score a model, and a baseline beside it, on every image.
@@ -139,6 +189,7 @@ def score(
         scale: Ratio of the high to the low resolution.
         baseline: Scored on the same images, usually bicubic interpolation.
         intensity: How stored values became the data range; part of the protocol's description.
+        full: All metrics, or PSNR and SSIM alone, for validation.
         on_image: Called after each image, for panels and progress.
 
     Returns:
@@ -165,8 +216,9 @@ def score(
             height=int(sample.high.shape[0]),
             width=int(sample.high.shape[1]),
             bits=sample.bits,
-            model=_measure(restored, sample, protocol, scale),
-            baseline=_measure(reference, sample, protocol, scale) if reference is not None else {},
+            model=_measure(restored, sample, protocol, scale, full=full),
+            baseline={} if reference is None else _measure(reference, sample, protocol, scale, full=full),
+            sha256=sample.sha256,
         )
         rows.append(row)
         if on_image:
@@ -178,6 +230,8 @@ def score(
     return Scores(rows=tuple(rows), protocol=protocol.describe(scale, intensity=intensity))
 
 
-def _measure(restored: Pixels, sample: Sample, protocol: Protocol, scale: int) -> dict[str, float]:
+def _measure(
+    restored: Pixels, sample: Sample, protocol: Protocol, scale: int, *, full: bool
+) -> Mapping[str, float | None]:
     found, wanted = protocol.levels(restored, sample.high, bits=sample.bits, scale=scale, key=sample.key)
-    return {name: metric(found, wanted, max_value=2**sample.bits - 1) for name, metric in METRICS.items()}
+    return measure(found, wanted, max_value=2**sample.bits - 1, full=full)

@@ -123,6 +123,29 @@ def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Compari
     )
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p values for their number, so that among all of them a false find is as rare as for a single test.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6, 1979.
+
+    Args:
+        p_values: One for each test of the family.
+
+    Returns:
+        Corrected values, in the same order.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    corrected = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = largest
+    return corrected
+
+
 def mean_and_std(values: Sequence[float]) -> tuple[float | None, float | None]:
     """Mean and sample standard deviation of the finite values; None where there are too few of them."""
     finite = [value for value in values if math.isfinite(value)]

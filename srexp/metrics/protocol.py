@@ -79,6 +79,9 @@ class Protocol:
             "data_range": "2**bits - 1 of the stored image",
             "psnr": "10 log10(MAX^2 / MSE); identical images counted apart",
             "ssim": "Wang 2004: gaussian 11x11, sigma 1.5, K 0.01 0.03, population covariance",
+            "ms_ssim": "Wang 2003: five scales, the same window; images from 176 pixels",
+            "mae": "grey levels of 255; edge_mae weighted by the target's Sobel gradient",
+            "bands": "error spectrum in thirds of Nyquist's frequency: coarse, medium, fine",
         }
 
     def levels(self, restored: Pixels, high: Pixels, *, bits: int, scale: int, key: str) -> tuple[Levels, Levels]:

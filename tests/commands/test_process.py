@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
 import signal
@@ -13,7 +14,8 @@ import time
 import psutil
 import pytest
 
-from srexp.commands.process import run_alone
+from srexp.commands.process import DRIVER, run_alone
+from srexp.tracking import environment
 
 pytestmark = pytest.mark.system
 
@@ -54,3 +56,13 @@ def test_the_job_ends_when_its_driver_is_killed():
         driver.kill()
     _, alive = psutil.wait_procs(children, timeout=20)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_the_job_ends_when_the_driver_behind_a_worker_is_gone(monkeypatch):
+    """A worker of joblib goes on waiting when the process that drives the multirun was killed."""
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as driver:
+        gone = environment.process_tags(driver.pid)
+    monkeypatch.setenv(DRIVER, json.dumps(gone))
+    begin = time.monotonic()
+    assert run_alone(time.sleep, 100) == 130
+    assert time.monotonic() - begin < 50

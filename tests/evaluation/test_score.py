@@ -3,9 +3,11 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.score import score
@@ -136,6 +138,57 @@ def test_csv_without_baseline_leaves_its_cells_empty(tmp_path):
     path = tmp_path / "rows.csv"
     score(brighter(1 / 255), [sample()], Protocol(), 1).write_csv(path)
     assert path.read_text().splitlines()[1].endswith(",,")
+
+
+def noisy(low):
+    return (low + np.random.default_rng(low.shape[0]).normal(0, 0.02, low.shape)).astype(np.float32)
+
+
+def test_the_full_table_has_stable_columns():
+    metrics = ["psnr", "ssim", "ms_ssim", "mae", "edge_mae", "psnr_coarse", "psnr_medium", "psnr_fine"]
+    one = replace(sample(size=180), sha256="ab12")
+    (row,) = score(noisy, [one], Protocol(), 1, baseline=noisy, full=True).table()
+    assert list(row) == ["key", "height", "width", "bits", "sha256", *metrics, *(f"baseline_{m}" for m in metrics)]
+    assert row["sha256"] == "ab12"
+    assert all(row[name] == row[f"baseline_{name}"] for name in metrics)
+
+
+def test_full_metrics_of_images_of_different_sizes():
+    scores = score(noisy, [sample("large", size=180), sample("small", size=40)], Protocol(), 1, full=True)
+    assert scores.values("ms_ssim")[1] is None
+    spread = scores.spread("ms_ssim")
+    assert (spread["n"], spread["n_missing"], spread["mean"]) == (1, 1, scores.values("ms_ssim")[0])
+    summary = scores.summary()
+    assert (summary["ms_ssim_n"], summary["psnr_n"], summary["n_images"]) == (1, 2, 2)
+    json.dumps(summary, allow_nan=False)
+
+
+def test_a_gain_is_for_the_better_whichever_way_a_metric_points():
+    scores = score(brighter(1 / 255), SAMPLES[:2], Protocol(), 1, baseline=brighter(3 / 255), full=True)
+    assert scores.gain("mae").gain == pytest.approx(2)
+    assert scores.gain("mae").wins == scores.gain("psnr").wins == 2
+    assert scores.gain("ms_ssim").n_pairs == 0  # all are too small for it
+
+
+def test_constant_and_identical_images_have_full_metrics():
+    flat = np.full((24, 24, 1), 100 / 255, np.float32)
+    scores = score(lambda low: low, [Sample("flat", "p", 8, flat, flat)], Protocol(), 1, full=True)
+    assert scores.means() == {
+        "psnr": None, "ssim": 1, "ms_ssim": None, "mae": 0, "edge_mae": None,
+        "psnr_coarse": None, "psnr_medium": None, "psnr_fine": None,
+    }  # fmt: skip
+
+
+def test_parquet_says_the_same_as_csv(tmp_path):
+    scores = score(lambda low: low, SAMPLES, Protocol(), 1, baseline=noisy, full=True)
+    scores.write_csv(tmp_path / "rows.csv")
+    scores.write_parquet(tmp_path / "rows.parquet")
+    rows = parquet.read_table(tmp_path / "rows.parquet").to_pylist()
+    assert rows == scores.table()
+    assert (rows[0]["psnr"], rows[0]["ms_ssim"], rows[2]["bits"]) == (math.inf, None, 12)
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    assert written == [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
 
 
 def test_refuses_no_images():

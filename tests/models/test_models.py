@@ -20,7 +20,7 @@ BUILDERS = {
     ),
     "vdsr": vdsr.build,
     "vdsr-small": lambda scale, channels: vdsr.build(scale, channels, depth=4, width=8),
-    "vdsr-paper": lambda scale, channels: vdsr.build(scale, channels, start="paper"),
+    "vdsr-paper": lambda scale, channels: vdsr.build(scale, channels, start="paper", border="zeros"),
 }
 BEGIN_AS_BICUBIC = ["srcnn", "srcnn-915", "vdsr", "vdsr-small"]
 

@@ -1,0 +1,151 @@
+"""`compare`: several trainings on the same test images side by side, as a table, figures and a report."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from srexp.commands import entries, exhibits, reporting
+from srexp.commands.entries import Entry
+from srexp.config.build import build
+from srexp.config.schema import CompareConfig
+from srexp.evaluation import formats, tables
+from srexp.evaluation.standings import BASELINE, Standings, standings
+from srexp.tracking.start import Tracking
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from srexp.evaluation.report import Report
+
+ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
+
+
+def run(config: CompareConfig) -> dict[str, Any]:
+    """Compare runs by what they left in the store; nothing is trained and nothing scored again.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        Rows, pairs and notes; the tables, the figures and `report.html` lie beside `result.json`.
+
+    Raises:
+        RequestError: A run doesn't exist, or the runs can't be compared.
+    """
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    chosen, notes = entries.find(tracking.store, config)
+    models, unloadable = exhibits.load_models(tracking.store, chosen)
+    contenders = [*(entry.contender() for entry in chosen), chosen[0].baseline()]
+    contenders = exhibits.with_costs(contenders, models)
+    if config.time_again:
+        contenders = exhibits.timed_again(contenders, models, int(chosen[0].result["protocol"]["scale"]), config)
+    found = standings(chosen[0].keys, contenders, seed=config.seed)
+    top = config.max_grey_levels or error_scale(found)
+    shown = exhibits.exhibit(config, chosen, models, found, top)
+    notes = [*notes, *unloadable, *_times_apart(chosen, config)]
+    figures = reporting.draw(chosen, found, top)
+    report = reporting.compose(chosen, found, shown, notes, figures)
+    result = {
+        "experiment_name": chosen[0].run.experiment,
+        "runs": {entry.name: entry.run.run_id for entry in chosen},
+        **found.as_dict(),
+        "n_images": len(found.keys),
+        "summary": list(report.summary),
+        "protocol": chosen[0].result["protocol"],
+        "data_fingerprint": chosen[0].result["data_fingerprint"],
+        "warnings": [*report.alarms, *notes, *shown.notes],
+    }
+    files = _write(config.run_dir, report, figures, found, result)
+    result |= {"files": [path.name for path in files], "report": str(config.run_dir / "report.html")}
+    result["run_id"] = _track(tracking, chosen, files, result)
+    _show(found, result)
+    return result
+
+
+def error_scale(found: Standings) -> float:
+    """Choose the one scale of all error maps, before any of them is drawn: three times bicubic's usual error.
+
+    Args:
+        found: The standings.
+
+    Returns:
+        A power of two, in grey levels of 255; the same for all comparisons on the same images.
+    """
+    bicubic = [psnr for psnr in found.row(BASELINE).contender.values["psnr"] if math.isfinite(psnr)]
+    usual = 255 / 10 ** (median(bicubic) / 20) if bicubic else 0.0
+    return next((top for top in ERROR_SCALES if top >= 3 * usual), ERROR_SCALES[-1])
+
+
+def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
+    """Say that times don't compare when they were measured on different machines."""
+    machines = {
+        (entry.run.tags.get("srexp.host"), entry.environment.get("platform"), entry.environment.get("processors"))
+        for entry in chosen
+    }
+    if config.time_again:
+        return ["Inference times were measured anew, all on one machine; training times are those of the runs."]
+    if len(machines) > 1:
+        return [
+            "The runs were timed on different machines: their times don't compare (time_again=true times them here)."
+        ]
+    return ["Times were measured by each run when it ended, whatever else the machine did then."]
+
+
+def _write(
+    folder: Path, report: Report, figures: Mapping[str, Figure], found: Standings, result: Mapping[str, Any]
+) -> list[Path]:
+    from srexp.evaluation.report import render
+
+    grids = [grid for grid in (report.scores, report.further, report.pairs, report.costs) if grid]
+    texts = {
+        "report.html": render(report),
+        "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
+        "table.csv": formats.comma_separated(found),
+        "table.md": "\n".join(map(formats.markdown, grids)),
+        "table.tex": "\n".join(map(formats.latex, grids)),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, figure in figures.items():
+        if name != "scale":
+            figure.savefig(folder / f"{name}.png", dpi=200)
+    return [folder / name for name in (*texts, *(f"{name}.png" for name in figures if name != "scale"))]
+
+
+def _track(tracking: Tracking, chosen: Sequence[Entry], files: Sequence[Path], result: Mapping[str, Any]) -> str:
+    """Keep the comparison as a run of the task."""
+    known = {
+        "verb": "compare",
+        "task": result["experiment_name"],
+        "compared": " ".join(entry.run.run_id for entry in chosen),
+        "best": result["best"],
+        "data.fingerprint": result["data_fingerprint"],
+        "protocol": result["protocol"],
+    }
+    name = f"compare {len(chosen)} runs"
+    with tracking.run(str(result["experiment_name"]), name=name, tags=known) as tracked:
+        for path in files:
+            tracked.log_file(path)
+        return tracked.id
+
+
+def _show(found: Standings, result: Mapping[str, Any]) -> None:
+    console = Console(soft_wrap=False, highlight=False)
+    images = result["n_images"]
+    title = f"{result['experiment_name']}, {images} test image{'s' * (images != 1)}"
+    console.print(formats.terminal(tables.scores(found), title))
+    console.print(formats.terminal(tables.costs(found), "What they cost"))
+    for text in result["summary"]:
+        console.print(text, markup=False)
+    for warning in result["warnings"]:
+        console.print("warning     ", style="yellow", end="")
+        console.print(warning, markup=False, soft_wrap=True)
+    console.print(f"report      {result['report']}", markup=False, soft_wrap=True)
+    console.print(f"run         {result['run_id']}", markup=False, soft_wrap=True)

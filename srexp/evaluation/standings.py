@@ -1,0 +1,240 @@
+"""Several models on the same test images: means, gains, wins, and which differences are more than chance."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from srexp.evaluation.cost import Cost
+from srexp.evaluation.statistics import Comparison, compare, holm, mean_and_std, mean_ci95
+from srexp.evaluation.timing import Timing
+
+BASELINE = "bicubic"
+RANKED_BY = "psnr"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One epoch on a learning curve.
+
+    Args:
+        epoch: Number of the epoch, from 1.
+        seconds: Wall time since training began.
+        psnr: Validation PSNR in dB.
+    """
+
+    epoch: int
+    seconds: float
+    psnr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One model among several; what isn't known of it is None or empty.
+
+    Args:
+        name: What it is called, different from all others.
+        values: Metric to its value on each test image, all in the same order; PSNR may be `inf`.
+        timings: What was timed (`image 256`) to the times.
+        cost: Size of the network.
+        train_seconds: Wall time of training, validation included.
+        patches_per_second: Speed of training.
+        curve: Learning curve.
+    """
+
+    name: str
+    values: Mapping[str, Sequence[float]]
+    timings: Mapping[str, Timing] = field(default_factory=dict)
+    cost: Cost | None = None
+    train_seconds: float | None = None
+    patches_per_second: float | None = None
+    curve: Sequence[Point] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over test images, never without its spread.
+
+    Args:
+        mean: Over the images where the value is finite; None when there is none.
+        std: Sample standard deviation; None for fewer than two images.
+        ci95: Bootstrap 95 % interval; None for fewer than two images.
+        n_infinite: Images left out because their value is infinite.
+    """
+
+    mean: float | None
+    std: float | None
+    ci95: list[float] | None
+    n_infinite: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """One row of the table.
+
+    Args:
+        contender: Whose row it is.
+        means: Metric to its mean.
+        gains: Metric to the comparison with bicubic; empty for bicubic itself.
+        wins: Images on which its PSNR is higher than everybody else's.
+        p_best: Corrected p value of the difference to the best one; None for the best itself, or without a test.
+    """
+
+    contender: Contender
+    means: Mapping[str, Mean]
+    gains: Mapping[str, Comparison]
+    wins: int
+    p_best: float | None
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.contender.name
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two models on the same images, by PSNR.
+
+    Args:
+        better: The one with the higher mean.
+        worse: The other one.
+        difference: The first against the second.
+        p_holm: p value of their Wilcoxon test after Holm's correction over all pairs; None without a test.
+    """
+
+    better: str
+    worse: str
+    difference: Comparison
+    p_holm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """All models on the same images.
+
+    Args:
+        keys: Names of the images.
+        rows: Models by falling mean PSNR; bicubic wherever it belongs.
+        pairs: Every two of them.
+    """
+
+    keys: Sequence[str]
+    rows: Sequence[Standing]
+    pairs: Sequence[Pair]
+
+    @property
+    def best(self) -> Standing:
+        """The model with the highest mean PSNR."""
+        return self.rows[0]
+
+    @property
+    def models(self) -> list[Standing]:
+        """Rows without bicubic."""
+        return [row for row in self.rows if row.name != BASELINE]
+
+    def row(self, name: str) -> Standing:
+        """Give the row of a model."""
+        return next(row for row in self.rows if row.name == name)
+
+    def pair(self, one: str, other: str) -> Pair:
+        """Give the pair of two models, whichever is better."""
+        return next(pair for pair in self.pairs if {pair.better, pair.worse} == {one, other})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Rows and pairs, ready for JSON."""
+        return {
+            "best": self.best.name,
+            "models": [_row_as_dict(row) for row in self.rows],
+            "pairs": [asdict(pair) for pair in self.pairs],
+        }
+
+
+def standings(keys: Sequence[str], contenders: Sequence[Contender], *, seed: int = 0) -> Standings:
+    """Rank models by their mean PSNR, and test every difference.
+
+    All pairs are one family for Holm's correction, bicubic included, so that no choice of whom to compare with whom is
+    left to the reader.
+
+    Args:
+        keys: Names of the test images.
+        contenders: The models; the one named `bicubic` is what gains are counted from.
+        seed: Of the bootstrap.
+
+    Returns:
+        Rows and pairs.
+
+    Example:
+        >>> found = standings(["a", "b"], [Contender(name="bicubic", values={"psnr": [30, 31]}),
+        ...                                Contender(name="srcnn", values={"psnr": [31, 33]})])
+        >>> found.best.name, found.best.gains["psnr"].gain, found.best.wins
+        ('srcnn', 1.5, 2)
+    """
+    ranked = sorted(contenders, key=_rank, reverse=True)
+    pairs = _pairs(ranked, seed)
+    baseline = next((each for each in ranked if each.name == BASELINE), None)
+    rows = [
+        Standing(
+            contender=each,
+            means={metric: _mean(values, seed) for metric, values in each.values.items()},
+            gains={} if baseline is None or each is baseline else _gains(each, baseline, seed),
+            wins=_wins(each, ranked),
+            p_best=next(
+                (pair.p_holm for pair in pairs if (pair.better, pair.worse) == (ranked[0].name, each.name)), None
+            ),
+        )
+        for each in ranked
+    ]
+    return Standings(tuple(keys), rows, pairs)
+
+
+def _rank(contender: Contender) -> float:
+    """Mean PSNR; a model that is perfect everywhere comes first."""
+    mean = mean_and_std(contender.values[RANKED_BY])[0]
+    return math.inf if mean is None else mean
+
+
+def _pairs(ranked: Sequence[Contender], seed: int) -> list[Pair]:
+    two = list(itertools.combinations(ranked, 2))
+    found = [compare(better.values[RANKED_BY], worse.values[RANKED_BY], seed=seed) for better, worse in two]
+    tested = [place for place, difference in enumerate(found) if difference.p_value is not None]
+    corrected = dict(zip(tested, holm([found[place].p_value or 0.0 for place in tested]), strict=True))
+    return [
+        Pair(better.name, worse.name, difference, corrected.get(place))
+        for place, ((better, worse), difference) in enumerate(zip(two, found, strict=True))
+    ]
+
+
+def _mean(values: Sequence[float], seed: int) -> Mean:
+    finite = [value for value in values if math.isfinite(value)]
+    return Mean(*mean_and_std(finite), mean_ci95(finite, seed=seed), len(values) - len(finite))
+
+
+def _gains(contender: Contender, baseline: Contender, seed: int) -> dict[str, Comparison]:
+    both = [metric for metric in contender.values if metric in baseline.values]
+    return {metric: compare(contender.values[metric], baseline.values[metric], seed=seed) for metric in both}
+
+
+def _wins(contender: Contender, everybody: Sequence[Contender]) -> int:
+    others = [each.values[RANKED_BY] for each in everybody if each is not contender]
+    own = contender.values[RANKED_BY]
+    return sum(all(value > other[place] for other in others) for place, value in enumerate(own))
+
+
+def _row_as_dict(row: Standing) -> dict[str, Any]:
+    contender = row.contender
+    return {
+        "name": row.name,
+        "means": {metric: asdict(mean) for metric, mean in row.means.items()},
+        "gains": {metric: gain.as_dict() for metric, gain in row.gains.items()},
+        "wins": row.wins,
+        "p_best": row.p_best,
+        "parameters": contender.cost and contender.cost.parameters,
+        "multiply_adds_per_megapixel": contender.cost and contender.cost.multiply_adds,
+        "train_seconds": contender.train_seconds,
+        "train_patches_per_second": contender.patches_per_second,
+        "inference": {label: timing.as_dict() for label, timing in contender.timings.items()},
+    }

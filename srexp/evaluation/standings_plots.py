@@ -1,0 +1,347 @@
+"""Figures of a comparison: gains on every image, learning curves, inference times, quality against time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from srexp.evaluation.cards import coloured
+from srexp.evaluation.plots import FAINT, INK, new_figure
+from srexp.evaluation.standings import BASELINE, Point, Standing, Standings
+from srexp.evaluation.tables import described, time_cell
+from srexp.evaluation.timing import Timing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Told apart by people who see no red or no green (Okabe, Ito 2008, darkened for a white page); bicubic is grey.
+PALETTE = (
+    "#c2410c", "#0072b2", "#007f5f", "#9d4edd", "#b8860b", "#56a5d8", "#d6336c", "#5c4033", "#6b8e23", "#1f3a5f",
+    "#e07a5f", "#2a9d8f",
+)  # fmt: skip
+GREY = "#7a7a7a"
+WIDTH = 1120
+Timed: TypeAlias = tuple[float, Sequence[float] | None]
+"""Median of a time, and its quartiles where there are any."""
+
+_MOST_NAMED = 40
+_DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual epoch
+_LONGEST = 26
+
+
+def colours(names: Sequence[str]) -> dict[str, str]:
+    """Give each model a colour for all figures, bicubic grey.
+
+    Args:
+        names: Models in a fixed order.
+
+    Returns:
+        Name to colour.
+
+    Example:
+        >>> colours(["vdsr", "bicubic"])["bicubic"]
+        '#7a7a7a'
+    """
+    models = [name for name in names if name != BASELINE]
+    return {BASELINE: GREY} | {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(models)}
+
+
+def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
+    """Draw the gain over bicubic on every image, paired by a line, and the mean gains with their intervals beside it.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+
+    Returns:
+        Figure 1120 pixels wide; None when no gain is finite.
+    """
+    baseline = np.asarray(found.row(BASELINE).contender.values["psnr"], dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        differences = np.stack([np.asarray(row.contender.values["psnr"]) - baseline for row in found.models])
+    finite = np.flatnonzero(np.isfinite(differences).all(axis=0)).tolist()
+    if not finite:
+        return None
+    differences = differences[:, finite]
+    keys = [found.keys[place] for place in finite]
+    order = np.argsort(differences[0], kind="stable")
+    named = len(keys) <= _MOST_NAMED
+    figure = new_figure(WIDTH, 560 if named else 440)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[5, 1 + 0.12 * len(found.models)])
+    places = np.arange(len(keys))
+    left.vlines(places, differences.min(axis=0)[order], differences.max(axis=0)[order], color="#d4d4d4", linewidth=1.6)
+    for row, values in zip(found.models, differences, strict=True):
+        left.plot(places, values[order], "o", color=hue[row.name], markersize=5.5 if named else 3, label=row.name)
+    _zero(left)
+    left.set(title=f"Each image, by the gain of {_short(found.models[0].name)}", ylabel="gain over bicubic, dB")
+    left.set_xlim(-0.7, len(keys) - 0.3)
+    if named:
+        left.set_xticks(places, [_short(keys[place]) for place in order], rotation=60, ha="right", fontsize=8)
+        for label in left.get_xticklabels():
+            label.set_parse_math(False)
+    else:
+        left.set_xlabel(f"{len(keys)} test images")
+    for place, row in enumerate(found.models):
+        _mean_gain(right, place, row, hue[row.name])
+    _zero(right)
+    right.set_title("Mean, 95 % interval")
+    right.set_xlim(-0.6, len(found.models) - 0.4)
+    _name_ticks(right, [row.name for row in found.models])
+    _legend(left, len(found.models))
+    _finish(figure, left, right)
+    return figure
+
+
+def _mean_gain(axes: Axes, place: int, row: Standing, colour: str) -> None:
+    gain = row.gains["psnr"]
+    if gain.gain is None:
+        return
+    if gain.ci95:
+        axes.vlines(place, gain.ci95[0], gain.ci95[1], color=colour, linewidth=3)
+    axes.plot([place], [gain.gain], "o", color=colour, markersize=8, markeredgecolor="white")
+
+
+def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
+    """Draw validation PSNR against epochs and against wall time.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+
+    Returns:
+        Figure of 1120 x 430 pixels; None when there is no curve.
+    """
+    trained = [row for row in found.models if row.contender.curve]
+    if not trained:
+        return None
+    figure = new_figure(WIDTH, 430)
+    left, right = figure.subplots(1, 2, sharey=True)
+    longest = max(point.seconds for row in trained for point in row.contender.curve)
+    unit, seconds = ("minutes", 60.0) if longest > 120 else ("seconds", 1.0)  # noqa: PLR2004 - two minutes
+    _draw_curves(left, trained, hue, lambda point: point.epoch)
+    _draw_curves(right, trained, hue, lambda point: point.seconds / seconds)
+    left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB")
+    left.xaxis.get_major_locator().set_params(integer=True)
+    _leave_out_falls(left, [point.psnr for row in trained for point in row.contender.curve])
+    right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
+    _legend(left, len(trained), loc="lower right")
+    _finish(figure, left, right)
+    return figure
+
+
+def _leave_out_falls(axes: Axes, psnr: Sequence[float]) -> None:
+    """Cut the axis where one epoch far below the others would press all curves into one line."""
+    finite = [value for value in psnr if math.isfinite(value)]
+    if not finite:
+        return
+    highest, usual = max(finite), float(np.median(finite))
+    lowest = highest - _DEPTH * (highest - usual)
+    if min(finite) < lowest < highest:
+        axes.set_ylim(lowest, highest + 0.05 * (highest - lowest))
+
+
+def _draw_curves(
+    axes: Axes, trained: Sequence[Standing], hue: Mapping[str, str], place: Callable[[Point], float]
+) -> None:
+    for row in trained:
+        curve = row.contender.curve
+        marker = "o" if len(curve) <= 30 else ""  # noqa: PLR2004 - more would hide the line
+        along, psnr = [place(point) for point in curve], [point.psnr for point in curve]
+        axes.plot(along, psnr, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=row.name)
+
+
+def times(found: Standings, hue: Mapping[str, str]) -> Figure | None:
+    """Draw every inference time and its box, on a logarithmic axis; models with the same input share one.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+
+    Returns:
+        Figure 1120 pixels wide; None when nothing was timed.
+    """
+    by_input: dict[tuple[int, ...], dict[str, Timing]] = {}
+    for row in found.rows:
+        for timing in row.contender.timings.values():
+            by_input.setdefault(timing.shape, {})[row.name] = timing
+    if not by_input:
+        return None
+    counts = [len(models) for models in by_input.values()]
+    figure = new_figure(WIDTH, 20 + sum(95 + 54 * count for count in counts))
+    rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[1.3 + count for count in counts])[:, 0]
+    for axes, (shape, models) in zip(rows, by_input.items(), strict=True):
+        _boxes(axes, models, hue)
+        axes.set_title(f"{described(shape)} pixels")
+    _finish(figure, *rows)
+    return figure
+
+
+def _boxes(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> None:
+    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
+    for place, (name, timing) in enumerate(models.items()):
+        samples = 1000 * np.asarray(timing.samples)
+        line = {"color": hue[name], "linewidth": 1.4}
+        axes.boxplot(
+            [samples], positions=[place], orientation="horizontal", whis=(0, 100), widths=0.5, manage_ticks=False,
+            medianprops={**line, "linewidth": 3}, boxprops=line, whiskerprops=line, capprops=line,
+        )  # fmt: skip
+        heights = place + jitter.uniform(-0.13, 0.13, samples.size)
+        axes.plot(samples, heights, ".", color=hue[name], alpha=0.45, zorder=3, markersize=5)
+    labels = [f"{_short(name)}\n{time_cell(timing)}" for name, timing in models.items()]
+    axes.set_yticks(range(len(models)), labels, parse_math=False)
+    axes.set(ylim=(len(models) - 0.4, -0.6), xlabel="milliseconds, logarithmic")
+    _log(axes)
+
+
+def quality_against_time(found: Standings, hue: Mapping[str, str], label: str | None) -> Figure | None:
+    """Draw the gain against the inference time and against the training time, with the front of the best of both.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+        label: Which timing is drawn.
+
+    Returns:
+        Figure of 1120 x 470 pixels; None when there is neither time.
+    """
+    timed = {row.name: timing for row in found.rows if (timing := row.contender.timings.get(label or ""))}
+    inference: dict[str, Timed] = {
+        name: (1000 * timing.median, [1000 * quartile for quartile in timing.quartiles])
+        for name, timing in timed.items()
+    }
+    size = next((f"{described(timing.shape)} pixels" for timing in timed.values()), "")
+    training: dict[str, Timed] = {
+        row.name: (row.contender.train_seconds / 60, None)
+        for row in found.models
+        if row.contender.train_seconds and row.contender.curve
+    }
+    panels = [
+        (inference, f"Inference, {size}", "milliseconds, logarithmic"),
+        (training, "Training", "minutes, validation included, logarithmic"),
+    ]
+    drawn = [panel for panel in panels if panel[0]]
+    if not drawn:
+        return None
+    figure = new_figure(WIDTH, 470)
+    axes = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
+    for each, (where, title, unit) in zip(axes, drawn, strict=True):
+        _scatter(each, found, hue, where)
+        each.set(title=title, xlabel=unit)
+        _log(each)
+        each.margins(x=0.22, y=0.14)
+    axes[0].set_ylabel("gain over bicubic, dB")
+    _finish(figure, *axes)
+    return figure
+
+
+def _scatter(
+    axes: Axes,
+    found: Standings,
+    hue: Mapping[str, str],
+    where: Mapping[str, Timed],
+) -> None:
+    points = {}
+    for name, (time, quartiles) in where.items():
+        gain = found.row(name).gains.get("psnr")
+        height = 0.0 if name == BASELINE else gain.gain if gain else None
+        if height is None:
+            continue
+        points[name] = (time, height)
+        if gain and gain.ci95:
+            axes.vlines(time, gain.ci95[0], gain.ci95[1], color=hue[name], linewidth=1.6, alpha=0.7)
+        if quartiles:
+            axes.hlines(height, quartiles[0], quartiles[1], color=hue[name], linewidth=1.6, alpha=0.7)
+        axes.plot([time], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
+        axes.annotate(
+            _short(name), (time, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
+            parse_math=False, zorder=4,
+        )  # fmt: skip
+    front = pareto(list(points.values()))
+    if len(front) > 1:
+        axes.plot(
+            *zip(*front, strict=True), color=FAINT, linestyle="--", linewidth=1.2, zorder=1, drawstyle="steps-post"
+        )
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Keep what nothing else beats in both: less time and more gain.
+
+    Args:
+        points: Time and gain of each model.
+
+    Returns:
+        The front by rising time.
+
+    Example:
+        >>> pareto([(2, 1.0), (1, 0.5), (3, 0.9)])
+        [(1, 0.5), (2, 1.0)]
+    """
+    front: list[tuple[float, float]] = []
+    for time, gain in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((time, gain))
+    return front
+
+
+def scale_bar(max_grey_levels: float) -> Figure:
+    """Draw the colour bar of the error maps.
+
+    Args:
+        max_grey_levels: Upper end of the scale, in grey levels of 255.
+
+    Returns:
+        Figure of 560 x 62 pixels, in the very colours of the maps.
+    """
+    figure = new_figure(560, 62)
+    axes = figure.add_axes((0.02, 0.5, 0.96, 0.44))
+    steps = np.linspace(0, max_grey_levels, 512, endpoint=False)[np.newaxis]
+    axes.imshow(coloured(steps, max_grey_levels), aspect="auto", extent=(0, max_grey_levels, 0, 1))
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    ticks = np.linspace(0, max_grey_levels, 5)
+    labels = [f"{tick:g}" for tick in ticks]
+    axes.set_xticks(ticks, [*labels[:-1], f"{labels[-1]} and more"], fontsize=9, color=INK)
+    for label, side in ((axes.get_xticklabels()[0], "left"), (axes.get_xticklabels()[-1], "right")):
+        label.set(horizontalalignment=side)
+    return figure
+
+
+def _log(axes: Axes) -> None:
+    from matplotlib.ticker import LogFormatter, LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf)))
+    axes.xaxis.set_minor_locator(LogLocator(subs=()))
+
+
+def _zero(axes: Axes) -> None:
+    axes.axhline(0, color=GREY, linewidth=1.4, zorder=1)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"…{name[-_LONGEST + 1 :]}"
+
+
+def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_xticks(range(len(names)), [_short(name) for name in names], rotation=30, ha="right", parse_math=False)
+
+
+def _legend(axes: Axes, count: int, loc: Literal["upper left", "lower right"] = "upper left") -> None:
+    legend = axes.legend(frameon=False, loc=loc, ncols=min(4, count), fontsize=9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _finish(figure: Figure, *every: Axes) -> None:
+    for axes in every:
+        axes.grid(visible=True, axis="both", color="#ececec", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.title.set(fontsize=11, color=INK, fontweight="bold")
+        axes.tick_params(colors=INK)
+    figure.tight_layout(pad=1.1)

@@ -1,0 +1,108 @@
+"""Multi-scale structural similarity of Wang, Simoncelli and Bovik 2003."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.errors import RequestError
+from srexp.metrics.ssim import WINDOW
+
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of the five scales, the finest first; they come from judgements of eight observers."""
+
+SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)
+"""Side in pixels, 176, whose fifth scale is just as large as the window."""
+
+_SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
+
+_Plane: TypeAlias = npt.NDArray[np.float64]
+
+
+def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float | None:
+    """Structural similarity over five scales, at most 1.
+
+    Contrast and structure are compared at five scales, each half as large as the one before (2 x 2 means), luminance at
+    the coarsest; the means over the image are raised to `WEIGHTS` and multiplied. Window and constants are those of
+    SSIM. A negative mean, which has no such power, counts as 0. Several channels are measured apart and averaged.
+
+    Source: Wang, Simoncelli, Bovik, "Multi-scale structural similarity for image quality assessment", 37th Asilomar
+    Conference on Signals, Systems and Computers, 2003, equation 7, doi:10.1109/ACSSC.2003.1292216.
+
+    Args:
+        restored: Network output in grey levels, (h, w) or (h, w, c), any real dtype, range 0..max_value.
+        high: Target, same shape, same unit.
+        max_value: Data range L, `2**bits - 1` for levels of a stored image, 1.0 for floats in [0, 1].
+
+    Returns:
+        Mean over the channels; 1.0 for identical images; None for an image with a side below `SMALLEST`, which has no
+        five scales.
+
+    Raises:
+        RequestError: The shapes differ or L isn't positive.
+
+    Example:
+        >>> high = np.indices((176, 176)).sum(axis=0) % 255.0
+        >>> ms_ssim(high, high, max_value=255), ms_ssim(high[1:], high[1:], max_value=255)
+        (1.0, None)
+    """
+    if restored.shape != high.shape:
+        raise RequestError(
+            "MS-SSIM needs two images of one size",
+            got=f"restored {restored.shape}, target {high.shape}",
+            expected="equal shapes (h, w, c)",
+        )
+    if not max_value > 0:
+        raise RequestError("MS-SSIM needs a positive data range", got=max_value, expected="2**bits - 1")
+    if min(high.shape[:2]) < SMALLEST:
+        return None
+    pairs = zip(_planes(restored), _planes(high), strict=True)
+    return float(np.mean([_of_plane(found, wanted, max_value) for found, wanted in pairs]))
+
+
+def _planes(image: npt.NDArray[Any]) -> list[_Plane]:
+    """Take the channels apart; whole planes are filtered several times as fast as interleaved ones."""
+    channels = image.reshape(*image.shape[:2], -1)
+    return [np.ascontiguousarray(channels[..., number], dtype=np.float64) for number in range(channels.shape[2])]
+
+
+def _of_plane(restored: _Plane, high: _Plane, max_value: float) -> float:
+    product = 1.0
+    for number, weight in enumerate(WEIGHTS, start=1):
+        contrast, whole = _similarity(restored, high, max_value)
+        product *= max(0.0, whole if number == len(WEIGHTS) else contrast) ** weight
+        restored, high = _halved(restored), _halved(high)
+    return product
+
+
+def _similarity(restored: _Plane, high: _Plane, max_value: float) -> tuple[float, float]:
+    """Mean of contrast times structure, and of SSIM, over the windows that lie inside the image."""
+    c1, c2 = (_K1 * max_value) ** 2, (_K2 * max_value) ** 2
+    mean_restored, mean_high = _windowed(restored), _windowed(high)
+    crossed = mean_restored * mean_high
+    squares = mean_restored**2 + mean_high**2
+    contrast = 2 * (_windowed(restored * high) - crossed) + c2
+    contrast /= _windowed(restored**2 + high**2) - squares + c2
+    luminance = (2 * crossed + c1) / (squares + c1)
+    return float(np.mean(contrast)), float(np.mean(contrast * luminance))
+
+
+def _windowed(plane: _Plane) -> _Plane:
+    """Gaussian mean around each pixel whose window lies inside."""
+    from scipy.ndimage import correlate1d
+
+    half = WINDOW // 2
+    line = np.exp(-((np.arange(WINDOW) - half) ** 2) / (2 * _SIGMA**2))
+    line /= line.sum()
+    columns = correlate1d(plane, line, axis=0)[half:-half]
+    means: _Plane = correlate1d(columns, line, axis=1)[:, half:-half]
+    return means
+
+
+def _halved(plane: _Plane) -> _Plane:
+    """Mean of 2 x 2 pixels; an odd last row or column is repeated."""
+    even = np.pad(plane, [(0, length % 2) for length in plane.shape], mode="edge")
+    halved: _Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return halved

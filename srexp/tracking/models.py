@@ -1,0 +1,213 @@
+"""Models on their way back: loaded without running what their files bring along, with what the store knows of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.addresses import Found, find
+from srexp.tracking.run import Run
+from srexp.tracking.store import Store, connect, selected, translated
+
+if TYPE_CHECKING:
+    import keras
+
+MANIFEST = "data/manifest.csv"
+# Keras layers that run what a file brings along, or open files that it names.
+_RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
+_LARGEST_CONFIG = 2**26
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network with what the store knows of it.
+
+    Args:
+        model: Uncompiled Keras model.
+        found: Where it is.
+        sha256: Digest of its file, which identifies weights and architecture.
+        facts: Parameters of its training, and tags of its version: `dataset.intensity`, `protocol`, ...
+    """
+
+    model: keras.Model
+    found: Found
+    sha256: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loaded:
+    """Load a model from the store or from a file, uncompiled, without letting it run code of its own.
+
+    Only what Keras itself brings is built: a file that names other classes, or carries code in a Lambda layer, is
+    refused before anything of it is imported. No pickle and no SavedModel is read.
+
+    Args:
+        store: Where runs are kept; opened only for an address in it.
+        uri: One of `srexp.tracking.addresses.ADDRESSES`, or what `find` found there.
+        others: Words that the caller understands besides, for did-you-mean.
+
+    Returns:
+        The model and what is known of it.
+
+    Raises:
+        RequestError: There is no such model, or it isn't one that can be trusted to be only a network.
+        SrexpError: Its files are damaged or gone.
+    """
+    found = find(store, uri, others=others) if isinstance(uri, str) else uri
+    with TemporaryDirectory(prefix="srexp-") as scratch:
+        path = found.path or _fetched(store, found, Path(scratch))
+        require_plain(path, found.uri)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Loaded(_opened(path, found.uri), found, sha256, _facts(store, found))
+
+
+def _facts(store: Store, found: Found) -> dict[str, str]:
+    if not found.model_id:
+        return {}
+    with translated(store, f"{found.uri} can't be looked up"):
+        client = connect(store)
+        known = dict(client.get_logged_model(found.model_id).params or {})
+        if found.registered:
+            known |= client.get_model_version(found.registered, str(found.version)).tags
+    return known
+
+
+def training_images(store: Store, run_id: str) -> dict[str, str] | None:
+    """Say which images a run used for training and validation.
+
+    Args:
+        store: Where runs are kept.
+        run_id: The run that trained.
+
+    Returns:
+        SHA-256 of each such image to `train` or `validation`; None when the run kept no manifest of its data.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    connect(store)
+    with selected(store.uri):
+        try:
+            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{MANIFEST}")
+        except (MlflowException, OSError):
+            return None
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if not rows or not {"sha256", "split"} <= rows[0].keys():
+        return None
+    used = {row["sha256"]: row["split"] for row in rows if row["split"] == "validation"}
+    return used | {row["sha256"]: row["split"] for row in rows if row["split"] == "train"}
+
+
+def require_plain(path: Path, called: str) -> None:
+    """Refuse a Keras file that needs more than Keras's own classes, before Keras sees it.
+
+    Args:
+        path: A `.keras` file.
+        called: Name for messages.
+
+    Raises:
+        RequestError: It names a class from elsewhere, or a layer that runs or reads what the file brings along.
+        SrexpError: It is no Keras file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+            config = json.loads(file.read(_LARGEST_CONFIG))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise SrexpError(
+            f"{called} is no Keras model file: {str(error) or type(error).__name__}",
+            expected="what model.save('NAME.keras') writes; pickles, HDF5 files and SavedModels may run code",
+            fix="write it again, or choose another model_uri",
+        ) from error
+    for module, name in _classes(config):
+        foreign = module is not None and module.partition(".")[0] not in ("keras", "builtins")
+        if foreign or name in _RUNNING | _READING:
+            raise RequestError(
+                f"{called} holds more than Keras's own layers"
+                if foreign or name in _RUNNING
+                else f"{called} holds a layer that reads files",
+                got=f"{module}.{name}" if module else name,
+                expected="a network of built-in layers, which loads anywhere and runs nobody's code",
+                fix="build it from keras.layers, without Lambda, and save it again",
+            )
+
+
+def _classes(node: Any) -> Iterator[tuple[str | None, str]]:
+    """Walk a Keras configuration and give every class that it names, with its module."""
+    if isinstance(node, Mapping):
+        if "class_name" in node:
+            module = node.get("module")
+            yield None if module is None else str(module), str(node["class_name"])
+        for child in node.values():
+            yield from _classes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _classes(child)
+
+
+def _opened(path: Path, called: str) -> keras.Model:
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SrexpError(
+            f"{called} can't be loaded: {reason}",
+            expected=f"a model that Keras {keras.__version__} or an older one saved",
+        ) from error
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):  # noqa: PLR2004 - (n, h, w, c)
+        raise RequestError(
+            f"{called} takes no images", got=f"input {shape}", expected="one input (n, h, w, c) with 1 or 3 channels"
+        )
+    return model
+
+
+def _fetched(store: Store, found: Found, folder: Path) -> Path:
+    """Bring the files of a logged model here; give the network among them."""
+    import mlflow.artifacts
+
+    with translated(store, f"the files of {found.uri} can't be read"), selected(store.uri):
+        brought = mlflow.artifacts.download_artifacts(artifact_uri=found.address, dst_path=str(folder))
+    networks = sorted(Path(brought).rglob("*.keras"))
+    if len(networks) != 1:
+        raise SrexpError(
+            f"{found.uri} is not one Keras network",
+            got=[file.name for file in networks] or "no .keras file",
+            expected="what srexp logs: one .keras file",
+        )
+    return networks[0]
+
+
+def link(run: Run, model_id: str, metrics: Mapping[str, float], *, dataset: str, digest: str) -> None:
+    """Show an evaluation on the page of a logged model: the run as its user, the figures with their data set.
+
+    Args:
+        run: The open run that evaluated.
+        model_id: Logged model, `m-...`.
+        metrics: Finite figures.
+        dataset: Name of the data set, as it was logged as the run's input.
+        digest: Its digest, as it was logged.
+    """
+    from mlflow.entities import LoggedModelInput, Metric
+
+    now = int(time.time() * 1000)
+    with run.writing():
+        run.client.log_inputs(run.id, models=[LoggedModelInput(model_id)])
+        points = [
+            Metric(name, value, now, 0, model_id=model_id, dataset_name=dataset, dataset_digest=digest, run_id=run.id)
+            for name, value in metrics.items()
+        ]
+        run.client.log_batch(run.id, metrics=points)

@@ -1,0 +1,47 @@
+"""Multiply-adds as the literature counts them, and by hand for layers that it doesn't mention."""
+
+import keras
+import pytest
+
+from srexp.evaluation.cost import cost
+from srexp.models import bicubic, srcnn, vdsr
+
+GIGA_720P = 1280 * 720 / 1e15  # from multiply-adds per megapixel to 10^9 of them at 720p
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_published_figures_at_720p(scale):
+    # SRCNN 52.7 G and VDSR 612.6 G: Chu et al. 2019 (MoreMNAS), table 1; the output decides, whatever the scale.
+    small = cost(srcnn.build(scale, 1, kernels=[9, 5, 5], filters=[64, 32]))
+    large = cost(vdsr.build(scale, 1, depth=20, width=64))
+    assert small.parameters == 57281
+    assert large.parameters == 665921
+    assert small.multiply_adds * GIGA_720P == pytest.approx(52.7, abs=0.05)
+    assert large.multiply_adds * GIGA_720P == pytest.approx(612.6, abs=0.05)
+
+
+def test_interpolation_is_not_counted():
+    assert cost(bicubic.build(2, 1)) == cost(bicubic.build(4, 3))
+    assert (cost(bicubic.build(2, 1)).parameters, cost(bicubic.build(2, 1)).multiply_adds) == (0, 0)
+
+
+def test_low_resolution_layers_cost_less():
+    low = keras.Input((None, None, 1))
+    features = keras.layers.Conv2D(8, 3, padding="same")(low)  # 72 for each input pixel, 18 for each output pixel
+    restored = keras.layers.Conv2DTranspose(1, 4, strides=2, padding="same")(features)  # 128 for each input pixel
+    assert cost(keras.Model(low, restored)).multiply_adds == pytest.approx((72 + 128) / 4 * 1e6)
+
+
+def test_shared_and_nested_layers_count_each_time():
+    low = keras.Input((None, None, 4))
+    layer = keras.layers.Conv2D(4, 3, padding="same", use_bias=False)
+    inner = keras.Sequential([keras.Input((None, None, 4)), keras.layers.SeparableConv2D(4, 3, padding="same")])
+    model = keras.Model(low, inner(layer(layer(low))))
+    assert cost(model).multiply_adds == pytest.approx((2 * 144 + 36 + 16) * 1e6)
+
+
+def test_unknown_work_is_no_number():
+    low = keras.Input((None, None, 4))
+    model = keras.Model(low, keras.layers.Dense(4)(low))
+    assert cost(model).multiply_adds is None
+    assert cost(model).parameters == 20
