@@ -55,8 +55,8 @@ def test_what_differs_ends_with_1_and_leaves_nothing(tmp_path, capfd):
     ("wrong", "said"),
     [
         (["format=onx"], "format='onx'"),
-        (["model_uri=models:/task-bicubic-x2@chanpion"], "there is no such model"),
-        (["model_uri=models:/nothing/3"], "there is no such model"),
+        (["model_uri=models:/task-bicubic-x2@chanpion"], "did you mean champion?"),
+        (["model_uri=models:/nothing/3"], "there are task-bicubic-x2"),
         (["output=/proc/version"], "is not empty"),
     ],
 )
