@@ -37,10 +37,13 @@ VERBS = {
     "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
     "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
     "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
+    "promote": "score a version beside today's champion, and make it the champion if it holds; rollback=true goes back",
+    "models": "list registered models: versions, aliases, scores, what the audit found, age",
+    "runs": "list runs; reap=true closes those whose process is gone",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
-LIGHT = {"check", "data", "ui"}
+LIGHT = {"check", "data", "models", "runs", "ui"}
 INTERRUPTED = 130
 _BARE_OPTIONS = ("-m", "--multirun", "-r", "--run")
 

@@ -134,3 +134,13 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Served:
             uri = registry.log_best(run, model, channels=1, step=1, metrics={"test_psnr": 43.21})
             registry.register(run, uri, CHAMPION, tags=known, alias="champion")
     return Served(root, model)
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh store, to be copied: creating its tables takes seconds."""
+    from srexp.tracking.store import connect, resolve
+
+    folder = tmp_path_factory.mktemp("made")
+    connect(resolve(None, folder, environ={}))
+    return folder / "mlflow.db"

@@ -132,12 +132,22 @@ def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> ker
         method = next(each for each in METHODS if each == config.model_uri)
         return interpolation(config.scale, task.channels, method=method)
     model = models.load(tracking.store, found).model
-    _require_fit(model, task, found.uri)
+    require_fit(model, task, found.uri)
     return model
 
 
-def _require_fit(model: keras.Model, task: Task, uri: str) -> None:
-    """Hold a model's channels and scale against the configuration, by asking it for one small image."""
+def require_fit(model: keras.Model, task: Task, uri: str) -> None:
+    """Hold a model's channels and scale against the configuration, by asking it for one small image.
+
+    Args:
+        model: Loaded model.
+        task: What it is to be scored on.
+        uri: What messages call it.
+
+    Raises:
+        RequestError: It takes other images, or enlarges by another scale.
+        SrexpError: It doesn't enlarge by a whole number.
+    """
     shape = model.input_shape
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):  # noqa: PLR2004 - (n, h, w, c)
         raise RequestError(f"{uri} doesn't take images of any size", got=shape, expected="(None, None, None, channels)")

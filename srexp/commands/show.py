@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,9 +90,7 @@ def multirun(summary: Summary, folder: Path) -> None:
         summary: From `summary.summarise`.
         folder: Of the multirun.
     """
-    console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_COLUMNS
+    console = _console()
     count = len(summary.rows)
     table = Table(title=f"multirun, {count} combination{'s' * (count != 1)}: mean ± standard deviation over seeds")
     for key in summary.keys:
@@ -131,6 +130,128 @@ def search(result: Mapping[str, Any]) -> None:
     console.print(f"best        trial {best['number']}: {shlex.join(best['overrides'])}")
     console.print(f"again       python -m srexp {result['preset']}")
     console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
+
+
+def promotion(result: Mapping[str, Any]) -> None:
+    """Print who was compared, the gate line by line, and where the aliases point.
+
+    Args:
+        result: What `promote` returns, or would return.
+    """
+    console = _console()
+    if result.get("table"):
+        images = result["n_images"]
+        table = Table(title=f"{result['name']}, {images} test image{'s' * (images != 1)}")
+        for heading in ("", "PSNR dB", "SSIM", "seconds"):
+            table.add_column(heading, justify="right" if heading else "left")
+        for row in result["table"]:
+            champion = " (champion)" if row["who"] == f"version {result['champion']}" else ""
+            table.add_row(row["who"] + champion, *(_number(row[key], n) for key, n in _PROMOTED.items()))
+        console.print(table)
+        gate = Table(title="gate")
+        for heading in ("", "measured", "required", "holds"):
+            gate.add_column(heading)
+        for line in result["gate"]:
+            holds = "yes" if line["holds"] else "[bold red]no[/bold red]"
+            gate.add_row(line["name"], escape(line["measured"]), escape(line["required"]), holds)
+        console.print(gate)
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+    console.print(_outcome(result), markup=False)
+
+
+#: Columns of the table of a promotion, and the digits of their values.
+_PROMOTED = {"psnr": 3, "ssim": 5, "seconds": 4}
+
+
+def _outcome(result: Mapping[str, Any]) -> str:
+    version, before = f"version {result['version']} of {result['name']}", result["previous"]
+    if result.get("rolled_back"):
+        return f"champion    {version} again; version {before} is previous"
+    if result.get("already"):
+        return f"champion    {version}, as before: nothing was moved"
+    if not result["promoted"]:
+        return f"champion    {result['champion'] or 'none'}, as before: nothing was moved"
+    forced = f" (forced: {result['reason']})" if result["forced"] else ""
+    return f"champion    {version}{forced}" + (f"; version {before} is previous" if before else "")
+
+
+def models(result: Mapping[str, Any]) -> None:
+    """Print the registered models.
+
+    Args:
+        result: What the verb `models` returns.
+    """
+    console = _console()
+    table = Table()
+    for heading in ("name", "version", "aliases", "model", "PSNR dB", "gain dB", "images", "protocol", "audit", "age"):
+        right = heading in ("version", "PSNR dB", "gain dB", "images", "age")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "name")
+    for row in result["models"]:
+        audit = "degenerate" if row["degenerate"] else row["audit"] or "-"
+        aliases = " ".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])])
+        figures = _number(row["psnr"], 3), _number(row["gain_db"], 3, sign=True), str(row["n_images"] or "-")
+        name, version = escape(row["name"]), str(row["version"])
+        age = _ago(row["age_seconds"])
+        table.add_row(name, version, aliases, row["model"] or "-", *figures, _under(row["protocol"]), audit, age)
+    console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+
+
+def _under(protocol: Mapping[str, Any] | None) -> str:
+    """Say under which protocol in a few letters; result.json has it whole."""
+    if not protocol:
+        return "-"
+    rounding = "" if protocol.get("quantize", True) else ", not rounded"
+    return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
+
+
+def runs(result: Mapping[str, Any]) -> None:
+    """Print runs, and what was ended.
+
+    Args:
+        result: What the verb `runs` returns.
+    """
+    console = _console()
+    table = Table()
+    columns = ("run", "task", "name", "state", "model", "val PSNR", "test PSNR", "gain dB", "started", "took")
+    for heading in columns:
+        right = heading in ("val PSNR", "test PSNR", "gain dB", "took")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading in ("run", "state"))
+    for row in result["runs"]:
+        figures = [_number(row[key], 3, sign=key == "gain_db") for key in ("val_psnr", "test_psnr", "gain_db")]
+        names = [escape(row[key] or "-") for key in ("run_id", "experiment_name", "name")]
+        state = f"{row['state']}\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else row["state"]
+        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"] / 1000))
+        table.add_row(*names, state, row["model"] or "-", *figures, started, _ago(row["seconds"]))
+    console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
+    for run_id in result["reaped"]:
+        console.print(f"ended       {run_id}")
+    for each in result["elsewhere"]:
+        host = each["host"]
+        hint = f" (reap_hosts=[{host}] ends it)" if host else ""
+        console.print(f"left open   {each['run_id']}, of {host or 'an unknown machine'}{hint}", markup=False)
+
+
+def _console() -> Console:
+    console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_COLUMNS
+    return console
+
+
+def _ago(seconds: float) -> str:
+    """Write a time in its largest unit.
+
+    Example:
+        >>> _ago(42.4), _ago(754), _ago(7290), _ago(200_000)
+        ('42 s', '13 min', '2.0 h', '2.3 d')
+    """
+    for unit, length, digits in (("d", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
+        if seconds >= length:
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _protocol(console: Console, result: Mapping[str, Any]) -> None:

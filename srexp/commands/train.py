@@ -175,6 +175,7 @@ def _keep(
     probe = next(task.test_samples()).low[np.newaxis, :70, :54]
     registry.verify(tracked, model_uri, model, probe)
     known = {**task_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
+    known |= {"test_images": len(task.prepared.entries["test"])}
     return model_uri, registry.register(tracked, model_uri, task.name, tags=known)
 
 

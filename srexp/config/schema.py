@@ -187,12 +187,43 @@ class EnhanceConfig(Config):
     memory_mb: Annotated[int, Field(ge=64)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PromoteConfig(Config):
+    """What `promote` adds."""
+
+    name: Annotated[str, Field(min_length=1)]
+    version: Positive | Annotated[str, Field(min_length=1)]
+    rollback: bool
+    force: bool
+    reason: str | None
+    promote: Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsConfig(Config):
+    """What `models` adds."""
+
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsConfig(Config):
+    """What `runs` adds."""
+
+    limit: Positive
+    reap: bool
+    reap_hosts: list[str]
+
+
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Config]] = {
     "compare": CompareConfig,
     "enhance": EnhanceConfig,
     "evaluate": EvaluateConfig,
     "export": ExportConfig,
+    "models": ModelsConfig,
+    "promote": PromoteConfig,
+    "runs": RunsConfig,
     "search": SearchConfig,
     "serve": ServeConfig,
     "ui": UiConfig,

@@ -10,6 +10,7 @@ from srexp.errors import RequestError
 from srexp.tracking.store import Store, connect, selected, translated
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run as MlflowRun
 
 _MOST = 1000
@@ -27,6 +28,7 @@ class Past:
         started: Milliseconds since the epoch.
         tags: Its tags.
         metrics: Last value of each metric.
+        ended: Milliseconds since the epoch; None while it runs.
     """
 
     run_id: str
@@ -36,6 +38,7 @@ class Past:
     started: int
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
+    ended: int | None = None
 
 
 def get_run(store: Store, run_id: str) -> Past:
@@ -85,13 +88,7 @@ def runs_of(store: Store, experiment: str) -> list[Past]:
     with translated(store, "the runs can't be listed"):
         known = client.get_experiment_by_name(experiment)
         if known is None:
-            names = [each.name for each in client.search_experiments() if each.name != "Default"]
-            raise RequestError(
-                "there is no such experiment in the store",
-                got=experiment,
-                expected=f"one of {', '.join(sorted(names))}" if names else "a task that something was trained for",
-                fix="experiment_name=NAME, or runs=[ID,ID]",
-            )
+            raise _no_experiment(client, experiment, "experiment_name=NAME, or runs=[ID,ID]")
         found: list[MlflowRun] = []
         page: str | None = None
         while page is None or page:
@@ -104,6 +101,43 @@ def runs_of(store: Store, experiment: str) -> list[Past]:
             )
             found, page = [*found, *some], some.token or ""
     return [_past(run, experiment) for run in found]
+
+
+def latest(store: Store, *, experiment: str | None = None, limit: int, status: str | None = None) -> list[Past]:
+    """List runs in any state, newest first.
+
+    Args:
+        store: Where.
+        experiment: Name of the experiment; None for all.
+        limit: How many at most.
+        status: FINISHED, FAILED, KILLED or RUNNING; None for all.
+
+    Returns:
+        Runs.
+
+    Raises:
+        RequestError: There is no such experiment.
+    """
+    client = connect(store)
+    with translated(store, "the runs can't be listed"):
+        names = {each.experiment_id: each.name for each in client.search_experiments(max_results=_MOST)}
+        if experiment is not None:
+            names = {number: name for number, name in names.items() if name == experiment}
+            if not names:
+                raise _no_experiment(client, experiment, "experiment_name=NAME, or leave it out")
+        condition = f"attributes.status = '{status}'" if status else ""
+        found: list[MlflowRun] = []
+        page: str | None = None
+        while len(found) < limit and (page is None or page):
+            some = client.search_runs(
+                list(names),
+                condition,
+                max_results=min(_MOST, limit - len(found)),
+                order_by=["attributes.start_time DESC"],
+                page_token=page,
+            )
+            found, page = [*found, *some], some.token or ""
+    return [_past(run, names[run.info.experiment_id]) for run in found]
 
 
 def run_of_model(store: Store, model_uri: str) -> str:
@@ -185,8 +219,25 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
     return [(step, point.timestamp / 1000, point.value) for step, point in sorted(points.items())]
 
 
+def _no_experiment(client: MlflowClient, experiment: str, fix: str) -> RequestError:
+    names = [each.name for each in client.search_experiments() if each.name != "Default"]
+    return RequestError(
+        "there is no such experiment in the store",
+        got=experiment,
+        expected=f"one of {', '.join(sorted(names))}" if names else "a task that something was trained for",
+        fix=fix,
+    )
+
+
 def _past(run: Any, experiment: str) -> Past:
     info = run.info
     return Past(
-        info.run_id, info.run_name or "", experiment, info.status, info.start_time, run.data.tags, run.data.metrics
+        info.run_id,
+        info.run_name or "",
+        experiment,
+        info.status,
+        info.start_time,
+        run.data.tags,
+        run.data.metrics,
+        info.end_time,
     )

@@ -1,4 +1,4 @@
-"""A store for each test, copied from one that was made once: creating its tables takes seconds."""
+"""A store for each test, copied from one that was made once."""
 
 import shutil
 from collections.abc import Callable
@@ -7,14 +7,6 @@ from pathlib import Path
 import pytest
 
 from srexp.tracking.start import Tracking
-from srexp.tracking.store import connect, resolve
-
-
-@pytest.fixture(scope="session")
-def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    connect(resolve(None, folder, environ={}))
-    return folder / "mlflow.db"
 
 
 @pytest.fixture

@@ -1,0 +1,211 @@
+"""`promote`: a version that beats the champion takes its place, with evidence; or the champion before it returns."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from srexp.commands import show
+from srexp.commands.contest import Contest, contest, evidence
+from srexp.commands.contestant import Contestant, scored
+from srexp.commands.evaluate import TRAINING, require_fit
+from srexp.commands.measure import Stopwatch, peak_rss_mb
+from srexp.commands.recompose import task_of
+from srexp.commands.task import Task
+from srexp.commands.train import log_request, task_tags
+from srexp.config.build import build
+from srexp.config.schema import PromoteConfig
+from srexp.errors import RequestError, SrexpError
+from srexp.evaluation.gate import Criterion, Gate
+from srexp.tracking import addresses, environment, models, promotion
+from srexp.tracking.promotion import Places
+from srexp.tracking.run import Run
+from srexp.tracking.start import Tracking
+from srexp.tracking.store import Store
+
+LOCK = "promote.lock"
+
+
+def run(config: PromoteConfig) -> dict[str, Any]:
+    """Score a version and today's champion on the same test images, and move the alias if the gate holds.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        `result.json`: the evidence, the gate line by line, and where the aliases point.
+
+    Raises:
+        RequestError: There is no such version, its data isn't there, or there is nothing to roll back to.
+        SrexpError: The gate doesn't hold; nothing was moved.
+    """
+    watch = Stopwatch()
+    _require_sense(config)
+    build(config.promote)  # refuses numbers that make no sense before anything is scored
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    now = promotion.settle(tracking.store, config.paths.root / LOCK, config.name)
+    if config.rollback:
+        return _rollback(config, tracking, now)
+    number = isinstance(config.version, int)
+    found = addresses.find(tracking.store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+    version = int(found.version or 0)
+    if version == now.champion:
+        result = _already(config, version, now)
+    else:
+        tags = promotion.version_tags(tracking.store, config.name, version)
+        with watch("data"):
+            task = _task(config, tracking.store, found, tags)
+        known = {
+            **config.tags,
+            **task_tags(task),
+            "verb": "promote",
+            "model": tags.get("model", ""),
+            "version": version,
+        }
+        with tracking.run(task.name, name=config.run_name or f"promote version {version}", tags=known) as tracked:
+            log_request(tracked, task, without=TRAINING)
+            with watch("evaluate"):
+                ours = _scored(tracking.store, found, task, version)
+                result = _decide(config, tracked, task, ours, tags=tags)
+            result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
+            tracked.log_dict(result, "result.json")
+    show.promotion(result)
+    return result
+
+
+def _require_sense(config: PromoteConfig) -> None:
+    """Refuse what contradicts itself."""
+    if config.force and not (config.reason and config.reason.strip()):
+        raise RequestError(
+            "force=true needs a reason, which is kept with the evidence",
+            expected="why the gate doesn't matter this time",
+            fix="reason='the first model of this task'",
+        )
+    if config.rollback and (config.force or config.version != "candidate"):
+        raise RequestError(
+            "rollback=true takes no version and no force",
+            expected="rollback=true alone, or with name= and reason=",
+            fix="leave version and force out",
+        )
+
+
+def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Mapping[str, str]) -> Task:
+    """Prepare the test images of the version's training."""
+    fingerprint = tags.get("data.fingerprint")
+    if not found.run_id or not fingerprint:
+        raise RequestError(
+            f"{found.uri} doesn't say which run trained it on which data",
+            expected="a version that srexp registered, with the tag data.fingerprint",
+            fix="choose another version",
+        )
+    return task_of(config, store, found.run_id, fingerprint=fingerprint)
+
+
+def _scored(store: Store, found: addresses.Found, task: Task, version: int) -> Contestant:
+    from srexp.training import numerics
+
+    numerics.load_quietly()
+    numerics.prepare(seed=task.config.seed, deterministic=task.config.trainer.deterministic)
+    model = models.load(store, found).model
+    require_fit(model, task, found.uri)
+    return scored(model, task, version)
+
+
+def _decide(
+    config: PromoteConfig, tracked: Run, task: Task, ours: Contestant, *, tags: Mapping[str, str]
+) -> dict[str, Any]:
+    """Hold the version against the champion; against the next one, where another promotion was faster."""
+    store = tracked.store
+    gate: Gate = build(config.promote)
+    while (now := promotion.places(store, config.name)).champion != ours.version:
+        found = contest(store, config.name, task, ours, tags=tags, over=now.champion)
+        criteria = gate.judge(found.case())
+        told = _testimony(config, tracked, found, criteria)
+        shown = {**told, "promoted": False, "previous": now.previous, "warnings": found.notes()}
+        if any(not each.holds and (each.absolute or not config.force) for each in criteria):
+            show.promotion(shown)
+            raise _refusal(config, ours, criteria)
+        if promotion.promote(store, config.paths.root / LOCK, config.name, ours.version, told, over=now.champion):
+            tracked.set_tags({"promoted": "true"})
+            return {**shown, "promoted": True, "previous": promotion.places(store, config.name).previous}
+    return {"run_id": tracked.id, **_already(config, ours.version, now)}
+
+
+def _testimony(config: PromoteConfig, tracked: Run, found: Contest, criteria: Sequence[Criterion]) -> dict[str, Any]:
+    """Write the evidence into the run, before anything moves."""
+    told = {
+        "run_id": tracked.id,
+        "experiment_name": found.task.name,
+        "name": config.name,
+        "version": found.ours.version,
+        "forced": config.force and not all(each.holds for each in criteria),
+        "reason": config.reason,
+        **evidence(found, criteria),
+    }
+    path = config.run_dir / "promotion.json"
+    path.write_text(json.dumps(told, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    tracked.log_file(path)
+    tracked.log_rows(found.images(), "promotion.csv")
+    tracked.set_tags({"promoted": "false", "failed": "; ".join(told["failed"]) or "nothing"})
+    means = {f"test_{name}": value for name, value in found.ours.means().items() if value is not None}
+    gains = {"gain_db": told["gains"].get("bicubic"), "gain_champion_db": told["gains"].get("the champion")}
+    known = {name: gain["gain"] for name, gain in gains.items() if gain and gain["gain"] is not None}
+    tracked.log_metrics({**means, **known}, step=0)
+    return told
+
+
+def _refusal(config: PromoteConfig, ours: Contestant, criteria: Sequence[Criterion]) -> SrexpError:
+    failed = [each for each in criteria if not each.holds]
+    lines = "".join(f"\n  {each.name}: {each.measured}; required: {each.required}" for each in failed)
+    absolute = [each.name for each in failed if each.absolute]
+    return SrexpError(
+        f"version {ours.version} of {config.name} was not promoted, and nothing was moved:{lines}",
+        expected="a model for which all of this holds" if not absolute else "what not even force=true does without",
+        fix="train a better one"
+        if absolute
+        else "train a better one, or force=true reason='why it may serve all the same'",
+    )
+
+
+def _already(config: PromoteConfig, version: int, now: Places) -> dict[str, Any]:
+    return {
+        "name": config.name,
+        "version": version,
+        "promoted": False,
+        "already": True,
+        "champion": now.champion,
+        "previous": now.previous,
+        "warnings": [],
+    }
+
+
+def _rollback(config: PromoteConfig, tracking: Tracking, now: Places) -> dict[str, Any]:
+    """Let champion and previous champion change places."""
+    promotion.require_previous(config.name, now)
+    known = {**config.tags, "verb": "promote", "task": config.name, "rollback": "true"}
+    with tracking.run(config.name, name=config.run_name or "rollback", tags=known) as tracked:
+        commit = environment.commit_of(Path(__file__))
+        record = {
+            "run_id": tracked.id,
+            "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "commit": commit and commit.sha,
+            "reason": config.reason,
+        }
+        tracked.log_dict(record, "promotion.json")
+        to = promotion.rollback(tracking.store, config.paths.root / LOCK, config.name, record)
+        tracked.set_tags({"version": to.champion, "rolled_back": to.previous})
+        result: dict[str, Any] = {
+            **record,
+            "name": config.name,
+            "version": to.champion,
+            "rolled_back": True,
+            "champion": to.champion,
+            "previous": to.previous,
+            "warnings": [],
+        }
+        tracked.log_dict(result, "result.json")
+    show.promotion(result)
+    return result

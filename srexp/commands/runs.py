@@ -1,0 +1,94 @@
+"""`runs`: the runs of the store, newest first; and an end for those whose process is gone."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from srexp.commands import show
+from srexp.config.build import build
+from srexp.config.schema import RunsConfig
+from srexp.errors import RequestError
+from srexp.tracking import family, past
+from srexp.tracking.environment import process_is_gone
+from srexp.tracking.past import Past
+from srexp.tracking.start import Tracking
+from srexp.tracking.store import Store
+
+ALL = "all"
+_MOST_OPEN = 100_000
+
+
+def run(config: RunsConfig) -> dict[str, Any]:
+    """List runs; with `reap=true`, end those whose process is gone first.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        One row for each run, the ids of those that were ended, and the open ones of other machines.
+
+    Raises:
+        RequestError: There is no such experiment.
+    """
+    if config.reap_hosts and not config.reap:
+        raise RequestError(
+            "reap_hosts says whose runs to end, and nothing is to be ended", fix="add reap=true, or leave it out"
+        )
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    experiment = None if config.experiment_name == ALL else config.experiment_name
+    reaped, elsewhere = _reap(config, tracking.store, experiment) if config.reap else ([], [])
+    found = past.latest(tracking.store, experiment=experiment, limit=config.limit)
+    result = {"runs": [_row(each) for each in found], "reaped": reaped, "elsewhere": elsewhere}
+    show.runs(result)
+    return result
+
+
+def _reap(config: RunsConfig, store: Store, experiment: str | None) -> tuple[list[str], list[dict[str, Any]]]:
+    """End the open runs of dead processes of this machine, and those of the machines that were named."""
+    reaped = family.reap(store, experiment=experiment, reason="its process was gone when runs were reaped")
+    elsewhere = []
+    for each in past.latest(store, experiment=experiment, limit=_MOST_OPEN, status="RUNNING"):
+        host = each.tags.get("srexp.host", "")
+        if process_is_gone(each.tags) is not None:
+            continue
+        if host in config.reap_hosts:
+            family.close(store, each.run_id, "KILLED", f"reaped from another machine: reap_hosts named {host}")
+            reaped.append(each.run_id)
+        else:
+            elsewhere.append({"run_id": each.run_id, "name": each.name, "host": host or None})
+    return reaped, elsewhere
+
+
+def _row(each: Past) -> dict[str, Any]:
+    ended = each.ended if each.ended is not None else time.time() * 1000
+    return {
+        "run_id": each.run_id,
+        "experiment_name": each.experiment,
+        "name": each.name,
+        "verb": each.tags.get("verb", "train" if "model" in each.tags else None),
+        "state": each.status,
+        "model": each.tags.get("model"),
+        "val_psnr": _finite(each.metrics, "best_val_psnr", "val_psnr"),
+        "test_psnr": _finite(each.metrics, "test_psnr"),
+        "gain_db": _finite(each.metrics, "gain_db"),
+        "started": each.started,
+        "seconds": round((ended - each.started) / 1000, 1),
+        "note": _note(each),
+    }
+
+
+def _note(each: Past) -> str:
+    if each.status != "RUNNING":
+        return ""
+    gone = process_is_gone(each.tags)
+    if gone is None:
+        host = each.tags.get("srexp.host")
+        return f"on {host}" if host else "of an unknown process"
+    return "its process is gone" if gone else ""
+
+
+def _finite(metrics: Mapping[str, float], *names: str) -> float | None:
+    return next((metrics[name] for name in names if math.isfinite(metrics.get(name, math.nan))), None)

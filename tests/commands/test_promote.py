@@ -1,0 +1,245 @@
+"""Who becomes champion, and who doesn't: models that were made, not trained, before the gate."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import srexp
+from srexp.cli import run
+from srexp.commands import contest
+from srexp.commands.task import Task
+from srexp.commands.train import log_request, task_tags
+from srexp.tracking import promotion, registry
+from srexp.tracking.promotion import Places
+from srexp.tracking.start import Tracking
+
+NAME = "folder-bicubic-x2"
+QUIET = ["tracking.system_metrics=false"]
+#: How much each version sharpens what bicubic interpolation gives; the last ones have tags of their own.
+SHARPENS = {1: 0.1, 2: 0.3, 3: -0.5, 4: np.nan, 5: 0.3, 6: 0.3, 7: 0.3}
+TAGS = {5: {"audit": "near-duplicates"}, 6: {"degenerate": "true"}, 7: {"data.fingerprint": "0" * 64}}
+
+
+def sharpener(amount):
+    import keras
+
+    from srexp.models.bicubic import begin, extend
+
+    low, enlarged = begin(2, 1)
+    layer = keras.layers.Conv2D(1, 3, use_bias=False)
+    model = keras.Model(low, layer(extend(enlarged, 1)), name=f"sharpen{amount}".replace("-", "m").replace(".", "_"))
+    kernel = np.full((3, 3), -amount / 8, np.float32)
+    kernel[1, 1] = 1 + amount
+    layer.set_weights([kernel[..., None, None]])
+    return model
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, made_store):
+    """A project with seven versions of a model, and its images."""
+    root = tmp_path_factory.mktemp("project")
+    for name in ("images", "mlruns"):
+        (root / name).mkdir()
+    shutil.copy(made_store, root / "mlruns" / "mlflow.db")
+    rng = np.random.default_rng(7)
+    for number in range(16):
+        coarse = Image.fromarray(rng.integers(0, 256, (12, 12), dtype=np.uint8))
+        coarse.resize((48, 48), Image.Resampling.BICUBIC).save(root / "images" / f"{number:02}.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SREXP_ROOT", str(root))
+        task = Task(srexp.compose(asked(root)))
+        tracking = Tracking(folder=root / "mlruns", system_metrics=False)
+        for version, amount in SHARPENS.items():
+            with tracking.run(NAME) as tracked:
+                log_request(tracked, task)
+                uri = registry.log_best(tracked, sharpener(amount), channels=1, step=1, metrics={})
+                known = {**task_tags(task), "audit": "clean", "data.fingerprint": task.prepared.fingerprint}
+                registry.register(tracked, uri, NAME, tags=known | TAGS.get(version, {}))
+    return root
+
+
+def asked(root):
+    return [
+        "dataset=folder", f"dataset.root={root / 'images'}", "dataset.fractions=[0.3,0.1,0.6]",
+        "trainer.patch_size=16", "trainer.validation_size=32",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def store(made, tmp_path, monkeypatch):
+    """A store of its own for each test, with all versions and no champion."""
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(made / "mlruns" / "mlflow.db", tmp_path / "mlruns" / "mlflow.db")
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    return Tracking(folder=tmp_path / "mlruns").store
+
+
+def promote(version, *more):
+    return run(["promote", f"name={NAME}", f"version={version}", *QUIET, "promote.max_slowdown=null", *more])
+
+
+def test_a_better_version_becomes_champion_and_a_worse_one_does_not(store, tmp_path, capfd):
+    assert promote(1) == 0
+    first = capfd.readouterr().out
+    for shown in ("version 1", "bicubic", "PSNR over bicubic", "yes", f"champion    version 1 of {NAME}"):
+        assert shown in first
+    assert promotion.places(store, NAME) == Places(1, None)
+
+    result = srexp.run("promote", [f"name={NAME}", "version=2", *QUIET, "promote.max_slowdown=50"])
+    assert (result["promoted"], result["forced"], result["previous"]) == (True, False, 1)
+    assert result["failed"] == []
+    assert [row["who"] for row in result["table"]] == ["version 2", "version 1", "bicubic"]
+    assert all(row["seconds"] > 0 for row in result["table"][:2])
+    assert result["gains"]["the champion"]["ci95"][0] > 0
+    assert result["winner"] == "version 2"
+    assert promotion.places(store, NAME) == Places(2, 1)
+    holds_the_evidence(store, result)
+
+    capfd.readouterr()
+    assert promote(3) == 1
+    said = capfd.readouterr().err
+    for line in ("PSNR over bicubic: -", "PSNR over the champion: -", "SSIM over the champion: -", "nothing was moved"):
+        assert line in said
+    assert "required: at least +0.05 dB" in said
+    assert promote(1) == 1  # a champion of yesterday is worse than today's
+    assert promotion.places(store, NAME) == Places(2, 1)
+    assert promote(2) == 0
+    assert "as before" in capfd.readouterr().out
+    assert promote(3, "force=true", "reason='a reader prefers it'") == 0
+    assert "forced: a reader prefers it" in capfd.readouterr().out
+    tags = promotion.version_tags(store, NAME, 3)
+    assert (tags["promotion.forced"], tags["promotion.reason"]) == ("true", "a reader prefers it")
+    assert promotion.places(store, NAME) == Places(3, 2)
+    goes_back(store, capfd)
+
+
+def holds_the_evidence(store, result):
+    from srexp.tracking.store import connect
+
+    tags = promotion.version_tags(store, NAME, 2)
+    told = json.loads(tags["promotion"])
+    assert len(tags["promotion"]) < 5000  # what older servers keep of a tag
+    for key in ("table", "gains", "data_fingerprint", "protocol", "commit", "date", "winner", "gate", "n_images"):
+        assert told[key] == result[key]
+    assert tags["promotion.run_id"] == result["run_id"]
+    client = connect(store)
+    kept = client.get_run(result["run_id"])
+    assert (kept.info.status, kept.data.tags["verb"], kept.data.tags["promoted"]) == ("FINISHED", "promote", "true")
+    assert kept.data.metrics["gain_db"] == pytest.approx(result["gains"]["bicubic"]["gain"])
+    import mlflow.artifacts
+
+    from srexp.tracking.store import selected
+
+    with selected(store.uri):
+        assert json.loads(mlflow.artifacts.load_text(f"runs:/{result['run_id']}/promotion.json")) == told
+        rows = mlflow.artifacts.load_text(f"runs:/{result['run_id']}/promotion.csv").splitlines()
+    rows = list(csv.DictReader(rows))
+    assert len(rows) == result["n_images"] == 9
+    assert np.mean([float(row["champion_psnr"]) for row in rows]) == pytest.approx(result["table"][1]["psnr"])
+
+
+def goes_back(store, capfd):
+    result = srexp.run("promote", [f"name={NAME}", "rollback=true", "reason='halos'", *QUIET])
+    assert (result["champion"], result["previous"], result["rolled_back"]) == (2, 3, True)
+    assert promotion.places(store, NAME) == Places(2, 3)
+    assert json.loads(promotion.version_tags(store, NAME, 3)["promotion.rolled_back"])["reason"] == "halos"
+    assert "version 2" in capfd.readouterr().out
+
+
+def test_models_that_must_not_serve_are_stopped_with_the_reason(store, capfd):
+    forced = ["force=true", "reason='whatever'"]
+    for version, said in (
+        (4, "finite figures: 2304 of 2304 restored values of an image are NaN or infinite"),
+        (6, "not degenerate: its input is its target"),
+    ):
+        assert promote(version) == 1
+        assert said in capfd.readouterr().err
+        assert promote(version, *forced) == 1
+        assert "not even force=true" in capfd.readouterr().err
+    assert promote(5) == 1
+    assert "no leak: near-duplicates; required: none of patients" in capfd.readouterr().err
+    assert promote(2, "promote.min_images=10") == 1
+    assert "test images: 9; required: at least 10" in capfd.readouterr().err
+    assert promotion.places(store, NAME) == Places(None, None)
+    assert "promotion" not in promotion.version_tags(store, NAME, 6)
+    assert promote(5, *forced) == 0
+    assert json.loads(promotion.version_tags(store, NAME, 5)["promotion"])["failed"] == ["no leak"]
+
+    capfd.readouterr()
+    assert promote(2, "promote.max_slowdown=0.0001") == 1
+    assert "times the champion's; required: at most 0.0001 times" in capfd.readouterr().err
+
+
+def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, monkeypatch):
+    assert promote(1) == 0
+    load = contest.models.load
+
+    def gone(store, found, **options):
+        if found.version == 1:
+            raise registry.SrexpError("the files of models:/x/1 can't be read")
+        return load(store, found, **options)
+
+    monkeypatch.setattr(contest.models, "load", gone)
+    assert promote(2) == 1
+    assert "PSNR over the champion: not measured: it can't be scored here" in capfd.readouterr().err
+    assert promote(2, "force=true", "reason='its files are gone'") == 0
+    assert promotion.places(store, NAME) == Places(2, 1)
+
+
+def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
+    assert promote(1) == 0
+    measure = contest.paces
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(contest, "paces", measure)
+        lock = store.lock.with_name("promote.lock")
+        assert promotion.promote(store, lock, NAME, 2, {"run_id": "another"}, over=1)
+        return measure(*arguments)
+
+    monkeypatch.setattr(contest, "paces", meanwhile)
+    capfd.readouterr()
+    assert promote(5, "force=true", "reason='first'") == 0
+    told = json.loads(promotion.version_tags(store, NAME, 5)["promotion"])
+    assert told["champion"] == 2
+    assert "PSNR over the champion" in told["failed"]
+    assert promotion.places(store, NAME) == Places(5, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["version=7"], "the data set is not the one of run"),
+        (["version=8"], f"models:/{NAME}/7"),
+        (["version=champion"], "models:/folder-bicubic-x2@candidate"),
+        (["version=1", "force=true"], "needs a reason"),
+        (["version=1", "scale=4"], "scale is another one than in training"),
+        (["version=1", "protocol=y"], "protocol is another one than in training"),
+        (["version=1", "dataset=montgomery"], "dataset._target_ is another one"),
+        (["version=1", "promote.min_gain_db=-1"], "promote.min_gain_db"),
+        (["rollback=true"], "no previous champion"),
+        (["rollback=true", "version=1"], "takes no version"),
+        (["name=nothing"], "no such registered model"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_a_wrong_request_exits_2(store, words, said, capfd):
+    assert run(["promote", f"name={NAME}", *words]) == 2
+    assert said in capfd.readouterr().err
+    assert promotion.places(store, NAME) == Places(None, None)
+
+
+def test_the_data_may_have_moved(store, made, tmp_path, capfd):
+    moved = Path(shutil.copytree(made / "images", tmp_path / "moved"))
+    (moved / "00.png").write_bytes((moved / "01.png").read_bytes())
+    there = ["dataset=folder", f"dataset.root={moved}"]
+    assert promote(1, *there) == 2
+    assert promotion.version_tags(store, NAME, 1)["data.fingerprint"] in capfd.readouterr().err
+    shutil.copy(made / "images" / "00.png", moved / "00.png")
+    assert promote(1, *there) == 0
