@@ -34,6 +34,9 @@ VERBS = {
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
     "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
+    "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
+    "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",
+    "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "promote": "score a version beside today's champion, and make it the champion if it holds; rollback=true goes back",
     "models": "list registered models: versions, aliases, scores, what the audit found, age",
     "runs": "list runs; reap=true closes those whose process is gone",
@@ -111,7 +114,12 @@ def execute(config: Config) -> dict[str, Any]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
-    result: dict[str, Any] = command.run(config)
+    try:
+        result: dict[str, Any] = command.run(config)
+    except SrexpError as error:
+        if error.result is not None:
+            job.finish(config.run_dir, error.result)
+        raise
     job.finish(config.run_dir, result)
     return result
 
@@ -193,6 +201,8 @@ def _job(composed: DictConfig) -> None:
         else:
             _execute_alone(config, log, OmegaConf.to_container(hydra.job_logging, resolve=True))
 
+    for folder in (output, sweep or output):
+        job.hide(folder)
     if sweep is not None:
         job.begin(output, str(composed.verb), hydra.overrides.task)
     if failure := _attempt(work, log, whole=sweep is None):

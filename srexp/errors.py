@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class SrexpError(Exception):
@@ -14,6 +15,7 @@ class SrexpError(Exception):
         got: The offending value, shown with `repr`; left out when None.
         expected: What would have been accepted.
         fix: What the user can type or change.
+        result: What was done all the same, for `result.json`.
 
     Example:
         >>> print(SrexpError("optimizer.lr is not a number", got="abc", expected="a float", fix="optimizer.lr=1e-4"))
@@ -25,8 +27,11 @@ class SrexpError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, got: object = None, expected: str = "", fix: str = "") -> None:
+    def __init__(
+        self, what: str, *, got: object = None, expected: str = "", fix: str = "", result: dict[str, Any] | None = None
+    ) -> None:
         self.what, self.got, self.expected, self.fix = what, got, expected, fix
+        self.result = result
         lines = [what]
         if got is not None:
             lines.append(f"  got:      {got!r}")

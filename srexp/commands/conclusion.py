@@ -140,16 +140,19 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     from srexp.commands.train import conduct
 
     store = job.tracking.store
+    asked = {"trial": best.number, "retrained": job.engine.retrain}
     known = job.study.about().get("final") or {}
-    if known.get("trial") == best.number and (earlier := family.read_json(store, known["run_id"], "result.json")):
+    if asked.items() <= known.items() and (earlier := family.read_json(store, known["run_id"], "result.json")):
         return earlier
 
-    def take(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
-        return _taken(job.tracking, best, task)
+    def obtain(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
+        # Before its result is there: one that is found without it isn't taken, and one with it is never made twice.
+        job.study.describe(final={**asked, "run_id": tracked.id})
+        return fit_network(task, tracked) if job.engine.retrain else _taken(job.tracking, best, task)
 
     with watch("data"):
         task = Task(chosen)
-    result = conduct(
+    return conduct(
         task,
         job.tracking,
         watch,
@@ -160,14 +163,8 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
             TRIAL_TAG: best.number,
             "overrides": shlex.join(overrides_of(chosen)),
         },
-        obtain=fit_network if job.engine.retrain else take,
+        obtain=obtain,
     )
-    job.study.describe(final={"trial": best.number, "run_id": result["run_id"]})
-    return result
-
-
-def _marks(job: SearchJob, best: Trial) -> dict[str, object]:
-    return {**job.config.tags, STUDY_TAG: job.engine.name, TRIAL_TAG: best.number}
 
 
 def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:

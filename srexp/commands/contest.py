@@ -12,7 +12,7 @@ from srexp.commands.contestant import Contestant, defender, paces
 from srexp.commands.task import Task
 from srexp.errors import SrexpError
 from srexp.evaluation.gate import LEAKS, Case, Criterion, Rival, rival
-from srexp.tracking import environment, models
+from srexp.tracking import addresses, environment, models
 from srexp.tracking.store import Store
 
 
@@ -176,7 +176,7 @@ def _row(each: Contestant, seconds: float | None) -> dict[str, Any]:
 def _seen(store: Store, name: str, version: int, task: Task) -> int | None:
     """Count the test images that a version was trained on, or chosen by."""
     try:
-        run_id = models.find(store, f"models:/{name}/{version}").run_id
+        run_id = addresses.find(store, f"models:/{name}/{version}").run_id
     except SrexpError:
         return None
     seen = models.training_images(store, run_id) if run_id else None

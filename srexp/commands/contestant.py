@@ -13,7 +13,7 @@ from srexp.commands.evaluate import require_fit
 from srexp.commands.fitting import bicubic_baseline
 from srexp.commands.task import Task
 from srexp.errors import SrexpError
-from srexp.tracking import models
+from srexp.tracking import addresses, models
 from srexp.tracking.store import Store
 from srexp.types import Pixels
 
@@ -68,7 +68,8 @@ def defender(store: Store, name: str, version: int, task: Task) -> Contestant:
         Its figures, or why it has none.
     """
     try:
-        model, _ = models.load(store, found := models.find(store, f"models:/{name}/{version}"))
+        found = addresses.find(store, f"models:/{name}/{version}")
+        model = models.load(store, found).model
         require_fit(model, task, found.uri)
     except SrexpError as error:
         return Contestant(version=version, lacking=error.what)

@@ -19,7 +19,7 @@ from srexp.config.schema import EvaluateConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
-from srexp.tracking import models
+from srexp.tracking import addresses, models
 from srexp.tracking.lineage import input_of
 from srexp.tracking.run import Run
 from srexp.tracking.start import Tracking
@@ -93,17 +93,17 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
     return result
 
 
-def _found(tracking: Tracking, config: EvaluateConfig) -> models.Found | None:
+def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None:
     """Find the model before images are read; None stands for interpolation."""
     if config.model_uri in METHODS:
         return None
     if config.model_uri is None:
         raise RequestError(
             "model_uri is missing",
-            expected=", ".join([*METHODS, models.ADDRESSES]),
+            expected=", ".join([*METHODS, addresses.ADDRESSES]),
             fix=f"model_uri=models:/{config.experiment_name}@candidate",
         )
-    return models.find(tracking.store, config.model_uri, others=METHODS)
+    return addresses.find(tracking.store, config.model_uri, others=METHODS)
 
 
 def _require_scorable(task: Task, split: Split) -> None:
@@ -122,7 +122,7 @@ def _require_scorable(task: Task, split: Split) -> None:
         )
 
 
-def _model(tracking: Tracking, found: models.Found | None, task: Task) -> keras.Model:
+def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> keras.Model:
     from srexp.training import numerics
 
     config: EvaluateConfig = task.config  # type: ignore[assignment]  # the task of this command
@@ -131,7 +131,7 @@ def _model(tracking: Tracking, found: models.Found | None, task: Task) -> keras.
     if found is None:
         method = next(each for each in METHODS if each == config.model_uri)
         return interpolation(config.scale, task.channels, method=method)
-    model, _ = models.load(tracking.store, found)
+    model = models.load(tracking.store, found).model
     require_fit(model, task, found.uri)
     return model
 
@@ -175,7 +175,7 @@ def require_fit(model: keras.Model, task: Task, uri: str) -> None:
 
 
 def _leak(
-    tracking: Tracking, found: models.Found | None, task: Task, split: Split
+    tracking: Tracking, found: addresses.Found | None, task: Task, split: Split
 ) -> tuple[dict[str, int] | None, list[str]]:
     """Look for scored images that the model has seen: their number by split of its training, and sentences."""
     if found is None:
@@ -247,13 +247,13 @@ def _result(task: Task, tracked: Run, scores: Scores) -> dict[str, Any]:
     }
 
 
-def _described(model: keras.Model, found: models.Found | None) -> dict[str, Any]:
+def _described(model: keras.Model, found: addresses.Found | None) -> dict[str, Any]:
     """Say what was scored: the network, and where it comes from."""
     origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
     return {"name": model.name, "parameters": model.count_params(), **origin}
 
 
-def _log(tracked: Run, task: Task, found: models.Found | None, split: Split, scores: Scores) -> None:
+def _log(tracked: Run, task: Task, found: addresses.Found | None, split: Split, scores: Scores) -> None:
     """Log the figures under the names that trainings use, and once more on the page of the model."""
     gain = scores.gain().gain
     test = _finite({**scores.means("model"), "gain_db": gain})

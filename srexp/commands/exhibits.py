@@ -65,7 +65,7 @@ def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, keras
     for entry in entries:
         uri = entry.result.get("model_uri") or f"runs:/{entry.run.run_id}/model"
         try:
-            loaded[entry.name] = models.load(store, str(uri))[0]
+            loaded[entry.name] = models.load(store, str(uri)).model
         except SrexpError as error:
             notes.append(f"{entry.name}: {error.what}; its weights aren't counted and its pictures are missing.")
     return loaded, notes

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import SrexpError
+from srexp.tracking.parameters import mask
 
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
 
@@ -54,6 +55,18 @@ def begin(folder: Path, verb: str, overrides: Sequence[str]) -> None:
     _write(folder / JOB, known)
 
 
+def hide(folder: Path) -> None:
+    """Blank out the credentials in what Hydra wrote of a configuration, before anything else is done.
+
+    Args:
+        folder: Of a run, a job or a multirun.
+    """
+    for path in (*folder.glob(".hydra/*.yaml"), *folder.glob("multirun.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if (hidden := mask(text)) != text:
+            path.write_text(hidden, encoding="utf-8")
+
+
 def fail(folder: Path, failure: SrexpError) -> None:
     """Note why a job failed."""
     _write(folder / FAILURE, {"message": str(failure), "exit_code": failure.exit_code})
@@ -94,7 +107,7 @@ def jobs(sweep: Path) -> list[Job]:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(mask(json.dumps(content, indent=2, allow_nan=False)) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

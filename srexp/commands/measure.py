@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import cProfile
+import ctypes
 import io
 import pstats
 import resource
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
 _SHOWN = 60
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 
 
 class Stopwatch:
@@ -50,6 +52,23 @@ def peak_rss_mb() -> float:
     """Give the largest resident memory of this process so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+
+
+def rss_mb() -> float:
+    """Give the resident memory of this process now, in MiB."""
+    import psutil
+
+    return float(psutil.Process().memory_info().rss) / 2**20
+
+
+def give_back_freed_memory() -> None:
+    """Let glibc return blocks above 1 MiB to the system as soon as they are freed.
+
+    By itself it keeps blocks of up to 32 MiB for later. With small tiles TensorFlow's activations are of that size, and
+    what is kept of them came to four times what is in use. It costs a tenth of the time.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(_MMAP_THRESHOLD, 2**20)
 
 
 class Profile:

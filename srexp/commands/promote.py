@@ -20,7 +20,7 @@ from srexp.config.build import build
 from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.gate import Criterion, Gate
-from srexp.tracking import environment, models, promotion
+from srexp.tracking import addresses, environment, models, promotion
 from srexp.tracking.promotion import Places
 from srexp.tracking.run import Run
 from srexp.tracking.start import Tracking
@@ -50,7 +50,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
     if config.rollback:
         return _rollback(config, tracking, now)
     number = isinstance(config.version, int)
-    found = models.find(tracking.store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+    found = addresses.find(tracking.store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
     version = int(found.version or 0)
     if version == now.champion:
         result = _already(config, version, now)
@@ -92,7 +92,7 @@ def _require_sense(config: PromoteConfig) -> None:
         )
 
 
-def _task(config: PromoteConfig, store: Store, found: models.Found, tags: Mapping[str, str]) -> Task:
+def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Mapping[str, str]) -> Task:
     """Prepare the test images of the version's training."""
     fingerprint = tags.get("data.fingerprint")
     if not found.run_id or not fingerprint:
@@ -104,12 +104,12 @@ def _task(config: PromoteConfig, store: Store, found: models.Found, tags: Mappin
     return task_of(config, store, found.run_id, fingerprint=fingerprint)
 
 
-def _scored(store: Store, found: models.Found, task: Task, version: int) -> Contestant:
+def _scored(store: Store, found: addresses.Found, task: Task, version: int) -> Contestant:
     from srexp.training import numerics
 
     numerics.load_quietly()
     numerics.prepare(seed=task.config.seed, deterministic=task.config.trainer.deterministic)
-    model, _ = models.load(store, found)
+    model = models.load(store, found).model
     require_fit(model, task, found.uri)
     return scored(model, task, version)
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from srexp.commands import show
 from srexp.commands.conclusion import conclude
@@ -32,6 +31,8 @@ from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
     from srexp.tracking.run import Run
+
+ENGINE = "engine.json"
 
 
 def run(config: SearchConfig) -> dict[str, Any]:
@@ -52,10 +53,13 @@ def run(config: SearchConfig) -> dict[str, Any]:
     require_composable(config, engine.parsed)
     with watch("data"):
         task = Task(config)
+    _mark(engine, config)
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
-    require_same_search(study, engine, task, overrides_of(config))
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     tracking = dataclasses.replace(tracking, system_metrics=False)
+    with study.alone():
+        require_same_search(study, engine, task, overrides_of(config))
+        _close_dead(tracking, task)
     if finished := _finished(study, engine, tracking):
         print(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished
@@ -65,31 +69,48 @@ def run(config: SearchConfig) -> dict[str, Any]:
         with watch("train"):
             Workers(job, run_id).run()
         if isinstance(parent, str):
-            return _joined(engine, study, run_id)
+            return _joined(job, run_id)
         result = conclude(job, parent, watch)
         parent.log_dict(result, "result.json")
-        study.describe(concluded=engine.trials)
+    # Not before the run has ended: whoever finds this looks no further.
+    study.describe(concluded=engine.trials)
     show.search(result)
     return result
 
 
 def _engine(config: SearchConfig) -> Search:
     name = str(config.search.options.get("name", ""))
-    if Path(name).name != name:
+    if name and (name == "experiment" or not re.fullmatch(r"\w[\w.-]*", name)):
         raise RequestError(
-            "search.name is no name of a folder", got=name, expected="no / in it", fix="search.name=NAME"
+            "search.name is no name of a folder",
+            got=name,
+            expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
+            fix="search.name=NAME",
         )
     engine: Search = build(config.search, folder=study_folder(config))
-    mark = engine.folder / "engine.json"
-    mine = {"engine": config.search.target, "storage": bool(engine.storage)}
-    if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != mine:
+    mark = engine.folder / ENGINE
+    if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != _kind(engine, config):
         raise RequestError(
             f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
             expected=config.search.target, fix="search.name=ANOTHER",
         )  # fmt: skip
-    engine.folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps(mine), encoding="utf-8")
     return engine
+
+
+def _kind(engine: Search, config: SearchConfig) -> dict[str, Any]:
+    return {"engine": config.search.target, "storage": bool(engine.storage)}
+
+
+def _mark(engine: Search, config: SearchConfig) -> None:
+    """Note which engine has the study; a kill leaves the whole note or none."""
+    engine.folder.mkdir(parents=True, exist_ok=True)
+    fresh = engine.folder / f".{ENGINE}.{os.getpid()}"
+    fresh.write_text(json.dumps(_kind(engine, config)), encoding="utf-8")
+    fresh.replace(engine.folder / ENGINE)
+
+
+def _close_dead(tracking: Tracking, task: Task) -> None:
+    family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
 
 
 def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any] | None:
@@ -109,11 +130,12 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
         The run; or its id where another driver, here or on another machine, has it open: this one helps then.
     """
     config, engine, study, tracking = job.config, job.engine, job.study, job.tracking
-    with FileLock(engine.folder / "parent.lock") as lock:
-        family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+    with ExitStack() as deciding:
+        deciding.enter_context(study.alone())
+        _close_dead(tracking, task)
         known = study.about().get("parent") or _elsewhere(job)
         if known and family.status(tracking.store, known) == "RUNNING":
-            lock.release()
+            deciding.close()
             yield known
             return
         tags = {
@@ -126,10 +148,12 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
             if not known:
                 from omegaconf import OmegaConf
 
+                study.describe(
+                    parent=parent.id
+                )  # before anything that takes time: a kill must not cost a second parent
                 parent.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
                 parent.log_environment(config.overrides)
-                study.describe(parent=parent.id)
-            lock.release()
+            deciding.close()
             yield parent
 
 
@@ -147,9 +171,14 @@ def _elsewhere(job: SearchJob) -> str | None:
     )
 
 
-def _joined(engine: Search, study: Study, parent: str) -> dict[str, Any]:
-    print(f"search {engine.name} has its trials; the driver of run {parent} concludes it")
-    return {"run_id": parent, "study": engine.name, "trials": counts(study), "joined": True}
+def _joined(job: SearchJob, parent: str) -> dict[str, Any]:
+    ended = family.status(job.tracking.store, parent)
+    what = {
+        "RUNNING": f"the driver of run {parent} concludes it",
+        "FINISHED": f"the driver of run {parent} concluded it",
+    }.get(ended, f"the driver of run {parent} ended {ended}; the same command again concludes it")
+    print(f"search {job.engine.name} has its trials; {what}")
+    return {"run_id": parent, "study": job.engine.name, "trials": counts(job.study), "joined": True}
 
 
 def counts(study: Study) -> Mapping[str, int]:

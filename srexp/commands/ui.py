@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from srexp.config.build import build
 from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
+from srexp.tracking.signals import interruptible
 from srexp.tracking.store import connect
+
+END_SECONDS = 10.0
 
 
 def run(config: UiConfig) -> dict[str, Any]:
@@ -33,11 +40,36 @@ def run(config: UiConfig) -> dict[str, Any]:
     # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
     page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
     print(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store.uri, "--host", config.host]
-    command += ["--port", str(config.port), "--workers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--host",
+        config.host,
+        "--port",
+        str(config.port),
+        "--workers",
+        "1",
+    ]
     if store.artifacts:
         command += ["--default-artifact-root", store.artifacts]
-    ended = subprocess.run(command, check=False)
-    if ended.returncode:
-        raise SrexpError(f"the MLflow UI ended with {ended.returncode}", fix=f"port={config.port + 1}, if it is taken")
+    # Not as an option: every user of the machine sees a command line, and the address may have a password.
+    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
+    if code := _serve(command, environment):
+        raise SrexpError(f"the MLflow UI ended with {code}", fix=f"port={config.port + 1}, if it is taken")
     return {"address": address}
+
+
+def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a server until it ends or this process is asked to; none of the processes that it started stays."""
+    with interruptible():
+        server = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            return server.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(END_SECONDS)
+                os.killpg(server.pid, signal.SIGKILL)

@@ -144,6 +144,50 @@ class CompareConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExportConfig(Config):
+    """What `export` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    format: Literal["savedmodel", "onnx", "openvino", "litert"]
+    output: Path | None
+    tolerance: Annotated[float, Field(gt=0)]
+    overwrite: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig(Config):
+    """What `serve` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    max_mb: Positive
+    max_pixels: Positive
+    workers: Positive
+    waiting: Annotated[int, Field(ge=0)]
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnhanceConfig(Config):
+    """What `enhance` adds."""
+
+    model_uri: Annotated[str, Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)]
+    output: Path
+    format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
+    overwrite: bool
+    intensity: Literal["bits", "window", "percentile"] | None
+    self_ensemble: bool
+    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
+    precision: Literal["float32", "bfloat16", "int8"]
+    compare: bool
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PromoteConfig(Config):
     """What `promote` adds."""
 
@@ -174,11 +218,14 @@ class RunsConfig(Config):
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Config]] = {
     "compare": CompareConfig,
+    "enhance": EnhanceConfig,
     "evaluate": EvaluateConfig,
+    "export": ExportConfig,
     "models": ModelsConfig,
     "promote": PromoteConfig,
     "runs": RunsConfig,
     "search": SearchConfig,
+    "serve": ServeConfig,
     "ui": UiConfig,
 }
 

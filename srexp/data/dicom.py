@@ -115,6 +115,24 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         return _finish(values, header.bits, header, intensity)
 
 
+def stored_frame(path: Path, frame: int) -> Numbers:
+    """Decode one frame and leave its values as they are stored.
+
+    Args:
+        path: A DICOM file.
+        frame: Which frame, from 0.
+
+    Returns:
+        (h, w), or (h, w, 3); negative values where they are signed.
+
+    Raises:
+        UnreadableImageError: No image that can be used, and why.
+    """
+    with path.open("rb") as file:
+        header = _header(file)
+        return stored_values(_decode(file, header, frame), header)
+
+
 class _Last(threading.local):
     """The header read last by this thread: the frames of one file are mostly read one after the other."""
 

@@ -63,14 +63,14 @@ def grey(values: Numbers, header: Header, frame: int, intensity: Intensity) -> S
     Raises:
         UnreadableImageError: A lookup table, slope or window that can't be applied.
     """
-    valid = ~_padding(values, header)
+    valid = ~is_padding(values, padding_of(header))
     bits, low, slope, intercept = header.bits, smallest(header), 1.0, 0.0
-    table = _first_item(header.dataset, "ModalityLUTSequence")
+    table = modality_table(header)
     if table is not None:
         values, bits = _look_up(values, table, header)
         low = 0
     else:
-        slope, intercept = _rescale(header.dataset, frame)
+        slope, intercept = rescale(header.dataset, frame)
     turned = header.photometric == "MONOCHROME1"
     if intensity == "window":
         unit = _windowed(values * slope + intercept, header, frame)
@@ -87,15 +87,37 @@ def grey(values: Numbers, header: Header, frame: int, intensity: Intensity) -> S
     return stored(np.where(valid[..., np.newaxis], image.pixels, darkest), bits, lossy=header.lossy)
 
 
-def _padding(values: Numbers, header: Header) -> Mask:
-    """Tell the pixels that pad the image to a rectangle (PS3.3 C.7.5.1.1.2), which may be a range of values."""
+def padding_of(header: Header) -> range | None:
+    """Tell which stored values pad the image to a rectangle (PS3.3 C.7.5.1.1.2); it may be several.
+
+    Args:
+        header: What the image claims.
+
+    Returns:
+        The values, None where none is named.
+    """
     if header.dataset.get("PixelPaddingValue") in (None, ""):
-        return np.zeros(values.shape, bool)
+        return None
     ends = [integer(header.dataset, "PixelPaddingValue")]
     ends.append(integer(header.dataset, "PixelPaddingRangeLimit", ends[0]))
     if header.signed:  # the element is often written as unsigned all the same
         ends = [end - 2**_WORD if end >= 2 ** (_WORD - 1) else end for end in ends]
-    return (values >= min(ends)) & (values <= max(ends))
+    return range(min(ends), max(ends) + 1)
+
+
+def is_padding(values: Numbers, padding: range | None) -> Mask:
+    """Tell the pixels that pad the image.
+
+    Args:
+        values: Stored values, any shape.
+        padding: What pads, see `padding_of`.
+
+    Returns:
+        The same shape.
+    """
+    if padding is None:
+        return np.zeros(values.shape, bool)
+    return (values >= padding.start) & (values < padding.stop)
 
 
 def _look_up(values: Numbers, item: pydicom.Dataset, header: Header) -> tuple[Numbers, int]:
@@ -119,8 +141,24 @@ def _look_up(values: Numbers, item: pydicom.Dataset, header: Header) -> tuple[Nu
         return np.asarray(lut[np.clip(values - first, 0, entries - 1)]), bits
 
 
-def _rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
-    """Give slope and intercept; what has none is left as it is."""
+def modality_table(header: Header) -> pydicom.Dataset | None:
+    """Give the modality LUT, None where there is none."""
+    return _first_item(header.dataset, "ModalityLUTSequence")
+
+
+def rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
+    """Give slope and intercept; what has none is left as it is.
+
+    Args:
+        dataset: The image's elements.
+        frame: Which frame, for enhanced objects that describe each.
+
+    Returns:
+        Slope, never 0, and intercept.
+
+    Raises:
+        UnreadableImageError: The slope is 0.
+    """
     source = _describing(dataset, frame, "PixelValueTransformationSequence", "RescaleSlope")
     slope, intercept = _number(source, "RescaleSlope", 1.0), _number(source, "RescaleIntercept", 0.0)
     if slope == 0:

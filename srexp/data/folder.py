@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from srexp.data.find import ONE_IMAGE, existing_folder, image_files
 from srexp.data.image import Intensity, UnreadableImageError
 from srexp.data.limit import spread
 from srexp.data.patients import patients_of
-from srexp.data.read import frames_in, is_dicom
+from srexp.data.read import frames_in
 from srexp.data.source import Item, OnError
-from srexp.errors import RequestError, did_you_mean
-
-_ONE_IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib")
-_SEVERAL_IMAGES = (".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz")
-_DIRECTORY_RECORD = "DICOMDIR"
-_ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 
 
 @dataclass(frozen=True)
@@ -62,8 +55,8 @@ class Folder:
         Raises:
             RequestError: See above.
         """
-        root = _existing(self.root)
-        files = _image_files(root)
+        root = existing_folder(self.root, "dataset.root")
+        files = image_files(root, "dataset.root")
         patients = patients_of(files, root, self.patients)
         items = []
         known: dict[tuple[int, int], Sequence[int]] = {}
@@ -74,74 +67,9 @@ class Folder:
         return spread(items, self.limit)
 
 
-def _existing(root: str) -> Path:
-    path = Path(root).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if path.exists():
-        raise RequestError("dataset.root is a file", got=root, expected="a folder of images")
-    parent = path.parent
-    near = did_you_mean(path.name, [each.name for each in parent.iterdir()]) if parent.is_dir() else ""
-    raise RequestError(
-        "dataset.root is not there",
-        got=root,
-        expected="an existing folder of images" + (f"; {near}" if near else ""),
-        fix="dataset.root=PATH, absolute or relative to the current directory",
-    )
-
-
-def _image_files(root: Path) -> dict[str, Path]:
-    """Find the image files, by their path relative to the root with forward slashes."""
-    files, others = {}, Counter[str]()
-    for relative, path in _walk(root, "", set()):
-        if _is_image(path):
-            files[os.fsencode(relative).decode("utf-8", "backslashreplace")] = path
-        else:
-            others[path.suffix.lower() or "no extension"] += 1
-    if not files:
-        there = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5)) or "nothing"
-        raise RequestError(
-            "dataset.root holds no image",
-            got=str(root),
-            expected=f"{_ACCEPTED}; there are {others.total()} other files ({there})"
-            if others
-            else f"{_ACCEPTED}; it is empty",
-            fix="dataset.root=PATH of a folder with images",
-        )
-    return dict(sorted(files.items()))
-
-
-def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]]) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a tree with their relative paths, following links; each folder once, so that loops end."""
-    try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as scan:
-            visible = [entry for entry in scan if not entry.name.startswith((".", "__MACOSX"))]
-    except OSError as error:
-        raise RequestError(
-            f"dataset.root has a folder that can't be read: {error.strerror}", got=str(folder), fix="chmod, or move it"
-        ) from error
-    for entry in sorted(visible, key=lambda each: each.name):
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen)
-        elif entry.is_file():
-            yield prefix + entry.name, Path(entry.path)
-
-
-def _is_image(path: Path) -> bool:
-    name = path.name.lower()
-    if name.endswith(_ONE_IMAGE + _SEVERAL_IMAGES):
-        return True
-    without_extension = path.suffix == "" or path.suffix[1:].isdecimal()
-    return without_extension and path.name != _DIRECTORY_RECORD and is_dicom(path)
-
-
 def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:
     """List the images in a file; one whose header can't be read has one, which the scan then refuses by name."""
-    if path.name.lower().endswith(_ONE_IMAGE):
+    if path.name.lower().endswith(ONE_IMAGE):
         return (0,)
     status = path.stat()
     identity = status.st_dev, status.st_ino

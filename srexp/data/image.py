@@ -52,6 +52,10 @@ class UnreadableImageError(RequestError):
         return f"{self.reason} (fix: {self.fix})" if self.fix else self.reason
 
 
+class TooManyPixelsError(UnreadableImageError):
+    """A file that claims more pixels than `MAX_PIXELS`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One decoded image, as stored: brighter is larger, black is 0, white is `2**bits - 1`.
@@ -213,12 +217,13 @@ def check_size(height: int, width: int) -> None:
         width: Columns that the header claims.
 
     Raises:
-        UnreadableImageError: Empty, or more than `MAX_PIXELS`.
+        UnreadableImageError: Empty.
+        TooManyPixelsError: More than `MAX_PIXELS`.
     """
     if height < 1 or width < 1:
         raise UnreadableImageError(f"claims {height} x {width} pixels, so there is no image")
     if height * width > MAX_PIXELS:
-        raise UnreadableImageError(
+        raise TooManyPixelsError(
             f"claims {height} x {width} pixels, more than the {MAX_PIXELS:,} that srexp reads",
             fix="cut the image into parts, or remove the file if its header is corrupt",
         )

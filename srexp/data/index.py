@@ -43,7 +43,7 @@ class Index:
     """
 
     def __init__(self, cache_dir: Path | None, about: Sequence[str]) -> None:
-        described = json.dumps([_version(), *about])
+        described = json.dumps([installed_version(), *about])
         name = f"index-{hashlib.sha256(described.encode()).hexdigest()[:16]}.json"
         self._path = cache_dir / name if cache_dir else None
         self.found: dict[Identity, Found] = self._load()
@@ -74,8 +74,8 @@ class Index:
             return {}
 
 
-def _version() -> str:
-    """Give the installed version: another one may read or judge files in another way."""
+def installed_version() -> str:
+    """Give the installed version of srexp: another one may read, judge or restore files in another way."""
     try:
         return metadata.version("srexp")
     except metadata.PackageNotFoundError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,23 +119,60 @@ def restore_in_tiles(
         >>> bool((restore_in_tiles(lambda batch: batch * 2, image, scale=1, halo=3, tile=(16, 16)) == image * 2).all())
         True
     """
+    return joined(restore_in_strips(restore, low, scale=scale, halo=halo, tile=tile), low.shape[0] * scale)
+
+
+def restore_in_strips(
+    restore: Callable[[Batch], Batch], low: Pixels, *, scale: int, halo: int, tile: tuple[int, int]
+) -> Iterator[Pixels]:
+    """Restore an image tile by tile, and give it from top to bottom, so that the whole need never be in memory.
+
+    Args:
+        restore: See `restore_in_tiles`, as for the others.
+        low: Degraded image.
+        scale: Ratio of the high to the low resolution.
+        halo: Low-resolution pixels that the network sees to each side.
+        tile: Largest height and width of a tile.
+
+    Yields:
+        Strips (rows, w * scale, c) that together are the restored image; one that is kept must be copied.
+    """
     height, width, _ = low.shape
+    if not low.size:
+        raise ValueError(f"an image without pixels can't be restored: {low.shape}")
     tall, wide = fitted(height, tile[0], halo), fitted(width, tile[1], halo)
-    restored: Pixels | None = None
+    columns = windows(width, tile[1], halo)
     for row in windows(height, tile[0], halo):
-        for column in windows(width, tile[1], halo):
+        parts = []
+        for column in columns:
             seen = low[row.start : row.start + tall, column.start : column.start + wide]
             part = restore(seen[np.newaxis])[0]
-            if restored is None:
-                restored = np.empty((height * scale, width * scale, part.shape[-1]), np.float32)
-            restored[_kept(row, scale), _kept(column, scale)] = part[_inner(row, scale), _inner(column, scale)]
-    if restored is None:
-        raise ValueError(f"an image without pixels can't be restored: {low.shape}")
-    return restored
+            parts.append(part[_inner(row, scale), _inner(column, scale)])
+        yield parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def _kept(window: Window, scale: int) -> slice:
-    return slice(window.keep_from * scale, window.keep_to * scale)
+def joined(strips: Iterable[Pixels], height: int) -> Pixels:
+    """Put strips together, holding no more than the image and one strip.
+
+    Args:
+        strips: Parts (rows, w, c) from top to bottom.
+        height: Rows of all of them.
+
+    Returns:
+        The image, (height, w, c).
+    """
+    whole: Pixels | None = None
+    filled = 0
+    for strip in strips:
+        if len(strip) == height:
+            return strip
+        if whole is None:
+            whole = np.empty((height, *strip.shape[1:]), np.float32)
+        whole[filled : filled + len(strip)] = strip
+        filled += len(strip)
+    if whole is None:
+        raise ValueError("there is no strip")
+    return whole
 
 
 def _inner(window: Window, scale: int) -> slice:

@@ -66,9 +66,9 @@ def panel(
         slice(square[0].start // scale, square[0].stop // scale),
         slice(square[1].start // scale, square[1].stop // scale),
     )
-    page = _Page(high.shape, square, max_grey_levels)
+    page = Page(high.shape, square, max_grey_levels)
     page.title(
-        f"{_shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
+        f"{shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
         f"Scores: {_rules(protocol, sample.bits)}.  Display: from the target's 0.5 to its 99.5 percentile, row by row.",
     )
     captions = [
@@ -87,7 +87,9 @@ def panel(
         page.whole(2, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
         inside = error[square]
         page.detail(2, column + 2, inside, f"|{name} - target|, detail\nmean {inside.mean():.2f} grey levels")
-    page.scale_bar()
+    page.scale_bar(
+        "Absolute error in grey levels of 255; one fixed scale for all images and models.\nWarmer is larger."
+    )
     return page.figure
 
 
@@ -129,25 +131,35 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETA
     return slice(top, top + side), slice(left, left + side)
 
 
-class _Page:
+class Page:
     """A grid of pictures placed by the pixel, so that details are drawn without resampling.
 
     Pictures are grey or colour in [0, 1], (h, w, c), or errors, (h, w).
+
+    Args:
+        shape: Height and width of the whole images, and whatever follows.
+        square: The place that the details show.
+        max_grey_levels: Upper end of the error scale.
+        columns: Pictures side by side.
+        rows: One of whole images, one of details, and one of both.
     """
 
-    def __init__(self, shape: tuple[int, ...], square: Square, max_grey_levels: float) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], square: Square, max_grey_levels: float, *, columns: int = 4, rows: int = 3
+    ) -> None:
         from matplotlib.colors import Normalize
 
         self.high, self.wide = shape[:2]
         self.square = square
         self.norm = Normalize(0, max_grey_levels)
         tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
-        self.rows = (tall, CELL, max(tall, CELL))
-        self.width = 2 * MARGIN + 4 * CELL + 3 * GAP
-        self.height = TITLE + sum(self.rows) + sum(CAPTIONS) + BAR
+        self.rows = (tall, CELL, max(tall, CELL))[:rows]
+        self.width = 2 * MARGIN + columns * (CELL + GAP) - GAP
+        self.height = TITLE + sum(self.rows) + sum(CAPTIONS[:rows]) + BAR
         self.figure = new_figure(self.width, self.height)
 
     def title(self, first: str, second: str) -> None:
+        """Write two lines at the top."""
         self._text(MARGIN, 28, first, size=15, bold=True)
         self._text(MARGIN, 62, second)
 
@@ -170,7 +182,8 @@ class _Page:
         drawn = side * (CELL // side)
         self._draw(self._axes(row, column, (drawn, drawn), caption), picture)
 
-    def scale_bar(self) -> None:
+    def scale_bar(self, text: str) -> None:
+        """Draw the error scale at the bottom, and say what it is."""
         from matplotlib.cm import ScalarMappable
 
         width = 2 * CELL + GAP
@@ -181,7 +194,7 @@ class _Page:
         self._text(
             MARGIN + width + 3 * GAP,
             self.height - 54,
-            "Absolute error in grey levels of 255; one fixed scale for all images and models.\nWarmer is larger.",
+            text,
         )
 
     def _axes(self, row: int, column: int, size: tuple[int, int], caption: str) -> Axes:
@@ -266,5 +279,6 @@ def _rules(protocol: Mapping[str, Any], bits: int) -> str:
     return f"channel {protocol['channel']}, {rounding}, border of {protocol['shave']} pixels left out"
 
 
-def _shortened(key: str) -> str:
+def shortened(key: str) -> str:
+    """Cut a name to what fits beside other words."""
     return key if len(key) <= LONGEST_KEY else "..." + key[-LONGEST_KEY:]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from srexp import database
 from srexp.errors import RequestError, SrexpError
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 20
 GRACE_SECONDS = 120
 
-_DRIVERS = {"postgresql": "psycopg", "postgres": "psycopg", "mysql": "pymysql"}
-_DIALECTS = {"postgres": "postgresql"}
-_EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 _LOCK_SECONDS = 60
 
 
@@ -107,24 +104,18 @@ def parse_url(storage: str) -> URL:
         RequestError: It is no such URL, or its driver is not installed. Passwords are not shown.
     """
     from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+    from sqlalchemy.exc import ArgumentError
 
     expected = "postgresql://USER:PASSWORD@HOST/DATABASE, mysql://..., or null for files of this machine"
+    if storage.startswith("postgres:"):  # as some hosts write it
+        storage = storage.replace("postgres", "postgresql", 1)
     try:
         url = make_url(storage)
     except (ArgumentError, ValueError):
         raise RequestError("search.storage is not the URL of a database", expected=expected) from None
-    dialect, _, driver = url.drivername.partition("+")
-    if dialect not in _DRIVERS:
+    if url.get_backend_name() not in database.DRIVERS:
         raise RequestError("search.storage names an unknown database", got=url.drivername, expected=expected)
-    dialect = _DIALECTS.get(dialect, dialect)
-    url = url.set(drivername=f"{dialect}+{driver or _DRIVERS[dialect]}")
-    try:
-        url.get_dialect().import_dbapi()
-    except (ImportError, NoSuchModuleError) as error:
-        fix = f'pip install "srexp[{_EXTRAS[dialect]}]"'
-        raise RequestError(f"search.storage: the driver {url.drivername} is not installed", fix=fix) from error
-    return url
+    return make_url(database.with_driver(storage, "search.storage"))
 
 
 def shown(url: URL) -> str:
@@ -165,7 +156,7 @@ def translated(url: URL) -> Iterator[None]:
 
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, TimeoutError) as error:
         cause = str(getattr(error, "orig", None) or type(error).__name__).strip()
         for secret in filter(None, (url.password, *map(str, url.query.values()))):
             cause = cause.replace(secret, "***")
@@ -186,20 +177,7 @@ def database_lock(url: URL, name: str) -> Iterator[None]:
     Raises:
         SrexpError: The database can't be reached, or gave no lock within a minute.
     """
-    from sqlalchemy import NullPool, create_engine, text
-
-    digest = hashlib.sha256(f"srexp {name}".encode()).hexdigest()
-    with translated(url):
-        connection = create_engine(url, poolclass=NullPool).connect()
-    with connection:
+    with ExitStack() as stack:
         with translated(url):
-            if url.get_backend_name() == "postgresql":
-                connection.execute(text(f"SET lock_timeout = '{_LOCK_SECONDS}s'"))
-                connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(digest[:15], 16)})
-                held = True
-            else:
-                asked = {"key": digest[:60], "seconds": _LOCK_SECONDS}
-                held = connection.execute(text("SELECT GET_LOCK(:key, :seconds)"), asked).scalar() == 1
-        if not held:
-            raise SrexpError(f"search.storage {shown(url)} gave no lock within {_LOCK_SECONDS} s")
+            stack.enter_context(database.locked(url, name, _LOCK_SECONDS))
         yield

@@ -111,6 +111,16 @@ class OptunaStudy:
             with optuna_storage.database_lock(self._url, self._search.name):
                 yield
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other drivers, of all machines that share the study, from deciding at the same time."""
+        with FileLock(self._search.folder / "parent.lock"):
+            if self._url is None:
+                yield
+                return
+            with optuna_storage.database_lock(self._url, f"parent of {self._search.name}"):
+                yield
+
     # What is known
 
     def trials(self) -> list[Trial]:

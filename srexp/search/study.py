@@ -4,6 +4,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeAlias
@@ -67,6 +68,9 @@ class Study(Protocol):
 
     def describe(self, **facts: Any) -> None:
         """Note facts of the study itself."""
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Keep other drivers, of all machines that share the study, from deciding at the same time."""
 
     def retry(self, number: int, reason: str) -> None:
         """End a trial whose worker is gone as failed, for this reason, and queue its values for a new trial.

@@ -89,6 +89,12 @@ class TunerStudy:
         with self._lock:
             yield
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other drivers from deciding at the same time."""
+        with FileLock(self.search.folder / "parent.lock"):
+            yield
+
     # What is known
 
     def trials(self) -> list[Trial]:

@@ -1,98 +1,64 @@
-"""Models on their way back: found by an address in the store or as a file, and loaded without running foreign code."""
+"""Models on their way back: loaded without running what their files bring along, with what the store knows of them."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.addresses import Found, find
 from srexp.tracking.run import Run
 from srexp.tracking.store import Store, connect, selected, translated
 
 if TYPE_CHECKING:
     import keras
-    from mlflow import MlflowClient
 
-ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
 MANIFEST = "data/manifest.csv"
-_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
-_FOREIGN = ("Lambda", "__lambda__")
-_MOST_LISTED = 100
+# Keras layers that run what a file brings along, or open files that it names.
+_RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
+_LARGEST_CONFIG = 2**26
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A model that exists.
+class Loaded:
+    """A network with what the store knows of it.
 
     Args:
-        uri: As it was asked for.
-        registered: Name of the registered model; None where it wasn't asked for by one.
-        version: Its version.
-        model_id: Logged model, `m-...`; None of a file.
-        run_id: Run that logged it; None of a file.
-        path: The file; None of a logged model.
+        model: Uncompiled Keras model.
+        found: Where it is.
+        sha256: Digest of its file, which identifies weights and architecture.
+        facts: Parameters of its training, and tags of its version: `dataset.intensity`, `protocol`, ...
     """
 
-    uri: str
-    registered: str | None = None
-    version: int | None = None
-    model_id: str | None = None
-    run_id: str | None = None
-    path: Path | None = None
+    model: keras.Model
+    found: Found
+    sha256: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
-    """Find a model without loading it, in a moment.
+def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loaded:
+    """Load a model from the store or from a file, uncompiled, without letting it run code of its own.
+
+    Only what Keras itself brings is built: a file that names other classes, or carries code in a Lambda layer, is
+    refused before anything of it is imported. No pickle and no SavedModel is read.
 
     Args:
-        store: Where runs are kept.
-        uri: One of `ADDRESSES`.
+        store: Where runs are kept; opened only for an address in it.
+        uri: One of `srexp.tracking.addresses.ADDRESSES`, or what `find` found there.
         others: Words that the caller understands besides, for did-you-mean.
 
     Returns:
-        Where the model is and where it comes from.
-
-    Raises:
-        RequestError: There is no such model; the nearest name is given.
-        SrexpError: The store can't be reached.
-    """
-    kind, separator, rest = uri.partition(":/")
-    if separator and kind in ("models", "runs"):
-        with translated(store, f"{uri} can't be looked up"):
-            client = connect(store)
-            with selected(store.uri):
-                return _logged(client, uri, rest) if kind == "models" else _of_run(client, uri, rest)
-    path = Path(uri).expanduser()
-    if path.suffix == ".keras":
-        if path.is_file():
-            return Found(uri, path=path.resolve())
-        beside = [each.name for each in path.parent.glob("*.keras")]
-        raise _no_model(uri, f"there is no file {uri}", did_you_mean(path.name, beside))
-    words = [*others, "models:/", "runs:/"]
-    raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
-
-
-def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> tuple[keras.Model, dict[str, Any]]:
-    """Load a model from the store or from a file, uncompiled.
-
-    Only what Keras itself brings is built: a file that names other classes, or carries code in a Lambda layer, is
-    refused before anything of it is imported. No pickle is read.
-
-    Args:
-        store: Where runs are kept.
-        uri: One of `ADDRESSES`, or what `find` found there.
-        others: See `find`.
-
-    Returns:
-        The model and what is known of it: the fields of `Found`.
+        The model and what is known of it.
 
     Raises:
         RequestError: There is no such model, or it isn't one that can be trusted to be only a network.
@@ -102,8 +68,20 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> tup
     with TemporaryDirectory(prefix="srexp-") as scratch:
         path = found.path or _fetched(store, found, Path(scratch))
         require_plain(path, found.uri)
-        facts = {**asdict(found), "path": str(found.path) if found.path else None}
-        return _opened(path, found.uri), facts
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Loaded(_opened(path, found.uri), found, sha256, _facts(store, found))
+
+
+def _facts(store: Store, found: Found) -> dict[str, str]:
+    if not found.model_id:
+        return {}
+    with translated(store, f"{found.uri} can't be looked up"):
+        client = connect(store)
+        known = dict(client.get_logged_model(found.model_id).params or {})
+        if found.registered:
+            known |= client.get_model_version(found.registered, str(found.version)).tags
+    return known
 
 
 def training_images(store: Store, run_id: str) -> dict[str, str] | None:
@@ -133,30 +111,32 @@ def training_images(store: Store, run_id: str) -> dict[str, str] | None:
 
 
 def require_plain(path: Path, called: str) -> None:
-    """Refuse a Keras file that needs more than Keras's own classes.
+    """Refuse a Keras file that needs more than Keras's own classes, before Keras sees it.
 
     Args:
         path: A `.keras` file.
         called: Name for messages.
 
     Raises:
-        RequestError: It names a class from elsewhere, or a Lambda layer.
+        RequestError: It names a class from elsewhere, or a layer that runs or reads what the file brings along.
         SrexpError: It is no Keras file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
+        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
+            config = json.loads(file.read(_LARGEST_CONFIG))
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise SrexpError(
             f"{called} is no Keras model file: {str(error) or type(error).__name__}",
-            expected="what model.save('NAME.keras') writes",
+            expected="what model.save('NAME.keras') writes; pickles, HDF5 files and SavedModels may run code",
             fix="write it again, or choose another model_uri",
         ) from error
     for module, name in _classes(config):
-        foreign = module is not None and not (module == "keras" or module.startswith("keras."))
-        if foreign or name in _FOREIGN:
+        foreign = module is not None and module.partition(".")[0] not in ("keras", "builtins")
+        if foreign or name in _RUNNING | _READING:
             raise RequestError(
-                f"{called} holds more than Keras's own layers",
+                f"{called} holds more than Keras's own layers"
+                if foreign or name in _RUNNING
+                else f"{called} holds a layer that reads files",
                 got=f"{module}.{name}" if module else name,
                 expected="a network of built-in layers, which loads anywhere and runs nobody's code",
                 fix="build it from keras.layers, without Lambda, and save it again",
@@ -180,21 +160,27 @@ def _opened(path: Path, called: str) -> keras.Model:
     import keras
 
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SrexpError(
-            f"{called} can't be loaded: {reason}", expected="a model that Keras of this version or an older one saved"
+            f"{called} can't be loaded: {reason}",
+            expected=f"a model that Keras {keras.__version__} or an older one saved",
         ) from error
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):  # noqa: PLR2004 - (n, h, w, c)
+        raise RequestError(
+            f"{called} takes no images", got=f"input {shape}", expected="one input (n, h, w, c) with 1 or 3 channels"
+        )
+    return model
 
 
 def _fetched(store: Store, found: Found, folder: Path) -> Path:
     """Bring the files of a logged model here; give the network among them."""
     import mlflow.artifacts
 
-    address = f"models:/{found.model_id}" if found.model_id else found.uri
     with translated(store, f"the files of {found.uri} can't be read"), selected(store.uri):
-        brought = mlflow.artifacts.download_artifacts(artifact_uri=address, dst_path=str(folder))
+        brought = mlflow.artifacts.download_artifacts(artifact_uri=found.address, dst_path=str(folder))
     networks = sorted(Path(brought).rglob("*.keras"))
     if len(networks) != 1:
         raise SrexpError(
@@ -203,70 +189,6 @@ def _fetched(store: Store, found: Found, folder: Path) -> Path:
             expected="what srexp logs: one .keras file",
         )
     return networks[0]
-
-
-def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
-    """Find `NAME@ALIAS`, `NAME/VERSION` or `m-ID`."""
-    from mlflow.exceptions import MlflowException
-
-    at = "@" if "@" in rest else "/"
-    name, _, alias = rest.rpartition(at)
-    try:
-        if at == "@":
-            version = client.get_model_version_by_alias(name, alias)
-        elif name:
-            version = client.get_model_version(name, alias)
-        else:
-            logged = client.get_logged_model(rest)
-            return Found(uri, model_id=logged.model_id, run_id=logged.source_run_id)
-    except MlflowException as error:
-        if error.error_code not in _ABSENT:
-            raise
-        fix = _nearest(client, name, at, alias) if name else ""
-        raise _no_model(uri, str(error).splitlines()[0], fix) from error
-    model_id = version.model_id or str(version.source).removeprefix("models:/")
-    return Found(uri, version.name, int(version.version), model_id, version.run_id)
-
-
-def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
-    """Say which registered model, alias or version was perhaps meant, as it would be typed."""
-    models = {model.name: model for model in client.search_registered_models(max_results=_MOST_LISTED)}
-    if name not in models:
-        near = did_you_mean(name, models)
-        return near or (f"there are {', '.join(sorted(models))}" if models else "train a model first")
-    if at == "@":
-        known = sorted(models[name].aliases)
-    else:
-        versions = client.search_model_versions(f"name = '{name}'", max_results=_MOST_LISTED)
-        known = [str(number) for number in sorted(int(each.version) for each in versions)]
-    near = did_you_mean(chosen, known)
-    return near or " or ".join(f"models:/{name}{at}{each}" for each in known[-3:])
-
-
-def _of_run(client: MlflowClient, uri: str, rest: str) -> Found:
-    """Find `RUN_ID/NAME`, a model that a run logged."""
-    from mlflow.exceptions import MlflowException
-
-    run_id, _, name = rest.strip("/").partition("/")
-    try:
-        run = client.get_run(run_id)
-        ids = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
-        logged = [client.get_logged_model(model_id) for model_id in ids]
-    except MlflowException as error:
-        if error.error_code not in _ABSENT:
-            raise
-        raise _no_model(uri, f"there is no run {run_id}", "") from error
-    for model in logged:
-        if model.name == name:
-            return Found(uri, model_id=model.model_id, run_id=run_id)
-    names = sorted({model.name for model in logged})
-    hint = f"runs:/{run_id}/{names[0]}" if names else "choose a run that trained and finished"
-    raise _no_model(uri, f"run {run_id} logged no model {name!r}" if name else "the model's name is missing", hint)
-
-
-def _no_model(uri: str, what: str, fix: str, others: Collection[str] = ()) -> RequestError:
-    expected = ", ".join([*others, ADDRESSES])
-    return RequestError(what, got=uri, expected=expected, fix=fix or "look it up with `python -m srexp ui`")
 
 
 def link(run: Run, model_id: str, metrics: Mapping[str, float], *, dataset: str, digest: str) -> None:

@@ -120,9 +120,10 @@ class Tracking:
         known: dict[str, object] = {**environment.process_tags(), **tags}
         with translated(store, f"run {run_id} can't be resumed"):
             earlier = client.get_run(run_id)
-            client.update_run(run_id, status="RUNNING")
         run = Run(client, store, earlier.info.experiment_id, run_id, self.flush_seconds)
-        run.set_tags(known)
+        run.set_tags(known)  # first its process: an open run whose process is gone is ended by whoever finds it
+        with translated(store, f"run {run_id} can't be resumed"):
+            client.update_run(run_id, status="RUNNING")
         return run
 
     @contextmanager

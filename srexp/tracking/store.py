@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from srexp import database
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.tracking.parameters import mask
 
@@ -57,7 +58,7 @@ def resolve(
         The store, with absolute addresses; nothing is created.
 
     Raises:
-        RequestError: The URI is of no kind that MLflow keeps runs in.
+        RequestError: The URI is of no kind that MLflow keeps runs in, or the driver of its database is not installed.
 
     Example:
         >>> resolve(None, Path("/data/mlruns"), environ={}).uri
@@ -71,8 +72,10 @@ def resolve(
         return Store(text, None, None)
     lock = folder / "mlflow.lock"
     if kind == "sqlite":
-        text, database = _absolute_sqlite(text, folder, name)
-        lock = database.with_name(f"{database.name}.lock")
+        text, file = _absolute_sqlite(text, folder, name)
+        lock = file.with_name(f"{file.name}.lock")
+    elif kind in database.DRIVERS:
+        text = database.with_driver(text, name)
     return Store(text, _artifact_root(artifacts, folder), lock)
 
 
@@ -99,8 +102,8 @@ def _absolute_sqlite(uri: str, folder: Path, name: str) -> tuple[str, Path]:
             expected="a file",
             fix=f"{name}=sqlite:////absolute/path/mlflow.db",
         )
-    database = folder / Path(path).expanduser()
-    return f"{scheme}:///{database}{question}{query}", database
+    file = folder / Path(path).expanduser()
+    return f"{scheme}:///{file}{question}{query}", file
 
 
 def _artifact_root(artifacts: str | None, folder: Path) -> str:
@@ -113,7 +116,7 @@ def connect(store: Store) -> MlflowClient:
     """Open a store, creating it on its first use.
 
     MLflow creates the tables of an empty database without a lock, and several processes that do so at once damage it
-    for good; so processes on one machine take turns here.
+    for good; so processes take turns here: those of one machine, and those of all that share a PostgreSQL or MySQL.
 
     Args:
         store: Addresses from `resolve`.
@@ -133,7 +136,7 @@ def connect(store: Store) -> MlflowClient:
             return MlflowClient(store.uri)
         store.lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(store.lock, timeout=_LOCK_SECONDS):
+            with FileLock(store.lock, timeout=_LOCK_SECONDS), _everywhere(store.uri):
                 return MlflowClient(store.uri)
         except Timeout as error:
             raise SrexpError(
@@ -141,6 +144,19 @@ def connect(store: Store) -> MlflowClient:
                 got=mask(store.uri),
                 fix=f"see which process holds {store.lock}",
             ) from error
+
+
+@contextmanager
+def _everywhere(uri: str) -> Iterator[None]:
+    """Keep other machines from opening the same database meanwhile."""
+    from sqlalchemy import make_url
+
+    url = make_url(uri)
+    if url.get_backend_name() not in database.DRIVERS:
+        yield
+        return
+    with database.locked(url, "tracking store", int(_LOCK_SECONDS)):
+        yield
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import srexp
 from srexp.commands.search_space import require_composable, require_same_search
 from srexp.commands.trials import base_overrides, trial_overrides
 from srexp.config.build import build
+from srexp.config.places import config_home
 from srexp.errors import RequestError
 from srexp.search.space import Space
 
@@ -55,6 +56,16 @@ def refusal(space: str, *more: str) -> str:
 def test_what_the_configuration_refuses_is_named(space: str, said: tuple[str, ...]) -> None:
     message = refusal(space)
     assert all(part in message for part in said), message
+
+
+@pytest.mark.parametrize("recipe", sorted(path.stem for path in (config_home() / "sweeps").glob("*.yaml")))
+def test_every_recipe_fits_its_configuration(recipe: str, tmp_path: Path) -> None:
+    config = srexp.compose([f"+sweeps={recipe}"], verb="search")
+    engine = build(config.search, folder=tmp_path)
+    assert engine.name == recipe
+    require_composable(config, engine.parsed)
+    if recipe == "paper_grid":
+        assert engine.trials == len(list(engine.parsed.grid()))
 
 
 def test_a_space_over_two_networks_fits() -> None:

@@ -1,14 +1,21 @@
 """A model in tiles gives what it gives on the whole image."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers
 
-from srexp.enhance.predict import batch_predictor, predictor
+from srexp.config.build import build
+from srexp.config.compose import compose
+from srexp.enhance.predict import batch_predictor, predictor, strip_predictor, whole_bytes
 from srexp.enhance.reach import reach
+from srexp.enhance.tile import windows
 from srexp.errors import RequestError
-from srexp.models import srcnn, vdsr
+from srexp.models import srcnn
 
 TINY_MB = 0.001  # less than any tile takes, so that the smallest tiles are used
 
@@ -76,16 +83,40 @@ def test_colour(size):
     assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3])
-def test_srcnn_and_vdsr(scale):
-    for model in (
-        srcnn.build(scale, 1, kernels=[9, 5, 5], filters=[8, 4]),
-        vdsr.build(scale, 1, depth=6, width=8, start="paper"),
-    ):
-        low = picture(75, 96)
-        whole = np.asarray(model(low[np.newaxis]))[0]
-        assert reach(model).radius < 20
-        assert np.abs(predictor(model, scale, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("name", sorted(path.stem for path in Path("conf/model").glob("*.yaml")))
+def test_every_model_in_tiles_equals_the_whole(name, scale):
+    keras.utils.set_random_seed(scale)
+    model = build(compose("check", [f"model={name}"])[0].model, scale=scale, channels=1)
+    for layer in model.layers:  # trained, as it were: no weight is zero, no bias hides what padding does
+        layer.set_weights([w + np.random.default_rng(3).normal(0, 0.01, w.shape) for w in layer.get_weights()])
+    sees = reach(model)
+    least = 2 * sees.radius + max(2 * sees.radius, 16)
+    low = picture(least // 2 + 3, 2 * least + 5)  # a tile is smaller in one direction only, and divides none
+    whole = np.asarray(model(low[np.newaxis]))[0]
+    tiled = predictor(model, scale, memory_mb=TINY_MB)(low)
+    assert len(windows(low.shape[1], least, sees.radius)) >= 3
+    assert np.abs(tiled - whole).max() <= 1e-5
+    turned = np.asarray(model(low.swapaxes(0, 1)[np.newaxis]))[0]
+    assert np.abs(predictor(model, scale, memory_mb=TINY_MB)(low.swapaxes(0, 1)) - turned).max() <= 1e-5
+
+
+NETWORKS = {scale: network(scale) for scale in (1, 2, 3, 4)}
+
+
+@given(st.integers(1, 4), st.tuples(st.integers(1, 70), st.integers(1, 70)), st.floats(0.001, 0.2))
+@settings(max_examples=25)
+def test_any_size_and_any_memory_give_the_whole(scale, size, memory_mb):
+    model, low = NETWORKS[scale], picture(*size)
+    whole = batch_predictor(model)(low[np.newaxis])[0]
+    assert np.abs(predictor(model, scale, memory_mb=memory_mb)(low) - whole).max() <= 1e-5
+
+
+def test_strips_come_from_top_to_bottom():
+    model, low = network(2), picture(101, 67)
+    strips = list(strip_predictor(model, 2, memory_mb=TINY_MB)(low))
+    assert len(strips) > 2
+    assert np.array_equal(np.concatenate(strips), predictor(model, 2, memory_mb=TINY_MB)(low))
 
 
 def test_whole_image_when_there_is_memory():
@@ -97,7 +128,19 @@ def test_a_model_that_sees_everything_is_not_tiled():
     image = keras.Input((None, None, 1))
     brightness = layers.GlobalAveragePooling2D(keepdims=True)(image)
     model, low = keras.Model(image, layers.Subtract()([image, brightness])), picture(80, 80)
-    assert predictor(model, 1, memory_mb=TINY_MB)(low) == pytest.approx(low - low.mean(), abs=1e-6)
+    assert predictor(model, 1, memory_mb=1)(low) == pytest.approx(low - low.mean(), abs=1e-6)
+
+
+def test_a_model_that_sees_everything_is_refused_what_memory_cannot_hold():
+    image = keras.Input((None, None, 1))
+    rows = layers.Reshape((-1, 1))(image)
+    weights = layers.Softmax()(keras.ops.matmul(rows, keras.ops.transpose(rows, (0, 2, 1))))
+    looked_up = layers.GlobalAveragePooling1D()(keras.ops.matmul(weights, rows))
+    model = keras.Model(image, layers.Subtract()([image, layers.Reshape((1, 1, 1))(looked_up)]))  # (h w)^2 weights
+    assert whole_bytes(model, (40, 50, 1)) >= 2 * 4 * 2000**2
+    assert predictor(model, 1, memory_mb=40)(picture(40, 50)).shape == (40, 50, 1)
+    with pytest.raises(RequestError, match=r"can't be restored in tiles, and 40 x 50 pixels need [34]\d MiB"):
+        predictor(model, 1, memory_mb=10)(picture(40, 50))
 
 
 def test_one_graph_serves_all_sizes():
@@ -105,7 +148,8 @@ def test_one_graph_serves_all_sizes():
 
     class Counted(layers.Layer):
         def call(self, inputs):
-            calls.append(inputs.shape)  # runs when a graph is traced, not when it is used
+            if inputs.shape[1] is None:  # otherwise the size is asked how much memory it would take
+                calls.append(inputs.shape)  # runs when a graph is traced, not when it is used
             return inputs
 
     image = keras.Input((None, None, 1))

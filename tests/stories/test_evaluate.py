@@ -36,8 +36,15 @@ def textured(height, width, seed=0):
 @pytest.mark.system
 @pytest.mark.slow
 def test_a_trained_model_is_scored_on_its_test_images_and_told_off_on_all(project, folder_of, capfd):
-    trained = srexp.run("train", [*folder_of, "seed=5"])
-    done = project.run("evaluate", *folder_of, "seed=5", "model_uri=models:/folder-bicubic-x2@candidate", "split=test")
+    trained = srexp.run("train", [*folder_of, *PLAIN, "seed=5"])
+    done = project.run(
+        "evaluate",
+        *folder_of,
+        "seed=5",
+        "tracking.max_images=1",
+        "split=test",
+        "model_uri=models:/folder-bicubic-x2@candidate",
+    )
     assert done.returncode == 0, done.stderr
     for shown in ("srcnn", "bicubic", "PSNR dB", "MS-SSIM", "error at edges", "protocol", "python -m srexp ui"):
         assert shown in done.stdout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking import models, registry
+from srexp.tracking import addresses, models, registry
 from srexp.tracking.store import connect
 
 NAME = "samples-bicubic-x2"
@@ -42,19 +42,20 @@ def file(tmp_path, network):
 
 def test_every_address_leads_to_the_same_network(tracking, logged, network, file):
     run_id, uri = logged
-    addresses = [uri, f"models:/{NAME}/1", f"models:/{NAME}@candidate", f"runs:/{run_id}/model"]
+    known = [uri, f"models:/{NAME}/1", f"models:/{NAME}@candidate", f"runs:/{run_id}/model", f"runs:/{run_id}"]
     expected = np.asarray(network(IMAGE))
-    for address in addresses:
-        model, facts = models.load(tracking.store, address)
-        np.testing.assert_array_equal(model(IMAGE), expected)
-        assert (facts["model_id"], facts["run_id"]) == (uri.removeprefix("models:/"), run_id)
-    model, facts = models.load(tracking.store, str(file))
-    np.testing.assert_array_equal(model(IMAGE), expected)
-    assert (facts["model_id"], facts["run_id"], facts["path"]) == (None, None, str(file))
+    for address in known:
+        loaded = models.load(tracking.store, address)
+        np.testing.assert_array_equal(loaded.model(IMAGE), expected)
+        assert (loaded.found.address, loaded.found.run_id) == (uri, run_id)
+    loaded = models.load(tracking.store, str(file))
+    np.testing.assert_array_equal(loaded.model(IMAGE), expected)
+    assert (loaded.found.model_id, loaded.found.run_id, loaded.found.path) == (None, None, file)
+    assert len(loaded.sha256) == 64
 
 
 def test_a_registered_model_has_its_name_and_version(tracking, logged):
-    found = models.find(tracking.store, f"models:/{NAME}@candidate")
+    found = addresses.find(tracking.store, f"models:/{NAME}@candidate")
     assert (found.registered, found.version) == (NAME, 1)
 
 
@@ -69,22 +70,21 @@ def test_a_registered_model_has_its_name_and_version(tracking, logged):
         ("models:/other@champion", "not found", f"there are {NAME}"),
         ("models:/m-0123", "m-0123", "srexp ui"),
         ("runs:/0123/model", "no run 0123", "srexp ui"),
-        ("runs:/RUN/best", "no model 'best'", "runs:/RUN/model"),
-        ("runs:/RUN", "name is missing", "runs:/RUN/model"),
+        ("runs:/RUN/best", "no model best", "runs:/RUN/model"),
         ("bicubicc", "no address of a model", "did you mean bicubic?"),
         ("model.h5", "no address of a model", ""),
     ],
 )
 def test_wrong_addresses_are_refused_with_what_there_is(tracking, logged, address, said, mend):
     with pytest.raises(RequestError) as refused:
-        models.find(tracking.store, address.replace("RUN", logged[0]), others=["bicubic"])
+        addresses.find(tracking.store, address.replace("RUN", logged[0]), others=["bicubic"])
     assert said in refused.value.what
     assert mend.replace("RUN", logged[0]) in refused.value.fix
 
 
 def test_a_file_that_is_not_there_is_refused_with_its_neighbour(tracking, file):
     with pytest.raises(RequestError, match=r"did you mean mine\.keras\?"):
-        models.find(tracking.store, str(file.with_name("mein.keras")))
+        addresses.find(tracking.store, str(file.with_name("mein.keras")))
 
 
 def changed(file, change):

@@ -39,7 +39,7 @@ def test_absolute_databases_and_queries_are_kept(tmp_path):
 def test_servers_decide_where_artifacts_go_and_databases_do_not(tmp_path):
     assert resolve("https://tracking", tmp_path).artifacts is None
     assert resolve("https://tracking", tmp_path).lock is None
-    assert resolve("postgresql+psycopg2://u:p@h/db", tmp_path).artifacts == f"file://{tmp_path}/artifacts"
+    assert resolve("postgresql+psycopg://u:p@h/db", tmp_path).artifacts == f"file://{tmp_path}/artifacts"
     assert resolve("postgresql://h/db", tmp_path, artifacts="s3://bucket/x").artifacts == "s3://bucket/x"
     assert resolve(None, tmp_path, artifacts="kept", environ={}).artifacts == f"file://{tmp_path}/kept"
 

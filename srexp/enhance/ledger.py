@@ -1,0 +1,107 @@
+"""What lies in an output folder and how it was made, so that a second run does what the first one did not."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+NAME = "enhanced.csv"
+COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
+
+State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
+"""Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise."""
+
+
+class Ledger:
+    """The list `enhanced.csv` of an output folder: a row for each file written, with the digests of both.
+
+    A row is written before its file gets its name. So a file without a row was made by someone else, and a row without
+    a file by a run that was stopped.
+
+    Args:
+        folder: Output folder; made when the first row is added.
+        model: What a reader calls the model.
+        settings: Digest of what decides the result: the model's weights and the options.
+    """
+
+    def __init__(self, folder: Path, *, model: str, settings: str) -> None:
+        self.folder, self.model, self.settings = folder, model, settings
+        self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
+        path = folder / NAME
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    if all(row.get(column) for column in COLUMNS):
+                        self._rows[row["output"]] = row
+
+    def others(self, inputs: Collection[str]) -> list[str]:
+        """Name the models that made what some inputs became, with other settings than these.
+
+        Args:
+            inputs: Relative names of the files that will be read.
+
+        Returns:
+            Models as a reader calls them; only of files that are still there.
+        """
+        made = [row for row in self._rows.values() if row["settings"] != self.settings and row["input"] in inputs]
+        return sorted({row["model"] for row in made if (self.folder / row["output"]).exists()})
+
+    def state(self, source: str, digest: str, outputs: Sequence[str]) -> State:
+        """Tell how far an input got.
+
+        Args:
+            source: Relative name of the input.
+            digest: SHA-256 of its content.
+            outputs: Relative names of all files that it becomes.
+
+        Returns:
+            The state; files are held against their digests.
+        """
+        there = [name for name in outputs if (self.folder / name).exists()]
+        for name in there:
+            row = self._rows.get(name, {})
+            same = (row.get("input"), row.get("input_sha256"), row.get("settings")) == (source, digest, self.settings)
+            if not same or row.get("output_sha256") != sha256(self.folder / name):
+                return "foreign"
+        if not there:
+            return "new"
+        return "finished" if len(there) == len(outputs) else "incomplete"
+
+    def add(self, source: str, digest: str, outputs: Mapping[str, str]) -> None:
+        """Note files that are about to get their names.
+
+        Args:
+            source: Relative name of the input.
+            digest: SHA-256 of its content.
+            outputs: Relative name to SHA-256.
+        """
+        path = self.folder / NAME
+        last = _last_byte(path)
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            if not last:
+                writer.writeheader()
+            elif last != b"\n":  # a run was killed while it wrote
+                file.write("\n")
+            for name, output_digest in outputs.items():
+                row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
+                writer.writerow(row)
+                self._rows[name] = row
+
+
+def sha256(path: Path) -> str:
+    """Give the digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _last_byte(path: Path) -> bytes:
+    if not path.is_file() or not path.stat().st_size:
+        return b""
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read()

@@ -1,0 +1,18 @@
+"""The processor that a process may use."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def cores() -> int:
+    """Count the cores that this process may use, which a container or `taskset` may have reduced."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Describe model, instructions and usable cores of the processor, for what was measured on it."""
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    wanted = ("model name", "model", "flags")
+    first = {key: value for line in reversed(lines) for key, _, value in [line.partition("\t")] if key in wanted}
+    return " ".join([platform.machine(), *(first[key] for key in wanted if key in first), f"{cores()} cores"])

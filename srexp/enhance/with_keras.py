@@ -1,0 +1,112 @@
+"""Keras itself as a runtime, in float32 or bfloat16, and TensorFlow's SavedModel as a file."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srexp.enhance.predict import Restore, batch_predictor
+from srexp.errors import RequestError
+from srexp.types import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+FILE = "savedmodel"
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
+
+
+def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
+    """Make a model a function of batches.
+
+    Args:
+        model: Built Keras model.
+        precision: `float32`, or `bfloat16` for the convolutions but the last.
+        calibration: Not needed.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
+    """
+    return batch_predictor(in_precision(model, precision))
+
+
+def in_precision(model: keras.Model, precision: str) -> keras.Model:
+    """Give a model that computes in a precision, with the same weights.
+
+    The last convolution and all that isn't one compute in float32: bfloat16 has 8 significant bits, images up to 16.
+
+    Args:
+        model: Functional or sequential model.
+        precision: `float32` or `bfloat16`.
+
+    Returns:
+        The model itself where it computes so already, else a copy.
+
+    Raises:
+        RequestError: bfloat16 is asked of a model that can't be copied layer by layer.
+    """
+    import keras
+
+    if precision == "float32" and all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    if not hasattr(model, "_nodes_by_depth") and not isinstance(model, keras.Sequential):
+        raise RequestError(f"model {model.name} can't compute in {precision}", expected="a functional Keras model")
+    convolutions = [layer.name for layer in model.layers if type(layer).__name__ in _CONVOLUTIONS]
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if "dtype" in config:
+            narrow = precision == "bfloat16" and layer.name in convolutions[:-1]
+            config["dtype"] = "mixed_bfloat16" if narrow else "float32"
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Write a SavedModel with the signature `serve`, (n, h, w, c) to (n, h * scale, w * scale, c), all sizes open.
+
+    Args:
+        model: Built Keras model.
+        path: Folder to create.
+    """
+    import keras
+    import tensorflow as tf
+
+    float32 = in_precision(model, "float32")
+    archive = keras.export.ExportArchive()
+    archive.track(float32)
+    archive.add_endpoint(
+        "serve",
+        lambda low: {"restored": float32(low, training=False)},
+        input_signature=[tf.TensorSpec((None, None, None, float32.input_shape[-1]), tf.float32, name="low")],
+    )
+    with contextlib.redirect_stdout(None):
+        archive.write_out(str(path), verbose=False)
+
+
+def read(path: Path) -> Restore:
+    """Load a SavedModel the way TensorFlow does, without Keras.
+
+    Args:
+        path: Folder that `write` made.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
+    """
+    import tensorflow as tf
+
+    loaded: Any = tf.saved_model.load(str(path))  # held by the function: a signature alone doesn't keep its weights
+
+    def restore(batch: Batch) -> Batch:
+        restored = loaded.signatures["serve"](low=tf.constant(batch, tf.float32))["restored"]
+        return np.asarray(restored, np.float32)
+
+    return restore

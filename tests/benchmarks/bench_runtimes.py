@@ -1,0 +1,102 @@
+"""What `runtime=auto` takes, beside Keras and beside ONNX Runtime and OpenVINO called by hand.
+
+    python tests/benchmarks/bench_runtimes.py [--size 1024] [--rounds 5] [--models srcnn vdsr]
+
+By hand means what a user would write instead: a graph of (n, c, h, w) with a fixed shape and zero padding, without
+srexp's interpolation and border, opened with the runtime's defaults. All take turns; the shortest times count, and
+the ratios are the medians of the rounds, since both are as busy a machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--models", nargs="+", default=["srcnn", "vdsr"])
+    options = parser.parse_args()
+    for name in options.models:
+        measure(name, options.size, options.rounds)
+
+
+def measure(name: str, size: int, rounds: int) -> None:
+    """Time one network at scale 1 on one image."""
+    from srexp.enhance import with_keras, with_litert
+    from srexp.enhance.runtimes import choose
+    from srexp.models import srcnn, vdsr
+
+    model = srcnn.build(1, 1, kernels=[9, 5, 5], filters=[64, 32]) if name == "srcnn" else vdsr.build(1, 1)
+    chosen = choose(model, shape=(size, size))
+    low = np.random.default_rng(0).random((1, size, size, 1), dtype=np.float32)
+    restorers = {f"auto ({chosen.runtime})": chosen.restore, "Keras": with_keras.start(model, "float32")}
+    if name == "srcnn":
+        restorers["LiteRT"] = with_litert.start(model, "float32")
+    calls = {label: partial(restore, low) for label, restore in restorers.items()}
+    calls |= by_hand(model, low, residual=name == "vdsr")
+    seconds: dict[str, list[float]] = {label: [] for label in calls}
+    for turn in range(rounds + 1):
+        for label, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if turn:  # the first compiles
+                seconds[label].append(time.perf_counter() - start)
+    auto, *others = seconds
+    for label, times in seconds.items():
+        ratio = statistics.median(mine / its for mine, its in zip(seconds[auto], times, strict=True))
+        print(f"{name} {size} x {size}  {label:24} {min(times):7.3f} s   auto takes {ratio:5.2f} of it", flush=True)
+    fastest = [min(seconds[label][turn] for label in others if "by hand" in label) for turn in range(rounds)]
+    ratio = statistics.median(mine / its for mine, its in zip(seconds[auto], fastest, strict=True))
+    shortest = min(seconds[auto]) / min(fastest)
+    print(f"{name} {size} x {size}  auto / fastest by hand: {ratio:.2f} median, {shortest:.2f} shortest", flush=True)
+
+
+def by_hand(model, low, *, residual: bool):
+    """Open the convolutions of a model in both runtimes, as one would without srexp."""
+    import onnxruntime
+    import openvino
+    from onnx import TensorProto, helper, numpy_helper
+
+    convolutions = [layer for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    nodes, weights, value = [], [], "x"
+    for number, layer in enumerate(convolutions):
+        kernel, bias = layer.get_weights()
+        weights.append(numpy_helper.from_array(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1)), f"kernel{number}"))
+        weights.append(numpy_helper.from_array(bias, f"bias{number}"))
+        inputs = [value, f"kernel{number}", f"bias{number}"]
+        value = f"conv{number}" if residual or layer is not convolutions[-1] else "y"
+        nodes.append(helper.make_node("Conv", inputs, [value], pads=[kernel.shape[0] // 2] * 4))
+        if layer is not convolutions[-1]:
+            nodes.append(helper.make_node("Relu", [value], [f"relu{number}"]))
+            value = f"relu{number}"
+    if residual:
+        nodes.append(helper.make_node("Add", [value, "x"], ["y"]))
+    image = low.transpose(0, 3, 1, 2).copy()
+    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, image.shape) for end in "xy"]
+    graph = helper.make_graph(nodes, "by_hand", ends[:1], ends[1:], weights)
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    session = onnxruntime.InferenceSession(whole)
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(whole), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return {
+        "ONNX Runtime by hand": lambda: session.run(None, {"x": image}),
+        "OpenVINO by hand": lambda: compiled({"x": image}),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""`enhance` as a user types it: trees, resumption, bad files, models, exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pydicom
+import pytest
+import tifffile
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+import srexp
+from srexp.cli import run
+from srexp.data.read import read_image
+from srexp.errors import RequestError, SrexpError
+from srexp.models import bicubic, vdsr
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Small networks as files: identities (a zero residual), and ones that add to the image what they are called."""
+    folder = tmp_path_factory.mktemp("models")
+    for scale in (1, 2):
+        vdsr.build(scale, 1, depth=3, width=4).save(folder / f"identity_x{scale}.keras")
+    network = vdsr.build(2, 1, depth=3, width=4)
+    network.get_layer("residual").set_weights([np.zeros((3, 3, 4, 1)), np.array([0.1])])
+    network.save(folder / "plus_x2.keras")
+    image = keras.Input((None, None, 3))
+    keras.Model(image, keras.layers.Rescaling(1.0)(image)).save(folder / "colour_x1.keras")
+    image = keras.Input((None, None, 1))
+    keras.Model(image, keras.layers.Rescaling(np.nan)(image)).save(folder / "nan_x1.keras")
+    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)
+    keras.Model(image, keras.layers.Subtract()([image, pooled])).save(folder / "whole_x1.keras")
+    return folder
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Images of several kinds in a tree, and files that are none."""
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    Image.fromarray(RNG.integers(0, 256, (12, 9), np.uint8)).save(folder / "a.png")
+    tifffile.imwrite(folder / "sub" / "b.tif", RNG.integers(0, 4096, (8, 11), np.uint16), photometric="minisblack")
+    shutil.copy(get_testdata_file("MR_small.dcm"), folder / "sub" / "1.2.3")
+    (folder / "notes.txt").write_text("nothing")
+    return folder
+
+
+def enhance(model, source, output="out", **options):
+    overrides = [f"model_uri={model}", f"input={source}", f"output={output}"]
+    return srexp.run("enhance", [*overrides, *(f"{key}={value}" for key, value in options.items())])
+
+
+def rows(output="out"):
+    with Path(output, "enhanced.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("name", ["a.png", "sub/b.tif", "sub/1.2.3"])
+def test_the_identity_gives_every_kind_back(models, tree, name):
+    enhance(models / "identity_x1.keras", tree)
+    before, after = read_image(tree / name), read_image(Path("out", name))
+    assert before.bits == after.bits
+    np.testing.assert_array_equal(before.pixels, after.pixels)
+
+
+def test_a_tree_is_kept_and_listed(models, tree):
+    result = enhance(models / "plus_x2.keras", tree)
+    names = ["a.png", "sub/1.2.3", "sub/b.tif"]
+    assert result["restored"] == result["outputs"] == names
+    assert (result["failed"], result["skipped"], result["scale"], result["intensity"]) == ([], [], 2, "bits")
+    assert sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()) == sorted(
+        [*names, "enhanced.csv"]
+    )
+    assert [(row["input"], row["output"], row["model"]) for row in rows()] == [
+        (name, name, "plus_x2.keras") for name in names
+    ]
+    low = read_image(tree / "a.png").to_float()
+    expected = np.asarray(bicubic.build(2, 1)(low[np.newaxis]))[0] + 0.1
+    assert read_image(Path("out/a.png")).to_float() == pytest.approx(expected.clip(0, 1), abs=0.51 / 255)
+    image = pydicom.dcmread("out/sub/1.2.3")
+    assert (image.Rows, "plus_x2.keras" in image.DerivationDescription) == (128, True)
+
+
+def test_a_second_run_does_what_the_first_did_not(models, tree):
+    enhance(models / "identity_x2.keras", tree)
+    kept = Path("out/sub/b.tif").read_bytes(), Path("out/sub/b.tif").stat().st_mtime_ns
+    Path("out/a.png").unlink()
+    Image.new("L", (5, 5)).save(tree / "new.png")
+    result = enhance(models / "identity_x2.keras", tree)
+    assert (result["restored"], result["skipped"]) == (["a.png", "new.png"], ["sub/1.2.3", "sub/b.tif"])
+    assert kept == (Path("out/sub/b.tif").read_bytes(), Path("out/sub/b.tif").stat().st_mtime_ns)
+    assert enhance(models / "identity_x2.keras", tree)["restored"] == []
+
+
+def test_nothing_is_overwritten_unless_told(models, tree):
+    Path("out").mkdir()
+    Path("out/a.png").write_text("precious")
+    with pytest.raises(SrexpError, match=r"1 of 3 files failed\n  a.png: .*overwrite=true") as failed:
+        enhance(models / "identity_x2.keras", tree)
+    assert failed.value.exit_code == 1
+    assert Path("out/a.png").read_text() == "precious"
+    result = enhance(models / "identity_x2.keras", tree, overwrite=True)
+    assert (result["restored"], len(result["skipped"])) == (["a.png"], 2)
+    assert read_image(Path("out/a.png")).pixels.shape == (24, 18, 1)
+
+
+@pytest.mark.parametrize("change", [{"self_ensemble": True}, {"intensity": "percentile"}, {"model": "plus_x2.keras"}])
+def test_results_of_other_models_and_options_are_not_mixed(models, tree, change):
+    enhance(models / "identity_x2.keras", tree)
+    model = models / change.pop("model", "identity_x2.keras")
+    with pytest.raises(RequestError, match="another model, or this one with other options"):
+        enhance(model, tree, **change)
+    assert len(enhance(model, tree, overwrite=True, **change)["restored"]) == 3
+    assert enhance(model, tree, **change)["skipped"] == ["a.png", "sub/1.2.3", "sub/b.tif"]
+
+
+def test_a_changed_input_is_not_taken_for_finished(models, tree):
+    enhance(models / "identity_x2.keras", tree)
+    Image.new("L", (5, 5)).save(tree / "a.png")
+    with pytest.raises(SrexpError, match=r"a\.png"):
+        enhance(models / "identity_x2.keras", tree)
+    assert enhance(models / "identity_x2.keras", tree, overwrite=True)["restored"] == ["a.png"]
+
+
+def test_one_bad_file_does_not_stop_the_rest(models, tree, capsys):
+    (tree / "cut.png").write_bytes((tree / "a.png").read_bytes()[:60])
+    (tree / "empty.dcm").touch()
+    arguments = [f"model_uri={models}/identity_x2.keras", f"input={tree}", "output=out", "hydra.run.dir=run"]
+    assert run(["enhance", *arguments]) == 1
+    said = capsys.readouterr()
+    assert "2 of 5 files failed" in said.err
+    assert "restored  3 files" in said.out
+    result = json.loads(Path("run/result.json").read_text())
+    assert {each["file"] for each in result["failed"]} == {"cut.png", "empty.dcm"}
+    assert len(result["restored"]) == 3
+    assert not list(Path("out").rglob(".srexp-*"))
+
+
+def test_nothing_usable_is_a_wrong_request(models, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("no image")
+    with pytest.raises(RequestError, match="1 of 1 files failed"):
+        enhance(models / "identity_x2.keras", "in")
+
+
+def test_a_model_that_gives_no_numbers_writes_nothing(models, tree):
+    with pytest.raises(RequestError, match="not numbers"):
+        enhance(models / "nan_x1.keras", tree / "a.png")
+    assert not Path("out/a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["model_uri=bicubic", "input=nowhere", "output=out"], "input is not there"),
+        (["model_uri=bicubic", "input=in/*.jpg", "output=out"], "input matches no file"),
+        (["model_uri=bicubic", "input=in", "output=in"], "would replace the images of input"),
+        (["model_uri=bicubic", "input=in/a.png", "output=in"], "would replace the images of input"),
+        (["model_uri=bicubc", "input=in", "output=out"], "did you mean bicubic?"),
+        (["input=in", "output=out"], "model_uri is missing"),
+        (["model_uri=bicubic", "input=in", "output=out", "format=gif"], "format"),
+        (["model_uri=MODELS/plus_x2.keras", "input=in", "output=out", "scale=3"], "the model has another scale"),
+    ],
+)
+def test_wrong_requests(models, tree, overrides, told, capsys):
+    overrides = [override.replace("MODELS", str(models)) for override in overrides]
+    assert run(["enhance", *overrides]) == 2
+    assert told in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_a_pattern_another_kind_and_pictures_beside(models, tree):
+    result = enhance(models / "identity_x2.keras", f"'{tree}/**/*.tif'", format="png", compare=True)
+    assert result["outputs"] == ["sub/b.png", "sub/b.png.compare.png"]
+    assert read_image(Path("out/sub/b.png")).bits == 16
+    with Image.open("out/sub/b.png.compare.png") as picture:
+        assert picture.width == 1084
+    assert enhance(models / "identity_x2.keras", f"'{tree}/**/*.tif'", format="png", compare=True)["restored"] == []
+
+
+def test_colours(models, tmp_path):
+    colours = RNG.integers(0, 256, (9, 12, 3), np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(colours).save("in/colour.png")
+    Image.fromarray(colours[..., 0]).save("in/grey.png")
+    for model in ("identity_x1", "colour_x1"):
+        enhance(models / f"{model}.keras", "in", model)
+        np.testing.assert_array_equal(read_image(Path(model, "colour.png")).pixels, colours)
+        np.testing.assert_array_equal(read_image(Path(model, "grey.png")).pixels[..., 0], colours[..., 0])
+
+
+def test_self_ensemble_of_the_identity_is_the_identity(models, tree):
+    enhance(models / "identity_x1.keras", tree, self_ensemble=True)
+    np.testing.assert_array_equal(read_image(tree / "a.png").pixels, read_image(Path("out/a.png")).pixels)
+
+
+def test_tiles_change_nothing(models, tmp_path):
+    (tmp_path / "in").mkdir()
+    network = vdsr.build(2, 1, depth=4, width=64, start="paper")
+    network.save("trained.keras")
+    Image.fromarray(RNG.integers(0, 65536, (400, 300), np.uint16)).save("in/a.png")
+    enhance("trained.keras", "in", "tiled", memory_mb=64)
+    enhance("trained.keras", "in", "whole", memory_mb=4096)
+    difference = np.abs(
+        np.subtract(*(read_image(Path(name, "a.png")).pixels.astype(int) for name in ("tiled", "whole")))
+    )
+    assert difference.max() <= 1
+
+
+def test_a_model_that_sees_everything_is_restored_whole(models, tree):
+    low = read_image(tree / "a.png").to_float()
+    enhance(models / "whole_x1.keras", tree / "a.png")
+    found = read_image(Path("out/a.png")).to_float()
+    assert found == pytest.approx((low - low.mean()).clip(0, 1), abs=0.51 / 255)
+
+
+def test_what_a_model_was_trained_with_decides_how_values_are_read(tree, root):
+    from srexp.config.build import build
+    from srexp.tracking import registry
+
+    config = srexp.compose()
+    with build(config.tracking, folder=config.paths.root).run("task") as tracked:
+        tracked.log_config({"dataset": {"intensity": "percentile"}, "protocol": {"channel": "y"}}, "")
+        uri = registry.log_best(tracked, bicubic.build(2, 1), channels=1, step=1, metrics={})
+        registry.register(tracked, uri, "task", tags={"degenerate": "true"})
+    result = enhance("models:/task@candidate", tree / "a.png")
+    assert (result["intensity"], result["model"]["version"]) == ("percentile", 1)
+    assert any("percentile" in warning for warning in result["warnings"])
+    assert any("restores nothing" in warning for warning in result["warnings"])
+    np.testing.assert_array_less(250, read_image(Path("out/a.png")).pixels.max())
+    assert enhance(uri, tree / "a.png", "bits", intensity="bits")["intensity"] == "bits"
+
+
+def test_output_may_lie_within_input(models, tree):
+    enhance(models / "identity_x2.keras", tree, tree / "out")
+    result = enhance(models / "identity_x2.keras", tree, tree / "out")
+    assert result["skipped"] == ["a.png", "sub/1.2.3", "sub/b.tif"]
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
+    (tmp_path / "in").mkdir()
+    for number in range(40):
+        Image.fromarray(RNG.integers(0, 256, (300, 300), np.uint8)).save(f"in/{number:02}.png")
+    command = [
+        sys.executable,
+        "-m",
+        "srexp",
+        "enhance",
+        f"model_uri={models}/identity_x2.keras",
+        "input=in",
+        "output=out",
+    ]
+    checkout = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": checkout}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 100
+        while not Path("out/02.png").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+    done = {path.name for path in Path("out").glob("*.png")}
+    assert 3 <= len(done) < 40
+    assert not list(Path("out").glob(".srexp-*"))
+    result = enhance(models / "identity_x2.keras", "in")
+    assert len(result["restored"]) + len(result["skipped"]) == 40
+    assert len(result["skipped"]) >= len(done) - 1
+    assert {read_image(path).pixels.shape for path in Path("out").glob("*.png")} == {(600, 600, 1)}

@@ -1,0 +1,186 @@
+"""`serve` as its own process: real images over HTTP, and what must not end it."""
+
+import http.client
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from srexp.cli import run
+
+pytestmark = pytest.mark.system
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def port(champion):
+    number = free_port()
+    command = [sys.executable, "-m", "srexp", "serve", f"model_uri={champion.uri}", f"port={number}", "max_mb=1"]
+    command += ["max_pixels=90000", "waiting=16", "runtime=openvino"]
+    with subprocess.Popen(command, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
+        shown = []
+        for line in process.stdout:
+            shown.append(line)
+            if line.startswith("serving"):
+                break
+        assert shown[-1].split()[1] == f"http://127.0.0.1:{number}/restore", shown
+        assert "dB lost" in shown[1]
+        yield number
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+
+
+def ask(port, body=None, path="/restore", method="POST"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def file(pixels, form, **options):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, form, **options)
+    return out.getvalue()
+
+
+def picture(height, width, bits=8, seed=0):
+    coarse = np.random.default_rng(seed).random((height // 4 + 2, width // 4 + 2))
+    whole = np.kron(coarse, np.ones((4, 4)))[:height, :width]
+    return np.round(whole * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+
+
+@pytest.mark.parametrize(("form", "bits"), [("PNG", 8), ("PNG", 16), ("TIFF", 8), ("TIFF", 16), ("BMP", 8)])
+def test_the_same_kind_and_depth_comes_back(champion, port, form, bits):
+    low = picture(31, 46, bits)
+    status, content = ask(port, file(low, form))
+    assert status == 200
+    with Image.open(io.BytesIO(content)) as answer:
+        assert answer.format == form
+        restored = np.asarray(answer)
+    assert restored.dtype == low.dtype
+    white = 2**bits - 1
+    expected = np.clip(champion.expected(low / white), 0, 1) * white
+    assert np.abs(restored - expected).max() < (0.51 if bits == 8 else 1)
+
+
+def test_colour_comes_back_in_colour(champion, port):
+    grey = picture(24, 32)
+    status, content = ask(port, file(np.stack([grey] * 3, axis=-1), "PNG"))
+    assert status == 200
+    with Image.open(io.BytesIO(content)) as answer:
+        assert answer.mode == "RGB"
+        restored = np.asarray(answer)
+    expected = np.clip(champion.expected(grey / 255), 0, 1) * 255
+    assert np.abs(restored - expected[..., np.newaxis]).max() < 1.51
+
+
+def test_dicom_comes_back_as_a_derived_object(port):
+    original = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    status, content = ask(port, Path(get_testdata_file("CT_small.dcm")).read_bytes())
+    assert status == 200
+    answer = pydicom.dcmread(io.BytesIO(content))
+    assert (answer.Rows, answer.Columns) == (2 * original.Rows, 2 * original.Columns)
+    assert answer.ImageType[:2] == ["DERIVED", "SECONDARY"]
+    assert answer.SOPInstanceUID != original.SOPInstanceUID
+    assert answer.pixel_array.dtype == original.pixel_array.dtype
+
+
+def test_jpeg(champion, port):
+    sent = file(picture(40, 40), "JPEG", quality=95)
+    with Image.open(io.BytesIO(sent)) as decoded:
+        expected = champion.expected(np.asarray(decoded) / 255) * 255
+    status, content = ask(port, sent)
+    assert status == 200
+    with Image.open(io.BytesIO(content)) as answer:
+        assert answer.format == "JPEG"
+        assert np.abs(np.asarray(answer) - np.clip(expected, 0, 255)).mean() < 4
+
+
+def test_ten_at_a_time(champion, port):
+    lows = [picture(20 + number, 33, seed=number) for number in range(10)]
+    with ThreadPoolExecutor(10) as threads:
+        answers = list(threads.map(lambda low: ask(port, file(low, "PNG")), lows))
+    for low, (status, content) in zip(lows, answers, strict=True):
+        assert status == 200
+        with Image.open(io.BytesIO(content)) as answer:
+            gap = np.abs(np.asarray(answer) - np.clip(champion.expected(low / 255), 0, 1) * 255)
+        assert gap.max() < 0.51
+
+
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def png_that_claims(width, height):
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+GOOD = file(picture(16, 16), "PNG")
+BAD = {
+    "empty": (b"", 422),
+    "no image": (b"hello", 415),
+    "code": (b"import os; os.system('true')", 415),
+    "pickle": (b"\x80\x04\x95", 415),
+    "an array": (b"\x93NUMPY\x01\x00", 415),
+    "truncated": (GOOD[: len(GOOD) // 2], 422),
+    "signature alone": (GOOD[:8], 422),
+    "damaged": (GOOD[:40] + b"\xff" * 20 + GOOD[60:], 422),
+    "body too large": (b"\x89PNG\r\n\x1a\n" + bytes(2**20), 413),
+    "too many pixels": (file(np.zeros((151, 150), np.uint8), "PNG"), 413),
+    "claims to be huge": (png_that_claims(60000, 60000), 413),
+    "bomb": (file(np.zeros((12000, 12000), np.uint8), "PNG"), 413),
+    "several pages": (
+        file(picture(8, 8), "TIFF", save_all=True, append_images=[Image.fromarray(picture(8, 8))]),
+        422,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_restored_is_refused_and_the_server_lives_on(port, name):
+    body, expected = BAD[name]
+    status, content = ask(port, body)
+    assert 400 <= status < 500
+    assert status == expected, content
+    said = json.loads(content)["error"]
+    assert said
+    assert "/tmp" not in said
+    assert ask(port, GOOD)[0] == 200
+
+
+def test_health_and_version(port):
+    assert ask(port, path="/health", method="GET") == (200, b'{"status":"ok"}')
+    told = json.loads(ask(port, path="/version", method="GET")[1])
+    assert told.keys() == {"srexp", "model", "scale", "runtime", "precision"}
+    assert (told["model"], told["scale"]) == ("models:/task-bicubic-x2/1", 2)
+
+
+def test_a_port_that_is_taken(champion, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("SREXP_ROOT", str(champion.root))
+    begin = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken = listening.getsockname()[1]
+        request = ["serve", f"model_uri={champion.uri}", f"port={taken}", f"hydra.run.dir={tmp_path}"]
+        assert run(request) == 2
+    assert f"can't listen on 127.0.0.1:{taken}" in capfd.readouterr().err
+    assert time.monotonic() - begin < 30

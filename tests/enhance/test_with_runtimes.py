@@ -1,0 +1,104 @@
+"""Every runtime computes what Keras computes, in memory and from its file, for any size, from any thread."""
+
+import importlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from srexp.enhance.predict import batch_predictor
+from srexp.enhance.with_keras import in_precision
+from srexp.errors import RequestError
+from srexp.models import srcnn, vdsr
+
+NAMES = ["keras", "onnxruntime", "openvino", "litert"]
+SIZES = [(1, 19, 30), (3, 8, 8), (1, 1, 1), (1, 19, 30)]
+
+
+def runtime(name):
+    return importlib.import_module(f"srexp.enhance.with_{name}")
+
+
+def images(size, channels=1):
+    return np.random.default_rng(3).random((*size, channels), dtype=np.float32)
+
+
+@pytest.fixture(scope="module", params=[(2, 1), (3, 3)], ids=["x2 grey", "x3 colour"])
+def network(request, randomised):
+    scale, channels = request.param
+    return randomised(vdsr.build(scale, channels, depth=4, width=8))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_from_file(network, name, tmp_path):
+    path = tmp_path / runtime(name).FILE
+    runtime(name).write(network, path)
+    restore, reference = runtime(name).read(path), batch_predictor(network)
+    for size in SIZES:
+        low = images(size, network.input_shape[-1])
+        assert restore(low) == pytest.approx(reference(low), abs=5e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_from_several_threads(network, name):
+    restore, reference = runtime(name).start(network, "float32"), batch_predictor(network)
+    lows = [images((1, 12 + number % 3, 9 + number), network.input_shape[-1]) for number in range(10)]
+    with ThreadPoolExecutor(10) as threads:
+        for low, restored in zip(lows, threads.map(restore, lows), strict=True):
+            assert restored == pytest.approx(reference(low), abs=5e-6)
+
+
+@pytest.mark.parametrize(("name", "precision"), [("keras", "bfloat16"), ("onnxruntime", "int8"), ("litert", "int8")])
+def test_lower_precision_is_near_and_not_the_same(randomised, name, precision):
+    model, low = randomised(vdsr.build(2, 1, depth=4, width=32)), images((1, 24, 24))
+    restored = runtime(name).start(model, precision, [low])(low)
+    gap = np.abs(restored - batch_predictor(model)(low)).max()
+    assert restored.dtype == np.float32
+    assert 1e-5 < gap < 0.2
+
+
+def test_bfloat16_stays_out_of_the_sum_with_the_image(randomised):
+    narrow = in_precision(randomised(vdsr.build(2, 1, depth=4, width=8)), "bfloat16")
+    kinds = {layer.name: layer.compute_dtype for layer in narrow.layers}
+    assert kinds["hidden_02"] == "bfloat16"
+    assert {kinds[name] for name in ("bicubic", "residual", "restored")} == {"float32"}
+
+
+def test_a_model_trained_in_bfloat16_is_exported_in_float32(randomised):
+    model = randomised(vdsr.build(2, 1, depth=3, width=8))
+    narrow, low = in_precision(model, "bfloat16"), images((1, 9, 9))
+    expected = batch_predictor(model)(low)
+    for name in NAMES:
+        assert runtime(name).start(narrow, "float32")(low) == pytest.approx(expected, abs=5e-6)
+
+
+def test_int8_needs_an_image_and_an_inner_convolution(randomised):
+    model = randomised(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[8, 6]))
+    with pytest.raises(RequestError, match="int8"):
+        runtime("onnxruntime").start(model, "int8", [])
+
+
+def test_openvino_does_not_replace_bfloat16_in_silence(network):
+    import openvino
+
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        runtime("openvino").start(network, "bfloat16")
+    else:
+        with pytest.raises(RequestError, match="BF16"):
+            runtime("openvino").start(network, "bfloat16")
+
+
+def test_a_savedmodel_needs_neither_keras_nor_srexp(tmp_path):
+    runtime("keras").write(vdsr.build(2, 1, depth=2, width=2), tmp_path / "savedmodel")
+    code = f"""
+import sys
+sys.modules["srexp"] = sys.modules["keras"] = None
+import tensorflow as tf
+model = tf.saved_model.load({str(tmp_path / "savedmodel")!r})
+print(model.signatures["serve"](low=tf.zeros((2, 5, 7, 1)))["restored"].shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "(2, 10, 14, 1)"
