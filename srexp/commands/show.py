@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -183,17 +184,16 @@ def models(result: Mapping[str, Any]) -> None:
         result: What the verb `models` returns.
     """
     console = _console()
-    table = Table()
-    for heading in ("name", "version", "aliases", "model", "PSNR dB", "gain dB", "images", "protocol", "audit", "age"):
-        right = heading in ("version", "PSNR dB", "gain dB", "images", "age")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "name")
+    table = _stacked("name, version, age", "aliases", "PSNR, gain", "scored on", "audit")
     for row in result["models"]:
-        audit = "degenerate" if row["degenerate"] else row["audit"] or "-"
-        aliases = " ".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])])
-        figures = _number(row["psnr"], 3), _number(row["gain_db"], 3, sign=True), str(row["n_images"] or "-")
-        name, version = escape(row["name"]), str(row["version"])
-        age = _ago(row["age_seconds"])
-        table.add_row(name, version, aliases, row["model"] or "-", *figures, _under(row["protocol"]), audit, age)
+        images = row["n_images"]
+        table.add_row(
+            f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
+            "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
+            f"{_number(row['psnr'], 3)}\n{_number(row['gain_db'], 3, sign=True)}",
+            f"{images or '?'} image{'s' * (images != 1)}\n{_under(row['protocol'])}",
+            "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
+        )
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
     for warning in result["warnings"]:
         console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
@@ -214,17 +214,20 @@ def runs(result: Mapping[str, Any]) -> None:
         result: What the verb `runs` returns.
     """
     console = _console()
-    table = Table()
-    columns = ("run", "task", "name", "state", "model", "val PSNR", "test PSNR", "gain dB", "started", "took")
-    for heading in columns:
-        right = heading in ("val PSNR", "test PSNR", "gain dB", "took")
-        table.add_column(heading, justify="right" if right else "left", no_wrap=heading in ("run", "state"))
+    table = _stacked("run, name, start", "task, model", "state, took", "PSNR, gain")
     for row in result["runs"]:
-        figures = [_number(row[key], 3, sign=key == "gain_db") for key in ("val_psnr", "test_psnr", "gain_db")]
-        names = [escape(row[key] or "-") for key in ("run_id", "experiment_name", "name")]
-        state = f"{row['state']}\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else row["state"]
-        started = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["started"] / 1000))
-        table.add_row(*names, state, row["model"] or "-", *figures, started, _ago(row["seconds"]))
+        started = time.strftime("%m-%d %H:%M", time.localtime(row["started"] / 1000))
+        note = f"\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else ""
+        table.add_row(
+            f"{row['run_id']}\n{escape(row['name'] or '-')}, {started}",
+            f"{escape(row['experiment_name'])}\n{escape(row['model'] or '-')}",
+            f"{row['state']}\n{_ago(row['seconds'])}{note}",
+            "\n".join(
+                f"{name:<4} {_number(row[key], 2, sign=key == 'gain_db')}"
+                for name, key in (("test", "test_psnr"), ("val", "val_psnr"), ("gain", "gain_db"))
+                if row[key] is not None
+            ),
+        )
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for run_id in result["reaped"]:
         console.print(f"ended       {run_id}")
@@ -232,6 +235,14 @@ def runs(result: Mapping[str, Any]) -> None:
         host = each["host"]
         hint = f" (reap_hosts=[{host}] ends it)" if host else ""
         console.print(f"left open   {each['run_id']}, of {host or 'an unknown machine'}{hint}", markup=False)
+
+
+def _stacked(*headings: str) -> Table:
+    """Begin a table whose cells have several lines, so that it fits where a terminal has 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading.startswith("run"))
+    return table
 
 
 def _console() -> Console:

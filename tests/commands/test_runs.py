@@ -72,7 +72,7 @@ def test_runs_are_listed_and_the_dead_ones_ended(tracking, opened, capfd):
     assert [rows[name]["note"] for name in ("dead", "alive", "far")] == ["its process is gone", "", "on far"]
     assert (result["reaped"], result["elsewhere"]) == ([], [])
     shown = capfd.readouterr().out
-    for text in (opened["done"], "its process is gone", "32.125", "+0.500", "FINISHED"):
+    for text in (opened["done"], "its process is gone", "test 32.12", "val  33.00", "gain +0.50", "FINISHED"):
         assert text in shown
     assert set(states(tracking, opened).values()) == {"FINISHED", "RUNNING"}
 
@@ -115,7 +115,7 @@ def test_models_are_listed_with_their_aliases_and_what_was_found(tracking, capfd
     assert (rows[0]["degenerate"], rows[2]["psnr"], rows[2]["degenerate"]) == (True, None, None)
     assert 0 <= rows[0]["age_seconds"] < 600
     shown = capfd.readouterr().out
-    for text in ("candidate champion", "33.500", "+0.250", "grey, border 2", "degenerate", "clean"):
+    for text in ("candidate", "champion", "33.500", "+0.250", "grey, border 2", "degenerate", "clean"):
         assert text in shown
 
     assert len(srexp.run("models", ["name=knee"])["models"]) == 1
