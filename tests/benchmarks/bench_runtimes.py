@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_runtimes.py [--size 1024] [--rounds 5] [--models srcnn vdsr]
 
 By hand means what a user would write instead: a graph of (n, c, h, w) with a fixed shape and zero padding, without
-srexp's interpolation and border, opened with the runtime's defaults. All take turns; the shortest times count, and
-the ratios are the medians of the rounds, since both are as busy a machine.
+srexp's interpolation and border, opened with the runtime's defaults. All take turns; ratios are medians over the
+rounds. On a busy machine times on the clock scatter by tens of per cent; the processor's own time is what to look at.
 """
 
 from __future__ import annotations
@@ -49,20 +49,29 @@ def measure(name: str, size: int, rounds: int) -> None:
     calls = {label: partial(restore, low) for label, restore in restorers.items()}
     calls |= by_hand(model, low, residual=name == "vdsr")
     seconds: dict[str, list[float]] = {label: [] for label in calls}
+    processor: dict[str, list[float]] = {label: [] for label in calls}
     for turn in range(rounds + 1):
         for label, call in calls.items():
-            start = time.perf_counter()
+            start, worked = time.perf_counter(), time.process_time()
             call()
             if turn:  # the first compiles
                 seconds[label].append(time.perf_counter() - start)
-    auto, *others = seconds
-    for label, times in seconds.items():
-        ratio = statistics.median(mine / its for mine, its in zip(seconds[auto], times, strict=True))
-        print(f"{name} {size} x {size}  {label:24} {min(times):7.3f} s   auto takes {ratio:5.2f} of it", flush=True)
-    fastest = [min(seconds[label][turn] for label in others if "by hand" in label) for turn in range(rounds)]
-    ratio = statistics.median(mine / its for mine, its in zip(seconds[auto], fastest, strict=True))
-    shortest = min(seconds[auto]) / min(fastest)
-    print(f"{name} {size} x {size}  auto / fastest by hand: {ratio:.2f} median, {shortest:.2f} shortest", flush=True)
+                processor[label].append(time.process_time() - worked)
+    auto = next(iter(calls))
+    for label in calls:
+        times = f"{min(seconds[label]):7.3f} s, {min(processor[label]):7.3f} s of processor"
+        ratios = f"{ratio(seconds[auto], seconds[label]):.2f} and {ratio(processor[auto], processor[label]):.2f}"
+        print(f"{name} {size} x {size}  {label:24} {times}; auto takes {ratios} of it", flush=True)
+    hands = [label for label in calls if "by hand" in label]
+    for what, measured in (("time", seconds), ("processor", processor)):
+        fastest = min(hands, key=lambda label, measured=measured: statistics.median(measured[label]))
+        worst = ratio(measured[auto], measured[fastest])
+        print(f"{name} {size} x {size}  {what}: auto takes {worst:.2f} of {fastest}", flush=True)
+
+
+def ratio(mine: list[float], others: list[float]) -> float:
+    """Give the median of the ratios of the rounds."""
+    return statistics.median(one / other for one, other in zip(mine, others, strict=True))
 
 
 def by_hand(model, low, *, residual: bool):
