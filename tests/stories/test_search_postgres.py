@@ -87,11 +87,11 @@ def postgres() -> Iterator[Postgres]:
             call("pg_ctl", "stop", "--wait", "-m", "immediate")
 
 
-def runs_of(uri: str) -> list:
+def runs_of(folder: Path, uri: str) -> list:
     from srexp.tracking.start import Tracking
     from srexp.tracking.store import connect
 
-    client = connect(Tracking(folder=Path("unused"), uri=uri).store)
+    client = connect(Tracking(folder=folder, uri=uri).store)
     return client.search_runs([each.experiment_id for each in client.search_experiments()])
 
 
@@ -111,7 +111,7 @@ def test_two_workers_and_mlflow_share_a_server(project, folder_of, postgres) -> 
     assert sum(result["trials"].get(state, 0) for state in ("finished", "pruned")) == 3
     assert result["registered"]["version"] == 1
 
-    runs = {run.info.run_id: run for run in runs_of(postgres.uri("runs"))}
+    runs = {run.info.run_id: run for run in runs_of(project.root / "mlruns", postgres.uri("runs"))}
     parent = runs.pop(result["run_id"])
     assert parent.info.status == "FINISHED"
     assert {run.data.tags["mlflow.parentRunId"] for run in runs.values()} == {parent.info.run_id}
@@ -146,7 +146,7 @@ def test_two_machines_begin_one_search_at_once_on_an_empty_server(project, tmp_p
     assert {result["run_id"] for result in results} == {owner["run_id"]}
     assert sum(owner["trials"].get(state, 0) for state in ("finished", "pruned")) == 3
 
-    runs = runs_of(postgres.uri("runs"))
+    runs = runs_of(tmp_path / "reader", postgres.uri("runs"))
     assert {run.info.status for run in runs} == {"FINISHED"}
     [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     assert parent.info.run_id == owner["run_id"]
