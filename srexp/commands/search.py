@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from srexp.commands import show
+from srexp.commands import multirun, show
 from srexp.commands.conclusion import conclude
 from srexp.commands.measure import Stopwatch
 from srexp.commands.search_space import require_composable, require_same_search
@@ -58,7 +58,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     tracking = dataclasses.replace(tracking, system_metrics=False)
     with study.alone():
-        require_same_search(study, engine, task, overrides_of(config))
+        require_same_search(study, engine, task, _decisive(config))
         _close_dead(tracking, task)
     if finished := _finished(study, engine, tracking):
         print(f"search {engine.name} finished before as run {finished['run_id']}")
@@ -111,6 +111,12 @@ def _mark(engine: Search, config: SearchConfig) -> None:
 
 def _close_dead(tracking: Tracking, task: Task) -> None:
     family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+
+
+def _decisive(config: SearchConfig) -> list[str]:
+    """Give what the configuration would be typed as, without the places of data that has a fingerprint."""
+    places = tuple(f"dataset.{key}=" for key in multirun.PLACES)
+    return [typed for typed in overrides_of(config) if not typed.startswith(places)]
 
 
 def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any] | None:

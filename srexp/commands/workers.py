@@ -16,7 +16,6 @@ from srexp.errors import RequestError, SrexpError
 from srexp.tracking import environment, family
 
 POLL_SECONDS = 1.0
-INTERRUPTED = 130
 
 
 @dataclass
@@ -120,8 +119,6 @@ class Workers:
                 continue
             if left := job.failure(worker.folder):
                 raise (RequestError if left["exit_code"] == RequestError.exit_code else SrexpError)(left["message"])
-            if code == INTERRUPTED:
-                raise KeyboardInterrupt
             self.retry_lost()
             self.deaths += 1
             if self.deaths > self.engine.max_failures:
@@ -129,7 +126,7 @@ class Workers:
                     f"{self.deaths} workers died, the last one {process.died(code)}",
                     fix=f"see {worker.folder / 'worker.log'}; SIGKILL mostly means that memory ran out",
                 )
-            self._start(first=False)
+            self._start(first=not any(trial.started for trial in self.study.trials()))
 
     def _end(self) -> None:
         """Ask what still works to end in order, and wait."""

@@ -97,6 +97,15 @@ def test_a_trial_is_repeated_by_hand_from_what_its_run_shows(project, folder_of)
     assert again["validation"]["psnr"] == pytest.approx(trial.data.metrics["objective/val_psnr"], abs=1e-9)
 
 
+def test_what_a_network_refuses_is_named_before_the_first_trial(project, folder_of) -> None:
+    space = "search.space={model.depth:{type:int,low:1,high:3}}"
+    done = project.run("search", *folder_of, "model=vdsr", space, "search.name=refused")
+    assert done.returncode == 2, done.stderr
+    assert "search.space allows model.depth=1, which is refused: model.depth is too small" in done.stderr
+    assert not (project.root / "mlruns" / "studies" / "refused" / "trials").exists()
+    assert {run.info.status for run in project.runs()} == {"FAILED"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_search_survives_kills_in_mid_trial(project, folder_of, engine: str) -> None:
