@@ -28,7 +28,7 @@ from srexp.config.schema import Config, SearchConfig
 from srexp.config.typed import overrides_of, preset
 from srexp.errors import SrexpError
 from srexp.search.study import Search
-from srexp.tracking import family
+from srexp.tracking import family, past
 from srexp.tracking.start import Tracking
 from srexp.types import Trial
 
@@ -142,7 +142,7 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     store = job.tracking.store
     asked = {"trial": best.number, "retrained": job.engine.retrain}
     known = job.study.about().get("final") or {}
-    if asked.items() <= known.items() and (earlier := family.read_json(store, known["run_id"], "result.json")):
+    if asked.items() <= known.items() and (earlier := past.read_json(store, known["run_id"], "result.json")):
         return earlier
 
     def obtain(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:

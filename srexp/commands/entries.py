@@ -16,9 +16,8 @@ from srexp.errors import RequestError
 from srexp.evaluation.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.tracking import past
-from srexp.tracking.family import read_json
 from srexp.tracking.parameters import flatten
-from srexp.tracking.past import Past
+from srexp.tracking.past import Past, read_json
 from srexp.tracking.store import Store
 
 MOST = 12

@@ -14,7 +14,7 @@ from srexp.commands import job, show, summary
 from srexp.commands.process import DRIVER
 from srexp.config.build import build
 from srexp.config.schema import Config
-from srexp.tracking import environment, family
+from srexp.tracking import environment, family, past
 from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, 
     if config.sweep is None:
         return None
     earlier = family.find_finished(tracking.store, config.experiment_name, IDENTITY_TAG, same)
-    result = family.read_json(tracking.store, earlier, "result.json") if earlier else None
+    result = past.read_json(tracking.store, earlier, "result.json") if earlier else None
     return result and {**result, "skipped": True}
 
 

@@ -26,7 +26,7 @@ from srexp.config.schema import SearchConfig
 from srexp.config.typed import overrides_of
 from srexp.errors import RequestError, SrexpError
 from srexp.search.study import Search, Study
-from srexp.tracking import family
+from srexp.tracking import family, past
 from srexp.tracking.start import Tracking
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any
     about = study.about()
     if about.get("concluded", 0) < engine.trials:
         return None
-    result = family.read_json(tracking.store, about["parent"], "result.json")
+    result = past.read_json(tracking.store, about["parent"], "result.json")
     return result and {**result, "skipped": True}
 
 

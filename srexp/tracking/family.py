@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from srexp.tracking import environment
 from srexp.tracking.parameters import tag
@@ -140,30 +138,6 @@ def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str 
         condition = " and ".join(["attributes.status = 'RUNNING'", *(f"tags.`{k}` = '{v}'" for k, v in tags.items())])
         runs = client.search_runs([known.experiment_id], condition, max_results=1)
     return str(runs[0].info.run_id) if runs else None
-
-
-def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
-    """Read a JSON artifact of a run.
-
-    Args:
-        store: Where.
-        run_id: Of the run.
-        path: Of the artifact.
-
-    Returns:
-        Its content; None when the run has no such artifact.
-    """
-    import mlflow.artifacts
-    from mlflow.exceptions import MlflowException
-
-    connect(store)
-    with selected(store.uri):
-        try:
-            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{path}")
-        except (MlflowException, OSError):
-            return None
-    content = json.loads(text)
-    return content if isinstance(content, dict) else None
 
 
 def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -202,6 +203,22 @@ def read_text(store: Store, run_id: str, path: str) -> str | None:
             return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{path}"))
         except (MlflowException, OSError):
             return None
+
+
+def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
+    """Read a JSON artifact of a run.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        path: Of the artifact.
+
+    Returns:
+        Its content; None when the run has no such artifact.
+    """
+    text = read_text(store, run_id, path)
+    content = json.loads(text) if text is not None else None
+    return content if isinstance(content, dict) else None
 
 
 def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, float]]:

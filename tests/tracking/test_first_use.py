@@ -8,7 +8,7 @@ import pytest
 from srexp.tracking.store import connect, resolve
 
 PROCESSES = 6
-STORES = 10
+STORES = 4  # ten of ten were seen; each costs some six seconds of processor
 
 # MLflow is imported once; then, for each store, six processes are forked that start at the same moment. They share a
 # parent and a data set, as the jobs of a multirun do.
