@@ -24,7 +24,7 @@ from srexp.types import Pixels
 if TYPE_CHECKING:
     from srexp.enhance.runtimes import Chosen
 
-LEAST_MB = 64
+LEAST_MB = 48
 """Memory for activations, in MiB, below which halos would be most of every tile."""
 
 _SMALL_MB = 192
@@ -136,7 +136,9 @@ class Restorer:
                     restored = joined(strips, low.shape[0] * scale)
                     self._compare(target.parent / compare, low, restored, origin.path.name)
                     strips = iter([restored])
-                yield Restored.of(stored, frame, scale, strips)
+                described = Restored.of(stored, frame, scale, strips)
+                del stored  # the network runs when strips are asked for, and may need the memory
+                yield described
 
         write_images(target.parent, target.name, kind, origin, self.made, images=images())
 

@@ -22,7 +22,7 @@ Format: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom"]
 ENDING: dict[Kind, str] = {"png": ".png", "jpeg": ".jpg", "bmp": ".bmp", "tiff": ".tif", "dicom": ".dcm"}
 _ENDINGS = (".nii.gz", *IMAGE_ENDINGS)
 _ONE_IMAGE = ("png", "jpeg", "bmp")
-_ROWS = 256
+_ROWS = 64
 _BYTE, _WORD = 8, 16
 
 

@@ -143,12 +143,18 @@ def restore_in_strips(
     tall, wide = fitted(height, tile[0], halo), fitted(width, tile[1], halo)
     columns = windows(width, tile[1], halo)
     for row in windows(height, tile[0], halo):
-        parts = []
+        strip: Pixels | None = None
         for column in columns:
             seen = low[row.start : row.start + tall, column.start : column.start + wide]
-            part = restore(seen[np.newaxis])[0]
-            parts.append(part[_inner(row, scale), _inner(column, scale)])
-        yield parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+            part = restore(seen[np.newaxis])[0][_inner(row, scale), _inner(column, scale)]
+            if len(columns) == 1:
+                strip = part
+                continue
+            if strip is None:
+                strip = np.empty((len(part), width * scale, part.shape[-1]), np.float32)
+            strip[:, column.keep_from * scale : column.keep_to * scale] = part
+        if strip is not None:
+            yield strip
 
 
 def joined(strips: Iterable[Pixels], height: int) -> Pixels:
