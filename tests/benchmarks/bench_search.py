@@ -1,12 +1,12 @@
 """What a search costs and saves: two workers beside one, the driver's share, pruning beside none.
 
     python tests/benchmarks/bench_search.py workers [--trials 8]
-    python tests/benchmarks/bench_search.py pruning --root FOLDER [--trials 20]
+    python tests/benchmarks/bench_search.py pruning --root FOLDER [--trials 20] [--pruners halving hyperband none]
 
 `workers`: trials per hour of two workers of one thread each, and of one worker of one thread, from the first trial's
 begin to the last one's end; and the processor time of the driver beside that of the trials. `pruning`: the best
-validation PSNR and the training steps of the same search with Hyperband and without a pruner, on a folder of
-radiographs. Searches run in a scratch folder, one after the other.
+validation PSNR and the training steps of the same search with each pruner and without one, on a folder of radiographs.
+Searches run in a scratch folder, one after the other.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def main() -> None:
     parser.add_argument("what", choices=["workers", "pruning"])
     parser.add_argument("--trials", type=int)
     parser.add_argument("--root", type=Path, help="radiographs whose names begin with eight digits of a patient")
+    parser.add_argument("--pruners", nargs="+", default=["halving", "hyperband", "none"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         if options.what == "workers":
             workers(Path(scratch), options.trials or 8)
         else:
-            pruning(Path(scratch), options.root, options.trials or 20)
+            pruning(Path(scratch), options.root, options.trials or 20, options.pruners)
 
 
 def workers(scratch: Path, count: int) -> None:
@@ -64,12 +65,12 @@ def workers(scratch: Path, count: int) -> None:
     print(f"two workers make {rates[2] / rates[1]:.2f} times as many trials per hour")
 
 
-def pruning(scratch: Path, root: Path, count: int) -> None:
-    """Compare Hyperband with no pruner."""
+def pruning(scratch: Path, root: Path, count: int, pruners: list[str]) -> None:
+    """Compare pruners with none."""
     data = ["dataset=folder", f"dataset.root={root}", r"dataset.patients='^(\d{8})'", "trainer.test_size=256"]
     request = [*data, *QUICK, "trainer.epochs=9", "trainer.steps_per_epoch=30"]
     found = {}
-    for pruner in ("hyperband", "none"):
+    for pruner in pruners:
         start = time.perf_counter()
         _, trials = search(scratch, pruner, count, [*request, f"search.pruner={pruner}"])
         best = max(max(trial.curve.values()) for trial in trials if trial.state == "finished")
@@ -81,8 +82,9 @@ def pruning(scratch: Path, root: Path, count: int) -> None:
             f"{states.count('pruned')} pruned, {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-    (with_pruner, few), (without, all_steps) = found["hyperband"], found["none"]
-    print(f"pruning: {with_pruner - without:+.3f} dB at {100 * few / all_steps:.0f} % of the steps")
+    without, all_steps = found.pop("none", (float("nan"), float("nan")))
+    for pruner, (best, steps) in found.items():
+        print(f"{pruner}: {best - without:+.3f} dB at {100 * steps / all_steps:.0f} % of the steps")
 
 
 def search(scratch: Path, name: str, count: int, request: list[str]) -> tuple[float, list[Trial]]:
