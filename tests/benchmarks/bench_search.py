@@ -82,9 +82,10 @@ def pruning(scratch: Path, root: Path, count: int, pruners: list[str]) -> None:
             f"{states.count('pruned')} pruned, {time.perf_counter() - start:.0f} s",
             flush=True,
         )
-    without, all_steps = found.pop("none", (float("nan"), float("nan")))
-    for pruner, (best, steps) in found.items():
-        print(f"{pruner}: {best - without:+.3f} dB at {100 * steps / all_steps:.0f} % of the steps")
+    if "none" in found:
+        without, all_steps = found.pop("none")
+        for pruner, (best, steps) in found.items():
+            print(f"{pruner}: {best - without:+.3f} dB at {100 * steps / all_steps:.0f} % of the steps")
 
 
 def search(scratch: Path, name: str, count: int, request: list[str]) -> tuple[float, list[Trial]]:
