@@ -44,13 +44,11 @@ class Note:
         overrides: Of the verb `search`.
         folder: Where the worker leaves the reason why it ended, if it must.
         parent: Run id of the search.
-        first: Whether the values at the edges of the space are tried on a network before the first trial.
     """
 
     overrides: list[str]
     folder: Path
     parent: str
-    first: bool
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,20 @@ def work(note: Note) -> None:
         RequestError: A value of the space is refused by the network that it is for.
         SrexpError: Too many trials failed.
     """
+    from srexp.training import numerics
+
     config = compose("search", note.overrides)[0]
     if not isinstance(config, SearchConfig):
         raise TypeError(type(config))
     engine: Search = build(config.search, folder=study_folder(config))
     worker = Worker(config, note.parent)
-    if note.first:
-        worker.try_edges(engine)
-    engine.open(seed=config.seed, epochs=config.trainer.epochs).work(worker.train)
+    study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
+    numerics.load_quietly()  # side by side in all workers, which takes longer than what one does for the others
+    with study.alone():
+        if not study.about().get("edges_tried"):
+            worker.try_edges(engine)
+            study.describe(edges_tried=True)
+    study.work(worker.train)
 
 
 def study_folder(config: SearchConfig) -> Path:
@@ -180,9 +184,6 @@ class Worker:
         Raises:
             RequestError: Something refuses a value.
         """
-        from srexp.training import numerics
-
-        numerics.load_quietly()
         for values in engine.parsed.extremes():
             config = compose("train", trial_overrides(self.base, values))[0]
             try:

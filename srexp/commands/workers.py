@@ -62,11 +62,9 @@ class Workers:
         trials = self.study.trials()
         with SearchProgress(self.engine.trials) as progress:
             try:
-                self._start(first=True)
-                # The others wait for the first, which tries the edges of the space.
+                for _ in range(max(1, min(self.engine.workers, self.engine.trials - progress.done(trials)))):
+                    self._start()
                 while self.living:
-                    if len(self.living) < self.engine.workers and self._under_way():
-                        self._start(first=False)
                     time.sleep(POLL_SECONDS)
                     self._look()
                     progress.show(self.study.trials())
@@ -86,13 +84,7 @@ class Workers:
                 self.study.retry(trial.number, reason)
         family.reap(self.tracking.store, parent=self.parent, reason="its worker was gone")
 
-    def _under_way(self) -> bool:
-        """Whether the first worker came as far as a trial, and there is one left for another."""
-        states = [trial.state for trial in self.study.trials()]
-        begun = sum(state in ("finished", "pruned", "running") for state in states)
-        return "running" in states and begun < self.engine.trials
-
-    def _start(self, *, first: bool) -> None:
+    def _start(self) -> None:
         self.started += 1
         folder = (
             study_folder(self.config) / "workers" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
@@ -103,7 +95,7 @@ class Workers:
         bounded = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         started = process.start(
             run_worker,
-            Note(self.config.overrides, folder, self.parent, first),
+            Note(self.config.overrides, folder, self.parent),
             output=log,
             environment={**os.environ, **dict.fromkeys(bounded, threads), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
@@ -126,7 +118,7 @@ class Workers:
                     f"{self.deaths} workers died, the last one {process.died(code)}",
                     fix=f"see {worker.folder / 'worker.log'}; SIGKILL mostly means that memory ran out",
                 )
-            self._start(first=not any(trial.started for trial in self.study.trials()))
+            self._start()
 
     def _end(self) -> None:
         """Ask what still works to end in order, and wait."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+_AGAIN_SECONDS = 0.05
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,7 +40,15 @@ class Shield:
     def __init__(self) -> None:
         self.closing = False
         self.received: int | None = None
+        self.waiting: int | None = None
         self._process = os.getpid()
+
+    def meaning(self, error: BaseException) -> BaseException:
+        """Tell what an exception means: the interruption, where the exception of a signal became another one.
+
+        Code in C does that, as pybind11 while it imports a module.
+        """
+        return Interrupted(self.received) if self.received and isinstance(error, Exception) else error
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Raise Interrupted once; a scheduler that repeats itself must not break the orderly end."""
@@ -43,10 +56,19 @@ class Shield:
         if os.getpid() != self._process:  # a forked worker dies of the signal as if there were no handler
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        elif self.closing:
+            self.waiting = self.waiting or number
         elif self.received is None:
             self.received = number
-            if not self.closing:
-                raise Interrupted(number)
+            raise Interrupted(number)
+
+    def ignored(self, hook: Callable[[sys.UnraisableHookArgs], Any], what: sys.UnraisableHookArgs) -> None:
+        """Ask again where Python ignored the exception, since it was raised in a `__del__` or a callback of the GC."""
+        if isinstance(what.exc_value, Interrupted):
+            self.received = None
+            threading.Timer(_AGAIN_SECONDS, os.kill, (self._process, what.exc_value.number)).start()
+        else:
+            hook(what)
 
 
 @contextmanager
@@ -70,7 +92,7 @@ def interruptible() -> Iterator[Shield]:
         ...     print("asked to end by", stop)
         asked to end by SIGTERM
     """
-    shield = Shield()
+    shield, hook = Shield(), sys.unraisablehook
     previous = {}
     if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
@@ -78,9 +100,17 @@ def interruptible() -> Iterator[Shield]:
     try:
         for number in previous:
             signal.signal(number, shield.handle)
+        if previous:
+            sys.unraisablehook = functools.partial(shield.ignored, hook)
         yield shield
+    except Exception as error:
+        if (meant := shield.meaning(error)) is error:
+            raise
+        raise meant from error
     finally:
+        if previous:
+            sys.unraisablehook = hook
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if shield.closing and shield.received is not None:
-        raise Interrupted(shield.received)
+    if shield.waiting:
+        raise Interrupted(shield.waiting)

@@ -94,7 +94,7 @@ class Tracking:
                 with self._system_metrics(run):
                     yield run
             except BaseException as error:
-                failure = error
+                failure = shield.meaning(error)
                 raise
             finally:
                 shield.closing = True

@@ -3,12 +3,14 @@ import csv
 import json
 import math
 import os
+import signal
 import time
 
 import numpy as np
 import pytest
 
 from srexp.errors import RequestError, SrexpError
+from srexp.tracking.signals import Interrupted
 from srexp.tracking.start import Tracking
 from srexp.tracking.store import connect
 
@@ -200,6 +202,16 @@ def test_the_end_says_what_happened_and_metrics_survive_it(tracking, failure, st
     assert kept.info.status == status
     assert kept.data.tags.get("srexp.error") == reason
     assert kept.data.metrics == {"loss": 1.0}
+
+
+def test_a_run_is_killed_when_c_code_makes_another_error_of_the_interruption(tracking):
+    with pytest.raises(Interrupted), tracking.run("x") as run:  # noqa: PT012 - the context is what is tested
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+    kept = read(tracking, run)
+    assert (kept.info.status, kept.data.tags["srexp.error"]) == ("KILLED", "Interrupted: SIGTERM")
 
 
 def test_a_store_that_goes_away_does_not_hide_why_the_work_failed(tracking, monkeypatch, caplog):

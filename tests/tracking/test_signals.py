@@ -1,5 +1,7 @@
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -66,3 +68,34 @@ def test_other_threads_change_no_handler():
     thread.start()
     thread.join()
     assert inside == [before]
+
+
+def test_an_interruption_that_c_code_made_another_error_of_is_still_one():
+    with pytest.raises(Interrupted) as stop, interruptible():  # noqa: PT012 - the context is what is tested
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+    assert isinstance(stop.value.__cause__, ImportError)
+
+
+def test_an_error_before_the_signal_stays_what_it_was():
+    with pytest.raises(ValueError, match="the work failed"), interruptible() as shield:  # noqa: PT012
+        try:
+            raise ValueError("the work failed")
+        finally:
+            shield.closing = True
+            signal.raise_signal(signal.SIGTERM)
+
+
+def test_an_interruption_that_python_ignored_comes_again():
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(signal.SIGTERM)
+
+    hook = sys.unraisablehook
+    with pytest.raises(Interrupted), interruptible():  # noqa: PT012 - the context is what is tested
+        Dying()
+        time.sleep(5)
+        pytest.fail("the signal was lost")
+    assert sys.unraisablehook is hook
