@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
 Sampler: TypeAlias = Literal["tpe", "gp", "cma_es", "nsga2", "qmc", "random", "grid"]
-Pruner: TypeAlias = Literal["hyperband", "halving", "median", "wilcoxon", "none"]
+Pruner: TypeAlias = Literal["halving", "hyperband", "median", "wilcoxon", "none"]
 
 _NEEDS = {"gp": ("torch", "gp"), "cma_es": ("cmaes", "cmaes")}
 _FOR_SEVERAL = ("tpe", "nsga2", "qmc", "random", "grid")
@@ -33,22 +33,23 @@ class Optuna(Search):
             process), `cma_es` (numbers only), `nsga2` (genetic), `qmc` (evenly spread), `random`, or `grid` (each
             combination once).
         startup_trials: Trials drawn at random before the sampler learns from them; also the population of nsga2.
-        pruner: What gives trials up: `hyperband` (Li et al. 2018), `halving` (asynchronous successive halving),
-            `median` (of the trials before), `wilcoxon` (signed ranks against the best trial), or `none`.
+        pruner: What gives trials up: `halving` (asynchronous successive halving, Li et al. 2020), `hyperband`
+            (Li et al. 2018: halving that begins at several lengths), `median` (of the trials before), `wilcoxon`
+            (signed ranks against the best trial), or `none`.
         min_epochs: Epochs that every trial gets.
-        reduction: Of hyperband and halving: one in so many trials goes on to so many times the epochs.
+        reduction: Of halving and hyperband: one in so many trials goes on to so many times the epochs.
         p_threshold: Of wilcoxon: significance below which a trial is given up.
 
     Example:
         >>> from pathlib import Path
         >>> space = {"optimizer.lr": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True}}
         >>> Optuna(folder=Path("study"), name="lr", space=space).pruner
-        'hyperband'
+        'halving'
     """
 
     sampler: Sampler = "tpe"
     startup_trials: Annotated[int, Field(ge=1)] = 10
-    pruner: Pruner = "hyperband"
+    pruner: Pruner = "halving"
     min_epochs: Annotated[int, Field(ge=1)] = 1
     reduction: Annotated[int, Field(ge=2)] = 3
     p_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.1
