@@ -176,6 +176,14 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
             expected="key=value",
             fix="quote special characters: 'key=\"value\"'",
         ) from error
+    except ValueError as error:
+        if "Config group override" not in str(error):
+            raise
+        unnamed = [typed for typed in overrides if typed.partition("=")[2] in ("null", "true", "false")]
+        raise RequestError(
+            "a configuration group was given no name", got=unnamed or str(error), expected="GROUP=NAME, as in model=vdsr",
+            fix="leave the override out, or delete a group with ~GROUP",
+        ) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise _no_such_key(verb, overrides, error) from error
 
@@ -193,7 +201,7 @@ def _no_such_choice(error: Any) -> RequestError:
         )
     return RequestError(
         f"{group}={name} does not exist",
-        expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml; there is none yet",
+        expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml",
         fix=did_you_mean(name, [*options, *_EXTRAS] if group == "hydra/launcher" else options),
     )
 

@@ -73,6 +73,8 @@ def test_every_verb_composes(verb):
         ("run_name=${nowhere}", "does not resolve", ""),
         ("+experiment=nothing_like_it", "experiment=nothing_like_it does not exist", ""),
         ("'optimizer.lr=1", "not an override", "key=value"),
+        ("model=null", "a configuration group was given no name", "model=vdsr"),
+        ("+experiment=[nothing,like_it]", "experiment=like_it does not exist", "conf/experiment/NAME.yaml"),
     ],
 )
 def test_a_wrong_request_is_named_with_its_mend(override, said, mend):
