@@ -181,7 +181,9 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
             raise
         unnamed = [typed for typed in overrides if typed.partition("=")[2] in ("null", "true", "false")]
         raise RequestError(
-            "a configuration group was given no name", got=unnamed or str(error), expected="GROUP=NAME, as in model=vdsr",
+            "a configuration group was given no name",
+            got=unnamed or str(error),
+            expected="GROUP=NAME, as in model=vdsr",
             fix="leave the override out, or delete a group with ~GROUP",
         ) from error
     except (HydraException, OmegaConfBaseException) as error:
