@@ -4,74 +4,156 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import logging
 import math
 import re
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import SrexpError
 from srexp.tracking import environment
-from srexp.tracking.buffer import MetricBuffer, Point
-from srexp.tracking.lineage import dataset_input
+from srexp.tracking.journal import Journal
+from srexp.tracking.outbox import Outbox
 from srexp.tracking.parameters import flatten, mask, tag
+from srexp.tracking.replay import is_away, reason
 from srexp.tracking.store import Store, translated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
 
-MAX_BATCH = 100
-_TRIES = 5
+log = logging.getLogger(__name__)
+
+SYNC = "python -m srexp runs sync=true"
+#: Longest time that a run waits for a server to know it, and the end of one that was interrupted for anything.
+_START_SECONDS, _SHORT_SECONDS = 15.0, 3.0
 
 
 class Run:
     """An open run. Get one from `Tracking.run`.
 
-    Metrics wait in a buffer and cost nothing here; everything else is written at once. Nothing touches MLflow's
-    process-wide state, so several runs may be open at the same time.
+    Whatever is written goes into a journal in the run's folder, and from there to the store by a thread of its own,
+    so that a store that is slow or away costs nothing here. Nothing touches MLflow's process-wide state, so several
+    runs may be open at the same time.
 
     Args:
-        client: Client of the store.
         store: Addresses of the store.
-        experiment: Experiment id.
-        run_id: Run id.
-        flush_seconds: Longest time that a metric waits.
+        journal: Whose first operation creates the run, or goes on with it.
+        flush_seconds: Longest time that something waits before it is sent.
+        wait_seconds: Longest time that the end waits for a store that is away.
+        before: What the same run left unsent when it was interrupted.
 
     Attributes:
-        id: MLflow run id.
-        experiment: MLflow experiment id.
         store: Addresses of the store.
-        client: For what isn't covered here.
-        seconds: Time that the caller has spent writing to the store so far.
+        journal: What was written.
+        is_open: False once it ended, or could not begin.
+        seconds: Time that the caller has spent writing so far.
     """
 
-    def __init__(self, client: MlflowClient, store: Store, experiment: str, run_id: str, flush_seconds: float) -> None:
-        from mlflow.exceptions import MlflowException
-
-        self.client, self.store, self.experiment, self.id = client, store, experiment, run_id
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        *,
+        flush_seconds: float,
+        wait_seconds: float,
+        before: Sequence[Journal] = (),
+    ) -> None:
+        self.store, self.journal, self.wait_seconds = store, journal, wait_seconds
         self.seconds = 0.0
-        self._metrics = MetricBuffer(self._send_points, seconds=flush_seconds, retry_on=(MlflowException, OSError))
+        self._outbox = Outbox(store, journal, seconds=flush_seconds, before=before)
+        self.is_open, self._warned = True, False
+
+    @property
+    def id(self) -> str:
+        """MLflow run id; `pending-...` as long as the store doesn't know the run."""
+        return self.journal.run_id
+
+    @property
+    def experiment(self) -> str:
+        """MLflow experiment id; empty as long as the store doesn't know the run."""
+        return str(self.journal.known.get("experiment_id", ""))
+
+    def begin(self) -> None:
+        """Let the store know of the run; one that is away gets it later.
+
+        Raises:
+            SrexpError: The store answered and refused, or neither store nor disk takes anything.
+        """
+        failure = self._outbox.start(None if self.store.lock else _START_SECONDS)
+        if failure is None:
+            return
+        if not is_away(self.store, failure):
+            what = self._beginning
+            self.discard()
+            with translated(self.store, what):
+                raise failure
+        if self.journal.only_in_memory:
+            self.discard()
+            raise SrexpError(
+                f"the run can be kept nowhere: {reason(failure)}",
+                got=f"{mask(self.store.uri)}, and {self.journal.folder}",
+                expected="a tracking store that answers, or a folder that may be written and has room",
+                fix="start the server, make room, or correct tracking.uri or hydra.run.dir",
+            ) from failure
+        log.warning(
+            "the tracking store %s takes nothing (%s); the work goes on, and its records wait in %s",
+            mask(self.store.uri),
+            reason(failure),
+            self.journal.folder,
+        )
+
+    @property
+    def _beginning(self) -> str:
+        resumed = self.journal.waiting[0].get("run_id") if self.journal.waiting else None
+        return f"run {resumed} can't be resumed" if resumed else "the run can't be created"
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Count the time spent writing to the store, and say in srexp's terms what the store refuses.
-
-        Raises:
-            SrexpError: The store refused, or can't be reached.
-        """
+        """Count the time spent writing."""
         begin = time.perf_counter()
         try:
-            with translated(self.store, f"run {self.id} could not be written"):
-                yield
+            yield
         finally:
             self.seconds += time.perf_counter() - begin
+
+    def add(self, kind: str, *, at: int | None = None, **content: Any) -> int:
+        """Write an operation of a kind that `Replay` knows.
+
+        Args:
+            kind: Its name.
+            at: Milliseconds since the epoch; None for now.
+            **content: What it needs, ready for JSON.
+
+        Returns:
+            Its number.
+        """
+        with self.writing():
+            number: int = self.journal.add(kind, at=at, **content)["n"]
+        if number in self.journal.unwritten and not self._warned:
+            self._warned = True
+            log.warning("%s can't be written; what the store doesn't take now will be lost", self.journal.folder)
+        return number
+
+    def _keep(self, path: str, write: Callable[[Path], object]) -> None:
+        """Keep a file in the journal, to be an artifact at a path; a disk that is full must not end the work."""
+        folder, _, name = path.rpartition("/")
+        try:
+            with self.writing():
+                kept = self.journal.file(name, write)
+        except OSError as error:
+            self.journal.lost.append(path)
+            log.warning("%s of run %s can't be stored: %s", path, self.id, error)
+        else:
+            self.add("file", path=kept, folder=folder or None)
 
     def log_config(self, config: Mapping[str, object], text: str) -> None:
         """Keep the resolved configuration: as parameters to filter by, and whole as `config.yaml`.
@@ -80,12 +162,7 @@ class Run:
             config: Resolved configuration of mappings, lists and scalars.
             text: The same as YAML.
         """
-        from mlflow.entities import Param
-
-        params = [Param(name, value) for name, value in flatten(config).items()]
-        with self.writing():
-            for begin in range(0, len(params), MAX_BATCH):
-                self.client.log_batch(self.id, params=params[begin : begin + MAX_BATCH])
+        self.add("params", params=flatten(config))
         self.log_text(text, "config.yaml")
 
     def log_environment(self, overrides: Sequence[str], **facts: object) -> None:
@@ -96,8 +173,7 @@ class Run:
             **facts: What the caller knows besides, such as devices and precision.
         """
         known = {"overrides": [mask(override) for override in overrides], **facts, **environment.describe()}
-        with self.writing():
-            self.client.log_dict(self.id, known, "environment.json")
+        self.log_dict(known, "environment.json")
 
     def log_dataset(
         self,
@@ -117,23 +193,14 @@ class Run:
             splits: What each was used for (`training`, `validation`, `test`) to facts such as the number of images.
             manifest: One row for each image.
         """
-        inputs = [
-            dataset_input(name=name, source=source, fingerprint=fingerprint, context=context, facts=facts)
-            for context, facts in splits.items()
-        ]
-        with self.writing():
-            self._send_inputs(inputs)
+        shared = {"name": name, "source": mask(source), "fingerprint": fingerprint}
+        self.add("inputs", inputs=[{**shared, "context": context, "facts": facts} for context, facts in splits.items()])
         self.set_tags({"data.fingerprint": fingerprint})
         self.log_rows(manifest, "data/manifest.csv")
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are cut to MLflow's limit."""
-        from mlflow.entities import RunTag
-
-        entities = [RunTag(key, tag(value)) for key, value in tags.items()]
-        with self.writing():
-            for begin in range(0, len(entities), MAX_BATCH):
-                self.client.log_batch(self.id, tags=entities[begin : begin + MAX_BATCH])
+        self.add("tags", tags={key: tag(value) for key, value in tags.items()})
 
     def log_metrics(self, values: Mapping[str, float], *, step: int, milliseconds: int | None = None) -> None:
         """Take metrics; they reach the store within seconds.
@@ -143,8 +210,8 @@ class Run:
             step: Epoch.
             milliseconds: When they were measured, since the epoch; None for now.
         """
-        drawn = {name: math.nan if math.isinf(value) else value for name, value in values.items()}
-        self._metrics.add(drawn, step=step, milliseconds=milliseconds)
+        drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in values.items()}
+        self.add("metrics", at=milliseconds, step=int(step), values=drawn)
 
     def log_image(self, pixels: npt.NDArray[np.uint8], *, key: str, step: int) -> None:
         """Add a picture to the image grid, where those of one key form a series over steps.
@@ -167,30 +234,83 @@ class Run:
                 got=f"{pixels.dtype} {pixels.shape}",
                 expected="uint8 (h, w), (h, w, 1) or (h, w, 3)",
             )
+        from mlflow.tracking.multimedia import compress_image_size
+        from PIL import Image
+
         flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
-        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key)
-        with self.writing():
-            self.client.log_image(self.id, np.ascontiguousarray(flat), key=name, step=step, synchronous=True)
+        image = Image.fromarray(np.ascontiguousarray(flat))
+        # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
+        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
+        stem = f"images/{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+        self._keep(f"{stem}.png", image.save)
+        self._keep(f"{stem}+compressed.webp", compress_image_size(image).save)
+        self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_figure(self, figure: Figure, path: str) -> None:
         """Keep a Matplotlib figure as an artifact; the path's ending chooses the format."""
-        with self.writing():
-            self.client.log_figure(self.id, figure, path)
+        self._keep(path, figure.savefig)
 
     def log_file(self, file: Path, folder: str | None = None) -> None:
         """Keep a copy of a file or folder as an artifact."""
-        with self.writing():
-            self.client.log_artifact(self.id, str(file), folder)
+        copy = shutil.copytree if file.is_dir() else shutil.copyfile
+        self._keep(f"{folder}/{file.name}" if folder else file.name, lambda path: copy(file, path))
 
     def log_text(self, text: str, path: str) -> None:
         """Keep a text as an artifact, without credentials."""
-        with self.writing():
-            self.client.log_text(self.id, mask(text), path)
+        self._keep(path, lambda kept: kept.write_text(mask(text), encoding="utf-8"))
 
     def log_dict(self, values: Mapping[str, object], path: str) -> None:
-        """Keep values as an artifact, JSON or YAML by the path's ending."""
+        """Keep values as a JSON artifact."""
+        self.log_text(json.dumps(values, indent=2, default=str), path)
+
+    def log_result(self, values: Mapping[str, object]) -> None:
+        """Keep `result.json`; what only the store can answer is put in when it does."""
+        self.add("result", values=dict(values))
+
+    def log_model(self, folder: Path, *, step: int, metrics: Mapping[str, float]) -> str:
+        """Log a packed model, and wait for its address.
+
+        Args:
+            folder: From `pack`, within the journal's folder.
+            step: Epoch that the weights come from.
+            metrics: Final figures.
+
+        Returns:
+            `models:/m-...`; the folder itself, which is an address too, when the store is away.
+        """
+        values = {name: float(value) for name, value in metrics.items()}
+        path = str(folder.relative_to(self.journal.folder))
+        taken = self._answered(self.add("model", path=path, step=int(step), values=values))
+        return str(self.journal.known["model_uri"]) if taken else str(folder)
+
+    def register(
+        self, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str
+    ) -> Mapping[str, Any] | None:
+        """Make a model a version of a registered model, and wait for its number.
+
+        Args:
+            model_uri: From `log_model`.
+            name: Registered model.
+            tags: Of the version.
+            alias: That moves to it.
+
+        Returns:
+            Name, version and alias; None when the store is away.
+        """
+        known = {key: tag(value) for key, value in tags.items()}
+        logged = model_uri if model_uri.startswith("models:/") else None
+        taken = self._answered(self.add("register", name=name, tags=known, alias=alias, model=logged))
+        return dict(self.journal.known["registered"]) if taken else None
+
+    def _answered(self, number: int) -> bool:
+        refused = len(self.journal.refused)
         with self.writing():
-            self.client.log_dict(self.id, dict(values), path)
+            taken = self._outbox.flush(self.wait_seconds, until=number)
+        if len(self.journal.refused) > refused:
+            raise SrexpError(
+                f"run {self.id} could not be written: {self.journal.refused[-1]}", got=mask(self.store.uri)
+            )
+        return taken
 
     def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
         """Keep rows as a CSV artifact; the first row names the columns."""
@@ -201,44 +321,75 @@ class Run:
         writer.writerows(listed)
         self.log_text(out.getvalue(), path)
 
-    def flush(self) -> None:
-        """Send the metrics that wait; done anyway every few seconds and at the end."""
-        self._metrics.flush()
+    def flush(self) -> bool:
+        """Wait for the store to have all of it, as long as `wait_seconds`; it comes to it anyway in a few seconds.
 
-    def end(self, status: str, reason: str | None = None) -> None:
-        """Send the rest and set the final status; `Tracking.run` does it.
+        Returns:
+            Whether it has.
+        """
+        with self.writing():
+            return self._outbox.flush(self.wait_seconds)
+
+    def end(self, status: str, cause: str | None = None, *, impatient: Callable[[], bool] = lambda: False) -> None:
+        """Set the final status and wait for the store to have everything; `Tracking.run` does it.
 
         Args:
             status: FINISHED, FAILED or KILLED.
-            reason: Why it didn't finish.
+            cause: Why it didn't finish.
+            impatient: Whether to stop waiting now.
 
         Raises:
-            SrexpError: The store didn't take the rest.
+            SrexpError: Something could be kept neither in the store nor on disk, or the store refused it.
         """
-        try:
-            with self.writing():
-                lost = self._metrics.close()
-            if reason:
-                self.set_tags({"srexp.error": reason})
-        finally:
-            with self.writing():
-                self.client.set_terminated(self.id, status)
-        if lost:
-            raise SrexpError(f"{lost} metric values of run {self.id} could not be stored", got=mask(self.store.uri))
+        if cause:
+            self.set_tags({"srexp.error": cause})
+        self.add("end", status=status)
+        with self.writing():
+            hurry = status != "FINISHED" and (self.store.lock is None or self._outbox.failure is not None)
+            most = min(self.wait_seconds, _SHORT_SECONDS) if hurry else self.wait_seconds
+            self._outbox.flush(most, impatient=impatient)
+        gone = [*self.journal.lost, *(_called(each) for each in self.journal.only_in_memory)]
+        self.is_open = False
+        self._outbox.close()
+        if waiting := self.pending():
+            log.warning(
+                "%d records of run %s are not in the tracking store yet (%s); they lie in %s, and `%s` sends them",
+                waiting["records"],
+                self.id,
+                waiting["reason"],
+                waiting["folder"],
+                waiting["send"],
+            )
+        if gone or self.journal.refused:
+            raise _lost(self.id, gone, self.journal.refused, mask(self.store.uri))
 
-    def _send_inputs(self, inputs: Sequence[DatasetInput]) -> None:
-        """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
-        from mlflow.exceptions import MlflowException
+    def discard(self) -> None:
+        """Forget a run that could not begin."""
+        self.is_open = False
+        self.journal.discard()
+        self._outbox.close()
 
-        for left in reversed(range(_TRIES)):
-            try:
-                return self.client.log_inputs(self.id, list(inputs))
-            except MlflowException as error:
-                if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
-                    raise
-        return None
+    def pending(self) -> dict[str, Any]:
+        """Say what the store hasn't got; empty when it has everything."""
+        left = len(self.journal.waiting)
+        if not left:
+            return {}
+        why = reason(self._outbox.failure) if self._outbox.failure else "it takes them slowly"
+        return {"folder": str(self.journal.folder), "records": left, "reason": why, "send": SYNC}
 
-    def _send_points(self, points: Sequence[Point]) -> None:
-        from mlflow.entities import Metric
 
-        self.client.log_batch(self.id, metrics=[Metric(*point) for point in points])
+def _called(operation: Mapping[str, Any]) -> str:
+    name = operation.get("path") or operation.get("step") or ""
+    return f"{operation['op']} {name}".strip()
+
+
+def _lost(run_id: str, gone: Sequence[str], refused: Sequence[str], store: str) -> SrexpError:
+    """Say what is stored nowhere, and what the store won't have."""
+    told = [f"not stored, for there was no room: {', '.join(gone)}"] if gone else []
+    told += [f"refused by the store: {'; '.join(refused)}"] if refused else []
+    return SrexpError(
+        f"run {run_id} is not complete; " + "; ".join(told),
+        got=store,
+        expected="a disk with room, and a store that takes what a run writes",
+        fix="make room and run it again; what was stored before is as it was",
+    )
