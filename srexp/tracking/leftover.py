@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srexp.tracking.journal import Journal
 from srexp.tracking.parameters import mask
-from srexp.tracking.replay import Replay, failures, reason
+from srexp.tracking.replay import Replay, failures, is_away, reason
 from srexp.tracking.store import Store
 
 log = logging.getLogger(__name__)
@@ -68,18 +68,21 @@ def send(store: Store, index: Path, *, between: Callable[[], bool] = lambda: Tru
     """
     sent: list[Sent] = []
     for journal in found(index):
+        away = False
         try:
             if journal.waiting:
-                sent.append(_sent(store, journal, between))
+                of_this, away = _sent(store, journal, between)
+                sent.append(of_this)
         finally:
             journal.close()
-        if not between():
+        if away or not between():
             break
     return sent
 
 
-def _sent(store: Store, journal: Journal, between: Callable[[], bool]) -> Sent:
-    before = len(journal.waiting)
+def _sent(store: Store, journal: Journal, between: Callable[[], bool]) -> tuple[Sent, bool]:
+    """Send one journal; also say whether the store is away, so that others need not be tried."""
+    away, before = False, len(journal.waiting)
     why = _another_store(store, journal)
     if not why:
         replay = Replay(store, journal)
@@ -90,11 +93,11 @@ def _sent(store: Store, journal: Journal, between: Callable[[], bool]) -> Sent:
                 if not between():
                     why = "interrupted"
         except failures() as error:
-            why = reason(error)
+            why, away = reason(error), is_away(store, error)
     if not journal.waiting:
         settle(journal)
     left = len(journal.waiting)
-    return Sent(journal.run_id, str(journal.folder), before - left, left, journal.refused, why if left else "")
+    return Sent(journal.run_id, str(journal.folder), before - left, left, journal.refused, why if left else ""), away
 
 
 def _another_store(store: Store, journal: Journal) -> str:

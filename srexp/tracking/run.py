@@ -26,6 +26,7 @@ from srexp.tracking.outbox import Outbox
 from srexp.tracking.parameters import flatten, mask, tag
 from srexp.tracking.replay import is_away, reason
 from srexp.tracking.store import Store, translated
+from srexp.tracking.upload import digests
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -149,11 +150,12 @@ class Run:
         try:
             with self.writing():
                 kept = self.journal.file(name, write)
+                sums = digests((self.journal.folder / kept).parent)
         except OSError as error:
             self.journal.lost.append(path)
             log.warning("%s of run %s can't be stored: %s", path, self.id, error)
-        else:
-            self.add("file", path=kept, folder=folder or None)
+            return
+        self.add("file", path=kept, folder=folder or None, sha256=sums)
 
     def log_config(self, config: Mapping[str, object], text: str) -> None:
         """Keep the resolved configuration: as parameters to filter by, and whole as `config.yaml`.
@@ -368,6 +370,21 @@ class Run:
         self.is_open = False
         self.journal.discard()
         self._outbox.close()
+
+    def answered(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Put into a result what the store answered since, and what it hasn't got.
+
+        Args:
+            result: With `run_id`, and perhaps `model_uri` and `registered`.
+
+        Returns:
+            The same with what is known now: `run_id` is None while the store doesn't know the run, and `pending` says
+            what waits where.
+        """
+        known = {"run_id": None, **self.journal.known}
+        waiting = self.pending()
+        told = {**result, **{key: value for key, value in known.items() if key in result}}
+        return {**told, "pending": waiting} if waiting else told
 
     def pending(self) -> dict[str, Any]:
         """Say what the store hasn't got; empty when it has everything."""
