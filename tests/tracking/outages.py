@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 START_SECONDS = 60
@@ -77,71 +78,80 @@ def differences(journal: Path, uri: str) -> list[str]:
     """
     from mlflow import MlflowClient
 
+    client, name = MlflowClient(uri), journal.parent.name
+    operations = [line for line in map(json.loads, journal.read_text().splitlines()) if "n" in line]
+    wrong = [f"line {each['n']} is number {place}" for place, each in enumerate(operations) if each["n"] != place]
+    mark = f"tags.`srexp.journal` = '{name}'"
+    found = client.search_runs([each.experiment_id for each in client.search_experiments()], mark)
+    if len(found) != 1:
+        return [*wrong, f"{len(found)} runs"]
+    (run,) = found
+    times = {"create": ("began", run.info.start_time), "end": ("ended", run.info.end_time)}
+    for each in operations:
+        what, when = times.get(each["op"], ("", each["at"]))
+        if when != each["at"] or each.get("status", run.info.status) != run.info.status:
+            wrong.append(f"{what} {when} {run.info.status}, and not as {each}")
+    wrong += _unequal("param", _united(operations, "params"), run.data.params)
+    tags = _united(operations, "tags", but="register")
+    wrong += _unequal("tag", tags, {key: value for key, value in run.data.tags.items() if key in tags})
+    asked = {f"{each['name']}/{each['context']}": 1 for line in operations for each in line.get("inputs", [])}
+    wrong += _unequal("input", asked, Counter(each.dataset.name for each in run.inputs.dataset_inputs))
+    points = _points(operations)
+    stored = {key: client.get_metric_history(run.info.run_id, key) for key in {*points, *run.data.metrics}}
+    values = {key: [(each.step, each.timestamp, each.value) for each in many] for key, many in stored.items()}
+    wrong += _unequal("metric", _plain(points), _plain(values))
+    wrong += _unequal("artifact", _files(operations), _artifacts(run.info.run_id, uri))
+    return [*wrong, *_models(client, run, name, operations)]
+
+
+def _united(operations: list[dict], key: str, *, but: str = "") -> dict:
+    return {name: value for each in operations if each["op"] != but for name, value in each.get(key, {}).items()}
+
+
+def _points(operations: list[dict]) -> dict[str, list]:
+    points: dict[str, list] = {}
+    for each in operations:
+        if each["op"] in ("metrics", "model"):
+            for name, value in each["values"].items():
+                points.setdefault(name, []).append((each["step"], each["at"], float(value)))
+    return points
+
+
+def _files(operations: list[dict]) -> dict[str, str]:
+    return {
+        f"{each['folder']}/{name}" if each["folder"] else name: digest
+        for each in operations
+        if each["op"] == "file"
+        for name, digest in each["sha256"].items()
+    }
+
+
+def _artifacts(run_id: str, uri: str) -> dict[str, str]:
+    """Digests of a run's artifacts, but of `result.json`, which the store's answers complete."""
+    import mlflow.artifacts
+
     from srexp.tracking.store import selected
 
-    client = MlflowClient(uri)
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    operations = [line for line in lines if "n" in line]
-    wrong = [f"line {each['n']} is number {place}" for place, each in enumerate(operations) if each["n"] != place]
-    first = operations[0]
-    if first["op"] == "create":
-        mark = f"tags.`srexp.journal` = '{journal.parent.name}'"
-        found = client.search_runs([each.experiment_id for each in client.search_experiments()], mark)
-        if len(found) != 1:
-            return [*wrong, f"{len(found)} runs"]
-        run = found[0]
-        if run.info.start_time != first["at"]:
-            wrong.append(f"began {run.info.start_time}, not {first['at']}")
-    else:
-        run = client.get_run(first["run_id"])
-    points, params, tags, files = {}, {}, {}, {}
-    for each in operations:
-        if each["op"] == "metrics":
-            for name, value in each["values"].items():
-                points.setdefault(name, []).append((each["step"], each["at"], float(value)))
-        elif each["op"] == "model":
-            for name, value in each["values"].items():
-                points.setdefault(name, []).append((each["step"], each["at"], float(value)))
-        elif each["op"] == "params":
-            params |= each["params"]
-        elif each["op"] in ("create", "resume", "tags"):
-            tags |= each["tags"]
-        elif each["op"] == "file":
-            for name, digest in each["sha256"].items():
-                files[f"{each['folder']}/{name}" if each["folder"] else name] = digest
-        elif each["op"] == "end":
-            if (run.info.status, run.info.end_time) != (each["status"], each["at"]):
-                wrong.append(f"ended {run.info.status} {run.info.end_time}, not {each['status']} {each['at']}")
-        elif each["op"] == "inputs":
-            asked = sorted(f"{one['name']}/{one['context']}" for one in each["inputs"])
-            if sorted(one.dataset.name for one in run.inputs.dataset_inputs) != asked:
-                wrong.append(f"inputs {asked}")
-    wrong += _unequal("param", params, run.data.params)
-    wrong += _unequal("tag", tags, {key: value for key, value in run.data.tags.items() if key in tags})
-    stored = {name: [(p.step, p.timestamp, p.value) for p in client.get_metric_history(run.info.run_id, name)]
-              for name in {*points, *run.data.metrics}}  # fmt: skip
-    wrong += _unequal("metric", _plain(points), _plain(stored))
     with tempfile.TemporaryDirectory() as scratch, selected(uri):
-        import mlflow.artifacts
+        root = Path(mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=scratch))
+        paths = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+        paths.pop("result.json", None)
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
 
-        came = {}
-        if files:
-            root = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=scratch))
-            for path in root.rglob("*"):
-                if path.is_file():
-                    came[path.relative_to(root).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-        came = {name: digest for name, digest in came.items() if name in files or name != "result.json"}
-    wrong += _unequal("artifact", files, came)
+
+def _models(client, run, name: str, operations: list[dict]) -> list[str]:
+    wrong = []
     for each in operations:
+        if each["op"] not in ("model", "register"):
+            continue
+        key = f"{name}-{each['n']}"
         if each["op"] == "model":
-            mark = f"tags.`srexp.journal` = '{journal.parent.name}-{each['n']}'"
-            if (count := len(client.search_logged_models([run.info.experiment_id], mark))) != 1:
-                wrong.append(f"{count} logged models")
-        if each["op"] == "register":
+            found = client.search_logged_models([run.info.experiment_id], f"tags.`srexp.journal` = '{key}'")
+        else:
             versions = client.search_model_versions(f"run_id = '{run.info.run_id}'")
-            key = f"{journal.parent.name}-{each['n']}"
-            if (count := sum(one.tags.get("srexp.journal") == key for one in versions)) != 1:
-                wrong.append(f"{count} versions")
+            found = [version for version in versions if version.tags.get("srexp.journal") == key]
+        if len(found) != 1:
+            wrong.append(f"{each['op']}: {len(found)}")
     return wrong
 
 

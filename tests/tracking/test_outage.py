@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import srexp
-from srexp.tracking import leftover, registry
+from srexp.tracking import leftover, registry, writer
 from srexp.tracking.outbox import Outbox
 from srexp.tracking.start import Tracking
 from tests.tracking.outages import Server, differences
@@ -128,10 +128,8 @@ def test_a_server_that_comes_after_the_run_gets_it_all_with_its_model(server, tm
 def test_what_was_left_goes_with_the_next_run_once(server, tracking, tmp_path):
     server.hang()
     quick = Tracking(folder=tracking.folder, uri=server.uri, system_metrics=False, wait_seconds=0.5)
-    from srexp.tracking import run as module
-
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "_START_SECONDS", 1.0)
+        patched.setattr(writer, "_START_SECONDS", 1.0)
         with quick.run("left", folder=tmp_path / "a") as first:
             begun(first, range(5))
     server.go_on()
