@@ -16,6 +16,7 @@ from srexp.tracking.store import Store
 
 log = logging.getLogger(__name__)
 
+_NAME = "srexp tracking"
 _LONGEST_PAUSE = 10.0
 _LOOK = 0.5
 
@@ -44,7 +45,8 @@ class Outbox:
         self._changed = threading.Condition()
         self._wake, self._closing = threading.Event(), threading.Event()
         self._warned = False
-        self._thread = threading.Thread(target=self._work, name="srexp tracking", daemon=True)
+        logging.getLogger("mlflow.store.db.utils").addFilter(_not_ours)
+        self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
 
     def start(self, seconds: float | None) -> Exception | None:
         """Begin, and wait for the answer to the first operation.
@@ -143,3 +145,8 @@ class Outbox:
         with self._changed:
             self.failure = failure
             self._changed.notify_all()
+
+
+def _not_ours(record: logging.LogRecord) -> bool:
+    """Leave out the traceback that MLflow logs each time that a database refuses; the reason is said once, here."""
+    return record.threadName != _NAME

@@ -11,7 +11,7 @@ from srexp.errors import SrexpError
 from srexp.tracking import upload
 from srexp.tracking.journal import JOURNAL_TAG, PENDING, HopelessError, Journal, Operation
 from srexp.tracking.lineage import dataset_input
-from srexp.tracking.parameters import mask
+from srexp.tracking.parameters import mask, shorten
 from srexp.tracking.store import Store, connect, experiment_id
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ MAX_POINTS, MAX_ENTITIES = 1000, 100
 #: What a journal begins with; without it nothing else can be sent.
 FIRST = ("create", "resume")
 _TRIES = 5
+_LONGEST_REASON = 200
 #: MLflow's codes for what no repetition makes right.
 _HOPELESS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
 #: HTTP states between 400 and 499 that may be others after a while.
@@ -229,8 +230,12 @@ class Replay:
 
 
 def reason(error: Exception) -> str:
-    """Say in one line why the store doesn't take something."""
-    return (mask(str(error)).strip() or type(error).__name__).splitlines()[0]
+    """Say in one line why the store doesn't take something; of a database's failure, what the database said."""
+    inner: BaseException | None = error
+    while inner is not None and not hasattr(inner, "orig"):
+        inner = inner.__cause__
+    text = str(getattr(inner, "orig", error)) or type(error).__name__
+    return shorten(mask(text).strip().splitlines()[0], _LONGEST_REASON)
 
 
 def _is(tags: Mapping[str, str]) -> str:

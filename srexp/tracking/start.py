@@ -17,6 +17,7 @@ from srexp.tracking.run import Run
 from srexp.tracking.signals import interruptible
 from srexp.tracking.store import Store, resolve
 from srexp.tracking.system import system_metrics
+from srexp.tracking.writer import SYNC
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,14 @@ class Tracking:
         if resumed and not str(resumed).startswith(PENDING):
             journal.known["run_id"] = resumed
         journal.add(str(first["op"]), **{**first, "store": mask(store.uri)})
-        return Run(store, journal, flush_seconds=self.flush_seconds, wait_seconds=self.wait_seconds, before=before)
+        return Run(
+            store,
+            journal,
+            flush_seconds=self.flush_seconds,
+            wait_seconds=self.wait_seconds,
+            before=before,
+            sync=f"{SYNC} tracking.uri={mask(self.uri)}" if self.uri else SYNC,
+        )
 
 
 def _creating(experiment: str, name: str | None, parent: str | None, tags: Mapping[str, object]) -> dict[str, Any]:

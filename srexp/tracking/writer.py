@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 SYNC = "python -m srexp runs sync=true"
 #: Longest time that a run waits for a server to know it, and the end of one that was interrupted for anything.
 _START_SECONDS, _SHORT_SECONDS = 15.0, 3.0
+_MOST_NAMED = 20
 
 
 class Writer:
@@ -37,6 +38,7 @@ class Writer:
         flush_seconds: Longest time that something waits before it is sent.
         wait_seconds: Longest time that the end waits for a store that is away.
         before: What the same run left unsent when it was interrupted.
+        sync: Command that sends what is left.
 
     Attributes:
         store: Addresses of the store.
@@ -53,9 +55,10 @@ class Writer:
         flush_seconds: float,
         wait_seconds: float,
         before: Sequence[Journal] = (),
+        sync: str = SYNC,
     ) -> None:
         self.store, self.journal, self.wait_seconds = store, journal, wait_seconds
-        self.seconds = 0.0
+        self.seconds, self._sync = 0.0, sync
         self._outbox = Outbox(store, journal, seconds=flush_seconds, before=before)
         self.is_open, self._warned = True, False
 
@@ -229,11 +232,11 @@ class Writer:
 
     def pending(self) -> dict[str, Any]:
         """Say what the store hasn't got; empty when it has everything."""
-        left = len(self.journal.waiting)
+        left = len(self.journal.waiting) - len(self.journal.only_in_memory)
         if not left:
             return {}
         why = reason(self._outbox.failure) if self._outbox.failure else "it takes them slowly"
-        return {"folder": str(self.journal.folder), "records": left, "reason": why, "send": SYNC}
+        return {"folder": str(self.journal.folder), "records": left, "reason": why, "send": self._sync}
 
 
 def _called(operation: Mapping[str, Any]) -> str:
@@ -243,7 +246,9 @@ def _called(operation: Mapping[str, Any]) -> str:
 
 def _lost(run_id: str, gone: Sequence[str], refused: Sequence[str], store: str) -> SrexpError:
     """Say what is stored nowhere, and what the store won't have."""
-    told = [f"stored nowhere, since neither disk nor store took it: {', '.join(gone)}"] if gone else []
+    rest = [f"and {len(gone) - _MOST_NAMED} more"] if len(gone) > _MOST_NAMED else []
+    named = [*gone[:_MOST_NAMED], *rest]
+    told = [f"stored nowhere, since neither disk nor store took it: {', '.join(named)}"] if gone else []
     told += [f"refused by the store: {'; '.join(refused)}"] if refused else []
     return SrexpError(
         f"run {run_id} is not complete; " + "; ".join(told),
