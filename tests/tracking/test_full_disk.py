@@ -36,7 +36,7 @@ class Disk:
         self.folder, self.fake, self.filler = folder, fake, folder / "filler"
 
     def fill(self) -> None:
-        def refuse(*_: object) -> None:
+        def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
         if self.fake:
