@@ -39,7 +39,7 @@ VERBS = {
     "serve": "answer HTTP requests on the loopback address: an image in, its restoration out",
     "promote": "score a version beside today's champion, and make it the champion if it holds; rollback=true goes back",
     "models": "list registered models: versions, aliases, scores, what the audit found, age",
-    "runs": "list runs; reap=true closes those whose process is gone",
+    "runs": "list runs; sync=true sends what waits for the store, reap=true closes those whose process is gone",
     "ui": "MLflow UI over the project's store, on the loopback address",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.

@@ -130,7 +130,7 @@ def _track(tracking: Tracking, chosen: Sequence[Entry], files: Sequence[Path], r
         "protocol": result["protocol"],
     }
     name = f"compare {len(chosen)} runs"
-    with tracking.run(str(result["experiment_name"]), name=name, tags=known) as tracked:
+    with tracking.run(str(result["experiment_name"]), name=name, tags=known, folder=files[0].parent) as tracked:
         for path in files:
             tracked.log_file(path)
         return tracked.id

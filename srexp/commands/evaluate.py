@@ -70,7 +70,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
     }
     name = config.run_name or f"evaluate {model.name}"
-    with tracking.run(task.name, name=name, tags=known) as tracked:
+    with tracking.run(task.name, name=name, tags=known, folder=config.run_dir) as tracked:
         with watch("track"):
             log_request(tracked, task, without=TRAINING)
         with watch("evaluate"):
@@ -88,7 +88,8 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         with watch("track"):
             _log(tracked, task, found, split, scores)
         result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
-        tracked.log_dict(result, "result.json")
+        tracked.log_result(result)
+    result = tracked.answered(result)
     show.evaluation(result)
     return result
 

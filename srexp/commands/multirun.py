@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from srexp.commands import job, show, summary
 from srexp.commands.process import DRIVER
@@ -26,6 +27,11 @@ INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
 PLACES = ("root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
+REAP = "the runs of the multirun stay open until `python -m srexp runs reap=true`"
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 def announce(sweep: Path) -> None:
@@ -67,9 +73,16 @@ def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, 
     """
     if config.sweep is None:
         return None
-    earlier = family.find_finished(tracking.store, config.experiment_name, IDENTITY_TAG, same)
+    earlier = _found_before(tracking.store, config, same)
     result = past.read_json(tracking.store, earlier, "result.json") if earlier else None
     return result and {**result, "skipped": True}
+
+
+def _found_before(store: Store, config: Config, pattern: str) -> str | None:
+    def find() -> str | None:
+        return family.find_finished(store, config.experiment_name, IDENTITY_TAG, pattern)
+
+    return _unless_away(store, find, "it isn't looked up what finished before")
 
 
 def skipped(config: Config) -> dict[str, Any] | None:
@@ -84,7 +97,7 @@ def skipped(config: Config) -> dict[str, Any] | None:
     from srexp.commands.task import Task
 
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
-    if not family.find_finished(tracking.store, config.experiment_name, IDENTITY_TAG, f"{_digest(config)}-%"):
+    if not _found_before(tracking.store, config, f"{_digest(config)}-%"):
         return None
     earlier = finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
     if earlier:
@@ -100,7 +113,7 @@ def parent(tracking: Tracking, config: Config) -> str | None:
         config: Checked configuration.
 
     Returns:
-        Run id; None when this is no multirun.
+        Run id; None when this is no multirun, or the store is away.
     """
     if config.sweep is None:
         return None
@@ -111,13 +124,15 @@ def parent(tracking: Tracking, config: Config) -> str | None:
         if note.is_file():
             return str(json.loads(note.read_text(encoding="utf-8"))["run_id"])
         driver = os.environ.get(DRIVER)
-        run_id = family.open_parent(
-            tracking.store,
-            config.experiment_name,
-            name=f"multirun {'/'.join(config.sweep.parts[-2:])}",
-            tags={"srexp.sweep": config.sweep.name},
-            process=json.loads(driver) if driver else environment.process_tags(),
-        )
+        name, tags = f"multirun {'/'.join(config.sweep.parts[-2:])}", {"srexp.sweep": config.sweep.name}
+        process = json.loads(driver) if driver else environment.process_tags()
+
+        def begin() -> str:
+            return family.open_parent(tracking.store, config.experiment_name, name=name, tags=tags, process=process)
+
+        run_id = _unless_away(tracking.store, begin, "this job has no parent run")
+        if run_id is None:
+            return None
         opened = {"run_id": run_id, "folder": str(tracking.folder), "uri": tracking.uri}
         note.write_text(json.dumps(opened), encoding="utf-8")
     return run_id
@@ -133,7 +148,7 @@ def end_lost(sweep: Path, *, status: str, reason: str) -> None:
     """
     with _opened(sweep) as (store, run_id):
         if store:
-            family.reap(store, parent=run_id, status=status, reason=reason)
+            _unless_away(store, lambda: family.reap(store, parent=run_id, status=status, reason=reason), REAP)
 
 
 def close(sweep: Path, status: str) -> None:
@@ -154,11 +169,25 @@ def close(sweep: Path, status: str) -> None:
             if store:
                 interrupted = status == "KILLED"
                 reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
-                family.reap(store, parent=run_id, status="KILLED" if interrupted else "FAILED", reason=reason)
-                family.log_files(store, run_id, files)
+                lost = "KILLED" if interrupted else "FAILED"
+                _unless_away(store, lambda: family.reap(store, parent=run_id, status=lost, reason=reason), REAP)
+                _unless_away(store, lambda: family.log_files(store, run_id, files), "its summary is on disk only")
         finally:
             if store:
-                family.close(store, run_id, status)
+                _unless_away(store, lambda: family.close(store, run_id, status), REAP)
+
+
+def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | None:
+    """Do what needs the store; its absence must end no other work, and what isn't done then is said."""
+    from srexp.tracking.replay import failures, is_away, reason
+
+    try:
+        return work()
+    except failures() as error:
+        if not is_away(store, error):
+            raise
+        logger.warning("the tracking store is away, so %s: %s", otherwise, reason(error))
+        return None
 
 
 @contextmanager

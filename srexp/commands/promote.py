@@ -65,7 +65,8 @@ def run(config: PromoteConfig) -> dict[str, Any]:
             "model": tags.get("model", ""),
             "version": version,
         }
-        with tracking.run(task.name, name=config.run_name or f"promote version {version}", tags=known) as tracked:
+        name = config.run_name or f"promote version {version}"
+        with tracking.run(task.name, name=name, tags=known, folder=config.run_dir) as tracked:
             log_request(tracked, task, without=TRAINING)
             with watch("evaluate"):
                 ours = _scored(tracking.store, found, task, version)
@@ -186,7 +187,7 @@ def _rollback(config: PromoteConfig, tracking: Tracking, now: Places) -> dict[st
     """Let champion and previous champion change places."""
     promotion.require_previous(config.name, now)
     known = {**config.tags, "verb": "promote", "task": config.name, "rollback": "true"}
-    with tracking.run(config.name, name=config.run_name or "rollback", tags=known) as tracked:
+    with tracking.run(config.name, name=config.run_name or "rollback", tags=known, folder=config.run_dir) as tracked:
         commit = environment.commit_of(Path(__file__))
         record = {
             "run_id": tracked.id,

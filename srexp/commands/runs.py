@@ -1,17 +1,18 @@
-"""`runs`: the runs of the store, newest first; and an end for those whose process is gone."""
+"""`runs`: the runs of the store, newest first; what it hasn't got; and an end for those whose process is gone."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from srexp.commands import show
 from srexp.config.build import build
 from srexp.config.schema import RunsConfig
 from srexp.errors import RequestError
-from srexp.tracking import family, past
+from srexp.tracking import family, leftover, past
 from srexp.tracking.environment import process_is_gone
 from srexp.tracking.past import Past
 from srexp.tracking.start import Tracking
@@ -22,16 +23,17 @@ _MOST_OPEN = 100_000
 
 
 def run(config: RunsConfig) -> dict[str, Any]:
-    """List runs; with `reap=true`, end those whose process is gone first.
+    """List runs; with `sync=true`, send first what runs left unsent; with `reap=true`, end those whose process is gone.
 
     Args:
         config: Checked configuration.
 
     Returns:
-        One row for each run, the ids of those that were ended, and the open ones of other machines.
+        One row for each run, what was sent, the ids of those that were ended, and the open ones of other machines.
 
     Raises:
         RequestError: There is no such experiment.
+        SrexpError: The store is away.
     """
     if config.reap_hosts and not config.reap:
         raise RequestError(
@@ -39,9 +41,10 @@ def run(config: RunsConfig) -> dict[str, Any]:
         )
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     experiment = None if config.experiment_name == ALL else config.experiment_name
+    synced = [asdict(each) for each in leftover.send(tracking.store, tracking.index)] if config.sync else []
     reaped, elsewhere = _reap(config, tracking.store, experiment) if config.reap else ([], [])
     found = past.latest(tracking.store, experiment=experiment, limit=config.limit)
-    result = {"runs": [_row(each) for each in found], "reaped": reaped, "elsewhere": elsewhere}
+    result = {"runs": [_row(each) for each in found], "synced": synced, "reaped": reaped, "elsewhere": elsewhere}
     show.runs(result)
     return result
 

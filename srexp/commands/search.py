@@ -150,7 +150,7 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
             "overrides": shlex.join(config.overrides),
         }  # fmt: skip
         name = config.run_name or f"search {engine.name}"
-        with tracking.run(task.name, name=name, tags=tags, resume=known) as parent:
+        with tracking.run(task.name, name=name, tags=tags, resume=known, folder=config.run_dir) as parent:
             if not known:
                 from omegaconf import OmegaConf
 

@@ -39,9 +39,13 @@ def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]]
     console.print(table)
     _protocol(console, result)
     console.print(f"best epoch  {result['best_epoch']} (validation {_number(result['validation']['psnr'], 3)} dB)")
-    console.print(f"run         {result['run_id']}")
+    console.print(f"run         {result['run_id'] or 'not in the tracking store yet'}")
     if registered := result["registered"]:
         console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
+    if waiting := result.get("pending"):
+        console.print(f"not sent    {waiting['records']} records: {waiting['reason']}", markup=False)
+        console.print(f"            they lie in {waiting['folder']}", markup=False)
+        console.print(f"send them   {waiting['send']}", markup=False)
     console.print("look at it  python -m srexp ui")
 
 
@@ -229,6 +233,11 @@ def runs(result: Mapping[str, Any]) -> None:
             ),
         )
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
+    for each in result["synced"]:
+        left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
+        console.print(f"sent        {each['records']} records of {each['run_id']}{left}", markup=False)
+        for text in each["refused"]:
+            console.print(f"refused     {text}", markup=False)
     for run_id in result["reaped"]:
         console.print(f"ended       {run_id}")
     for each in result["elsewhere"]:

@@ -84,7 +84,7 @@ def conduct(
     known = {**config.tags, **task_tags(task), **tags}
     with (
         Profile(config.run_dir) if config.trainer.profile else nullcontext(),
-        tracking.run(task.name, name=_run_name(config), parent=parent, tags=known) as tracked,
+        tracking.run(task.name, name=_run_name(config), parent=parent, tags=known, folder=config.run_dir) as tracked,
     ):
         with watch("track"):
             log_request(tracked, task)
@@ -97,7 +97,8 @@ def conduct(
         result = _result(config, task, tracked, fitted, scores)
         result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
         result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
-        tracked.log_dict(result, "result.json")
+        tracked.log_result(result)
+    result = tracked.answered(result)
     show.training(result, {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}, config.model.name)
     return result
 

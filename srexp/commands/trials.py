@@ -161,7 +161,11 @@ class Worker:
             task = Task(config, like=self.task)
             pruned: Pruned | None = None
             with self.tracking.run(
-                task.name, name=f"{self._name} {attempt.number}", parent=self.parent, tags=self._tags(task, attempt)
+                task.name,
+                name=f"{self._name} {attempt.number}",
+                parent=self.parent,
+                tags=self._tags(task, attempt),
+                folder=folder,
             ) as tracked:
                 attempt.note(run_id=tracked.id, folder=str(folder))
                 try:

@@ -212,6 +212,7 @@ class RunsConfig(Config):
 
     limit: Positive
     reap: bool
+    sync: bool
     reap_hosts: list[str]
 
 

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import time
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -201,13 +200,6 @@ def link(run: Run, model_id: str, metrics: Mapping[str, float], *, dataset: str,
         dataset: Name of the data set, as it was logged as the run's input.
         digest: Its digest, as it was logged.
     """
-    from mlflow.entities import LoggedModelInput, Metric
-
-    now = int(time.time() * 1000)
-    with run.writing():
-        run.client.log_inputs(run.id, models=[LoggedModelInput(model_id)])
-        points = [
-            Metric(name, value, now, 0, model_id=model_id, dataset_name=dataset, dataset_digest=digest, run_id=run.id)
-            for name, value in metrics.items()
-        ]
-        run.client.log_batch(run.id, metrics=points)
+    run.add(
+        "link", model_id=model_id, values=dict(metrics), dataset={"dataset_name": dataset, "dataset_digest": digest}
+    )

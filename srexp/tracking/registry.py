@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import time
+import shutil
 from collections.abc import Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking.parameters import tag
+from srexp.tracking.replay import is_away
 from srexp.tracking.run import Run
-from srexp.tracking.store import selected
+from srexp.tracking.store import selected, translated
 from srexp.types import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import keras
-    from mlflow.entities import LoggedModel
     from mlflow.models import ModelSignature
 
 TOLERANCE = 1e-5
@@ -57,52 +53,18 @@ def log_best(run: Run, model: keras.Model, *, channels: int, step: int, metrics:
         metrics: Final figures of validation and test, by names that no epoch metric has.
 
     Returns:
-        `models:/m-...`, the model's address in the store.
+        `models:/m-...`, the model's address in the store; while the store is away, the folder where it waits.
     """
-    from mlflow.entities import LoggedModelOutput, Metric
-
-    client, now = run.client, int(time.time() * 1000)
-    with run.writing():
-        params = client.get_run(run.id).data.params
-        logged = client.create_logged_model(
-            run.experiment, name="model", source_run_id=run.id, params=params, model_type="super-resolution"
-        )
-        client.log_outputs(run.id, [LoggedModelOutput(logged.model_id, step)])
-        with _finalized(run, logged.model_id):
-            _upload(run, model, logged, channels)
-        points = [
-            Metric(name, float(value), now, step, model_id=logged.model_id, run_id=run.id)
-            for name, value in metrics.items()
-        ]
-        client.log_batch(run.id, metrics=points)
-    return f"models:/{logged.model_id}"
-
-
-@contextmanager
-def _finalized(run: Run, model_id: str) -> Iterator[None]:
-    """Mark a logged model READY, or FAILED when its files could not be written."""
-    status: Literal["READY", "FAILED"] = "FAILED"
-    try:
-        yield
-        status = "READY"
-    finally:
-        run.client.finalize_logged_model(model_id, status)
-
-
-def _upload(run: Run, model: keras.Model, logged: LoggedModel, channels: int) -> None:
     import mlflow.keras
     from mlflow.models import Model
 
-    with TemporaryDirectory(prefix="srexp-") as scratch:
-        folder = str(Path(scratch) / "model")
+    folder = run.journal.folder / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    with run.writing():
         mlflow.keras.save_model(
-            model,
-            folder,
-            mlflow_model=Model(logged.artifact_location, run.id, model_uuid=logged.model_id, model_id=logged.model_id),
-            signature=signature(channels),
-            pip_requirements=requirements(),
+            model, str(folder), mlflow_model=Model(), signature=signature(channels), pip_requirements=requirements()
         )
-        run.client.log_model_artifacts(logged.model_id, folder)
+    return run.log_model(folder, step=step, metrics=metrics)
 
 
 def signature(channels: int) -> ModelSignature:
@@ -152,14 +114,13 @@ def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
     Raises:
         SrexpError: The model can't be loaded back or used, or came back different.
     """
-    import mlflow.pyfunc
     import tensorflow as tf
 
     height, width = probe.shape[1:3]
     probes = probe, probe[:, : height // 2 + 1, : width // 2 + 1]
     try:
         with run.writing(), selected(run.store.uri):
-            loaded = mlflow.pyfunc.load_model(model_uri)
+            loaded = _loaded(run, model_uri)
         with _no_progress_bar():
             restored = [loaded.predict(images) for images in probes]
     except (ImportError, TypeError, ValueError, tf.errors.OpError) as error:
@@ -169,6 +130,19 @@ def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
         ) from error
     expected = [np.asarray(model(images, training=False)) for images in probes]
     return max(_difference(model_uri, *pair) for pair in zip(restored, expected, strict=True))
+
+
+def _loaded(run: Run, model_uri: str) -> Any:
+    """Load a model from the store; when that went away since, from where it was packed."""
+    import mlflow.pyfunc
+
+    try:
+        with translated(run.store, f"{model_uri} can't be loaded back"):
+            return mlflow.pyfunc.load_model(model_uri)
+    except SrexpError as error:
+        if not is_away(run.store, error):
+            raise
+    return mlflow.pyfunc.load_model(str(run.journal.folder / "model"))
 
 
 @contextmanager
@@ -201,7 +175,7 @@ def _difference(model_uri: str, restored: Batch, expected: Batch) -> float:
 
 def register(
     run: Run, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str = "candidate"
-) -> Registered:
+) -> Registered | None:
     """Make a logged model a version of a registered model, and point an alias to it.
 
     Args:
@@ -212,35 +186,14 @@ def register(
         alias: Alias that moves to the new version.
 
     Returns:
-        Name, version and alias.
+        Name, version and alias; None while the store is away: it is registered once the store has it.
 
     Raises:
         RequestError: MLflow allows no such name.
     """
-    from mlflow.exceptions import MlflowException
-    from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
-
     if not name.strip() or set(name) & set("/:"):
         raise RequestError(
             "no registered model can have this name", got=name, expected="no / and no :", fix="experiment_name=..."
         )
-    client, model_id = run.client, model_uri.removeprefix("models:/")
-    with run.writing(), selected(run.store.uri):
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        version = client.create_model_version(
-            name,
-            model_uri,
-            run.id,
-            tags={"run_id": run.id, **{key: tag(value) for key, value in tags.items()}},
-            await_creation_for=0,
-            model_id=model_id,
-        ).version
-        client.set_registered_model_alias(name, alias, str(version))
-        versions = json.loads(client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
-        versions.append({"name": name, "version": str(version)})
-        client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(versions)})
-    return Registered(name=name, version=int(version), alias=alias)
+    known = run.register(model_uri, name, tags=tags, alias=alias)
+    return Registered(name=known["name"], version=known["version"], alias=known["alias"]) if known else None

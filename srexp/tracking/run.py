@@ -1,77 +1,36 @@
-"""One MLflow run: what is written to it while it is open, and how it ends."""
+"""One MLflow run: what is written to it while it is open."""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
+import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import SrexpError
 from srexp.tracking import environment
-from srexp.tracking.buffer import MetricBuffer, Point
-from srexp.tracking.lineage import dataset_input
 from srexp.tracking.parameters import flatten, mask, tag
-from srexp.tracking.store import Store, translated
+from srexp.tracking.writer import Writer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput
-
-MAX_BATCH = 100
-_TRIES = 5
 
 
-class Run:
+class Run(Writer):
     """An open run. Get one from `Tracking.run`.
 
-    Metrics wait in a buffer and cost nothing here; everything else is written at once. Nothing touches MLflow's
-    process-wide state, so several runs may be open at the same time.
-
-    Args:
-        client: Client of the store.
-        store: Addresses of the store.
-        experiment: Experiment id.
-        run_id: Run id.
-        flush_seconds: Longest time that a metric waits.
-
-    Attributes:
-        id: MLflow run id.
-        experiment: MLflow experiment id.
-        store: Addresses of the store.
-        client: For what isn't covered here.
-        seconds: Time that the caller has spent writing to the store so far.
+    What is logged here is in the journal at once, and in the store within seconds if it answers.
     """
-
-    def __init__(self, client: MlflowClient, store: Store, experiment: str, run_id: str, flush_seconds: float) -> None:
-        from mlflow.exceptions import MlflowException
-
-        self.client, self.store, self.experiment, self.id = client, store, experiment, run_id
-        self.seconds = 0.0
-        self._metrics = MetricBuffer(self._send_points, seconds=flush_seconds, retry_on=(MlflowException, OSError))
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Count the time spent writing to the store, and say in srexp's terms what the store refuses.
-
-        Raises:
-            SrexpError: The store refused, or can't be reached.
-        """
-        begin = time.perf_counter()
-        try:
-            with translated(self.store, f"run {self.id} could not be written"):
-                yield
-        finally:
-            self.seconds += time.perf_counter() - begin
 
     def log_config(self, config: Mapping[str, object], text: str) -> None:
         """Keep the resolved configuration: as parameters to filter by, and whole as `config.yaml`.
@@ -80,12 +39,7 @@ class Run:
             config: Resolved configuration of mappings, lists and scalars.
             text: The same as YAML.
         """
-        from mlflow.entities import Param
-
-        params = [Param(name, value) for name, value in flatten(config).items()]
-        with self.writing():
-            for begin in range(0, len(params), MAX_BATCH):
-                self.client.log_batch(self.id, params=params[begin : begin + MAX_BATCH])
+        self.add("params", params=flatten(config))
         self.log_text(text, "config.yaml")
 
     def log_environment(self, overrides: Sequence[str], **facts: object) -> None:
@@ -96,8 +50,7 @@ class Run:
             **facts: What the caller knows besides, such as devices and precision.
         """
         known = {"overrides": [mask(override) for override in overrides], **facts, **environment.describe()}
-        with self.writing():
-            self.client.log_dict(self.id, known, "environment.json")
+        self.log_dict(known, "environment.json")
 
     def log_dataset(
         self,
@@ -117,23 +70,14 @@ class Run:
             splits: What each was used for (`training`, `validation`, `test`) to facts such as the number of images.
             manifest: One row for each image.
         """
-        inputs = [
-            dataset_input(name=name, source=source, fingerprint=fingerprint, context=context, facts=facts)
-            for context, facts in splits.items()
-        ]
-        with self.writing():
-            self._send_inputs(inputs)
+        shared = {"name": name, "source": mask(source), "fingerprint": fingerprint}
+        self.add("inputs", inputs=[{**shared, "context": context, "facts": facts} for context, facts in splits.items()])
         self.set_tags({"data.fingerprint": fingerprint})
         self.log_rows(manifest, "data/manifest.csv")
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are cut to MLflow's limit."""
-        from mlflow.entities import RunTag
-
-        entities = [RunTag(key, tag(value)) for key, value in tags.items()]
-        with self.writing():
-            for begin in range(0, len(entities), MAX_BATCH):
-                self.client.log_batch(self.id, tags=entities[begin : begin + MAX_BATCH])
+        self.add("tags", tags={key: tag(value) for key, value in tags.items()})
 
     def log_metrics(self, values: Mapping[str, float], *, step: int, milliseconds: int | None = None) -> None:
         """Take metrics; they reach the store within seconds.
@@ -143,8 +87,8 @@ class Run:
             step: Epoch.
             milliseconds: When they were measured, since the epoch; None for now.
         """
-        drawn = {name: math.nan if math.isinf(value) else value for name, value in values.items()}
-        self._metrics.add(drawn, step=step, milliseconds=milliseconds)
+        drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in values.items()}
+        self.add("metrics", at=milliseconds, step=int(step), values=drawn)
 
     def log_image(self, pixels: npt.NDArray[np.uint8], *, key: str, step: int) -> None:
         """Add a picture to the image grid, where those of one key form a series over steps.
@@ -167,30 +111,34 @@ class Run:
                 got=f"{pixels.dtype} {pixels.shape}",
                 expected="uint8 (h, w), (h, w, 1) or (h, w, 3)",
             )
+        from mlflow.tracking.multimedia import compress_image_size
+        from PIL import Image
+
         flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
-        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key)
-        with self.writing():
-            self.client.log_image(self.id, np.ascontiguousarray(flat), key=name, step=step, synchronous=True)
+        image = Image.fromarray(np.ascontiguousarray(flat))
+        # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
+        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
+        stem = f"images/{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+        self.keep(f"{stem}.png", image.save)
+        self.keep(f"{stem}+compressed.webp", compress_image_size(image).save)
+        self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_figure(self, figure: Figure, path: str) -> None:
         """Keep a Matplotlib figure as an artifact; the path's ending chooses the format."""
-        with self.writing():
-            self.client.log_figure(self.id, figure, path)
+        self.keep(path, figure.savefig)
 
     def log_file(self, file: Path, folder: str | None = None) -> None:
         """Keep a copy of a file or folder as an artifact."""
-        with self.writing():
-            self.client.log_artifact(self.id, str(file), folder)
+        copy = shutil.copytree if file.is_dir() else shutil.copyfile
+        self.keep(f"{folder}/{file.name}" if folder else file.name, lambda path: copy(file, path))
 
     def log_text(self, text: str, path: str) -> None:
         """Keep a text as an artifact, without credentials."""
-        with self.writing():
-            self.client.log_text(self.id, mask(text), path)
+        self.keep(path, lambda kept: kept.write_text(mask(text), encoding="utf-8"))
 
     def log_dict(self, values: Mapping[str, object], path: str) -> None:
-        """Keep values as an artifact, JSON or YAML by the path's ending."""
-        with self.writing():
-            self.client.log_dict(self.id, dict(values), path)
+        """Keep values as a JSON artifact."""
+        self.log_text(json.dumps(values, indent=2, default=str), path)
 
     def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
         """Keep rows as a CSV artifact; the first row names the columns."""
@@ -201,44 +149,41 @@ class Run:
         writer.writerows(listed)
         self.log_text(out.getvalue(), path)
 
-    def flush(self) -> None:
-        """Send the metrics that wait; done anyway every few seconds and at the end."""
-        self._metrics.flush()
+    def log_result(self, values: Mapping[str, object]) -> None:
+        """Keep `result.json`; what only the store can answer is put in when it does."""
+        self.add("result", values=dict(values))
 
-    def end(self, status: str, reason: str | None = None) -> None:
-        """Send the rest and set the final status; `Tracking.run` does it.
+    def log_model(self, folder: Path, *, step: int, metrics: Mapping[str, float]) -> str:
+        """Log a packed model, and wait for its address.
 
         Args:
-            status: FINISHED, FAILED or KILLED.
-            reason: Why it didn't finish.
+            folder: From `pack`, within the journal's folder.
+            step: Epoch that the weights come from.
+            metrics: Final figures.
 
-        Raises:
-            SrexpError: The store didn't take the rest.
+        Returns:
+            `models:/m-...`; the folder itself, which is an address too, when the store is away.
         """
-        try:
-            with self.writing():
-                lost = self._metrics.close()
-            if reason:
-                self.set_tags({"srexp.error": reason})
-        finally:
-            with self.writing():
-                self.client.set_terminated(self.id, status)
-        if lost:
-            raise SrexpError(f"{lost} metric values of run {self.id} could not be stored", got=mask(self.store.uri))
+        values = {name: float(value) for name, value in metrics.items()}
+        path = str(folder.relative_to(self.journal.folder))
+        taken = self.confirmed(self.add("model", path=path, step=int(step), values=values))
+        return str(self.journal.known["model_uri"]) if taken else str(folder)
 
-    def _send_inputs(self, inputs: Sequence[DatasetInput]) -> None:
-        """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
-        from mlflow.exceptions import MlflowException
+    def register(
+        self, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str
+    ) -> Mapping[str, Any] | None:
+        """Make a model a version of a registered model, and wait for its number.
 
-        for left in reversed(range(_TRIES)):
-            try:
-                return self.client.log_inputs(self.id, list(inputs))
-            except MlflowException as error:
-                if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
-                    raise
-        return None
+        Args:
+            model_uri: From `log_model`.
+            name: Registered model.
+            tags: Of the version.
+            alias: That moves to it.
 
-    def _send_points(self, points: Sequence[Point]) -> None:
-        from mlflow.entities import Metric
-
-        self.client.log_batch(self.id, metrics=[Metric(*point) for point in points])
+        Returns:
+            Name, version and alias; None when the store is away.
+        """
+        known = {key: tag(value) for key, value in tags.items()}
+        logged = model_uri if model_uri.startswith("models:/") else None
+        taken = self.confirmed(self.add("register", name=name, tags=known, alias=alias, model=logged))
+        return dict(self.journal.known["registered"]) if taken else None

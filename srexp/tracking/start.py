@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking import environment
-from srexp.tracking.parameters import tag
+from srexp.tracking import environment, leftover
+from srexp.tracking.journal import PENDING, Journal
+from srexp.tracking.parameters import mask, tag
 from srexp.tracking.run import Run
 from srexp.tracking.signals import interruptible
-from srexp.tracking.store import Store, connect, experiment_id, resolve, translated
+from srexp.tracking.store import Store, resolve
+from srexp.tracking.system import system_metrics
+from srexp.tracking.writer import SYNC
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,8 @@ class Tracking:
         artifacts: Root of the artifacts of a database store; None for `artifacts/` in the folder.
         system_metrics: Record use of processor, memory, disk and GPU.
         system_metrics_seconds: Time between two such records.
-        flush_seconds: Longest time that a metric waits before it is sent.
+        flush_seconds: Longest time that what a run writes waits before it is sent.
+        wait_seconds: Longest time that the end of a run waits for a store that is away.
         max_images: How many different images of a split a run shows.
 
     Raises:
@@ -45,6 +50,7 @@ class Tracking:
     system_metrics: bool = True
     system_metrics_seconds: float = 10.0
     flush_seconds: float = 2.0
+    wait_seconds: float = 60.0
     max_images: int = 4
 
     def __post_init__(self) -> None:
@@ -52,13 +58,19 @@ class Tracking:
         for name in ("system_metrics_seconds", "flush_seconds"):
             if not getattr(self, name) > 0:
                 raise RequestError(f"tracking.{name} is out of range", got=getattr(self, name), expected="more than 0")
-        if self.max_images < 0:
-            raise RequestError("tracking.max_images is out of range", got=self.max_images, expected="0 or more")
+        for name in ("max_images", "wait_seconds"):
+            if getattr(self, name) < 0:
+                raise RequestError(f"tracking.{name} is out of range", got=getattr(self, name), expected="0 or more")
 
     @property
     def store(self) -> Store:
         """Absolute addresses of the store."""
         return resolve(self.uri, self.folder, artifacts=self.artifacts)
+
+    @property
+    def index(self) -> Path:
+        """Folder with a pointer to each journal that the store hasn't got whole."""
+        return self.folder.expanduser().absolute() / leftover.INDEX
 
     @contextmanager
     def run(
@@ -69,8 +81,12 @@ class Tracking:
         parent: str | None = None,
         tags: Mapping[str, object] | None = None,
         resume: str | None = None,
+        folder: Path | None = None,
     ) -> Iterator[Run]:
         """Open a run; it ends FINISHED, FAILED after an exception, KILLED after Ctrl-C, SIGTERM or SIGHUP.
+
+        What is written waits in a journal until the store has it. A store that is away keeps nothing from beginning,
+        going on or ending; what it hasn't got then is sent by the next run, or by `leftover.send`.
 
         Args:
             experiment: Name of the MLflow experiment, the task.
@@ -78,76 +94,81 @@ class Tracking:
             parent: Run id of the run that this one belongs to, also one of another process.
             tags: What runs are filtered by.
             resume: Run id of a run that ended, to go on with; it keeps its name and parent.
+            folder: Folder of the run, for its journal; None for the folder of runs.
 
         Yields:
             The open run.
 
         Raises:
-            SrexpError: The store can't be opened, or didn't take what was written.
+            SrexpError: The store answered and refused the run, or something could be kept nowhere.
             Interrupted: The process was asked to end.
         """
         run: Run | None = None
         failure: BaseException | None = None
         with interruptible() as shield:
             try:
-                run = self._resume(resume, tags or {}) if resume else self._create(experiment, name, parent, tags or {})
-                with self._system_metrics(run):
+                run = self._open(
+                    _resuming(resume, tags or {}) if resume else _creating(experiment, name, parent, tags or {}), folder
+                )
+                run.begin()
+                with system_metrics(run, self.system_metrics_seconds) if self.system_metrics else nullcontext():
                     yield run
             except BaseException as error:
                 failure = shield.meaning(error)
                 raise
             finally:
                 shield.closing = True
-                if run is not None:
-                    _end(run, failure)
+                if run is not None and run.is_open:
+                    _end(run, failure, lambda: shield.received is not None)
 
-    def _create(self, experiment: str, name: str | None, parent: str | None, tags: Mapping[str, object]) -> Run:
-        store = self.store
-        client = connect(store)
-        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-
-        known: dict[str, object] = {**environment.origin_tags(), **environment.process_tags(), **tags}
-        if parent:
-            known[MLFLOW_PARENT_RUN_ID] = parent
-        with translated(store, "the run can't be created"):
-            number = experiment_id(client, store, experiment)
-            created = client.create_run(number, run_name=name, tags={key: tag(value) for key, value in known.items()})
-        return Run(client, store, number, created.info.run_id, self.flush_seconds)
-
-    def _resume(self, run_id: str, tags: Mapping[str, object]) -> Run:
-        store = self.store
-        client = connect(store)
-        known: dict[str, object] = {**environment.process_tags(), **tags}
-        with translated(store, f"run {run_id} can't be resumed"):
-            earlier = client.get_run(run_id)
-        run = Run(client, store, earlier.info.experiment_id, run_id, self.flush_seconds)
-        run.set_tags(known)  # first its process: an open run whose process is gone is ended by whoever finds it
-        with translated(store, f"run {run_id} can't be resumed"):
-            client.update_run(run_id, status="RUNNING")
-        return run
-
-    @contextmanager
-    def _system_metrics(self, run: Run) -> Iterator[None]:
-        if not self.system_metrics:
-            yield
-            return
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        monitor = SystemMetricsMonitor(
-            run.id, sampling_interval=self.system_metrics_seconds, tracking_uri=run.store.uri
+    def _open(self, first: Mapping[str, Any], folder: Path | None) -> Run:
+        """Begin the journal of a run with its first operation, whose kind is `op`."""
+        store, resumed = self.store, first.get("run_id")
+        before = [each for each in leftover.found(self.index) if _is_of(each, resumed)] if resumed else []
+        journal = Journal.begin(folder or self.folder, self.index)
+        if resumed and not str(resumed).startswith(PENDING):
+            journal.known["run_id"] = resumed
+        journal.add(str(first["op"]), **{**first, "store": mask(store.uri)})
+        return Run(
+            store,
+            journal,
+            flush_seconds=self.flush_seconds,
+            wait_seconds=self.wait_seconds,
+            before=before,
+            sync=f"{SYNC} tracking.uri={mask(self.uri)}" if self.uri else SYNC,
         )
-        monitor.start()
-        try:
-            yield
-        finally:
-            monitor.finish()
 
 
-def _end(run: Run, failure: BaseException | None) -> None:
+def _creating(experiment: str, name: str | None, parent: str | None, tags: Mapping[str, object]) -> dict[str, Any]:
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    known = {**environment.origin_tags(), **environment.process_tags(), **tags}
+    if parent:
+        known[MLFLOW_PARENT_RUN_ID] = parent
+    return {"op": "create", "experiment": experiment, "name": name, "tags": _tags(known)}
+
+
+def _resuming(run_id: str, tags: Mapping[str, object]) -> dict[str, Any]:
+    return {"op": "resume", "run_id": run_id, "tags": _tags({**environment.process_tags(), **tags})}
+
+
+def _tags(tags: Mapping[str, object]) -> dict[str, str]:
+    return {key: tag(value) for key, value in tags.items()}
+
+
+def _is_of(journal: Journal, run_id: object) -> bool:
+    """Whether a journal is of a run; that of another is given free."""
+    if journal.waiting and run_id in (journal.run_id, f"{PENDING}{journal.id}"):
+        return True
+    journal.close()
+    return False
+
+
+def _end(run: Run, failure: BaseException | None, impatient: Callable[[], bool]) -> None:
     """Give a run its final state; what the store refuses now must not hide why the work failed."""
     status, reason = _outcome(failure)
     try:
-        run.end(status, reason)
+        run.end(status, reason, impatient=impatient)
     except SrexpError as error:
         if failure is None:
             raise

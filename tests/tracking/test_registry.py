@@ -139,6 +139,7 @@ def test_versions_count_and_the_alias_follows_the_newest(tracking, logged):
         "gain_db": "0.4",
         "protocol": '{"shave": 2}',
         "degenerate": "false",
+        "srexp.journal": version.tags["srexp.journal"],
     }
     versions = json.loads(client.get_logged_model(uri.removeprefix("models:/")).tags["mlflow.modelVersions"])
     assert versions == [{"name": name, "version": "1"}, {"name": name, "version": "2"}]

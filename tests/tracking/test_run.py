@@ -214,28 +214,6 @@ def test_a_run_is_killed_when_c_code_makes_another_error_of_the_interruption(tra
     assert (kept.info.status, kept.data.tags["srexp.error"]) == ("KILLED", "Interrupted: SIGTERM")
 
 
-def test_a_store_that_goes_away_does_not_hide_why_the_work_failed(tracking, monkeypatch, caplog):
-    def refuse(*_, **__):
-        raise ConnectionError("gone")
-
-    with pytest.raises(BrokenError), tracking.run("x") as run:  # noqa: PT012 - the context is what is tested
-        run.log_metrics({"loss": 1.0}, step=1)
-        monkeypatch.setattr(run.client, "log_batch", refuse)
-        monkeypatch.setattr(run.client, "set_terminated", refuse)
-        raise BrokenError
-    assert "gone" in caplog.text
-
-
-def test_metrics_that_could_not_be_stored_are_said(tracking, monkeypatch):
-    def refuse(*_, **__):
-        raise ConnectionError("gone")
-
-    with pytest.raises(SrexpError, match="1 metric values"), tracking.run("x") as run:  # noqa: PT012 - its end
-        run.log_metrics({"loss": 1.0}, step=1)
-        monkeypatch.setattr(run.client, "log_batch", refuse)
-    assert read(tracking, run).info.status == "FINISHED"
-
-
 def test_system_metrics_are_kept_when_wanted(runs):
     tracking = Tracking(folder=runs, system_metrics=True, system_metrics_seconds=0.2)
     with tracking.run("x") as run:

@@ -1,0 +1,169 @@
+"""A file system of 50 MB that fills up, and one that becomes read-only: a tmpfs where it may be mounted, else faked."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from srexp.commands import job
+from srexp.errors import SrexpError
+from srexp.tracking import journal as journals
+from srexp.tracking import leftover
+from srexp.tracking.journal import NAME, Journal
+from srexp.tracking.outbox import Outbox
+from srexp.tracking.replay import Replay
+from srexp.tracking.start import Tracking
+from srexp.tracking.store import connect
+from tests.tracking.outages import differences
+
+
+class Disk:
+    """A small file system.
+
+    Args:
+        folder: Where it is mounted.
+        fake: Patches that raise ENOSPC in its place; None where it is mounted.
+    """
+
+    def __init__(self, folder: Path, fake: pytest.MonkeyPatch | None) -> None:
+        self.folder, self.fake, self.filler = folder, fake, folder / "filler"
+
+    def fill(self) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        if self.fake:
+            self.fake.setattr(journals, "_write_whole", refuse)
+            self.fake.setattr(Journal, "file", refuse)
+            self.fake.setattr(Replay, "_send", refuse)
+            self.fake.setattr(Path, "write_text", refuse)
+            return
+        with pytest.raises(OSError, match="No space"), self.filler.open("wb", buffering=0) as file:  # noqa: PT012
+            while file.write(bytes(4096)):
+                pass
+
+    def empty(self) -> None:
+        if self.fake:
+            self.fake.undo()
+        else:
+            self.filler.unlink()
+
+    def again(self, options: str) -> bool:
+        """Mount it with other options; whether it is one that can."""
+        return not self.fake and not subprocess.run(["mount", "-o", options, self.folder], check=False).returncode
+
+
+@pytest.fixture
+def disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=50m", "tmpfs", folder]
+    mounted = bool(shutil.which("mount")) and not subprocess.run(command, capture_output=True, check=False).returncode
+    Outbox.given_up.clear()
+    with pytest.MonkeyPatch.context() as fake:
+        yield Disk(folder, None if mounted else fake)
+    Outbox.given_up.clear()
+    if mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def tracking(disk, made_store, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (disk.folder / "mlruns").mkdir()
+    shutil.copy(made_store, disk.folder / "mlruns" / "mlflow.db")
+    return Tracking(folder=disk.folder / "mlruns", system_metrics=False, flush_seconds=0.05, wait_seconds=0.5)
+
+
+def test_a_disk_that_fills_up_ends_nothing_and_damages_nothing(disk, tracking, caplog):
+    result = disk.folder / "result.json"
+    job.finish(disk.folder, {"before": True})
+    reached = False
+    with pytest.raises(SrexpError, match="stored nowhere") as said, tracking.run("x") as run:  # noqa: PT012 - its end
+        run.log_metrics({"loss": 3.0}, step=1)
+        run.log_text("early", "notes/early.txt")
+        assert run.flush()
+        disk.fill()
+        run.log_text("late", "notes/late.txt")
+        for step in range(2, 200):  # the last page of the journal has room for some of them
+            run.log_metrics({"loss": 1 / step}, step=step)
+        with pytest.raises(SrexpError, match="isn't stored"):
+            job.finish(disk.folder, {"after": True})
+        reached = True
+    assert reached
+    for text in ("notes/late.txt", "No space left", "metrics", " more"):
+        assert text in str(said.value)
+    assert "can't be stored" in caplog.text
+    assert json.loads(result.read_text()) == {"before": True}
+    disk.empty()
+
+    with closing(sqlite3.connect(tracking.folder / "mlflow.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    kept = connect(tracking.store).get_run(run.id)
+    assert kept.data.metrics == {"loss": 3.0}
+    artifacts = tracking.folder / "artifacts" / run.id / "artifacts"
+    assert (artifacts / "notes" / "early.txt").read_text() == "early"
+    leftover.send(tracking.store, tracking.index)
+    assert differences(run.journal.folder / NAME, tracking.store.uri) == []
+    with tracking.run("x") as after:
+        after.log_text("again", "a.txt")
+    assert differences(after.journal.folder / NAME, tracking.store.uri) == []
+
+
+def test_what_the_store_has_no_room_for_waits_where_there_is_room(disk, tracking, tmp_path):
+    roomy = tmp_path / "roomy"
+    if disk.fake:
+        return  # the other test says all that a fake can
+    with tracking.run("x", folder=roomy) as run:
+        run.flush()
+        disk.fill()
+        run.log_metrics({"loss": 2.0}, step=2)
+        run.log_text("late " * 100_000, "notes/late.txt")
+    assert run.pending()["records"] >= 1
+    disk.empty()
+    (sent,) = leftover.send(tracking.store, tracking.index)
+    assert sent.left == 0
+    assert differences(run.journal.folder / NAME, tracking.store.uri) == []
+
+
+def test_a_read_only_store_keeps_no_run_from_its_work(disk, tracking, tmp_path):
+    if not disk.again("remount,ro"):
+        return
+    elsewhere = Tracking(
+        folder=tmp_path / "mlruns",
+        uri=tracking.store.uri,
+        artifacts=str(tmp_path / "artifacts"),
+        system_metrics=False,
+        wait_seconds=0.5,
+    )
+    with elsewhere.run("x") as run:
+        run.log_metrics({"loss": 2.0}, step=2)
+    assert run.pending()["records"] == 3
+    assert disk.again("remount,rw")
+    (sent,) = leftover.send(elsewhere.store, elsewhere.index)
+    assert sent.left == 0
+    assert differences(run.journal.folder / NAME, elsewhere.store.uri) == []
+
+
+def test_a_line_that_was_cut_short_is_cut_off(tmp_path):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    for step in range(3):
+        journal.add("metrics", step=step, values={"loss": float("inf")})
+    journal._lock.release()
+    file = journal.folder / NAME
+    whole = file.read_bytes()
+    file.write_bytes(whole + b'{"n": 3, "at": 17, "op": "met')
+    again = Journal.left_behind(journal.pointer)
+    assert [each["n"] for each in again.waiting] == [0, 1, 2]
+    assert float(again.waiting[0]["values"]["loss"]) == float("inf")
+    again.add("end", status="FINISHED")
+    again.close()
+    lines = [json.loads(line) for line in file.read_bytes().splitlines()]
+    assert [line["n"] for line in lines] == [0, 1, 2, 3]

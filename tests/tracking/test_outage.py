@@ -1,0 +1,144 @@
+"""A real tracking server that stops, hangs, restarts, or is away from the beginning or at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+import srexp
+from srexp.tracking import leftover, registry, writer
+from srexp.tracking.outbox import Outbox
+from srexp.tracking.start import Tracking
+from tests.tracking.outages import Server, differences
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, made_store):
+    """A server whose tables are there; it runs."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(made_store, folder / "server.db")
+    server = Server(folder).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_gave_up():
+    Outbox.given_up.clear()
+
+
+@pytest.fixture
+def tracking(server, tmp_path):
+    return Tracking(
+        folder=tmp_path / "mlruns", uri=server.uri, system_metrics=True, system_metrics_seconds=0.3, flush_seconds=0.2
+    )
+
+
+def begun(run, epochs):
+    """What a training writes first, and in some epochs; the longest time that any of it took."""
+    run.log_config({"model": {"name": "small"}}, "model: small")
+    splits = {"train": {"images": 8}, "test": {"images": 2}}
+    run.log_dataset(name="small", source="here", fingerprint="0" * 64, splits=splits, manifest=[{"key": "a"}])
+    longest = 0.0
+    for epoch in epochs:
+        begin = time.perf_counter()
+        run.log_metrics({"val_psnr": 30 + epoch / 7, "loss": 1 / (epoch + 1)}, step=epoch)
+        if epoch % 10 == 0:
+            run.log_image(np.full((8, 8), epoch % 256, np.uint8), key="panel", step=epoch)
+            run.log_text(f"epoch {epoch}", f"notes/{epoch}.txt")
+        longest = max(longest, time.perf_counter() - begin)
+        time.sleep(0.02)
+    return longest
+
+
+def test_a_server_that_goes_and_comes_and_hangs_loses_nothing(server, tracking):
+    with tracking.run("outage", tags={"model": "small"}) as run:
+        slowest = begun(run, range(30))
+        server.stop()
+        slowest = max(slowest, begun(run, range(30, 130)))
+        server.start()
+        slowest = max(slowest, begun(run, range(130, 160)))
+        server.hang()
+        slowest = max(slowest, begun(run, range(160, 260)))
+        server.stop()
+        slowest = max(slowest, begun(run, range(260, 360)))
+        server.start()
+        slowest = max(slowest, begun(run, range(360, 390)))
+    assert differences(run.journal.folder / "journal.jsonl", server.uri) == []
+    assert run.pending() == {}
+    assert slowest < 1  # a request of the server would take longer than that
+    assert not list(tracking.index.iterdir())
+    assert [path.name for path in run.journal.folder.iterdir()] == ["journal.jsonl"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    image = keras.Input((None, None, 1))
+    enlarged = keras.layers.UpSampling2D(2)(image)
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(enlarged))
+
+
+def test_a_server_that_comes_after_the_run_gets_it_all_with_its_model(server, tmp_path, network, capfd, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    tracking = Tracking(folder=tmp_path / "mlruns", system_metrics=False, wait_seconds=2)
+    server.stop()
+    began = time.time() * 1000
+    with tracking.run("late", name="late one", folder=tmp_path / "out") as run:
+        begun(run, range(20))
+        uri = registry.log_best(run, network, channels=1, step=3, metrics={"test_psnr": 33.0})
+        registry.verify(run, uri, network, np.random.default_rng(0).random((1, 20, 16, 1), dtype=np.float32))
+        registered = registry.register(run, uri, "late", tags={"psnr": 33.0})
+        result = {"run_id": run.id, "model_uri": uri, "registered": registered}
+        run.log_result(result)
+    result = run.answered(result)
+    ended = time.time() * 1000
+    assert (result["run_id"], result["registered"]) == (None, None)
+    assert "runs sync=true" in result["pending"]["send"]
+    (tmp_path / "out" / "result.json").write_text(json.dumps(result))
+
+    server.start()
+    (sent,) = srexp.run("runs", ["sync=true"])["synced"]
+    assert (sent["left"], sent["refused"]) == (0, [])
+    assert sent["run_id"] in capfd.readouterr().out
+    assert differences(tmp_path / result["pending"]["folder"] / "journal.jsonl", server.uri) == []
+    kept = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert kept["run_id"] == sent["run_id"]
+    assert kept["registered"] == {"name": "late", "version": 1, "alias": "candidate"}
+    assert kept["model_uri"].startswith("models:/m-")
+    assert "pending" not in kept
+
+    from mlflow import MlflowClient
+
+    info = MlflowClient(server.uri).get_run(sent["run_id"]).info
+    assert (info.run_name, info.status) == ("late one", "FINISHED")
+    assert began - 5000 <= info.start_time <= began + 5000
+    assert info.end_time <= ended
+    assert srexp.run("runs", ["sync=true"])["synced"] == []
+
+
+def test_what_was_left_goes_with_the_next_run_once(server, tracking, tmp_path):
+    server.hang()
+    quick = Tracking(folder=tracking.folder, uri=server.uri, system_metrics=False, wait_seconds=0.5)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writer, "_START_SECONDS", 1.0)
+        with quick.run("left", folder=tmp_path / "a") as first:
+            begun(first, range(5))
+    server.go_on()
+    deadline = time.monotonic() + 30
+    while first.pending() and time.monotonic() < deadline:  # the thread of the run may have a request in its hands
+        time.sleep(0.1)
+    with tracking.run("left", folder=tmp_path / "b") as second:
+        begun(second, range(5))
+        while list(leftover.found(tracking.index)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+    for run in (first, second):
+        assert differences(run.journal.folder / "journal.jsonl", server.uri) == []
