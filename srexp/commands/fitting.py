@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.commands.task import Task
 from srexp.config.build import build
+from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def fit_network(
     on_epoch: OnEpoch = lambda _epoch, _numbers: None,
     *,
     checkpoints: Checkpoints | None = None,
+    already: Already = NOTHING,
 ) -> tuple[keras.Model, Fitted]:
     """Train the network of a task.
 
@@ -35,6 +37,7 @@ def fit_network(
         tracked: The open run, which gets every epoch's numbers.
         on_epoch: Told of every epoch, too.
         checkpoints: Of this run, where training goes on when there are any; None to keep none.
+        already: What the store has of the run from before it was interrupted.
 
     Returns:
         A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
@@ -57,7 +60,7 @@ def fit_network(
     validate, bicubic_psnr = validation(restorer, task)
 
     def record(epoch: int, numbers: Mapping[str, float], milliseconds: int) -> None:
-        tracked.log_metrics(numbers, step=epoch, milliseconds=milliseconds)
+        tracked.log_metrics(already.missing(numbers, epoch), step=epoch, milliseconds=milliseconds)
         on_epoch(epoch, numbers)
 
     with numerics.strategy_scope(trainer.strategy):
