@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -57,7 +58,8 @@ class Course:
             last: Whether no other epoch was asked for, or there is no time for one.
         """
         history = (*self.history, dict(numbers))
-        better = not self.history or numbers["val_psnr"] > self.history[self.best_epoch - 1]["val_psnr"]
+        best = self.history[self.best_epoch - 1]["val_psnr"] if self.history else math.nan
+        better = not self.history or numbers["val_psnr"] > best or math.isnan(best)
         best_epoch = len(history) if better else self.best_epoch
         return replace(
             self,

@@ -142,7 +142,7 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
         interrupted.run(checkpoints, PLACES[place])
     steps = []
     resumed = Training()
-    assert_same(resumed.run(Checkpoints(tmp_path), lambda reached: steps.append(reached)), expected)
+    assert_same(resumed.run(Checkpoints(tmp_path), steps.append), expected)
     assert resumed.told == whole.told  # those before the interruption, too
     trained = [int(each.split()[1]) for each in steps if each.startswith("step")]
     assert len(set(trained)) == len(trained)
@@ -162,15 +162,15 @@ def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
 
 
 def test_without_a_word_it_goes_on_from_the_last_file(tmp_path):
-    class Gone(Exception):
+    class GoneError(Exception):
         """What SIGKILL leaves: nothing is done any more."""
 
     def die(reached):
         if reached == "step 7":
-            raise Gone
+            raise GoneError
 
     expected = Training("vdsr").run()
-    with pytest.raises(Gone):
+    with pytest.raises(GoneError):
         Training("vdsr").run(Checkpoints(tmp_path), die, minutes=0)
     assert [path.name[:14] for path in Checkpoints(tmp_path).files()] == ["step-000000006", "step-000000007"]
     assert_same(Training("vdsr").run(Checkpoints(tmp_path)), expected)
