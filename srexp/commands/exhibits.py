@@ -161,7 +161,7 @@ def _task(config: CompareConfig, entry: Entry) -> Task:
     from omegaconf import OmegaConf
 
     old = dict(entry.config)
-    old["paths"], old["audit"] = config.resolved["paths"], "warn"
+    old |= {"paths": config.resolved["paths"], "checkpoint": config.resolved["checkpoint"], "audit": "warn"}
     composed: Config = check(OmegaConf.create(old))
     source = builders(composed).source
     if isinstance(source, Downloadable) and (sentence := source.missing()):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srexp.commands.task import Task
 from srexp.config.build import build
+from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 
 if TYPE_CHECKING:
     import keras
 
+    from srexp.training.checkpoint import Checkpoints
     from srexp.training.fit import Fitted
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
@@ -20,7 +23,12 @@ OnEpoch = Callable[[int, Mapping[str, float]], None]
 
 
 def fit_network(
-    task: Task, tracked: Run, on_epoch: OnEpoch = lambda _epoch, _numbers: None
+    task: Task,
+    tracked: Run,
+    on_epoch: OnEpoch = lambda _epoch, _numbers: None,
+    *,
+    checkpoints: Checkpoints | None = None,
+    already: Already = NOTHING,
 ) -> tuple[keras.Model, Fitted]:
     """Train the network of a task.
 
@@ -28,6 +36,8 @@ def fit_network(
         task: Data and configuration.
         tracked: The open run, which gets every epoch's numbers.
         on_epoch: Told of every epoch, too.
+        checkpoints: Of this run, where training goes on when there are any; None to keep none.
+        already: What the store has of the run from before it was interrupted.
 
     Returns:
         A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
@@ -35,7 +45,6 @@ def fit_network(
     Raises:
         SrexpError: The loss was no number or exploded.
     """
-    from srexp.data.pipeline import training_batches
     from srexp.training import numerics
     from srexp.training.fit import Fitted, Plan, fit
 
@@ -50,8 +59,8 @@ def fit_network(
         return restorer, Fitted()
     validate, bicubic_psnr = validation(restorer, task)
 
-    def record(epoch: int, numbers: Mapping[str, float]) -> None:
-        tracked.log_metrics(numbers, step=epoch)
+    def record(epoch: int, numbers: Mapping[str, float], milliseconds: int) -> None:
+        tracked.log_metrics(already.missing(numbers, epoch), step=epoch, milliseconds=milliseconds)
         on_epoch(epoch, numbers)
 
     with numerics.strategy_scope(trainer.strategy):
@@ -63,26 +72,39 @@ def fit_network(
             restorer.set_weights(network.get_weights())
             return validate()
 
-        steps = trainer.epochs * trainer.steps_per_epoch
-        with training_batches(task.sampler(), start_step=0, total_steps=steps, workers=trainer.workers) as batches:
-            fitted = fit(
-                network,
-                batches.take(few).cache().repeat() if (few := trainer.overfit_batches) else batches,
-                loss=build(config.loss),
-                optimizer=build(config.optimizer),
-                schedule=build(config.schedule),
-                plan=Plan(
-                    epochs=trainer.epochs,
-                    steps_per_epoch=trainer.steps_per_epoch,
-                    max_minutes=trainer.max_minutes,
-                    patience=trainer.patience,
-                ),
-                validate=score_network,
-                bicubic_psnr=bicubic_psnr,
-                on_epoch=record,
-            )
+        fitted = fit(
+            network,
+            lambda step: _batches(task, step),
+            loss=build(config.loss),
+            optimizer=build(config.optimizer),
+            schedule=build(config.schedule),
+            plan=Plan(
+                epochs=trainer.epochs,
+                steps_per_epoch=trainer.steps_per_epoch,
+                max_minutes=trainer.max_minutes,
+                patience=trainer.patience,
+            ),
+            validate=score_network,
+            bicubic_psnr=bicubic_psnr,
+            on_epoch=record,
+            checkpoints=checkpoints,
+            checkpoint_minutes=config.checkpoint.minutes,
+        )
     restorer.set_weights(network.get_weights())
     return restorer, fitted
+
+
+@contextmanager
+def _batches(task: Task, step: int) -> Iterator[Any]:
+    """Prepare the batches from a step of the training on."""
+    from srexp.data.pipeline import training_batches
+
+    trainer = task.config.trainer
+    few, steps = trainer.overfit_batches, trainer.epochs * trainer.steps_per_epoch
+    with training_batches(
+        task.sampler(), start_step=0 if few else step, total_steps=steps, workers=trainer.workers
+    ) as batches:
+        yield batches.take(few).cache().repeat().skip(step % few) if few else batches
 
 
 def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.commands.task import Task
+from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 from srexp.types import Pixels, Sample
 
@@ -35,10 +36,14 @@ class Gallery:
         model_name: Name of the model on the pictures.
         step: Epoch that the weights come from.
         most: How many images get pictures.
+        already: What the store has of the run from before it was interrupted.
     """
 
-    def __init__(self, tracked: Run, task: Task, *, model_name: str, step: int, most: int) -> None:
+    def __init__(
+        self, tracked: Run, task: Task, *, model_name: str, step: int, most: int, already: Already = NOTHING
+    ) -> None:
         self.tracked, self.task, self.model_name, self.step, self.most = tracked, task, model_name, step, most
+        self.already = already
         self.shown = 0
 
     def add(self, sample: Sample, restored: Pixels, baseline: Pixels | None, row: Row) -> None:
@@ -94,7 +99,7 @@ class Gallery:
         described = {label: timing.as_dict() for label, timing in timings.items()}
         self.tracked.log_dict(described, "inference_times.json")
         seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
-        self.tracked.log_metrics(seconds, step=self.step)
+        self.tracked.log_metrics(self.already.missing(seconds, self.step), step=self.step)
         return described
 
     def _time(self, model: keras.Model) -> dict[str, Timing]:
@@ -120,7 +125,8 @@ class Gallery:
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
         # MLflow's UI opens a series of pictures at step 0.
-        self.tracked.log_image(_reduced(pixels), key=key, step=0)
+        if (key, 0) not in self.already.pictures:
+            self.tracked.log_image(_reduced(pixels), key=key, step=0)
 
 
 def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -80,7 +80,8 @@ def failure(folder: Path) -> dict[str, Any]:
 
 
 def finish(folder: Path, result: dict[str, Any]) -> None:
-    """Note what a command returned; of runs that belong to no multirun, too."""
+    """Note what a command returned; of runs that belong to no multirun, too, and of those that failed at first."""
+    (folder / FAILURE).unlink(missing_ok=True)
     _write(folder / RESULT, result)
 
 

@@ -42,6 +42,11 @@ class Stopwatch:
         finally:
             self._stages[stage] = self._stages.get(stage, 0.0) + time.perf_counter() - start
 
+    def add(self, stage: str, seconds: float) -> None:
+        """Count time that another process spent on a stage before this one went on."""
+        self._stages[stage] = self._stages.get(stage, 0.0) + seconds
+        self._started -= seconds
+
     def seconds(self) -> dict[str, float]:
         """Give the stages and the total since the start, in seconds."""
         stages = {**self._stages, "total": time.perf_counter() - self._started}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from srexp.tracking.store import Store
 
 #: What may differ between two runs that give the same numbers.
-INDIFFERENT = ("paths", "tracking", "run_name", "tags", "verb")
+INDIFFERENT = ("paths", "tracking", "checkpoint", "run_name", "tags", "verb", "resume")
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
 PLACES = ("root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"

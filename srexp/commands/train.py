@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from srexp.commands import multirun, show
+from srexp.commands import multirun, resume, show
 from srexp.commands.fitting import bicubic_baseline, fit_network, validation
 from srexp.commands.gallery import Gallery
 from srexp.commands.measure import Profile, Stopwatch, peak_rss_mb
 from srexp.commands.task import Task
 from srexp.config.build import build
-from srexp.config.schema import Config
+from srexp.config.schema import Config, TrainConfig
 from srexp.data import findings
+from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 from srexp.tracking.start import Tracking
+from srexp.training.checkpoint import Checkpoints
 
 if TYPE_CHECKING:
     import keras
 
+    from srexp.commands.resume import Earlier
     from srexp.evaluation.score import Scores
     from srexp.tracking.registry import Registered
     from srexp.training.fit import Fitted
@@ -46,12 +49,15 @@ def run(config: Config) -> dict[str, Any]:
     """
     watch = Stopwatch()
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    if isinstance(config, TrainConfig) and config.resume:
+        return resume.run(config, tracking, watch)
     with watch("data"):
         task = Task(config)
     same = multirun.identity(config, task.prepared.fingerprint)
     if earlier := multirun.finished_before(tracking, config, same):
         print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
         return earlier
+    resume.mention(tracking, config, same)
     return conduct(task, tracking, watch, parent=multirun.parent(tracking, config), tags={multirun.IDENTITY_TAG: same})
 
 
@@ -62,7 +68,8 @@ def conduct(
     *,
     parent: str | None,
     tags: Mapping[str, object],
-    obtain: Obtain = fit_network,
+    obtain: Obtain | None = None,
+    earlier: Earlier | None = None,
 ) -> dict[str, Any]:
     """Track a run that obtains a network, scores it on the test images, once, and registers it.
 
@@ -72,7 +79,8 @@ def conduct(
         watch: Times the stages; `data` is over.
         parent: Run that this one belongs to.
         tags: Tags of the run besides those of the task.
-        obtain: Gives the network, from training or from where it was kept.
+        obtain: Gives the network from where it was kept; None to train it, in a way that can go on when interrupted.
+        earlier: The run to go on with; None for a new one.
 
     Returns:
         `result.json`, as the design fixes it.
@@ -81,26 +89,65 @@ def conduct(
         SrexpError: Training failed, or the store refused; the run is FAILED.
     """
     config = task.config
-    known = {**config.tags, **task_tags(task), **tags}
-    with (
-        Profile(config.run_dir) if config.trainer.profile else nullcontext(),
-        tracking.run(task.name, name=_run_name(config), parent=parent, tags=known, folder=config.run_dir) as tracked,
-    ):
-        with watch("track"):
-            log_request(tracked, task)
-        with watch("train"):
-            model, fitted = obtain(task, tracked)
-        with watch("evaluate"):
-            scores, chosen = _score(model, task, tracked, fitted)
-        with watch("track"):
-            model_uri, registered = _keep(model, task, tracked, fitted.best_epoch, _figures(scores, chosen))
-        result = _result(config, task, tracked, fitted, scores)
-        result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
-        result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
-        tracked.log_result(result)
+    checkpoints = Checkpoints(earlier.folder if earlier else resume.new_folder(config.run_dir))
+    known = {**config.tags, **task_tags(task), **tags, resume.FOLDER_TAG: str(checkpoints.folder)}
+    run_id: str | None = None
+    try:
+        with (
+            Profile(config.run_dir) if config.trainer.profile else nullcontext(),
+            tracking.run(
+                task.name,
+                name=_run_name(config),
+                parent=parent,
+                tags=known,
+                resume=earlier.run_id if earlier else None,
+                folder=config.run_dir,
+            ) as tracked,
+        ):
+            run_id = tracked.id
+            result, scores = _work(task, tracked, watch, obtain=obtain, checkpoints=checkpoints, earlier=earlier)
+    except KeyboardInterrupt:
+        if run_id and obtain is None:
+            resume.offer(config, run_id)
+        raise
+    checkpoints.remove()
     result = tracked.answered(result)
     show.training(result, {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}, config.model.name)
     return result
+
+
+def _work(
+    task: Task,
+    tracked: Run,
+    watch: Stopwatch,
+    *,
+    obtain: Obtain | None,
+    checkpoints: Checkpoints,
+    earlier: Earlier | None,
+) -> tuple[dict[str, Any], Scores]:
+    """Do the work of a run, or what of it is left."""
+    config = task.config
+    with watch("track"):
+        already = earlier.reopen(tracked) if earlier else NOTHING
+        if earlier is None or not earlier.logged:
+            log_request(tracked, task)
+    with watch("train"):
+        if obtain:
+            model, fitted = obtain(task, tracked)
+        else:
+            model, fitted = fit_network(task, tracked, checkpoints=checkpoints, already=already)
+    watch.add("train", fitted.earlier_seconds)
+    with watch("evaluate"):
+        scores, chosen = _score(model, task, tracked, fitted, already)
+    with watch("track"):
+        figures = _figures(scores, chosen)
+        model_uri, registered = _keep(model, task, tracked, fitted.best_epoch, figures=figures, already=already)
+    result = _result(config, task, tracked, fitted, scores)
+    result["warnings"] += earlier.warnings if earlier else []
+    result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
+    result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
+    tracked.log_result(result)
+    return result, scores
 
 
 def _run_name(config: Config) -> str:
@@ -140,7 +187,9 @@ def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> N
     )
 
 
-def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tuple[Scores, dict[str, float | None]]:
+def _score(
+    model: keras.Model, task: Task, tracked: Run, fitted: Fitted, already: Already
+) -> tuple[Scores, dict[str, float | None]]:
     """Score the best weights on the test images, once, beside bicubic; make the pictures."""
     from srexp.enhance.predict import predictor
     from srexp.evaluation.score import score
@@ -148,7 +197,12 @@ def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tupl
     config = task.config
     best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
     gallery = Gallery(
-        tracked, task, model_name=config.model.name, step=fitted.best_epoch, most=config.tracking.max_images
+        tracked,
+        task,
+        model_name=config.model.name,
+        step=fitted.best_epoch,
+        most=config.tracking.max_images,
+        already=already,
     )
     scores = score(
         predictor(model, config.scale, config.trainer.memory_mb),
@@ -165,16 +219,22 @@ def _score(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> tupl
 
 
 def _keep(
-    model: keras.Model, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
+    model: keras.Model, task: Task, tracked: Run, step: int, *, figures: Mapping[str, float], already: Already
 ) -> tuple[str, Registered | None]:
     """Log the model once; register it when it came back from the store unchanged."""
     from srexp.tracking import registry
 
-    model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
+    model_uri = already.model_uri
+    if model_uri is None:
+        model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
+    else:  # interrupted since
+        tracked.log_metrics(already.missing(figures, step), step=step)
     if not model.trainable_weights:
         return model_uri, None
     probe = next(task.test_samples()).low[np.newaxis, :70, :54]
     registry.verify(tracked, model_uri, model, probe)
+    if already.registered:
+        return model_uri, already.registered
     known = {**task_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
     known |= {"test_images": len(task.prepared.entries["test"])}
     return model_uri, registry.register(tracked, model_uri, task.name, tags=known)

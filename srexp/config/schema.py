@@ -65,6 +65,15 @@ class Trainer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """When the state of a training is written: `checkpoint` in `conf/base.yaml`."""
+
+    __pydantic_config__ = STRICT
+
+    minutes: Annotated[float, Field(ge=0)] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Paths:
     """Folders that runs write to: `conf/paths`."""
 
@@ -100,12 +109,20 @@ class Config:
     protocol: Section
     tracking: Section
     trainer: Trainer
+    checkpoint: Checkpoint
     paths: Paths
     overrides: list[str] = field(default_factory=list)
     choices: dict[str, str] = field(default_factory=dict)
     run_dir: Path = Path()
     sweep: Path | None = None
     resolved: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Config):
+    """What `train` adds."""
+
+    resume: Annotated[str, Field(min_length=1)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +244,7 @@ VERB_CONFIGS: dict[str, type[Config]] = {
     "runs": RunsConfig,
     "search": SearchConfig,
     "serve": ServeConfig,
+    "train": TrainConfig,
     "ui": UiConfig,
 }
 

@@ -11,7 +11,7 @@ from srexp.config.compose import composed
 from srexp.config.schema import Config
 
 #: What does not decide the numbers of a run, or says where it is kept.
-ELSEWHERE = ("verb", "paths", "tracking", "run_name", "tags", "search")
+ELSEWHERE = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
 #: Groups of presets: what they chose shows in the other groups and keys.
 PRESETS = ("experiment", "debug", "sweeps", "search")
 _ABSENT = object()

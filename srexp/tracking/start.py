@@ -119,7 +119,7 @@ class Tracking:
             finally:
                 shield.closing = True
                 if run is not None and run.is_open:
-                    _end(run, failure, lambda: shield.received is not None)
+                    _end(run, failure, lambda: shield.asked)
 
     def _open(self, first: Mapping[str, Any], folder: Path | None) -> Run:
         """Begin the journal of a run with its first operation, whose kind is `op`."""

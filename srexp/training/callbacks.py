@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -10,29 +11,28 @@ from typing import Any
 import keras
 
 from srexp.errors import SrexpError
+from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.course import Course
 
 Scores = Mapping[str, float]
 
-#: A loss this many times the first epoch step's has exploded.
+#: A loss this many times the first step's has exploded.
 EXPLODED = 1e4
-#: A network that changes validation PSNR by less than this, in dB, does nothing.
-DEAD_DB = 1e-3
+
+logger = logging.getLogger(__name__)
 
 
 class Validate(keras.callbacks.Callback):  # type: ignore[misc]
-    """Score the validation images after each epoch, and call out a network that does nothing.
+    """Score the validation images after each epoch.
 
     Args:
         score: Gives `val_psnr` and `val_ssim` of the model as it is.
-        bicubic_psnr: Validation PSNR of bicubic, in dB.
-        warn: Receives a warning, once.
+        seconds: Time spent validating before an interruption.
     """
 
-    def __init__(self, score: Callable[[], Scores], bicubic_psnr: float, warn: Callable[[str], None]) -> None:
+    def __init__(self, score: Callable[[], Scores], seconds: float = 0.0) -> None:
         super().__init__()
-        self.score, self.bicubic_psnr, self.warn = score, bicubic_psnr, warn
-        self.seconds = 0.0
-        self.still = 0
+        self.score, self.seconds = score, seconds
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Add the scores to the logs, where the callbacks that follow find them."""
@@ -41,12 +41,6 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
         if logs is not None:
             logs.update(scores)
         self.seconds += time.perf_counter() - start
-        self.still = self.still + 1 if abs(scores["val_psnr"] - self.bicubic_psnr) < DEAD_DB else 0
-        if self.still == 2:  # noqa: PLR2004 - twice in a row is no accident of early training
-            self.warn(
-                f"dead network: after epoch {epoch + 1} its output equals bicubic to {DEAD_DB} dB; "
-                "lower optimizer.lr, lengthen schedule.warmup_steps or choose another model.start"
-            )
 
 
 class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
@@ -54,27 +48,38 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         multiplier: Learning-rate factor of (step, total steps).
+        lr: Learning rate that it refers to.
         total_steps: Steps of the whole training.
         max_seconds: Wall time after which training ends; progress then is the larger of the two shares.
+        first_step: Steps done before an interruption.
+        seconds: Time spent before an interruption.
     """
 
     def __init__(
-        self, multiplier: Callable[[int, int], float], total_steps: int, max_seconds: float | None, first_step: int = 0
+        self,
+        multiplier: Callable[[int, int], float],
+        *,
+        lr: float,
+        total_steps: int,
+        max_seconds: float | None,
+        first_step: int = 0,
+        seconds: float = 0.0,
     ) -> None:
         super().__init__()
-        self.multiplier, self.total, self.max_seconds, self.step = multiplier, total_steps, max_seconds, first_step
-        self.started = time.monotonic()
+        self.multiplier, self.lr, self.total, self.max_seconds = multiplier, lr, total_steps, max_seconds
+        self.step = first_step
+        self.started = time.monotonic() - seconds
 
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Remember the learning rate that the multiplier refers to."""
-        self.lr = float(self.model.optimizer.learning_rate)
-        self.started = time.monotonic()
+    @property
+    def seconds(self) -> float:
+        """Time spent training, interruptions left out."""
+        return time.monotonic() - self.started
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Set the rate of this step."""
         factor = self.multiplier(self.step, self.total)
         if self.max_seconds:
-            by_clock = int(self.total * min((time.monotonic() - self.started) / self.max_seconds, 1.0))
+            by_clock = int(self.total * min(self.seconds / self.max_seconds, 1.0))
             # The clock may only hurry the fall at the end, never the warm-up at the start.
             if by_clock > self.step:
                 factor = min(factor, self.multiplier(by_clock, self.total))
@@ -83,7 +88,7 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Stop when the time is over."""
-        if self.max_seconds and time.monotonic() - self.started >= self.max_seconds:
+        if self.max_seconds and self.seconds >= self.max_seconds:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -93,12 +98,17 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
-    """End training as failed when the loss is no number or has exploded."""
+    """End training as failed when the loss is no number or has exploded.
 
-    def __init__(self) -> None:
+    Args:
+        first_loss: Running loss after the first step, when it was taken before an interruption.
+        first_step: Steps done before an interruption.
+        checkpoints: Those from before the explosion; None when none are kept.
+    """
+
+    def __init__(self, first_loss: float | None, first_step: int, checkpoints: Checkpoints | None) -> None:
         super().__init__()
-        self.first: float | None = None
-        self.steps = 0
+        self.first, self.steps, self.checkpoints = first_loss, first_step, checkpoints
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Look at the running loss of the epoch."""
@@ -108,24 +118,108 @@ class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
             self.first = loss
         if not math.isfinite(loss) or loss > EXPLODED * max(self.first, 1e-12):
             lr = float(self.model.optimizer.learning_rate)
+            kept = self.checkpoints and self.checkpoints.newest
             raise SrexpError(
-                f"the loss exploded at step {self.steps} with learning rate {lr:.3g}",
+                f"the loss exploded at step {self.steps} with learning rate {lr:.3g}"
+                f"{f'; the state before is kept in {kept}' if kept else ''}",
                 got=loss,
                 fix=f"optimizer.lr={lr / 10:.1g}, a longer schedule.warmup_steps or optimizer.clip",
             )
 
 
-class Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Hand every epoch's numbers on.
+class FollowCourse(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keep the numbers of every epoch and the weights of the best one, and end training when it is over.
 
     Args:
-        on_epoch: Receives the number of the epoch, from 1, and its numbers.
+        course: What it was before an interruption.
+        epochs: Number of epochs.
+        patience: Epochs without a better validation PSNR after which training ends; None for never.
+        bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
     """
 
-    def __init__(self, on_epoch: Callable[[int, Scores], None]) -> None:
+    def __init__(self, course: Course, epochs: int, patience: int | None, bicubic_psnr: float) -> None:
         super().__init__()
-        self.on_epoch = on_epoch
+        self.course, self.epochs, self.patience, self.bicubic_psnr = course, epochs, patience, bicubic_psnr
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Convert and hand on."""
-        self.on_epoch(epoch + 1, {key: float(value) for key, value in (logs or {}).items()})
+        """Take the numbers in."""
+        self.course = self.course.after(
+            {key: float(value) for key, value in (logs or {}).items()},
+            at=int(time.time() * 1000),
+            weights=self.model.get_weights,
+            bicubic_psnr=self.bicubic_psnr,
+            patience=self.patience,
+            last=self.model.stop_training or epoch + 1 == self.epochs,
+        )
+        if self.course.over:
+            self.model.stop_training = True
+
+
+class KeepCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
+    """Write a checkpoint after every epoch, and within one when the last is old.
+
+    Args:
+        checkpoints: Where to; None to keep none.
+        capture: Gives the state of the training as it is.
+        minutes: Age from which a checkpoint is old; None for never.
+        last: The checkpoint that training goes on from.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints | None,
+        capture: Callable[[], Checkpoint],
+        minutes: float | None,
+        last: Checkpoint,
+    ) -> None:
+        super().__init__()
+        self.checkpoints, self.capture, self.minutes = checkpoints, capture, minutes
+        self.last, self.at = last, time.monotonic()
+        self.warning: str | None = None
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Write when it is time."""
+        if self.minutes is not None and time.monotonic() - self.at >= self.minutes * 60:
+            self.save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write."""
+        self.save()
+
+    def save(self) -> None:
+        """Write the state as it is, unless nothing has changed or the weights are no numbers.
+
+        What can't be written, on a full disk for one, is said and does not end training.
+        """
+        if self.checkpoints is None:
+            return
+        found = self.capture()
+        same = self.last.step == found.step and self.last.course is found.course
+        self.last = found
+        if same or not found.finite():
+            return
+        self.at = time.monotonic()
+        try:
+            self.checkpoints.save(found)
+        except OSError as error:
+            if self.warning is None:
+                self.warning = f"checkpoints could not be written, the first at step {found.step}: {error}"
+                logger.warning("%s", self.warning)
+
+
+class Report(keras.callbacks.Callback):  # type: ignore[misc]
+    """Hand every epoch's numbers on, once they are safe.
+
+    Args:
+        follow: Has them.
+        on_epoch: Receives the number of the epoch, from 1, its numbers, and when it ended, in milliseconds since 1970.
+    """
+
+    def __init__(self, follow: FollowCourse, on_epoch: Callable[[int, Scores, int], None]) -> None:
+        super().__init__()
+        self.follow, self.on_epoch = follow, on_epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Hand them on."""
+        course = self.follow.course
+        self.on_epoch(epoch + 1, course.history[-1], course.ended[-1])

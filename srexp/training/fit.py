@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from srexp.training import state
+from srexp.training.checkpoint import Checkpoint, Checkpoints
 
 if TYPE_CHECKING:
     import keras
 
 Scores = Mapping[str, float]
+Batches = Callable[[int], AbstractContextManager[Any]]
+OnEpoch = Callable[[int, Scores, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,7 @@ class Fitted:
         steps: Optimizer steps taken.
         warnings: What the user should know of the course of training.
         bicubic_psnr: Validation PSNR of bicubic, in dB; None when nothing was trained.
+        earlier_seconds: The part of `seconds` before an interruption, spent in another process.
     """
 
     best_epoch: int = 0
@@ -51,11 +57,12 @@ class Fitted:
     steps: int = 0
     warnings: list[str] = field(default_factory=list)
     bicubic_psnr: float | None = None
+    earlier_seconds: float = 0.0
 
 
 def fit(
     model: keras.Model,
-    batches: Any,
+    batches: Batches,
     *,
     loss: Any,
     optimizer: Any,
@@ -63,60 +70,157 @@ def fit(
     plan: Plan,
     validate: Callable[[], Scores],
     bicubic_psnr: float,
-    on_epoch: Callable[[int, Scores], None],
+    on_epoch: OnEpoch,
+    checkpoints: Checkpoints | None = None,
+    checkpoint_minutes: float | None = None,
 ) -> Fitted:
-    """Train a model; it ends with the weights of its best validation epoch.
+    """Train a model, from its newest checkpoint on; it ends with the weights of its best validation epoch.
 
     Args:
         model: A Keras model; compiled here.
-        batches: `tf.data.Dataset` of (low, high) over all steps of all epochs.
+        batches: Opens a `tf.data.Dataset` of (low, high) over all steps from a given one on.
         loss: Keras loss.
         optimizer: Keras optimizer; its learning rate is what the schedule multiplies.
         schedule: Multiplier of the learning rate at (step, total steps).
         plan: Length of training.
         validate: Gives `val_psnr` and `val_ssim` of the model as it is.
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
-        on_epoch: Receives each epoch's number, from 1, and numbers.
+        on_epoch: Receives each epoch's number, from 1, its numbers, and when it ended, in milliseconds since 1970; also
+            those of epochs before an interruption.
+        checkpoints: Of this training; None to keep none.
+        checkpoint_minutes: Age from which one is old within an epoch; None for never.
 
     Returns:
         Best epoch, history and timing.
 
     Raises:
-        SrexpError: The loss was no number or exploded.
+        SrexpError: The loss was no number or exploded, or the checkpoint is of another network.
     """
-    import keras
-
-    from srexp.training.callbacks import FollowSchedule, Report, StopOnExplosion, Validate
-    from srexp.training.progress import ShowProgress
-
-    fitted = Fitted(bicubic_psnr=bicubic_psnr)
-    total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
-    check = Validate(validate, bicubic_psnr, fitted.warnings.append)
-    pace = FollowSchedule(schedule, total, max_seconds)
-    best = keras.callbacks.EarlyStopping(
-        monitor="val_psnr", mode="max", patience=plan.patience or plan.epochs + 1, restore_best_weights=True
-    )
-    progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds)
-
-    def record(epoch: int, numbers: Scores) -> None:
-        fitted.history.append(dict(numbers))
-        on_epoch(epoch, numbers)
-
     # XLA has no kernel for bicubic resizing.
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    start = time.perf_counter()
-    try:
-        model.fit(
-            batches,
-            epochs=plan.epochs,
-            steps_per_epoch=plan.steps_per_epoch,
-            callbacks=[pace, StopOnExplosion(), check, progress, Report(record), best],
-            shuffle=False,
-            verbose=0,
+    optimizer.build(model.trainable_variables)
+    lr = float(optimizer.learning_rate)
+    start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
+    if start.model:
+        state.put(model, start)
+    training = _Training(
+        model,
+        plan,
+        start,
+        lr=lr,
+        schedule=schedule,
+        validate=validate,
+        bicubic_psnr=bicubic_psnr,
+        on_epoch=on_epoch,
+        checkpoints=checkpoints,
+        minutes=checkpoint_minutes,
+    )
+    for epoch, (numbers, at) in enumerate(zip(start.course.history, start.course.ended, strict=True), 1):
+        on_epoch(epoch, numbers, at)
+    training.run(batches)
+    model.set_weights(training.follow.course.best_weights)
+    return training.fitted()
+
+
+class _Training:
+    """A training that begins or goes on, with its callbacks."""
+
+    def __init__(
+        self,
+        model: keras.Model,
+        plan: Plan,
+        start: Checkpoint,
+        *,
+        lr: float,
+        schedule: Callable[[int, int], float],
+        validate: Callable[[], Scores],
+        bicubic_psnr: float,
+        on_epoch: OnEpoch,
+        checkpoints: Checkpoints | None,
+        minutes: float | None,
+    ) -> None:
+        from srexp.training import callbacks
+        from srexp.training.progress import ShowProgress
+
+        self.model, self.plan, self.start, self.bicubic_psnr = model, plan, start, bicubic_psnr
+        total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
+        self.pace = callbacks.FollowSchedule(
+            schedule, lr=lr, total_steps=total, max_seconds=max_seconds, first_step=start.step, seconds=start.seconds
         )
-    finally:
-        progress.close()
-    fitted.seconds = time.perf_counter() - start
-    fitted.train_seconds = fitted.seconds - check.seconds
-    fitted.best_epoch, fitted.steps = best.best_epoch + 1, pace.step
-    return fitted
+        self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
+        self.check = callbacks.Validate(validate, start.validation_seconds)
+        self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
+        self.follow = callbacks.FollowCourse(start.course, plan.epochs, plan.patience, bicubic_psnr)
+        self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, minutes, start)
+        # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
+        report = callbacks.Report(self.follow, on_epoch)
+        self.callbacks = [self.pace, self.explosion, self.check, self.progress, self.follow, self.keep, report]
+
+    def capture(self) -> Checkpoint:
+        """Take the state as it is."""
+        return state.take(
+            self.model,
+            course=self.follow.course,
+            seconds=self.pace.seconds,
+            validation_seconds=self.check.seconds,
+            first_loss=self.explosion.first,
+        )
+
+    def run(self, batches: Batches) -> None:
+        """Train until it is over; an interruption leaves a checkpoint of the last step."""
+        try:
+            with closing(self.progress):
+                epoch = self._end_begun_epoch(batches)
+                if not self.follow.course.over:
+                    self._fit(batches, epoch, self.plan.epochs, self.plan.steps_per_epoch)
+        except KeyboardInterrupt:
+            self.keep.save()
+            raise
+
+    def _end_begun_epoch(self, batches: Batches) -> int:
+        """Do what an epoch lacks that was interrupted; give the number of the next one, from 0."""
+        import keras
+
+        epoch, steps = len(self.start.course.history), self.plan.steps_per_epoch
+        done = self.start.step - epoch * steps
+        if self.start.course.over or not done:
+            return epoch
+        if done < steps:
+            restore = keras.callbacks.LambdaCallback(
+                on_epoch_begin=lambda *_: state.put_metrics(self.model, self.start)
+            )
+            self._fit(batches, epoch, epoch + 1, steps - done, restore)
+            # Keras ends a fit with the averages of the weights, where the optimizer keeps such.
+            state.put(self.model, self.keep.last)
+        else:  # but for its validation
+            state.put_metrics(self.model, self.start)
+            every = keras.callbacks.CallbackList(self.callbacks, model=self.model)
+            every.on_epoch_end(epoch, self.model.get_metrics_result())
+        return epoch + 1
+
+    def _fit(self, batches: Batches, epoch: int, end: int, steps: int, *first: keras.callbacks.Callback) -> None:
+        """Train from an epoch up to another; the first of them may be shorter than the plan has it."""
+        with batches((epoch + 1) * self.plan.steps_per_epoch - steps) as data:
+            self.model.fit(
+                data,
+                initial_epoch=epoch,
+                epochs=end,
+                steps_per_epoch=steps,
+                callbacks=[*first, *self.callbacks],
+                shuffle=False,
+                verbose=0,
+            )
+
+    def fitted(self) -> Fitted:
+        """Say what it led to."""
+        course, seconds = self.follow.course, self.pace.seconds
+        return Fitted(
+            best_epoch=course.best_epoch,
+            history=list(course.history),
+            seconds=seconds,
+            train_seconds=seconds - self.check.seconds,
+            steps=self.pace.step,
+            warnings=[*course.warnings, *([self.keep.warning] if self.keep.warning else [])],
+            bicubic_psnr=self.bicubic_psnr,
+            earlier_seconds=self.start.seconds,
+        )

@@ -21,21 +21,27 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         steps_per_epoch: Steps in each.
         max_seconds: Wall time after which training ends.
         first_step: Steps done before, when a run is resumed.
+        seconds: Time spent on them.
     """
 
     def __init__(
-        self, epochs: int, steps_per_epoch: int, max_seconds: float | None = None, first_step: int = 0
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        max_seconds: float | None = None,
+        first_step: int = 0,
+        seconds: float = 0.0,
     ) -> None:
         super().__init__()
         self.epochs, self.total, self.max_seconds = epochs, epochs * steps_per_epoch, max_seconds
-        self.first, self.done = first_step, first_step
+        self.first, self.done, self.before = first_step, first_step, seconds
+        self.started = time.monotonic()
         self.scores = ""
         self.console = Console(file=sys.stderr)
         self.bar: Progress | None = None
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Draw the bar."""
-        self.started = time.monotonic()
         if self.console.is_terminal:
             self.bar = Progress(
                 TextColumn("epoch {task.fields[epoch]}"),
@@ -95,7 +101,7 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         """Estimate the time that remains."""
         elapsed = time.monotonic() - self.started
         left = elapsed / max(self.done - self.first, 1) * (self.total - self.done)
-        return min(left, self.max_seconds - elapsed) if self.max_seconds else left
+        return min(left, self.max_seconds - self.before - elapsed) if self.max_seconds else left
 
 
 def _clock(seconds: float) -> str:

@@ -1,0 +1,109 @@
+"""What the store has of a run that was interrupted, so that nothing is missing or there twice when it goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from srexp.tracking.environment import process_is_gone
+from srexp.tracking.registry import Registered
+from srexp.tracking.store import Store, connect, selected, translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_PICTURE = re.compile(r"images/(.+)\+step\+(\d+)\+timestamp\+.+\+compressed\.webp")
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Already:
+    """What a store has of a run.
+
+    Args:
+        points: Name and step of each value of a metric, those of the system left out.
+        pictures: Key and step of each picture of the image grid.
+        model_uri: Address of its logged model.
+        registered: Version that the model became.
+    """
+
+    points: frozenset[tuple[str, int]] = frozenset()
+    pictures: frozenset[tuple[str, int]] = frozenset()
+    model_uri: str | None = None
+    registered: Registered | None = None
+
+    def missing(self, values: Mapping[str, float], step: int) -> dict[str, float]:
+        """Give the values of metrics that the store lacks at a step."""
+        return {name: value for name, value in values.items() if (name, step) not in self.points}
+
+
+#: Of a run that begins.
+NOTHING = Already()
+
+
+def already(store: Store, run_id: str) -> Already:
+    """Look up what a store has of a run.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+
+    Returns:
+        What is there.
+
+    Raises:
+        SrexpError: The store can't be read.
+    """
+    client = connect(store)
+    with translated(store, f"run {run_id} can't be read"), selected(store.uri):
+        run = client.get_run(run_id)
+        names = [name for name in run.data.metrics if not name.startswith("system/")]
+        points = {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
+        found = (_PICTURE.fullmatch(file.path) for file in client.list_artifacts(run_id, "images"))
+        pictures = {(match[1], int(match[2])) for match in found if match}
+        condition = f"source_run_id = '{run_id}' AND status = 'READY'"
+        models = client.search_logged_models([run.info.experiment_id], condition)
+        model_uri = models[0].model_uri if models else None
+        return Already(frozenset(points), frozenset(pictures), model_uri, _registered(client, run_id))
+
+
+def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> Registered | None:
+    """Find the version that a run's model became, with the alias that it should have got."""
+    versions = client.search_model_versions(f"run_id = '{run_id}'")
+    if not versions:
+        return None
+    name, number = versions[0].name, max(int(each.version) for each in versions)
+    if int(client.get_registered_model(name).aliases.get(alias, 0)) < number:
+        client.set_registered_model_alias(name, alias, str(number))
+    return Registered(name=name, version=number, alias=alias)
+
+
+def forget_failure(store: Store, run_id: str) -> None:
+    """Take away the tag that says why a run ended: it goes on."""
+    client = connect(store)
+    with translated(store, f"run {run_id} could not be written"):
+        if "srexp.error" in client.get_run(run_id).data.tags:
+            client.delete_tag(run_id, "srexp.error")
+
+
+def interrupted(store: Store, experiment: str, key: str, value: str) -> dict[str, dict[str, str]]:
+    """Find the newest runs with a tag that ended before they were finished.
+
+    Args:
+        store: Where.
+        experiment: Name of the experiment.
+        key: Name of the tag.
+        value: Its value.
+
+    Returns:
+        Run id to tags, newest first.
+    """
+    client = connect(store)
+    with translated(store, "interrupted runs can't be looked up"):
+        known = client.get_experiment_by_name(experiment)
+        condition = f"attributes.status != 'FINISHED' and tags.`{key}` = '{value}'"
+        runs = client.search_runs([known.experiment_id], condition, max_results=_LOOKED_AT) if known else []
+    over = [run for run in runs if run.info.status != "RUNNING" or process_is_gone(run.data.tags)]
+    return {str(run.info.run_id): dict(run.data.tags) for run in over}

@@ -1,0 +1,193 @@
+"""What a training needs to go on exactly where it was, and files of it that a crash can't spoil."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import os
+import re
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srexp.errors import SrexpError
+from srexp.training.course import Arrays, Course
+
+log = logging.getLogger(__name__)
+
+#: Of the newest checkpoints; the second is for when the first was damaged.
+KEPT = 2
+_NAME = re.compile(r"step-(\d+)-epochs-(\d+)-([0-9a-f]{16})\.npz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The whole state of a training between two steps; by default before the first.
+
+    Batches have no state: they are a function of seed and step.
+
+    Args:
+        step: Optimizer steps done.
+        course: What the epochs so far led to.
+        model: Variables of the network, random seeds of its layers included.
+        optimizer: Variables of the optimizer.
+        metrics: Variables of the running loss of the epoch.
+        seconds: Time spent training so far, interruptions left out, validation included.
+        validation_seconds: The part of it that was validation.
+        first_loss: Running loss after the first step, by which an explosion is known.
+    """
+
+    step: int = 0
+    course: Course = field(default_factory=Course)
+    model: Arrays = field(default=(), repr=False)
+    optimizer: Arrays = field(default=(), repr=False)
+    metrics: Arrays = field(default=(), repr=False)
+    seconds: float = 0.0
+    validation_seconds: float = 0.0
+    first_loss: float | None = None
+
+    def finite(self) -> bool:
+        """Whether all weights are numbers; otherwise there is nothing to go on with."""
+        return all(bool(np.isfinite(array).all()) for array in self.model if array.dtype.kind == "f")
+
+
+class Checkpoints:
+    """The checkpoints of one run, in a folder of its own.
+
+    A file is written under another name, brought to the disk, and then renamed, so that a crash leaves what was there
+    before; its name holds the digest of its content, so that damage is noticed, and the one before is taken.
+
+    Args:
+        folder: Created when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._good: list[Path] = []
+
+    @property
+    def newest(self) -> Path | None:
+        """The file that was written or read last."""
+        return self._good[-1] if self._good else None
+
+    def save(self, checkpoint: Checkpoint) -> Path:
+        """Write a checkpoint, then delete all but it and the one before.
+
+        Args:
+            checkpoint: With finite weights.
+
+        Returns:
+            The file.
+
+        Raises:
+            OSError: It can't be written; those before it are still there.
+        """
+        content = _packed(checkpoint)
+        name = f"step-{checkpoint.step:09}-epochs-{len(checkpoint.course.history):05}-{_digest(content)}.npz"
+        path = self.folder / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_durably(path, content)
+        self._good = [*(good for good in self._good if good != path), path][-KEPT:]
+        for other in self.folder.iterdir():
+            if other not in self._good:
+                other.unlink(missing_ok=True)
+        return path
+
+    def latest(self) -> Checkpoint | None:
+        """Read the newest checkpoint that is whole.
+
+        Returns:
+            The checkpoint; None when there is none.
+
+        Raises:
+            SrexpError: Another version of srexp wrote it.
+        """
+        for path in reversed(self.files()):
+            content = path.read_bytes()
+            if _digest(content) == path.stem[-16:]:
+                self._good = [path]
+                return _unpacked(content, path)
+            log.warning("checkpoint %s is damaged; the one before it is taken", path)
+        return None
+
+    def files(self) -> list[Path]:
+        """List what claims to be a checkpoint, the furthest last."""
+        found = [(match, path) for path in self.folder.glob("*.npz") if (match := _NAME.fullmatch(path.name))]
+        return [path for _, path in sorted(found, key=lambda pair: (int(pair[0][1]), int(pair[0][2]), pair[1].name))]
+
+    def remove(self) -> None:
+        """Delete all of them: the run finished. A folder that can't be deleted does no harm."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
+            self.folder.parent.rmdir()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write a file so that after a power cut it is there as a whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # what a full disk took of it is needed elsewhere
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too
+    finally:
+        os.close(folder)
+
+
+def _packed(checkpoint: Checkpoint) -> bytes:
+    groups = _groups(checkpoint)
+    arrays: dict[str, Any] = {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
+    course = replace(checkpoint.course, best_weights=())
+    rest = asdict(replace(checkpoint, course=course, model=(), optimizer=(), metrics=()))
+    rest["sizes"] = {name: len(group) for name, group in groups.items()}
+    text = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
+    file = io.BytesIO()
+    np.savez(file, state=text, **arrays)
+    return file.getvalue()
+
+
+def _groups(checkpoint: Checkpoint) -> Mapping[str, Arrays]:
+    return {
+        "model": checkpoint.model,
+        "optimizer": checkpoint.optimizer,
+        "metrics": checkpoint.metrics,
+        "best": checkpoint.course.best_weights,
+    }
+
+
+def _unpacked(content: bytes, path: Path) -> Checkpoint:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            rest: dict[str, Any] = json.loads(file["state"].tobytes())
+            arrays = {
+                name: tuple(file[f"{name}/{index}"] for index in range(size))
+                for name, size in rest.pop("sizes").items()
+            }
+        listed = {name: tuple(known) if isinstance(known, list) else known for name, known in rest["course"].items()}
+        course: dict[str, Any] = {**listed, "best_weights": arrays.pop("best")}
+        rest["course"] = Course(**course)
+        return Checkpoint(**{**rest, **arrays})
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise SrexpError(
+            f"checkpoint {path} is whole, but of another version of srexp",
+            got=f"{type(error).__name__}: {error}",
+            fix="resume with the version that wrote it, or train anew",
+        ) from error

@@ -1,0 +1,77 @@
+"""The variables of a training that is under way: taken out of it, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from srexp.errors import SrexpError
+from srexp.training.checkpoint import Checkpoint
+from srexp.training.course import Arrays, Course
+
+if TYPE_CHECKING:
+    import keras
+
+
+def take(
+    model: keras.Model, *, course: Course, seconds: float, validation_seconds: float, first_loss: float | None
+) -> Checkpoint:
+    """Copy the state of a training. A step of Keras is one call of TensorFlow, so there is no state within one.
+
+    Args:
+        model: A compiled model whose optimizer is built.
+        course: What the epochs so far led to.
+        seconds: Time spent so far.
+        validation_seconds: The part of it that was validation.
+        first_loss: Running loss after the first step.
+
+    Returns:
+        A checkpoint.
+    """
+    optimizer = _copied(model.optimizer.variables)
+    return Checkpoint(
+        step=int(optimizer[0]),  # the first is the count of steps, and unlike one of ours it moves with the weights
+        course=course,
+        model=_copied(model.variables),
+        optimizer=optimizer,
+        metrics=_copied(model.metrics_variables),
+        seconds=seconds,
+        validation_seconds=validation_seconds,
+        first_loss=first_loss,
+    )
+
+
+def put(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Bring network and optimizer to the state that they had.
+
+    Args:
+        model: A compiled model whose optimizer is built.
+        checkpoint: Of the same network and optimizer.
+
+    Raises:
+        SrexpError: It is of another network or optimizer.
+    """
+    _assign(model.variables, checkpoint.model, "network")
+    _assign(model.optimizer.variables, checkpoint.optimizer, "optimizer")
+
+
+def put_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Bring the running loss of the epoch to the state that it had."""
+    _assign(model.metrics_variables, checkpoint.metrics, "loss")
+
+
+def _copied(variables: Iterable[Any]) -> Arrays:
+    return [variable.numpy() for variable in variables]
+
+
+def _assign(variables: Sequence[Any], arrays: Arrays, what: str) -> None:
+    ours, theirs = [tuple(variable.shape) for variable in variables], [array.shape for array in arrays]
+    if ours != theirs:
+        raise SrexpError(
+            f"the checkpoint is of another {what}",
+            got=f"{len(theirs)} variables: {theirs[:6]}",
+            expected=f"{len(ours)} variables: {ours[:6]}",
+            fix="resume with the version of srexp and Keras that began the run",
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,198 @@
+"""Checkpoints come back as they were, and whatever happens while one is written, the one before it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srexp.errors import SrexpError
+from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.course import Course
+
+ROOT = Path(__file__).parents[2]
+
+
+def checkpoint(step=8, seed=0, epochs=1):
+    rng = np.random.default_rng(seed)
+
+    def arrays():
+        return rng.normal(size=(3, 3, 1, 2)).astype(np.float32), rng.normal(size=2).astype(np.float32)
+
+    return Checkpoint(
+        step=step,
+        course=Course(
+            history=({"loss": 0.1 + step, "val_psnr": math.inf, "lr": 1e-3},) * epochs,
+            ended=(1_700_000_000_123,) * epochs,
+            best_epoch=epochs,
+            best_weights=arrays(),
+            warnings=("dead network",),
+        ),
+        model=arrays(),
+        optimizer=(np.int64(step)[...], *arrays()),
+        metrics=(np.float32(2.5)[...],),
+        seconds=12.25,
+        validation_seconds=1 / 3,
+        first_loss=None,
+    )
+
+
+def assert_equal(one, other):
+    for name in ("model", "optimizer", "metrics"):
+        for ours, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_array_equal(ours, theirs)
+    for ours, theirs in zip(one.course.best_weights, other.course.best_weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    plain = ("step", "seconds", "validation_seconds", "first_loss")
+    assert [getattr(one, name) for name in plain] == [getattr(other, name) for name in plain]
+    told = ("history", "ended", "best_epoch", "warnings", "over")
+    assert [getattr(one.course, name) for name in told] == [getattr(other.course, name) for name in told]
+
+
+def test_it_comes_back_to_the_last_bit(tmp_path):
+    saved = checkpoint()
+    path = Checkpoints(tmp_path).save(saved)
+    fresh = Checkpoints(tmp_path)
+    assert_equal(fresh.latest(), saved)
+    assert fresh.newest == path
+
+
+def test_before_the_first_there_is_none(tmp_path):
+    assert Checkpoints(tmp_path / "none").latest() is None
+
+
+def test_two_are_kept(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for step in (9, 10, 100):
+        checkpoints.save(checkpoint(step))
+    assert [path.name[:14] for path in checkpoints.files()] == ["step-000000010", "step-000000100"]
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncated, empty, flipped])
+def test_a_damaged_one_is_noticed_and_the_one_before_is_taken(damage, tmp_path, caplog):
+    first, checkpoints = checkpoint(8), Checkpoints(tmp_path)
+    checkpoints.save(first)
+    damaged = checkpoints.save(checkpoint(16))
+    damage(damaged)
+    fresh = Checkpoints(tmp_path)
+    assert_equal(fresh.latest(), first)
+    assert f"{damaged} is damaged" in caplog.text
+    fresh.save(checkpoint(12))
+    assert [path.name[:14] for path in fresh.files()] == ["step-000000008", "step-000000012"]
+
+
+def test_when_all_are_damaged_there_is_none(tmp_path):
+    flipped(Checkpoints(tmp_path).save(checkpoint()))
+    assert Checkpoints(tmp_path).latest() is None
+
+
+def test_what_a_crash_left_half_written_is_no_checkpoint(tmp_path):
+    kept, checkpoints = checkpoint(8), Checkpoints(tmp_path)
+    checkpoints.save(kept)
+    half = tmp_path / "step-000000016-epochs-00002-0123456789abcdef.unfinished"
+    half.write_bytes(b"PK")
+    fresh = Checkpoints(tmp_path)
+    assert_equal(fresh.latest(), kept)
+    fresh.save(checkpoint(16))
+    assert not half.exists()
+
+
+@pytest.mark.parametrize("fails", ["os.fsync", "pathlib.Path.replace"])
+def test_what_can_not_be_written_leaves_what_was_there(fails, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    kept, checkpoints = checkpoint(8), Checkpoints(tmp_path)
+    checkpoints.save(kept)
+    monkeypatch.setattr(fails, full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(checkpoint(16))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert_equal(Checkpoints(tmp_path).latest(), kept)
+
+
+def test_one_of_another_version_is_refused_by_name(tmp_path):
+    content = io.BytesIO()
+    np.savez(content, state=np.frombuffer(b'{"later": true}', dtype=np.uint8))
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    path = tmp_path / f"step-000000001-epochs-00000-{digest}.npz"
+    path.write_bytes(content.getvalue())
+    with pytest.raises(SrexpError, match="another version of srexp"):
+        Checkpoints(tmp_path).latest()
+
+
+def test_weights_that_are_no_numbers_are_known(tmp_path):
+    assert checkpoint().finite()
+    spoilt = checkpoint()
+    spoilt.model[1][0] = np.nan
+    assert not spoilt.finite()
+
+
+def test_removing_leaves_nothing_and_spares_others(tmp_path):
+    one, other = (Checkpoints(tmp_path / "checkpoints" / name) for name in ("one", "other"))
+    one.save(checkpoint())
+    other.save(checkpoint())
+    one.remove()
+    assert other.latest() is not None
+    other.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLING = """
+import os, random, signal, sys, time
+from pathlib import Path
+import numpy as np
+from srexp.training.checkpoint import Checkpoint, Checkpoints
+folder, chance, seen = Path(sys.argv[1]), random.Random(1), 0
+
+def write(step):
+    checkpoints = Checkpoints(folder)
+    while True:
+        step += 1
+        checkpoints.save(Checkpoint(step=step, model=(np.full((300, 300), step, np.float32),)))
+
+for _ in range(40):
+    pid = os.fork()
+    if not pid:
+        write(seen)
+    time.sleep(chance.uniform(0.005, 0.05))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    found = Checkpoints(folder).latest()
+    step = found.step if found else 0
+    assert step >= seen, (step, seen)
+    assert not found or (found.model[0] == step).all()
+    assert len(list(folder.glob("*"))) <= 4
+    seen = step
+print(seen)
+"""
+
+
+@pytest.mark.system
+def test_forty_kills_while_writing_lose_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLING, str(tmp_path / "kept")], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10

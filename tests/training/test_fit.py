@@ -1,0 +1,232 @@
+"""A training that was interrupted and goes on ends where one that never stopped ends, to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from srexp.errors import SrexpError
+from srexp.models import srcnn, vdsr
+from srexp.training import numerics, optimizers, schedules
+from srexp.training.checkpoint import Checkpoints
+from srexp.training.fit import Plan, fit
+from srexp.training.losses import mse
+
+STEPS, EPOCHS = 4, 3
+PLAN = Plan(epochs=EPOCHS, steps_per_epoch=STEPS)
+NETWORKS = {
+    "srcnn": lambda: srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4]),
+    "vdsr": lambda: vdsr.build(2, 1, depth=4),
+}
+OPTIMIZERS = {
+    "adam": lambda: optimizers.adam(1e-3, clip_norm=0.1),
+    "adamw": lambda: optimizers.adamw(1e-3),
+    "sgd": lambda: optimizers.sgd(0.1, theta=1e-4),
+    "averages": lambda: keras.optimizers.Adam(1e-3, use_ema=True, ema_overwrite_frequency=None),
+    "accumulation": lambda: keras.optimizers.Adam(1e-3, gradient_accumulation_steps=3),
+}
+
+
+@contextmanager
+def batches(step: int):
+    def make(number):
+        rng = np.random.default_rng([7, int(number)])
+        return rng.random((2, 8, 8, 1), dtype=np.float32), rng.random((2, 16, 16, 1), dtype=np.float32)
+
+    def prepare(number):
+        low, high = tf.numpy_function(make, [number], (tf.float32, tf.float32))
+        return tf.ensure_shape(low, (2, 8, 8, 1)), tf.ensure_shape(high, (2, 16, 16, 1))
+
+    yield tf.data.Dataset.range(step, EPOCHS * STEPS).map(prepare)
+
+
+class Training:
+    """One training from a fixed start; `interrupt` is called wherever a signal may come."""
+
+    def __init__(self, network="srcnn", optimizer="adam", plan=PLAN):
+        self.network, self.optimizer, self.plan = network, optimizer, plan
+        self.told: dict[int, dict[str, float]] = {}
+
+    def run(self, checkpoints=None, interrupt=lambda _place: None, minutes=None, spoil=1.0):
+        numerics.prepare(seed=3, deterministic=True)
+        model = NETWORKS[self.network]()
+        cosine = schedules.cosine(warmup_steps=2)
+        image = np.random.default_rng(1).random((1, 8, 8, 1), dtype=np.float32)
+
+        def follow(step, total):
+            interrupt(f"step {step}")
+            return cosine(step, total) * (spoil if step > 5 else 1.0)
+
+        def validate():
+            value = float(np.mean(np.asarray(model(image, training=False))))
+            interrupt("validation")
+            return {"val_psnr": 40 - abs(value), "val_ssim": value}
+
+        def tell(epoch, numbers, _milliseconds):
+            self.told[epoch] = dict(numbers)
+            interrupt("told")
+
+        fitted = fit(
+            model,
+            batches,
+            loss=mse(),
+            optimizer=OPTIMIZERS[self.optimizer](),
+            schedule=follow,
+            plan=self.plan,
+            validate=validate,
+            bicubic_psnr=30.0,
+            on_epoch=tell,
+            checkpoints=checkpoints,
+            checkpoint_minutes=minutes,
+        )
+        return fitted, model
+
+
+def once(place, after=0):
+    """Interrupt, as Ctrl-C does, when a place is reached for the nth time."""
+    left = [after]
+
+    def interrupt(reached):
+        if reached == place:
+            left[0] -= 1
+            if left[0] == -1:
+                signal.raise_signal(signal.SIGINT)
+
+    return interrupt
+
+
+def assert_same(interrupted, whole):
+    (fitted, model), (expected, expected_model) = interrupted, whole
+    assert fitted.history == expected.history
+    assert fitted.best_epoch == expected.best_epoch
+    assert fitted.steps == expected.steps
+    for ours, theirs in zip(model.get_weights(), expected_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    ours, theirs = ([v.numpy() for v in each.optimizer.variables] for each in (model, expected_model))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+PLACES = {
+    "before the first step": once("step 0"),
+    "within an epoch": once("step 6"),
+    "at the first step of an epoch": once("step 4"),
+    "at the last step of an epoch": once("step 7"),
+    "while validating": once("validation", 1),
+    "while telling of an epoch": once("told", 1),
+    "while validating the last epoch": once("validation", 2),
+    "after the last epoch": once("told", 2),
+}
+
+
+@pytest.fixture(scope="module")
+def never_stopped():
+    """The default training, and what it led to."""
+    training = Training()
+    return training, training.run()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
+    whole, expected = never_stopped
+    interrupted, checkpoints = Training(), Checkpoints(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.run(checkpoints, PLACES[place])
+    steps = []
+    resumed = Training()
+    assert_same(resumed.run(Checkpoints(tmp_path), steps.append), expected)
+    assert resumed.told == whole.told  # those before the interruption, too
+    trained = [int(each.split()[1]) for each in steps if each.startswith("step")]
+    assert len(set(trained)) == len(trained)
+    assert trained == list(range(EPOCHS * STEPS))[EPOCHS * STEPS - len(trained) :]
+
+
+@pytest.mark.parametrize(
+    ("network", "optimizer"),
+    [("vdsr", "sgd"), ("vdsr", "adam"), ("srcnn", "adamw"), ("srcnn", "averages"), ("srcnn", "accumulation")],
+)
+def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
+    expected = Training(network, optimizer).run()
+    for place in ("step 2", "step 9"):
+        with pytest.raises(KeyboardInterrupt):
+            Training(network, optimizer).run(Checkpoints(tmp_path), once(place))
+    assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
+
+
+def test_without_a_word_it_goes_on_from_the_last_file(tmp_path):
+    class GoneError(Exception):
+        """What SIGKILL leaves: nothing is done any more."""
+
+    def die(reached):
+        if reached == "step 7":
+            raise GoneError
+
+    expected = Training("vdsr").run()
+    with pytest.raises(GoneError):
+        Training("vdsr").run(Checkpoints(tmp_path), die, minutes=0)
+    assert [path.name[:14] for path in Checkpoints(tmp_path).files()] == ["step-000000006", "step-000000007"]
+    assert_same(Training("vdsr").run(Checkpoints(tmp_path)), expected)
+
+
+def test_patience_and_time_count_from_the_beginning(tmp_path):
+    plan = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, patience=1)
+    expected = Training(plan=plan).run()
+    with pytest.raises(KeyboardInterrupt):
+        Training(plan=plan).run(Checkpoints(tmp_path), once("step 5"))
+    assert_same(Training(plan=plan).run(Checkpoints(tmp_path)), expected)
+
+    timed = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, max_minutes=1.0)
+    with pytest.raises(KeyboardInterrupt):
+        Training(plan=timed).run(checkpoints := Checkpoints(tmp_path / "timed"), once("step 5"))
+    late = Checkpoints(tmp_path / "late")
+    late.save(dataclasses.replace(checkpoints.latest(), seconds=59.999))
+    fitted, _ = Training(plan=timed).run(late)
+    assert len(fitted.history) == 2
+    assert fitted.seconds >= 60
+    assert fitted.earlier_seconds == 59.999
+
+
+def test_an_exploding_loss_leaves_the_state_before_it(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(SrexpError, match=r"exploded at step \d+ with learning rate .* kept in ") as failed:
+        Training(optimizer="sgd").run(checkpoints, minutes=0, spoil=math.inf)
+    kept = checkpoints.latest()
+    assert str(checkpoints.newest) in str(failed.value)
+    assert kept.finite()
+    assert kept.step <= 6
+
+
+def test_a_full_disk_is_said_and_ends_nothing(tmp_path, never_stopped, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    _, expected = never_stopped
+    monkeypatch.setattr("os.fsync", full)
+    fitted, model = Training().run(Checkpoints(tmp_path), minutes=0)
+    assert_same((fitted, model), expected)
+    assert [warning for warning in fitted.warnings if "No space left" in warning]
+    assert len(fitted.warnings) == len(expected[0].warnings) + 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_checkpoint_of_another_network_is_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Training("srcnn").run(Checkpoints(tmp_path), once("step 5"))
+    with pytest.raises(SrexpError, match="another network"):
+        Training("vdsr").run(Checkpoints(tmp_path))
+
+
+def test_files_of_a_run_lie_where_they_should(tmp_path):
+    checkpoints = Checkpoints(Path(tmp_path, "checkpoints", "run"))
+    Training().run(checkpoints)
+    assert len(checkpoints.files()) == 2
+    checkpoints.remove()
+    assert list(tmp_path.iterdir()) == []
