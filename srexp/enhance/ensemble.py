@@ -34,11 +34,17 @@ def self_ensemble(predict: Callable[[Pixels], Iterator[Pixels]], scale: int) -> 
         height, width, channels = low.shape
         total = np.zeros((height * scale, width * scale, channels), np.float32)
         for turns, step in itertools.product(range(4), (1, -1)):
-            turned, top = np.rot90(total, turns)[:, ::step], 0  # the same memory, seen as this view of the image
-            for strip in predict(np.ascontiguousarray(np.rot90(low, turns)[:, ::step])):
-                turned[top : top + len(strip)] += strip
-                top += len(strip)
+            view = np.ascontiguousarray(np.rot90(low, turns)[:, ::step])
+            _add(predict(view), np.rot90(total, turns)[:, ::step])
         total /= 8
         yield total
 
     return averaged
+
+
+def _add(strips: Iterator[Pixels], total: Pixels) -> None:
+    """Add an image to another, part by part, and keep none of them."""
+    top = 0
+    for strip in strips:
+        total[top : top + len(strip)] += strip
+        top += len(strip)

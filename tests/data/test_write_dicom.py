@@ -233,6 +233,12 @@ def test_it_is_derived_from_the_original(write: Write) -> None:
     assert after.SeriesDescription == "chest srexp x2"
 
 
+@pytest.mark.parametrize("given", ["ORIGINAL", "ORIGINAL PRIMARY", "", None])  # one value, none, and no such element
+def test_a_type_of_fewer_values_becomes_a_whole_one(write: Write, given: str | None) -> None:
+    after = quietly_read(through(write(unsigned(12), BitsStored=12, ImageType=given)))
+    assert list(after.ImageType) == ["DERIVED", "SECONDARY"]
+
+
 def test_images_of_a_series_made_alike_share_a_series(write: Write) -> None:
     first, second = (write(unsigned(8), name=f"{n}.dcm", SOPInstanceUID=f"1.2.3.4.{n}") for n in (1, 2))
     made = [pydicom.dcmread(through(path)) for path in (first, second)]
