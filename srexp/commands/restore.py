@@ -67,7 +67,8 @@ class Restorer:
         """
         from srexp.enhance.predict import strip_predictor
 
-        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - _IMAGE_MB)
+        images_mb = _IMAGE_MB * (1 + self.self_ensemble)  # it adds up in one more
+        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
         if memory_mb < _SMALL_MB:
             give_back_freed_memory()
         restore = self.chosen.restore if self.chosen else None
