@@ -160,15 +160,22 @@ def _testimony(config: PromoteConfig, tracked: Run, found: Contest, criteria: Se
 
 def _refusal(config: PromoteConfig, ours: Contestant, criteria: Sequence[Criterion]) -> SrexpError:
     failed = [each for each in criteria if not each.holds]
-    lines = "".join(f"\n  {each.name}: {each.measured}; required: {each.required}" for each in failed)
-    absolute = [each.name for each in failed if each.absolute]
+    lines = "".join(f"\n  {each.name}: {each.measured}; required: {each.required}{_allowing(each)}" for each in failed)
+    if absolute := any(each.absolute for each in failed):
+        fix = "train a better one"
+    elif all(each.allow for each in failed):
+        fix = " ".join(each.allow for each in failed)
+    else:
+        fix = "train a better one, or force=true reason='why it may serve all the same'"
     return SrexpError(
         f"version {ours.version} of {config.name} was not promoted, and nothing was moved:{lines}",
-        expected="a model for which all of this holds" if not absolute else "what not even force=true does without",
-        fix="train a better one"
-        if absolute
-        else "train a better one, or force=true reason='why it may serve all the same'",
+        expected="what not even force=true does without" if absolute else "a model for which all of this holds",
+        fix=fix,
     )
+
+
+def _allowing(each: Criterion) -> str:
+    return f" ({each.allow} allows it)" if each.allow else ""
 
 
 def _already(config: PromoteConfig, version: int, now: Places) -> dict[str, Any]:

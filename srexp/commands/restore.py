@@ -6,8 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from srexp.commands.model import Opened
 from srexp.data.image import Intensity
 from srexp.data.index import installed_version
 from srexp.data.read import Kind, read_image
-from srexp.data.resize import resize
+from srexp.data.resize import enlarged_rows
 from srexp.data.write import Made, Origin, Restored, write_images
 from srexp.enhance.tile import joined
 from srexp.types import Pixels
@@ -68,7 +67,8 @@ class Restorer:
         """
         from srexp.enhance.predict import strip_predictor
 
-        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - _IMAGE_MB)
+        images_mb = _IMAGE_MB * (1 + self.self_ensemble)  # it adds up in one more
+        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
         if memory_mb < _SMALL_MB:
             give_back_freed_memory()
         restore = self.chosen.restore if self.chosen else None
@@ -81,26 +81,16 @@ class Restorer:
         from srexp.enhance.ensemble import self_ensemble
 
         strips, scale = self._strips(), self.opened.scale
-
-        def whole(low: Pixels) -> Pixels:
-            return joined(strips(low), low.shape[0] * scale)
-
-        predict = for_colour(
-            self_ensemble(whole) if self.self_ensemble else whole,
+        return for_colour(
+            self_ensemble(strips, scale) if self.self_ensemble else strips,
             self.interpolate,
             channels=self.opened.channels,
             channel=self.opened.channel,
         )
 
-        def restore(low: Pixels) -> Iterator[Pixels]:
-            plain = low.shape[-1] == self.opened.channels and not self.self_ensemble
-            return strips(low) if plain else iter([predict(low)])
-
-        return restore
-
-    def interpolate(self, low: Pixels) -> Pixels:
-        """Enlarge by bicubic interpolation."""
-        return resize(low, scale=Fraction(self.opened.scale))
+    def interpolate(self, low: Pixels, rows: slice) -> Pixels:
+        """Give some rows of the image enlarged by bicubic interpolation."""
+        return enlarged_rows(low, self.opened.scale, rows)
 
     def restore_file(
         self,
@@ -148,7 +138,7 @@ class Restorer:
         height, width = restored.shape[:2]
         figure = side_by_side(
             low,
-            self.interpolate(low),
+            partial(self.interpolate, low),
             restored,
             title=f"{name}   ·   {height} x {width} pixels   ·   x{self.opened.scale}",
             model_name=self.opened.loaded.found.label,

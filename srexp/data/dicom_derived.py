@@ -151,8 +151,7 @@ def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int])
 
 def _say_derived(image: Dataset, made: Made, references: list[Dataset], *, lossy: bool) -> None:
     now = datetime.now().astimezone()
-    kinds = [str(part) for part in image.get("ImageType") or []][2:]
-    image.ImageType = ["DERIVED", "SECONDARY", *kinds]
+    image.ImageType = _kinds(image.get("ImageType"))
     image.DerivationDescription = made.sentence()
     image.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
     image.InstanceCreationDate, image.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
@@ -169,8 +168,7 @@ def _say_derived(image: Dataset, made: Made, references: list[Dataset], *, lossy
     for group in _functional_groups(image):
         for element in group:
             if element.keyword.endswith("FrameTypeSequence") and element.value:
-                kinds = [str(part) for part in element.value[0].get("FrameType") or []][2:]
-                element.value[0].FrameType = ["DERIVED", "SECONDARY", *kinds]
+                element.value[0].FrameType = _kinds(element.value[0].get("FrameType"))
         if "DerivationImageSequence" in group:
             del group.DerivationImageSequence
     if shared := image.get("SharedFunctionalGroupsSequence"):
@@ -180,6 +178,12 @@ def _say_derived(image: Dataset, made: Made, references: list[Dataset], *, lossy
         derivation.SourceImageSequence = references
         shared[0].DerivationImageSequence = [derivation]
         image.SourceImageEvidenceSequence = [_evidence(image, references)]
+
+
+def _kinds(given: object) -> list[str]:
+    """Say that an image is derived, and keep what its type says from the third value on."""
+    values = [given] if isinstance(given, str) else list(given or [])  # type: ignore[call-overload]
+    return ["DERIVED", "SECONDARY", *map(str, values[2:])]
 
 
 def _evidence(image: Dataset, references: list[Dataset]) -> Dataset:

@@ -60,6 +60,28 @@ def resize(
     return pixels
 
 
+def enlarged_rows(image: Pixels, scale: int, rows: slice) -> Pixels:
+    """Give some rows of what `resize` makes of an image, to the same bits, without making the others.
+
+    Args:
+        image: (h, w, c), float32.
+        scale: Rows of the output for each of the input.
+        rows: Which rows of the output, with start and stop.
+
+    Returns:
+        (rows, w * scale, c), float32.
+
+    Example:
+        >>> image = np.random.default_rng(0).random((9, 5, 1), dtype=np.float32)
+        >>> bool((enlarged_rows(image, 3, slice(7, 20)) == resize(image, scale=3)[7:20]).all())
+        True
+    """
+    first = max(0, rows.start // scale - REACH)
+    last = min(len(image), -(-rows.stop // scale) + REACH)
+    enlarged = resize(image[first:last], scale=Fraction(scale))
+    return enlarged[rows.start - first * scale : rows.stop - first * scale]
+
+
 @lru_cache(maxsize=64)
 def bicubic_weights(length: int, resized: int, scale: Fraction, antialias: bool) -> csr_array:
     """Give the weights of every output pixel along one axis.

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from srexp.types import Pixels
 
 
-def self_ensemble(predict: Callable[[Pixels], Pixels]) -> Callable[[Pixels], Pixels]:
-    """Average over the eight rotations and reflections of a square.
+def self_ensemble(predict: Callable[[Pixels], Iterator[Pixels]], scale: int) -> Callable[[Pixels], Iterator[Pixels]]:
+    """Average over the eight rotations and reflections of a square, in the memory of one restored image.
 
     R. Timofte, R. Rothe, L. Van Gool: Seven ways to improve example-based single image super resolution. CVPR 2016,
     section 3.6.
 
     Args:
-        predict: (h, w, c) to (h * scale, w * scale, c), for any h and w.
+        predict: (h, w, c) to parts (rows, w * scale, c) from top to bottom, for any h and w.
+        scale: Output pixels per input pixel, along each axis.
 
     Returns:
-        The same kind of function.
+        The same kind of function; the image comes as one part.
 
     Example:
         >>> image = np.random.default_rng(0).random((4, 6, 1), dtype=np.float32)
-        >>> bool(np.allclose(self_ensemble(lambda low: low + 1)(image), image + 1))
+        >>> (mean,) = self_ensemble(lambda low: iter([low + 1]), 1)(image)
+        >>> bool(np.allclose(mean, image + 1))
         True
     """
 
-    def view(low: Pixels, turns: int, step: int) -> Pixels:
-        restored = predict(np.ascontiguousarray(np.rot90(low, turns)[:, ::step]))
-        back: Pixels = np.rot90(restored[:, ::step], -turns)
-        return back
-
-    def averaged(low: Pixels) -> Pixels:
-        total = np.array(view(low, 0, 1), np.float32)
-        for turns, step in [(turns, step) for turns in range(4) for step in (1, -1)][1:]:
-            total += view(low, turns, step)
+    def averaged(low: Pixels) -> Iterator[Pixels]:
+        height, width, channels = low.shape
+        total = np.zeros((height * scale, width * scale, channels), np.float32)
+        for turns, step in itertools.product(range(4), (1, -1)):
+            view = np.ascontiguousarray(np.rot90(low, turns)[:, ::step])
+            _add(predict(view), np.rot90(total, turns)[:, ::step])
         total /= 8
-        return total
+        yield total
 
     return averaged
+
+
+def _add(strips: Iterator[Pixels], total: Pixels) -> None:
+    """Add an image to another, part by part, and keep none of them."""
+    top = 0
+    for strip in strips:
+        total[top : top + len(strip)] += strip
+        top += len(strip)

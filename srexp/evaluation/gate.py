@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from srexp.evaluation.statistics import Comparison, compare
 
 LEAKS = ("patients", "duplicates", "near-duplicates", "selection")
 """Findings of an audit that let a model know its test images."""
+
+_TIMES_VARY = 1.2  # from one measurement to the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Criterion:
         required: What lets a model through.
         holds: Whether it does.
         absolute: Whether not even `promote.force=true` gets past it.
+        allow: What to type where the user decides that this much is enough; empty where only a better model helps.
     """
 
     name: str
@@ -31,10 +35,11 @@ class Criterion:
     required: str
     holds: bool
     absolute: bool = False
+    allow: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, ready for JSON."""
-        return asdict(self)
+        """The fields that say why, ready for JSON."""
+        return {key: value for key, value in asdict(self).items() if key != "allow"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +164,7 @@ class Gate:
                 f"{case.slowdown:.2f} times the champion's",
                 f"at most {self.max_slowdown:g} times",
                 case.slowdown <= self.max_slowdown,
+                allow=f"promote.max_slowdown={math.ceil(case.slowdown * _TIMES_VARY)}",
             )
 
 

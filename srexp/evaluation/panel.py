@@ -21,6 +21,7 @@ CELL = 336  # pixels of a picture on the page
 DETAIL = 112  # pixels of the target in a detail: drawn three times as large, and whole in low resolution at x2 and x4
 SPOT = 8  # pixels over which the error is averaged to find the worst place
 TALLEST = 450
+BAND = 256  # rows of a large image that are worked on at a time
 GAP, MARGIN, TITLE, BAR = 14, 24, 92, 78
 CAPTIONS = (56, 36, 56)  # room below each row
 FRAME = "#22d3ee"
@@ -116,19 +117,30 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETA
         True
     """
     spot = min(SPOT, *error.shape)
-    sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
-    sums[1:, 1:] = error.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
-    spots = sums[spot:, spot:] - sums[:-spot, spot:] - sums[spot:, :-spot] + sums[:-spot, :-spot]
     side = max(scale, min(side, *error.shape) // scale * scale)
     margins = [min(length // 20, (length - side) // 2) for length in error.shape]
-    inside = spots[tuple(slice(first, length - first) for first, length in zip(margins, spots.shape, strict=True))]
-    worst = np.unravel_index(inside.argmax(), inside.shape)
+    rows, columns = (
+        range(first, length - spot + 1 - first) for first, length in zip(margins, error.shape, strict=True)
+    )
+    worst, place = -1.0, (0, 0)
+    for top in rows[::BAND]:  # a float64 of the whole of a large image would be most of what a command takes
+        sums = _spots(error[top : min(top + BAND, rows.stop) + spot - 1], spot)[:, columns.start : columns.stop]
+        row, column = np.unravel_index(sums.argmax(), sums.shape)
+        if sums[row, column] > worst:
+            worst, place = float(sums[row, column]), (top + int(row), columns.start + int(column))
     corners = []
-    for place, first, length in zip(worst, margins, error.shape, strict=True):
-        corner = int(place) + first + spot // 2 - side // 2
+    for middle, length in zip(place, error.shape, strict=True):
+        corner = middle + spot // 2 - side // 2
         corners.append(max(0, min(corner, length - side)) // scale * scale)
     top, left = corners
     return slice(top, top + side), slice(left, left + side)
+
+
+def _spots(error: npt.NDArray[np.float32], spot: int) -> npt.NDArray[np.float64]:
+    """Sum every square of `spot` pixels."""
+    sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
+    sums[1:, 1:] = error.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
+    return sums[spot:, spot:] - sums[:-spot, spot:] - sums[spot:, :-spot] + sums[:-spot, :-spot]
 
 
 class Page:

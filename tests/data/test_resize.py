@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srexp.data.resize import resize
+from srexp.data.resize import enlarged_rows, resize
 from srexp.errors import RequestError
 
 SCALES = [Fraction(1, s) for s in range(1, 9)] + [Fraction(s) for s in range(1, 5)] + [Fraction(2, 3), Fraction(7, 5)]
@@ -75,6 +75,15 @@ def test_size_has_a_scale_for_each_axis():
     both = resize(resize(high, size=(10, 30)), size=(10, 45))
     np.testing.assert_array_equal(resize(high, size=(10, 45)), both)
     np.testing.assert_array_equal(resize(high, size=(20, 30)), high)
+
+
+@given(SIDES, st.integers(1, 4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_rows_alone_are_the_same_to_the_last_bit(height, scale, data):
+    low = image(height, 5, channels=3)
+    start, stop = sorted((data.draw(st.integers(0, height * scale - 1)), data.draw(st.integers(1, height * scale))))
+    rows = slice(start, max(stop, start + 1))
+    np.testing.assert_array_equal(enlarged_rows(low, scale, rows), resize(low, scale=scale)[rows])
 
 
 @given(SIDES, SIDES, st.sampled_from(SCALES), st.floats(0, 1, width=32))

@@ -63,6 +63,14 @@ def test_what_is_absolute():
     assert not any(line.absolute for line in Gate().judge(replace(GOOD, degenerate=None, leaks=["patients"])))
 
 
+def test_what_the_user_may_allow_is_named_and_lets_it_through():
+    slow = replace(GOOD, slowdown=8.0)
+    (line,) = [line for line in Gate().judge(slow) if not line.holds]
+    assert line.allow == "promote.max_slowdown=10"
+    assert failed(slow, max_slowdown=10) == []
+    assert "allow" not in line.as_dict()
+
+
 def test_keys_move_the_gate():
     slow = replace(GOOD, slowdown=9.0, images=3)
     assert failed(slow) == ["test images", "inference time"]
