@@ -21,6 +21,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.commands import job
+from srexp.commands.logs import shown
 from srexp.config.compose import check, explained, presets_last, register_resolvers
 from srexp.config.guard import guarded
 from srexp.config.places import config_home
@@ -289,4 +290,4 @@ def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _say(message: str) -> None:
-    print(f"srexp: {message}", file=sys.stderr)
+    print(f"srexp: {shown(message)}", file=sys.stderr)

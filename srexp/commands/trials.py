@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.commands import job
+from srexp.commands.logs import Masked
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.compose import compose
@@ -300,7 +301,7 @@ def _forget_networks() -> None:
 def _log_in(folder: Path) -> Iterator[Path]:
     """Write what is logged meanwhile into a file of the trial's own; an exception with its traceback, too."""
     handler = logging.FileHandler(folder / "srexp.log", delay=True, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:
