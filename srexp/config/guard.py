@@ -18,7 +18,8 @@ from srexp.errors import RequestError
 CALLBACKS = {"sweep_folder": {"_target_": "srexp.cli.SweepFolder"}}
 #: Classes that logging may build: they write to a terminal or a file.
 LOGGING = {
-    "srexp.commands.logs.Masked", "logging.Formatter", "logging.StreamHandler", "logging.FileHandler", "logging.NullHandler",
+    "srexp.commands.logs.Masked",
+    "logging.Formatter", "logging.StreamHandler", "logging.FileHandler", "logging.NullHandler",
     "logging.handlers.RotatingFileHandler", "logging.handlers.TimedRotatingFileHandler",
     "logging.handlers.WatchedFileHandler",
 }  # fmt: skip
