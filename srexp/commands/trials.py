@@ -22,6 +22,7 @@ from srexp.config.typed import override, overrides_of
 from srexp.errors import SrexpError
 from srexp.search.study import Attempt, Pruned, Search, Study
 from srexp.tracking.start import Tracking
+from srexp.training import room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,9 +233,11 @@ class Worker:
         from srexp.commands.train import log_request
 
         log_request(tracked, task)
-        model, fitted = fit_network(
-            task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
-        )
+        trainer = task.config.trainer
+        with room.enough(batch_size=trainer.patches, patch_size=trainer.patch_size):
+            model, fitted = fit_network(
+                task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
+            )
         best = fitted.history[fitted.best_epoch - 1]
         attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
         keep_network(tracked, model, fitted, folder)
