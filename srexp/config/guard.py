@@ -26,7 +26,10 @@ LOGGING = {
 _STREAMS = {"ext://sys.stdout", "ext://sys.stderr"}
 _PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 #: What reaches a shell or the processes that are started; a file can't set it, who types it can.
-TYPED_ONLY = ("job.env_set", "launcher.setup", "launcher.additional_parameters")
+TYPED_ONLY = (
+    "job.env_set", "launcher.setup", "launcher.additional_parameters",
+    "launcher.ray.init.runtime_env", "launcher.ray.remote.runtime_env",
+)  # fmt: skip
 _Leaf = tuple[str, str, Any]
 
 

@@ -1,4 +1,4 @@
-"""Databases of other versions of MLflow: an own one is upgraded and kept beside, others are refused with the way out."""
+"""Databases of other versions of MLflow: one's own is upgraded and kept beside, others are refused with a way out."""
 
 import shutil
 import sqlite3
@@ -37,8 +37,8 @@ def old_database(tmp_path_factory) -> Path:
         )
         database.execute(
             "INSERT INTO runs (run_uuid, name, source_type, entry_point_name, user_id, status, start_time, end_time,"
-            " lifecycle_stage, artifact_uri, experiment_id) VALUES ('a1', 'first', 'LOCAL', '', 'ann', 'FINISHED', 1, 2,"
-            " 'active', '/artifacts/a1', 7)"
+            " lifecycle_stage, artifact_uri, experiment_id)"
+            " VALUES ('a1', 'first', 'LOCAL', '', 'ann', 'FINISHED', 1, 2, 'active', '/artifacts/a1', 7)"
         )
         database.execute(
             "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) VALUES ('psnr', 40.5, 1, 'a1', 3, 0)"
