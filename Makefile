@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint pins clean
+.PHONY: help setup run test lint audit pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -31,6 +31,9 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+
+audit: $(VENV)/.installed ## Look for known holes in the pinned dependencies, where an advisory service answers
+	$(PYTHON_IN) .ci/audit
 
 pins: $(VENV)/.installed ## Fit requirements.txt to the bounds in pyproject.toml; ARGS=--upgrade takes the newest
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 $(PINNED:%=--extra %) --no-annotate \

@@ -21,7 +21,9 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.commands import job
+from srexp.commands.logs import shown
 from srexp.config.compose import check, explained, presets_last, register_resolvers
+from srexp.config.guard import guarded
 from srexp.config.places import config_home
 from srexp.config.schema import Config
 from srexp.errors import RequestError, SrexpError, did_you_mean
@@ -156,7 +158,7 @@ class _Application:
         program, sys.argv = sys.argv, [sys.argv[0], *self.arguments]
         status = "KILLED"
         try:
-            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments), self._driving():
+            with _hydra_as_wanted(self.arguments), explained(self.verb, self.arguments), guarded(), self._driving():
                 app()
             for failure in _single_failure:
                 raise failure
@@ -269,6 +271,10 @@ def _close_multirun(sweep: Path, status: str) -> None:
 def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Take the verb off the arguments; a bare word that is no verb is refused before Hydra reads it."""
     words = list(arguments)
+    if any(word.startswith("--experimental-rerun") for word in words):
+        raise RequestError(
+            "--experimental-rerun loads a pickle, which may run anything", fix="type the overrides again"
+        )
     leading = list(itertools.takewhile(lambda word: "=" not in word, words))
     if verb := next((word for word in leading if word in VERBS), None):
         words.remove(verb)
@@ -284,4 +290,4 @@ def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _say(message: str) -> None:
-    print(f"srexp: {message}", file=sys.stderr)
+    print(f"srexp: {shown(message)}", file=sys.stderr)

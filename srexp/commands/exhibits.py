@@ -161,8 +161,10 @@ def _task(config: CompareConfig, entry: Entry) -> Task:
     from omegaconf import OmegaConf
 
     old = dict(entry.config)
+    # Whose code may run is said here, not by the store.
     old |= {"paths": config.resolved["paths"], "checkpoint": config.resolved["checkpoint"], "audit": "warn"}
-    composed: Config = check(OmegaConf.create(old))
+    old["extensions"] = config.extensions
+    composed: Config = check(OmegaConf.create(old), overrides=config.overrides)
     source = builders(composed).source
     if isinstance(source, Downloadable) and (sentence := source.missing()):
         raise SrexpError(str(sentence))

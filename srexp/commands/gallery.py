@@ -110,7 +110,7 @@ class Gallery:
         patch, image = trainer.patch_size // scale, trainer.validation_size // scale
         rng = np.random.default_rng(0)
         inputs = {
-            f"batch of {trainer.batch_size}": (batch_predictor(model), (trainer.batch_size, patch, patch)),
+            f"batch of {trainer.patches}": (batch_predictor(model), (trainer.patches, patch, patch)),
             f"image {trainer.validation_size}": (predictor(model, scale, trainer.memory_mb), (image, image)),
         }
         return {

@@ -150,7 +150,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def begin() -> None:
     """Do what another process asks for; `start` starts it."""
-    work, arguments = pickle.load(sys.stdin.buffer)
+    work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:
         with interruptible():

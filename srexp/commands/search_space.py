@@ -41,6 +41,10 @@ def require_composable(config: SearchConfig, space: Space) -> None:
                 expected=f"keys of {', '.join(SEARCHED)}",
                 fix="one search for each of its values",
             )
+        if name.partition(".")[0] not in SEARCHED:
+            raise RequestError(
+                f"search.space.{name} is no key that a search may choose", expected=f"keys of {', '.join(SEARCHED)}"
+            )
     base = base_overrides(config)
     trees: dict[tuple[str, ...], DictConfig] = {}
     for values in space.extremes():
@@ -53,7 +57,7 @@ def require_composable(config: SearchConfig, space: Space) -> None:
             for key, value in values.items():
                 if key not in groups:
                     _set(tree, key, value)
-            check(tree)
+            _ = check(tree, overrides=base).trainer.patches  # a number: trials of different sizes aren't comparable
         except SrexpError as error:
             raise _refused(values, error) from error
 

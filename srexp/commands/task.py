@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -62,7 +64,7 @@ def builders(config: Config) -> Parts:
         )
     require_divisible(config.trainer.patch_size, config.scale)
     parts.degrade.halo(config.scale)
-    if config.trainer.batch_size % config.trainer.patches_per_image:
+    if config.trainer.batch_size != "auto" and config.trainer.batch_size % config.trainer.patches_per_image:
         raise RequestError(
             "trainer.patches_per_image does not divide trainer.batch_size",
             got=f"{config.trainer.patches_per_image} and {config.trainer.batch_size}",
@@ -86,6 +88,17 @@ class Task:
         same = like if like is not None and like.whole == whole and self._same_data(like) else None
         self.prepared: Prepared = same.prepared if same else self._prepare()
         self.audit: list[Finding] = same.audit if same else self._audit()
+
+    def with_batch_size(self, size: int) -> Task:
+        """Give the same task with so many patches in a batch, as if that had been typed."""
+        other, config = copy.copy(self), self.config
+        trainer = {**config.resolved["trainer"], "batch_size": size}
+        other.config = dataclasses.replace(
+            config,
+            trainer=dataclasses.replace(config.trainer, batch_size=size),
+            resolved={**config.resolved, "trainer": trainer},
+        )
+        return other
 
     def _prepare(self) -> Prepared:
         config = self.config
@@ -175,7 +188,7 @@ class Task:
             self.parts.augment,
             scale=self.config.scale,
             patch_size=trainer.patch_size,
-            batch_size=trainer.batch_size,
+            batch_size=trainer.patches,
             patches_per_image=trainer.patches_per_image,
             seed=self.config.seed,
             steps_per_epoch=trainer.steps_per_epoch,

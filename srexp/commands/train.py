@@ -14,6 +14,7 @@ from srexp.commands import multirun, resume, show
 from srexp.commands.fitting import bicubic_baseline, fit_network, validation
 from srexp.commands.gallery import Gallery
 from srexp.commands.measure import Profile, Stopwatch, peak_rss_mb
+from srexp.commands.sizing import sized
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.schema import Config, TrainConfig
@@ -21,6 +22,7 @@ from srexp.data import findings
 from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 from srexp.tracking.start import Tracking
+from srexp.training import room
 from srexp.training.checkpoint import Checkpoints
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def run(config: Config) -> dict[str, Any]:
     if earlier := multirun.finished_before(tracking, config, same):
         print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
         return earlier
+    with watch("data"):
+        task = sized(task)
     resume.mention(tracking, config, same)
     return conduct(task, tracking, watch, parent=multirun.parent(tracking, config), tags={multirun.IDENTITY_TAG: same})
 
@@ -131,7 +135,7 @@ def _work(
         already = earlier.reopen(tracked) if earlier else NOTHING
         if earlier is None or not earlier.logged:
             log_request(tracked, task)
-    with watch("train"):
+    with watch("train"), room.enough(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
         if obtain:
             model, fitted = obtain(task, tracked)
         else:
@@ -255,7 +259,7 @@ def _figures(scores: Scores, validation: Mapping[str, float | None]) -> dict[str
 def _result(config: Config, task: Task, tracked: Run, fitted: Fitted, scores: Scores) -> dict[str, Any]:
     gain = scores.gain(seed=config.seed)
     model, bicubic = scores.means("model"), scores.means("baseline")
-    patches = fitted.steps * config.trainer.batch_size
+    patches = fitted.steps * config.trainer.patches
     return {
         "run_id": tracked.id,
         "experiment_name": task.name,

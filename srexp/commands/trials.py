@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.commands import job
+from srexp.commands.logs import Masked
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.compose import compose
@@ -21,6 +22,7 @@ from srexp.config.typed import override, overrides_of
 from srexp.errors import SrexpError
 from srexp.search.study import Attempt, Pruned, Search, Study
 from srexp.tracking.start import Tracking
+from srexp.training import room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,9 +237,11 @@ class Worker:
         from srexp.commands.train import log_request
 
         log_request(tracked, task)
-        model, fitted = fit_network(
-            task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
-        )
+        trainer = task.config.trainer
+        with room.enough(batch_size=trainer.patches, patch_size=trainer.patch_size):
+            model, fitted = fit_network(
+                task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
+            )
         best = fitted.history[fitted.best_epoch - 1]
         attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
         keep_network(tracked, model, fitted, folder)
@@ -304,7 +308,7 @@ def _forget_networks() -> None:
 def _log_in(folder: Path) -> Iterator[Path]:
     """Write what is logged meanwhile into a file of the trial's own; an exception with its traceback, too."""
     handler = logging.FileHandler(folder / "srexp.log", delay=True, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:

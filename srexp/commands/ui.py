@@ -13,6 +13,7 @@ from typing import Any
 from srexp.config.build import build
 from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
+from srexp.tracking.parameters import mask
 from srexp.tracking.signals import interruptible
 from srexp.tracking.store import connect
 
@@ -34,8 +35,8 @@ def run(config: UiConfig) -> dict[str, Any]:
     store = build(config.tracking, folder=config.paths.root).store
     address = f"http://{config.host}:{config.port}"
     if store.uri.startswith("http"):
-        print(f"the store is a server already: {store.uri}")
-        return {"address": store.uri}
+        print(f"the store is a server already: {mask(store.uri)}")
+        return {"address": mask(store.uri)}
     task = connect(store).get_experiment_by_name(config.experiment_name)
     # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
     page = f"experiments/{task.experiment_id}/runs" if task else "experiments"

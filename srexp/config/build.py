@@ -13,7 +13,21 @@ from typing import Any, get_type_hints
 from srexp.config.schema import RUNTIME, STRICT, Section
 from srexp.errors import RequestError, did_you_mean
 
-ALLOWED = ("srexp", "keras")
+#: What the builders of each section are called; whatever else is in srexp and Keras may open files or load code.
+BUILDERS = {
+    "dataset": ("srexp.data.MODULE.CLASS",),
+    "degradation": ("srexp.data.MODULE.CLASS", "srexp.data.chain.chain"),
+    "augmentation": ("srexp.data.MODULE.CLASS",),
+    "model": ("srexp.models.MODULE.build",),
+    "loss": ("srexp.training.losses.FUNCTION", "srexp.training.MODULE.build", "keras.losses.CLASS"),
+    "optimizer": ("srexp.training.optimizers.FUNCTION", "srexp.training.MODULE.build", "keras.optimizers.CLASS"),
+    "schedule": ("srexp.training.schedules.FUNCTION", "srexp.training.MODULE.build"),
+    "protocol": ("srexp.metrics.MODULE.CLASS",),
+    "tracking": ("srexp.tracking.MODULE.CLASS",),
+    "search": ("srexp.search.MODULE.CLASS",),
+    "promote": ("srexp.evaluation.MODULE.CLASS",),
+}
+_NAMES = {"MODULE": r"[a-z]\w*", "CLASS": r"[A-Z]\w*", "FUNCTION": r"[a-z]\w*"}
 _KEY = re.compile(r"(?!(int|float|bool|str|none|dict|list)$)[a-z_]\w*")
 
 
@@ -40,16 +54,30 @@ def check_section(group: str, options: Mapping[str, Any], extensions: Sequence[s
         raise RequestError(
             f"{group} has no _target_", expected="the dotted path of a builder", fix=f"choose one: {group}=NAME"
         )
-    if target.split(".")[0] not in (*ALLOWED, *extensions):
-        raise RequestError(
-            f"{group}._target_ is not allowed",
-            got=target,
-            expected=f"a path below {', '.join((*ALLOWED, *extensions))}",
-            fix=f"extensions=[{target.split('.')[0]}], if you trust that package",
-        )
-    if target.split(".")[0] == "srexp":
-        own = _convert(group, locate(group, target), own)
+    package = target.partition(".")[0]
+    if package not in extensions and not _builds(group, target):
+        raise _not_allowed(group, target, extensions)
+    if package == "srexp":
+        builder = locate(group, target)
+        if not builder.__module__.startswith("srexp."):
+            raise _not_allowed(group, target, extensions)
+        own = _convert(group, builder, own)
     return Section(group, target, own)
+
+
+def _builds(group: str, target: str) -> bool:
+    patterns = (r"\.".join(_NAMES.get(part, part) for part in each.split(".")) for each in BUILDERS.get(group, ()))
+    return any(re.fullmatch(pattern, target) for pattern in patterns)
+
+
+def _not_allowed(group: str, target: str, extensions: Sequence[str]) -> RequestError:
+    package = target.partition(".")[0]
+    return RequestError(
+        f"{group}._target_ is not allowed",
+        got=target,
+        expected=" or ".join([*BUILDERS.get(group, ()), *(f"what is in {each}" for each in extensions)]),
+        fix="" if package in ("srexp", "keras") else f"extensions=[{package}], if you trust that package",
+    )
 
 
 def locate(group: str, target: str) -> Callable[..., Any]:

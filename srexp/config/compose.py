@@ -141,15 +141,29 @@ def check(
     hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name not in _FILLED_IN}
     if taken := sorted(_FILLED_IN & values.keys()):
         raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")
-    extensions = values.get("extensions")
+    extensions = _extensions(values.get("extensions"), overrides)
     for name, hint in hints.items():
         if hint is Section and isinstance(section := values.get(name), dict):
-            values[name] = check_section(name, section, extensions if isinstance(extensions, list) else [])
+            values[name] = check_section(name, section, extensions)
     config: Config = validated("", lambda: TypeAdapter(kind).validate_python(values), list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
         config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
+
+
+def _extensions(named: Any, overrides: Sequence[str]) -> list[str]:
+    """Give the packages that may build; naming one lets its code run, so a file that somebody else wrote can't."""
+    if not isinstance(named, list) or not named:
+        return []
+    if not any(override.lstrip("+").startswith("extensions=") for override in overrides):
+        raise RequestError(
+            "extensions are named by a file",
+            got=named,
+            expected="on the command line, since the code of these packages is run",
+            fix=f"'extensions=[{','.join(map(str, named))}]', if you trust them",
+        )
+    return [str(each) for each in named]
 
 
 def _names(hints: Mapping[str, Any]) -> Iterator[str]:
@@ -164,6 +178,7 @@ def _names(hints: Mapping[str, Any]) -> Iterator[str]:
 def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
     """Turn what Hydra says of a bad override into one message that names the key and the nearest that exists."""
     from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from yaml import YAMLError
 
     try:
         yield
@@ -176,6 +191,13 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
             expected="key=value",
             fix="quote special characters: 'key=\"value\"'",
         ) from error
+    except YAMLError as error:
+        raise RequestError(
+            f"a configuration file can't be read: {' '.join(str(error).split())}",
+            expected="plain YAML: texts, numbers, lists and mappings, no tags of Python objects",
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _no_such_key(verb, overrides, error) from error
     except ValueError as error:
         if "Config group override" not in str(error):
             raise
@@ -186,8 +208,6 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
             expected="GROUP=NAME, as in model=vdsr",
             fix="leave the override out, or delete a group with ~GROUP",
         ) from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _no_such_key(verb, overrides, error) from error
 
 
 def _no_such_choice(error: Any) -> RequestError:

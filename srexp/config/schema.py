@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from srexp.errors import RequestError
+
 Positive = Annotated[int, Field(ge=1)]
 
 #: Pydantic settings of every section; attached by `typed`.
@@ -47,7 +49,7 @@ class Trainer:
     epochs: Positive
     steps_per_epoch: Positive
     max_minutes: Annotated[float, Field(gt=0)] | None
-    batch_size: Positive
+    batch_size: Positive | Literal["auto"]
     patch_size: Annotated[int, Field(ge=8)]
     patches_per_image: Positive
     decoded_cache: bool
@@ -62,6 +64,15 @@ class Trainer:
     strategy: Literal["auto", "single", "mirrored"]
     workers: Positive
     memory_mb: Annotated[int, Field(ge=64)]
+
+    @property
+    def patches(self) -> int:
+        """Patches in a batch, where that is a number already."""
+        if self.batch_size == "auto":
+            raise RequestError(
+                "trainer.batch_size=auto is for a training", expected="a number", fix="trainer.batch_size=16"
+            )
+        return self.batch_size
 
 
 @dataclass(frozen=True, kw_only=True)

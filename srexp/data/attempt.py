@@ -49,7 +49,8 @@ class Patience:
 
     def pause(self, failures: int) -> float:
         """Give the seconds to wait: doubled after each failure, and random so that clients don't move in step."""
-        return min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1)) * random.uniform(0.5, 1.0)
+        share = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        return min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1)) * share
 
 
 class TryAgainError(Exception):

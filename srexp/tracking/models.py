@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
-import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.addresses import Found, find
+from srexp.tracking.plain import require_plain
 from srexp.tracking.run import Run
 from srexp.tracking.store import Store, connect, selected, translated
 
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
     import keras
 
 MANIFEST = "data/manifest.csv"
-# Keras layers that run what a file brings along, or open files that it names.
-_RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-_READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
-_LARGEST_CONFIG = 2**26
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +102,6 @@ def training_images(store: Store, run_id: str) -> dict[str, str] | None:
         return None
     used = {row["sha256"]: row["split"] for row in rows if row["split"] == "validation"}
     return used | {row["sha256"]: row["split"] for row in rows if row["split"] == "train"}
-
-
-def require_plain(path: Path, called: str) -> None:
-    """Refuse a Keras file that needs more than Keras's own classes, before Keras sees it.
-
-    Args:
-        path: A `.keras` file.
-        called: Name for messages.
-
-    Raises:
-        RequestError: It names a class from elsewhere, or a layer that runs or reads what the file brings along.
-        SrexpError: It is no Keras file.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("config.json") as file:
-            config = json.loads(file.read(_LARGEST_CONFIG))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise SrexpError(
-            f"{called} is no Keras model file: {str(error) or type(error).__name__}",
-            expected="what model.save('NAME.keras') writes; pickles, HDF5 files and SavedModels may run code",
-            fix="write it again, or choose another model_uri",
-        ) from error
-    for module, name in _classes(config):
-        foreign = module is not None and module.partition(".")[0] not in ("keras", "builtins")
-        if foreign or name in _RUNNING | _READING:
-            raise RequestError(
-                f"{called} holds more than Keras's own layers"
-                if foreign or name in _RUNNING
-                else f"{called} holds a layer that reads files",
-                got=f"{module}.{name}" if module else name,
-                expected="a network of built-in layers, which loads anywhere and runs nobody's code",
-                fix="build it from keras.layers, without Lambda, and save it again",
-            )
-
-
-def _classes(node: Any) -> Iterator[tuple[str | None, str]]:
-    """Walk a Keras configuration and give every class that it names, with its module."""
-    if isinstance(node, Mapping):
-        if "class_name" in node:
-            module = node.get("module")
-            yield None if module is None else str(module), str(node["class_name"])
-        for child in node.values():
-            yield from _classes(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _classes(child)
 
 
 def _opened(path: Path, called: str) -> keras.Model:

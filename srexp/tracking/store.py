@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from srexp import database
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.tracking.parameters import mask
+from srexp.tracking.schema import bring_up_to_date
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,6 +126,7 @@ def connect(store: Store) -> MlflowClient:
         A client bound to the store, whatever MLflow's process-wide settings are.
 
     Raises:
+        RequestError: It is the database of another version of MLflow, and can't be upgraded here.
         SrexpError: The store can't be reached, opened or created.
     """
     from filelock import FileLock, Timeout
@@ -137,6 +139,7 @@ def connect(store: Store) -> MlflowClient:
         store.lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(store.lock, timeout=_LOCK_SECONDS), _everywhere(store.uri):
+                bring_up_to_date(store.uri)
                 return MlflowClient(store.uri)
         except Timeout as error:
             raise SrexpError(

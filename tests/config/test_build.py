@@ -15,13 +15,15 @@ def example(lr: float, kind: Literal["soft", "hard"] = "soft", sizes: list[int] 
 
 @pytest.fixture(autouse=True)
 def _reachable(monkeypatch):
-    import srexp.errors
+    from srexp.training import optimizers
 
-    monkeypatch.setattr(srexp.errors, "example", example, raising=False)
+    monkeypatch.setattr(example, "__module__", optimizers.__name__)
+    monkeypatch.setattr(optimizers, "example", example, raising=False)
+    monkeypatch.setattr(optimizers, "Literal", Literal, raising=False)
 
 
 def section(**options):
-    return check_section("optimizer", {"_target_": "srexp.errors.example", **options}, [])
+    return check_section("optimizer", {"_target_": "srexp.training.optimizers.example", **options}, [])
 
 
 def test_options_take_the_types_of_the_signature():

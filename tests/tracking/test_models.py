@@ -8,6 +8,7 @@ import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking import addresses, models, registry
+from srexp.tracking.plain import require_plain
 from srexp.tracking.store import connect
 
 NAME = "samples-bicubic-x2"
@@ -171,6 +172,6 @@ def test_a_configuration_of_our_own_networks_is_plain(tmp_path):
 
     for model in (srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32]), vdsr.build(3, 3, depth=3, width=8)):
         model.save(tmp_path / "ours.keras")
-        models.require_plain(tmp_path / "ours.keras", "ours")
+        require_plain(tmp_path / "ours.keras", "ours")
         with zipfile.ZipFile(tmp_path / "ours.keras") as archive:
             assert json.loads(archive.read("config.json"))["config"]["name"] == model.name

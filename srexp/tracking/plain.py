@@ -1,0 +1,112 @@
+"""Keras files that somebody else wrote: nothing but a network of Keras's own layers and its weights."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from srexp.errors import RequestError, SrexpError
+
+# Keras layers that run what a file brings along, or open files that it names.
+_RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
+_READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = {_CONFIG, _WEIGHTS, "metadata.json"}
+_LARGEST_CONFIG = 2**26
+_LARGEST_WEIGHTS = 2**32
+_SLACK = 2**26  # small weights may compress well
+_RATIO = 100
+
+
+def require_plain(path: Path, called: str) -> None:
+    """Refuse a Keras file that is more than a network of Keras's own layers and its weights, before Keras sees it.
+
+    Args:
+        path: A `.keras` file.
+        called: Name for messages.
+
+    Raises:
+        RequestError: It names a class from elsewhere, or a layer that runs or reads what the file brings along; it has
+            members of its own, weights that lie in other files, or weights that would fill memory.
+        SrexpError: It is no Keras file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_members(archive.infolist(), called)
+            with archive.open(_CONFIG) as file:
+                config = json.loads(file.read(_LARGEST_CONFIG))
+            if _WEIGHTS in archive.namelist():
+                with archive.open(_WEIGHTS) as weights:
+                    _check_weights(weights, path.stat().st_size, called)
+    except (OSError, KeyError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise SrexpError(
+            f"{called} is no Keras model file: {str(error) or type(error).__name__}",
+            expected="what model.save('NAME.keras') writes; pickles, HDF5 files and SavedModels may run code",
+            fix="write it again, or choose another model_uri",
+        ) from error
+    for module, name in _classes(config):
+        foreign = module is not None and module.partition(".")[0] not in ("keras", "builtins")
+        if foreign or name in _RUNNING | _READING:
+            raise RequestError(
+                f"{called} holds more than Keras's own layers"
+                if foreign or name in _RUNNING
+                else f"{called} holds a layer that reads files",
+                got=f"{module}.{name}" if module else name,
+                expected="a network of built-in layers, which loads anywhere and runs nobody's code",
+                fix="build it from keras.layers, without Lambda, and save it again",
+            )
+
+
+def _check_members(members: Sequence[zipfile.ZipInfo], called: str) -> None:
+    names = [member.filename for member in members]
+    if foreign := sorted(set(names) - _MEMBERS) or sorted(name for name in set(names) if names.count(name) > 1):
+        raise RequestError(
+            f"{called} brings other files along", got=foreign[:5], expected=f"once each: {', '.join(sorted(_MEMBERS))}"
+        )
+    for member in members:
+        _check_size(member.file_size, member.compress_size, f"{called} is a bomb: {member.filename}")
+
+
+def _check_size(size: int, stored: int, what: str) -> None:
+    most = min(_LARGEST_WEIGHTS, max(_SLACK, _RATIO * stored))
+    if size > most:
+        raise RequestError(f"{what} would fill {size} bytes", expected=f"at most {most} of {stored} that are stored")
+
+
+def _check_weights(file: IO[bytes], stored: int, called: str) -> None:
+    """Look at the names and sizes of arrays; none is read."""
+    import h5py
+
+    sizes: list[int] = []
+
+    def look(name: str, link: Any) -> str | None:
+        """Note the size of an array; what is returned ends the visit."""
+        item = held[name] if isinstance(link, h5py.HardLink) else None
+        if item is None or (isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)):
+            return name
+        sizes.append(item.nbytes if isinstance(item, h5py.Dataset) else 0)
+        return None
+
+    with h5py.File(file, "r") as held:
+        if elsewhere := held.visititems_links(look):
+            raise RequestError(
+                f"{called} has weights that lie in another file", got=elsewhere, expected="all of them in the file"
+            )
+    _check_size(sum(sizes), stored, f"{called} is a bomb: its weights")
+
+
+def _classes(node: Any) -> Iterator[tuple[str | None, str]]:
+    """Walk a Keras configuration and give every class that it names, with its module."""
+    if isinstance(node, Mapping):
+        if "class_name" in node:
+            module = node.get("module")
+            yield None if module is None else str(module), str(node["class_name"])
+        for child in node.values():
+            yield from _classes(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _classes(child)

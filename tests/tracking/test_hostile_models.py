@@ -1,0 +1,167 @@
+"""Models that are more than a network: what they bring along is neither run nor read, and bombs don't go off."""
+
+import io
+import json
+import pickle
+import resource
+import subprocess
+import sys
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking import registry
+from srexp.tracking.models import load
+
+
+@pytest.fixture(scope="module")
+def network():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image))
+
+
+@pytest.fixture
+def parts(network, tmp_path):
+    """The members of a saved network."""
+    network.save(tmp_path / "honest.keras")
+    with zipfile.ZipFile(tmp_path / "honest.keras") as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(path, parts, kind=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return str(path)
+
+
+def weights(change):
+    file = io.BytesIO()
+    with h5py.File(file, "w") as held:
+        change(held.create_group("layers/conv2d/vars"))
+    return file.getvalue()
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was run",))
+
+
+@pytest.mark.parametrize("name", ["model.weights.npz", "assets/x.pkl", "../escaped.py", "code/evil.py"])
+def test_other_members_are_refused(tracking, tmp_path, parts, name):
+    path = packed(tmp_path / "more.keras", {**parts, name: pickle.dumps(Bomb())})
+    with pytest.raises(RequestError, match="brings other files along"):
+        load(tracking.store, path)
+
+
+def test_two_configurations_are_refused(tracking, tmp_path, parts):
+    path = tmp_path / "twice.keras"
+    packed(path, parts)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("config.json", parts["config.json"])
+    with pytest.raises(RequestError, match="once each"):
+        load(tracking.store, str(path))
+
+
+def test_weights_in_other_files_are_refused(tracking, tmp_path, parts):
+    secret = tmp_path / "secret.raw"
+    secret.write_bytes(np.arange(9, dtype=np.float32).tobytes())
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["0"] = np.zeros((3, 3, 1, 1), np.float32)
+    layout = h5py.VirtualLayout((3, 3, 1, 1), np.float32)
+    layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "0", (3, 3, 1, 1))
+    external = [(str(secret), 0, 36)]
+    for change in (
+        lambda group: group.create_dataset("0", (3, 3, 1, 1), np.float32, external=external),
+        lambda group: group.create_virtual_dataset("0", layout),
+        lambda group: group.__setitem__("0", h5py.ExternalLink(str(tmp_path / "other.h5"), "/0")),
+        lambda group: group.__setitem__("0", h5py.SoftLink("/elsewhere")),
+    ):
+        path = packed(tmp_path / "linked.keras", {**parts, "model.weights.h5": weights(change)})
+        with pytest.raises(RequestError, match="lie in another file"):
+            load(tracking.store, path)
+
+
+ONE_GIB = 2**30
+
+
+def claimed(group):
+    """A GiB of nothing, in a file of some KiB."""
+    group.create_dataset("0", (ONE_GIB // 4,), np.float32, chunks=(2**16,), compression="gzip", fillvalue=1.0)
+
+
+def test_weights_that_would_fill_memory_are_refused(tracking, tmp_path, parts):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for kind, content in ((zipfile.ZIP_STORED, weights(claimed)), (zipfile.ZIP_DEFLATED, bytes(2**27))):
+        path = packed(tmp_path / "bomb.keras", {**parts, "model.weights.h5": content}, kind)
+        with pytest.raises(RequestError, match="is a bomb"):
+            load(tracking.store, path)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 400 * 1024  # KiB; the test itself makes 128 MiB
+
+
+@pytest.mark.parametrize("name", ["eval", "exec", "breakpoint", "open"])
+def test_functions_of_python_are_no_activations(tracking, tmp_path, parts, name):
+    config = json.loads(parts["config.json"])
+    function = {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    config["config"]["layers"][1]["config"]["activation"] = function
+    with pytest.raises(SrexpError, match="can't be loaded"):
+        load(tracking.store, packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)}))
+
+
+def test_a_folder_of_mlflow_is_its_network_and_no_loader(tracking, tmp_path, parts, network):
+    """MLflow itself would import the loader that MLmodel names, from the folder's own code."""
+    folder = tmp_path / "folder"
+    (folder / "data").mkdir(parents=True)
+    (folder / "code").mkdir()
+    (folder / "code" / "evil_loader.py").write_text("raise SystemExit('the loader was imported')")
+    flavour = {"loader_module": "evil_loader", "code": "code", "data": "data", "python_version": "3.12.0"}
+    (folder / "MLmodel").write_text(json.dumps({"flavors": {"python_function": flavour}}))
+    with pytest.raises(SrexpError):
+        load(tracking.store, str(folder))
+    packed(folder / "data" / "model.keras", parts)
+    assert np.array_equal(load(tracking.store, str(folder)).model.get_weights()[0], network.get_weights()[0])
+    assert "evil_loader" not in sys.modules
+
+
+@pytest.fixture
+def logged(tracking, network):
+    with tracking.run("task") as run:
+        uri = registry.log_best(run, network, channels=1, step=1, metrics={})
+    [folder] = tracking.folder.glob("artifacts/models/*/artifacts")
+    return uri, folder
+
+
+@pytest.mark.parametrize("name", ["python_model.pkl", "model.h5", "saved_model.pb"])
+def test_a_logged_model_of_another_kind_is_refused(tracking, logged, name):
+    uri, folder = logged
+    for file in folder.rglob("*.keras"):
+        file.unlink()
+    (folder / name).write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(SrexpError, match="is not one Keras network"):
+        load(tracking.store, uri)
+
+
+def test_what_lies_beside_a_logged_network_is_not_run(tracking, logged):
+    uri, folder = logged
+    (folder / "python_model.pkl").write_bytes(pickle.dumps(Bomb()))
+    (folder / "MLmodel").write_text("flavors: {python_function: {loader_module: evil_loader, code: code}}")
+    assert load(tracking.store, uri).model.count_params() == 10
+    (folder / "data" / "model.keras").write_bytes(b"PK no archive")
+    with pytest.raises(SrexpError, match="no Keras model file"):
+        load(tracking.store, uri)
+
+
+def test_nothing_of_srexp_asks_keras_or_numpy_for_pickles():
+    """What would turn the safeguards off is written nowhere."""
+    found = subprocess.run(
+        ["git", "grep", "-nE", r"safe_mode=False|enable_unsafe|allow_pickle=True|weights_only=False", "--", "srexp"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.stdout == ""
