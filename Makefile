@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint audit pins clean
+.PHONY: help setup run test lint audit chaos pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -9,6 +9,8 @@ UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --cons
 PINNED := gpu joblib slurm cmaes postgres mysql viz dev
 ARGS ?=
 WORKERS ?= logical
+MINUTES ?= 20
+SEED ?= 1
 
 # The newest supported Python that really starts (a pyenv shim may not) and can make virtual environments.
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -31,6 +33,9 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+
+chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
+	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 audit: $(VENV)/.installed ## Look for known holes in the pinned dependencies, where an advisory service answers
 	$(PYTHON_IN) .ci/audit
