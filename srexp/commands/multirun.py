@@ -96,6 +96,8 @@ def skipped(config: Config) -> dict[str, Any] | None:
     """
     from srexp.commands.task import Task
 
+    if config.resolved.get("resume"):
+        return None  # this is not the configuration that it goes on with
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     if not _found_before(tracking.store, config, f"{_digest(config)}-%"):
         return None

@@ -72,7 +72,7 @@ class Earlier:
                 expected="a store that takes what the run has left unsent",
                 fix="start the server, and the same command goes on",
             )
-        resumed.forget_failure(tracked.store, tracked.id)
+        resumed.reopen(tracked.store, tracked.id)
         tracked.set_tags({COUNT_TAG: self.times})
         return resumed.already(tracked.store, tracked.id)
 
@@ -167,7 +167,7 @@ def _require_harmless(config: TrainConfig) -> None:
     """Refuse what would end in other numbers than those of a run that never stopped."""
     for typed in config.overrides:
         key = typed.partition("=")[0].lstrip("+~")
-        if not any(key == known or key.startswith(f"{known}.") for known in HARMLESS):
+        if key != "dataset" and not any(key == known or key.startswith(f"{known}.") for known in HARMLESS):
             raise RequestError(
                 f"{key} can't be given beside resume: the run goes on with the configuration that it has",
                 got=typed,
@@ -248,6 +248,7 @@ def _recomposed(config: TrainConfig, found: Past, kept: Mapping[str, Any] | None
     else:
         tree = dict(kept)
     now = config.resolved
+    _require_same_kind(config, tree["dataset"])
     tree["trainer"] = {**now["trainer"], **tree["trainer"]}
     tree["checkpoint"] = tree.get("checkpoint", now["checkpoint"])
     # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run.
@@ -260,10 +261,17 @@ def _recomposed(config: TrainConfig, found: Past, kept: Mapping[str, Any] | None
     return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
 
 
+def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:
+    """Let the choice of a data set only name it, so that its place can be given; its keys are those of then."""
+    asked = config.resolved["dataset"]["_target_"]
+    if any(typed.startswith("dataset=") for typed in config.overrides) and asked != kept["_target_"]:
+        raise RequestError("dataset is another one than the run began with", got=asked, expected=kept["_target_"])
+
+
 def _places(overrides: Sequence[str]) -> Iterator[list[str]]:
     for typed in overrides:
         key = typed.partition("=")[0].lstrip("+~")
-        if key != "resume":
+        if key not in ("resume", "dataset"):
             yield key.split(".")
 
 
@@ -282,7 +290,7 @@ def _require_same_data(found: Past, task: Task) -> None:
             f"the data set is not the one that run {found.run_id} began with: its fingerprint differs",
             got=today,
             expected=then,
-            fix="bring the images back, point to them with dataset.root=PATH, or train anew",
+            fix=f"bring the images back, point to them with dataset={task.config.dataset.name} dataset.root=PATH",
         )
 
 

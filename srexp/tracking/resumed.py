@@ -13,6 +13,8 @@ from srexp.tracking.store import Store, connect, selected, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.entities import Run as MlflowRun
 
 _PICTURE = re.compile(r"images/(.+)\+step\+(\d+)\+timestamp\+.+\+compressed\.webp")
 _LOOKED_AT = 20
@@ -63,10 +65,14 @@ def already(store: Store, run_id: str) -> Already:
         points = {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
         found = (_PICTURE.fullmatch(file.path) for file in client.list_artifacts(run_id, "images"))
         pictures = {(match[1], int(match[2])) for match in found if match}
-        condition = f"source_run_id = '{run_id}' AND status = 'READY'"
-        models = client.search_logged_models([run.info.experiment_id], condition)
-        model_uri = models[0].model_uri if models else None
+        whole = [model for model in _models(client, run) if str(model.status) == "READY"]
+        model_uri = f"models:/{whole[0].model_id}" if whole else None
         return Already(frozenset(points), frozenset(pictures), model_uri, _registered(client, run_id))
+
+
+def _models(client: MlflowClient, run: MlflowRun) -> list[LoggedModel]:
+    # A database keeps the status as a number, and finds nothing by its name.
+    return list(client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"))
 
 
 def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> Registered | None:
@@ -80,12 +86,21 @@ def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> 
     return Registered(name=name, version=number, alias=alias)
 
 
-def forget_failure(store: Store, run_id: str) -> None:
-    """Take away the tag that says why a run ended: it goes on."""
+def reopen(store: Store, run_id: str) -> None:
+    """Take away what says that a run ended, and give up a logged model that was half sent.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+    """
     client = connect(store)
     with translated(store, f"run {run_id} could not be written"):
-        if "srexp.error" in client.get_run(run_id).data.tags:
+        run = client.get_run(run_id)
+        if "srexp.error" in run.data.tags:
             client.delete_tag(run_id, "srexp.error")
+        for model in _models(client, run):
+            if str(model.status) == "PENDING":
+                client.finalize_logged_model(model.model_id, "FAILED")
 
 
 def interrupted(store: Store, experiment: str, key: str, value: str) -> dict[str, dict[str, str]]:

@@ -22,6 +22,7 @@ import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -69,6 +70,8 @@ def main() -> None:
             course = Course(name, "null")
             torment(project, request(images, course), course, chance, 0)
             usual[name] = described(project, str(course.run_id))
+            if len(usual[name]["weights"]) != 1 or not usual[name]["weights"][0] or not usual[name]["metrics"]:
+                sys.exit("the uninterrupted training left nothing to compare with")
             print(f"{name}: uninterrupted in {course.seconds:.0f} s", flush=True)
         courses: list[Course] = []
         while (left := options.kills - sum(len(each.kills) for each in courses)) > 0:
@@ -190,7 +193,7 @@ def at(project: Path, course: Course) -> str:
     return files[-1].name[:27].replace("-", " ").replace("0000", "") if files else "no checkpoint"
 
 
-def described(project: Path, run_id: str) -> dict[str, object]:
+def described(project: Path, run_id: str) -> dict[str, Any]:
     """Read everything of a run that must not depend on kills."""
     opened = client(project)
     run = opened.get_run(run_id)
@@ -201,7 +204,8 @@ def described(project: Path, run_id: str) -> dict[str, object]:
             timed = name.startswith("inference_seconds/")
             metrics[name] = [(point.step, None if timed else point.value) for point in points]
     pictures = [file.path.split("+timestamp")[0] for file in opened.list_artifacts(run_id, "images")]
-    models = opened.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}' AND status = 'READY'")
+    models = opened.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")
+    models = [model for model in models if str(model.status) == "READY"]
     versions = opened.search_model_versions(f"run_id = '{run_id}'")
     return {
         "state": run.info.status,
@@ -210,7 +214,7 @@ def described(project: Path, run_id: str) -> dict[str, object]:
         "pictures": sorted(pictures),
         "models": len(models),
         "versions": len(versions),
-        "weights": weights(Path(models[0].artifact_location.removeprefix("file://"))) if models else None,
+        "weights": [weights(Path(model.artifact_location.removeprefix("file://"))) for model in models],
         "params": {name: value for name, value in run.data.params.items() if not name.startswith("checkpoint")},
     }
 
@@ -230,7 +234,7 @@ def weights(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def differences(found: dict[str, object], usual: dict[str, object]) -> list[str]:
+def differences(found: dict[str, Any], usual: dict[str, Any]) -> list[str]:
     """Name what of a run isn't as in the uninterrupted one."""
     return [name for name in usual if found[name] != usual[name]]
 

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import srexp
 from srexp.cli import run
+from srexp.training.checkpoint import Checkpoints
 
 CONTRACT = {
     "run_id", "experiment_name", "model_uri", "registered", "best_epoch", "validation", "test", "baseline", "gain_db",
@@ -120,15 +122,20 @@ def test_a_dead_network_is_called_out(project, folder_of):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_is_killed_with_130(project, folder_of, number):
-    command = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000"]
+def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(project, folder_of, number):
+    command = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000", "checkpoint.minutes=null"]
     with subprocess.Popen(command, env=project.environment(), stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break
         start = time.monotonic()
         process.send_signal(number)
-        process.stderr.read()
+        said = process.stderr.read()
         assert process.wait(timeout=60) == 130
-    assert time.monotonic() - start < 30
-    assert [tracked.info.status for tracked in project.runs()] == ["KILLED"]
+    assert time.monotonic() - start < 30  # ten on a machine that has nothing else to do
+    [killed] = project.runs()
+    assert killed.info.status == "KILLED"
+    assert f"python -m srexp resume={killed.info.run_id} goes on" in said
+    checkpoint = Checkpoints(Path(killed.data.tags["srexp.checkpoints"])).latest()
+    assert checkpoint.step >= 8
+    assert checkpoint.course.history
