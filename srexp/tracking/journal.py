@@ -27,6 +27,7 @@ NAME = "journal.jsonl"
 JOURNAL_TAG = "srexp.journal"
 #: What the id of a run begins with that the store doesn't know yet.
 PENDING = "pending-"
+_BEGINNING_SECONDS = 60
 
 
 class HopelessError(SrexpError):
@@ -101,7 +102,7 @@ class Journal:
         try:
             journal = cls(Path(pointer.read_text(encoding="utf-8")), pointer)
             if not (journal.folder / NAME).is_file():
-                if journal._written_long_ago():
+                if journal._is_gone():
                     pointer.unlink(missing_ok=True)
                 return None
             if not journal._take():
@@ -223,9 +224,10 @@ class Journal:
             return False
         return True
 
-    def _written_long_ago(self) -> bool:
-        """Whether the pointer is no beginning of a journal."""
-        return time.time() - self.pointer.stat().st_mtime > 60  # noqa: PLR2004 - seconds
+    def _is_gone(self) -> bool:
+        """Whether somebody removed it: it neither begins at this moment, nor lies on a disk that isn't there now."""
+        old = time.time() - self.pointer.stat().st_mtime > _BEGINNING_SECONDS
+        return old and self.folder.parents[2].is_dir()
 
     def _append(self, content: Operation) -> None:
         """Write one line, whole or not at all."""

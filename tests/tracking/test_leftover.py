@@ -190,6 +190,20 @@ def test_an_experiment_that_was_deleted_is_refused_at_once(tracking):
     assert not list(tracking.index.iterdir())
 
 
+def test_a_journal_that_was_removed_is_forgotten_and_one_on_a_disk_that_is_away_is_not(tracking, away, tmp_path):
+    disk = tmp_path / "disk" / "2026" / "out"
+    with tracking.run("x", folder=disk) as run:
+        pass
+    os.utime(run.journal.pointer, (0, 0))
+    (tmp_path / "disk").rename(tmp_path / "taken away")
+    assert list(leftover.found(tracking.index)) == []
+    assert run.journal.pointer.exists()
+    (tmp_path / "taken away").rename(tmp_path / "disk")
+    shutil.rmtree(disk)
+    assert list(leftover.found(tracking.index)) == []
+    assert not run.journal.pointer.exists()
+
+
 # Writes until it is killed; the store gets something every few milliseconds.
 WORK = """
 import sys, time
