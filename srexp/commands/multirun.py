@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: What may differ between two runs that give the same numbers.
 INDIFFERENT = ("paths", "tracking", "checkpoint", "run_name", "tags", "verb", "resume")
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
-PLACES = ("root", "cache", "url")
+PLACES = ("root", "test_root", "cache", "url")
 IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
 REAP = "the runs of the multirun stay open until `python -m srexp runs reap=true`"

@@ -182,9 +182,10 @@ def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> N
     tracked.log_config(asked, OmegaConf.to_yaml(OmegaConf.create(asked)))
     tracked.log_environment(config.overrides)
     prepared = task.prepared
+    places = [str(place) for key in ("root", "test_root") if (place := config.resolved["dataset"].get(key))]
     tracked.log_dataset(
         name=config.dataset.name,
-        source=str(config.resolved["dataset"].get("root") or task.parts.source.attribution),
+        source=" and ".join(places) or task.parts.source.attribution,
         fingerprint=prepared.fingerprint,
         splits={split: {"images": len(entries)} for split, entries in prepared.entries.items() if entries},
         manifest=prepared.manifest(),

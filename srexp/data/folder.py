@@ -11,7 +11,10 @@ from srexp.data.image import Intensity, UnreadableImageError
 from srexp.data.limit import spread
 from srexp.data.patients import patients_of
 from srexp.data.read import frames_in
-from srexp.data.source import Item, OnError
+from srexp.data.source import Item, OnError, Split
+from srexp.errors import RequestError
+
+_TESTED = "test_root/"
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,16 @@ class Folder:
         root: The folder.
         patients: See `srexp.data.patients.patients_of`.
         fractions: Shares of training, validation and test images.
+        test_root: A folder whose images are the test images, all of them; those of `root` are divided into training and
+            validation in the ratio of their fractions. It may lie below `root`.
         intensity: See `srexp.data.read.read_image`.
         on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
         limit: Use at most this many images, of as many patients as possible.
         memory_mb: Memory for decoded images.
 
     Raises:
-        RequestError: From `items`: no such folder, no image in it, or a patient that can't be told.
+        RequestError: From `items`: no such folder, no image in it, no image in `root` outside `test_root`, or a
+            patient that can't be told.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Folder:
     on_error: OnError = "fail"
     limit: int | None = None
     memory_mb: int = 1024
+    test_root: str | None = None
 
     attribution = ""
 
@@ -57,14 +64,33 @@ class Folder:
         """
         root = existing_folder(self.root, "dataset.root")
         files = image_files(root, "dataset.root")
+        if self.test_root is not None:
+            files = _beside(files, root, self.test_root)
         patients = patients_of(files, root, self.patients)
         items = []
         known: dict[tuple[int, int], Sequence[int]] = {}
         for (key, path), patient in zip(files.items(), patients, strict=True):
             frames = _frames(path, known)
             single = len(frames) == 1
-            items += [Item(key if single else f"{key}#{frame}", path, frame, patient) for frame in frames]
+            split: Split | None = "test" if self.test_root is not None and key.startswith(_TESTED) else None
+            items += [Item(key if single else f"{key}#{frame}", path, frame, patient, split) for frame in frames]
         return spread(items, self.limit)
+
+
+def _beside(files: dict[str, Path], root: Path, test_root: str) -> dict[str, Path]:
+    """Find the test images, whose keys tell them from files of the same name in `root`, and take them out of these."""
+    folder = existing_folder(test_root, "dataset.test_root")
+    tested = image_files(folder, "dataset.test_root")
+    taken = {path.resolve() for path in tested.values()}
+    others = {key: path for key, path in files.items() if path.resolve() not in taken}
+    if not others:
+        raise RequestError(
+            "dataset.root holds no image besides those of dataset.test_root",
+            got=f"{root} and {folder}",
+            expected="other images to train on",
+            fix="dataset.test_root=null, which takes a share of the images for the test",
+        )
+    return {**others, **{f"{_TESTED}{key}": path for key, path in tested.items()}}
 
 
 def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:

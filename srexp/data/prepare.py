@@ -147,7 +147,8 @@ def prepare(
             good.append((item, result))
     if refused and (source.on_error == "fail" or not good):
         raise _refusal(refused, len(items))
-    entries = _split(good, lows, source, seed, all_in)
+    drawn = {} if all_in else _draw([item for item, _ in good], source, seed, among=_open(items))
+    entries = _split(good, lows, drawn, all_in)
     return Prepared(
         entries=entries,
         fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
@@ -172,8 +173,7 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
         RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
     """
     items = source.items()
-    if any(item.split is None for item in items):
-        draw_splits([item.patient for item in items], _fractions(source), seed=0)
+    _draw(items, source, 0, among=_open(items))
     refused = []
     step = -(-len(items) // _PROBED)
     for item in items[::step]:
@@ -202,11 +202,8 @@ def _partners(
 
 
 def _split(
-    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], source: Source, seed: int, all_in: Split | None
+    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], drawn: Mapping[str, Split], all_in: Split | None
 ) -> dict[Split, list[Entry]]:
-    drawn: dict[str, Split] = {}
-    if all_in is None and any(item.split is None for item, _ in good):
-        drawn = draw_splits([item.patient for item, _ in good], _fractions(source), seed)
     entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
     for item, found in good:
         split = all_in or item.split or drawn[item.patient]
@@ -220,6 +217,18 @@ def _split(
             fix="raise dataset.limit, or mend the files that were skipped",
         )
     return entries
+
+
+def _open(items: Sequence[Item]) -> list[Split]:
+    """Give the splits that the data set doesn't fix."""
+    fixed = {item.split for item in items}
+    return [split for split in SPLITS if split not in fixed]
+
+
+def _draw(items: Sequence[Item], source: Source, seed: int, *, among: Sequence[Split]) -> dict[str, Split]:
+    """Draw the splits of the patients whose images have none."""
+    patients = [item.patient for item in items if item.split is None]
+    return draw_splits(patients, _fractions(source), seed, among=among) if patients else {}
 
 
 def _entry(item: Item, split: Split, found: Found, low: Found | None) -> Entry:

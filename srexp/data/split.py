@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,7 +13,9 @@ from srexp.errors import RequestError
 _ROUNDING = 1e-6
 
 
-def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], seed: int) -> dict[str, Split]:
+def draw_splits(
+    patients: Sequence[str], fractions: tuple[float, float, float], seed: int, *, among: Sequence[Split] = SPLITS
+) -> dict[str, Split]:
     """Give each patient to one split, so that the shares of images come near the fractions.
 
     Patients are taken in the order of a hash of seed and name, each for the split that lacks most images, so the
@@ -22,6 +25,7 @@ def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], 
         patients: The patient of each image.
         fractions: Shares of training, validation and test; positive, summing to 1.
         seed: Any number; another one draws another split.
+        among: The splits that are drawn, their shares in the ratio of their fractions; the others the data set fixes.
 
     Returns:
         The split of each patient.
@@ -35,18 +39,19 @@ def draw_splits(patients: Sequence[str], fractions: tuple[float, float, float], 
     """
     _check_fractions(fractions)
     images = Counter(patients)
-    if len(images) < len(SPLITS):
+    if len(images) < len(among):
         raise RequestError(
             f"too few patients for a split: {len(images)} with {len(patients)} images",
-            expected=f"at least {len(SPLITS)} patients, one each for training, validation and test",
+            expected=f"at least {len(among)} patients, one each for {', '.join(among)}",
             fix="add images of other patients, or check dataset.patients (null: each file is its own patient)",
         )
-    lacking = {split: fraction * len(patients) for split, fraction in zip(SPLITS, fractions, strict=True)}
+    shares = {split: fraction for split, fraction in zip(SPLITS, fractions, strict=True) if split in among}
+    lacking = {split: share / math.fsum(shares.values()) * len(patients) for split, share in shares.items()}
     drawn: dict[str, Split] = {}
-    empty = list(SPLITS)
+    empty = list(among)
     order = sorted(images, key=lambda patient: hashlib.sha256(f"{seed}\n{patient}".encode()).digest())
     for index, patient in enumerate(order):
-        choices = empty if len(order) - index == len(empty) else SPLITS
+        choices = empty if len(order) - index == len(empty) else among
         split = max(choices, key=lacking.__getitem__)
         drawn[patient] = split
         lacking[split] -= images[patient]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 import srexp
+from srexp.commands.task import builders
 from srexp.config.compose import compose, presets_last
 from srexp.config.places import config_home, project_root
 from srexp.errors import RequestError
@@ -43,9 +45,26 @@ def test_every_choice_composes(group, name):
     assert config.choices[group] == name
 
 
+def folders_typed(group, name):
+    """Where its images are is not for a preset to say."""
+    text = (CONF / group / f"{name}.yaml").read_text()
+    typed = ["dataset.root=somewhere"] if "override /dataset: folder" in text else []
+    return [*typed, *(["dataset.test_root=elsewhere"] if "test_root: ???" in text else [])]
+
+
 @pytest.mark.parametrize(("group", "name"), PRESETS)
-def test_every_preset_composes(group, name):
-    assert srexp.compose([f"+{group}={name}"]).choices[group] == name
+def test_every_preset_composes_to_parts_that_fit(group, name):
+    config = srexp.compose([f"+{group}={name}", *folders_typed(group, name)])
+    assert config.choices[group] == name
+    builders(config)
+
+
+@pytest.mark.parametrize("name", [name for group, name in PRESETS if group == "experiment"])
+def test_every_experiment_is_a_lab_note(name):
+    header = "".join(re.findall(r"^#.*\n", (CONF / "experiment" / f"{name}.yaml").read_text(), re.MULTILINE))
+    assert re.search(rf"python -m srexp .*\+experiment={name}\b", header)
+    assert "Cost: " in header
+    assert "Result: " in header
 
 
 @pytest.mark.parametrize("verb", [path.stem for path in CONF.glob("*.yaml") if path.stem != "base"])

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from srexp.data import folder as folder_source
 from srexp.data.audit import audit, facts, fill
 from srexp.data.findings import Finding, messages, require_clean, tags
 from srexp.data.image import stored
@@ -357,3 +358,16 @@ def test_copies_among_radiographs_are_found_and_no_stranger_is_accused(real_data
     images = found["near-duplicates"].images
     assert {frozenset(pair) for pair in zip(images[::2], images[1::2], strict=True)} == planted
     assert len(planted) >= 50
+
+
+def test_leaks_into_a_test_folder_of_its_own_are_found(tmp_path: Path) -> None:
+    for number in range(6):
+        for name in ("train", "held"):
+            (tmp_path / name).mkdir(exist_ok=True)
+        picture(number).save(tmp_path / "train" / f"p{number}_a.png")
+    picture(0).save(tmp_path / "held" / "p8_a.png")  # the pixels of p0
+    picture(9).save(tmp_path / "held" / "p1_b.png")  # another picture of p1
+    source = folder_source.Folder("f", str(tmp_path / "train"), patients="^(p.)", test_root=str(tmp_path / "held"))
+    found = by_kind(audit(prepare(source, seed=1, channel="grey", scale=2, patch_size=48, facts=facts)))
+    assert set(found["duplicates"].images) >= {"p0_a.png", "test_root/p8_a.png"}
+    assert set(found["patients"].images) == {"p1_a.png", "test_root/p1_b.png"}

@@ -174,3 +174,45 @@ def test_listing_needs_no_decoder(tmp_path: Path, picture: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# Test images in a folder of their own
+
+
+def splits(root: Path, **options: object) -> dict[str, str | None]:
+    return {item.key: item.split for item in Folder("f", str(root), **options).items()}
+
+
+def test_test_images_may_lie_in_another_folder(tmp_path: Path, picture: Path) -> None:
+    place(picture, tmp_path / "one/a.png", tmp_path / "one/b.png", tmp_path / "two/a.png")
+    found = splits(tmp_path / "one", test_root=str(tmp_path / "two"))
+    assert found == {"a.png": None, "b.png": None, "test_root/a.png": "test"}
+
+
+def test_a_folder_below_the_root_is_taken_out_of_it(tmp_path: Path, picture: Path) -> None:
+    place(picture, *(tmp_path / name for name in ("a.png", "held/b.png", "other/c.png")))
+    (tmp_path / "link.png").symlink_to(tmp_path / "held/b.png")
+    found = splits(tmp_path, test_root=str(tmp_path / "held"))
+    assert found == {"a.png": None, "other/c.png": None, "test_root/b.png": "test"}
+
+
+def test_patients_are_sought_in_both_folders(tmp_path: Path, picture: Path) -> None:
+    place(picture, tmp_path / "one/p1_0.png", tmp_path / "two/p1_1.png", tmp_path / "two/p2_0.png")
+    items = Folder("f", str(tmp_path / "one"), patients="^(p.)", test_root=str(tmp_path / "two")).items()
+    assert [item.patient for item in items] == ["p1", "p1", "p2"]
+
+
+def test_frames_of_a_test_file_are_test_images(tmp_path: Path, picture: Path) -> None:
+    place(picture, tmp_path / "one/a.png")
+    (tmp_path / "two").mkdir()
+    tifffile.imwrite(tmp_path / "two/t.tif", np.zeros((2, 8, 9), np.uint8), photometric="minisblack")
+    found = splits(tmp_path / "one", test_root=str(tmp_path / "two"))
+    assert found == {"a.png": None, "test_root/t.tif#0": "test", "test_root/t.tif#1": "test"}
+
+
+def test_a_test_folder_that_cannot_be_used_is_named_by_its_key(tmp_path: Path, picture: Path) -> None:
+    place(picture, tmp_path / "one/a.png")
+    with pytest.raises(RequestError, match=r"dataset\.test_root is not there"):
+        splits(tmp_path / "one", test_root=str(tmp_path / "two"))
+    with pytest.raises(RequestError, match=r"no image besides those of dataset\.test_root"):
+        splits(tmp_path / "one", test_root=str(tmp_path / "one"))

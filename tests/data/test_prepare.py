@@ -334,3 +334,25 @@ def test_probing_finds_too_few_patients(root: Path) -> None:
 def test_fractions_must_be_three(root: Path) -> None:
     with pytest.raises(RequestError, match=r"dataset.fractions has not three numbers\s+got:\s+\[0.9, 0.1\]"):
         prepared(root, {"fractions": [0.9, 0.1]})
+
+
+# Test images in a folder of their own
+
+
+def test_test_images_of_another_folder_leave_the_rest_for_training(root: Path, tmp_path: Path) -> None:
+    for number in (20, 21):
+        picture(tmp_path / "held" / f"p{number}.png", number)
+    data = prepared(root, {"test_root": str(tmp_path / "held")})
+    counts = {split: len(entries) for split, entries in data.entries.items()}
+    assert counts == {"train": 8, "validation": 2, "test": 2}
+    assert [entry.key for entry in data.entries["test"]] == ["test_root/p20.png", "test_root/p21.png"]
+    assert data.fingerprint != prepared(root).fingerprint
+    picture(tmp_path / "held" / "p21.png", 22)
+    assert prepared(root, {"test_root": str(tmp_path / "held")}).fingerprint != data.fingerprint
+
+
+def test_no_training_image_stands_in_for_test_images_that_are_unusable(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "p9.png").touch()
+    with pytest.raises(RequestError, match="no image is left for test"):
+        prepared(root, {"test_root": str(tmp_path / "held"), "on_error": "skip"})

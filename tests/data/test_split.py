@@ -76,6 +76,17 @@ def test_no_patient_is_favoured() -> None:
     assert min(tested[patient] for patient in patients) > 600 / 12 / 2
 
 
+@given(IMAGES, FRACTIONS, st.integers(0, 2**31))
+def test_where_test_is_fixed_the_others_divide_all_images_in_their_ratio(
+    images: dict[str, int], fractions: tuple[float, float, float], seed: int
+) -> None:
+    drawn = draw_splits(patients_of(images), fractions, seed, among=("train", "validation"))
+    counts = Counter(drawn[patient] for patient in patients_of(images))
+    assert counts.keys() == {"train", "validation"}
+    share = fractions[0] / (fractions[0] + fractions[1])
+    assert abs(counts["train"] - share * sum(images.values())) <= 2 * max(images.values())
+
+
 @pytest.mark.parametrize("patients", [[], ["a"], ["a", "b", "b", "b"]])
 def test_fewer_patients_than_splits_are_refused(patients: list[str]) -> None:
     with pytest.raises(RequestError, match=rf"{len(set(patients))} with {len(patients)} images[\s\S]*at least 3"):
@@ -86,3 +97,10 @@ def test_fewer_patients_than_splits_are_refused(patients: list[str]) -> None:
 def test_fractions_that_are_none_are_refused(fractions: tuple[float, float, float]) -> None:
     with pytest.raises(RequestError, match=r"dataset.fractions[\s\S]*dataset.fractions=\[0.8,0.1,0.1\]"):
         draw_splits(["a", "b", "c"], fractions, 0)
+
+
+def test_a_split_that_is_fixed_needs_no_patient() -> None:
+    drawn = draw_splits(["a", "b"], DEFAULT, 0, among=("train", "validation"))
+    assert sorted(drawn.values()) == ["train", "validation"]
+    with pytest.raises(RequestError, match="at least 2 patients, one each for train, validation"):
+        draw_splits(["a"], DEFAULT, 0, among=("train", "validation"))

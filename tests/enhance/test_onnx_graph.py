@@ -8,7 +8,7 @@ from keras import layers, ops
 from srexp.enhance.onnx_graph import onnx_model
 from srexp.enhance.with_onnxruntime import start
 from srexp.errors import RequestError
-from srexp.models import bicubic, srcnn, vdsr
+from srexp.models import bicubic, hybrid, srcnn, vdsr
 
 SIZES = [(1, 1, 1), (1, 2, 3), (2, 17, 24)]
 
@@ -36,6 +36,7 @@ def test_networks_of_srexp(randomised, scale, channels):
         bicubic.build(scale, channels),
         randomised(srcnn.build(scale, channels, kernels=[9, 5, 5], filters=[8, 6])),
         randomised(vdsr.build(scale, channels, depth=4, width=8)),
+        randomised(hybrid.build(scale, channels, wide=8, width=6, blocks=2)),
     ):
         assert largest_difference(model, channels) < 2e-6
 

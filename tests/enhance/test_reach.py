@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 from srexp.enhance.reach import reach
+from srexp.models import hybrid
 
 
 def functional(*stack, channels=1):
@@ -108,6 +109,14 @@ def test_nested_and_repeated_models_are_followed():
 def test_sequential_models_are_followed():
     model = keras.Sequential([keras.Input((None, None, 1)), conv(3), layers.UpSampling2D(2, interpolation="bicubic")])
     assert (reach(model).radius, reach(model).scale) == (3, 2)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_the_hybrid_sees_no_further_than_its_radius(scale, randomised):
+    network = randomised(hybrid.build(scale, 1, wide=8, width=6, blocks=2))
+    found = reach(network)
+    assert found.scale == scale
+    assert 2 + 4 + 1 <= seen_by_probe(network, scale) <= found.radius <= 2 + 4 + 3
 
 
 def test_widest_layer_sets_the_memory():

@@ -11,7 +11,7 @@ import pytest
 from srexp.enhance.predict import batch_predictor
 from srexp.enhance.with_keras import in_precision
 from srexp.errors import RequestError
-from srexp.models import srcnn, vdsr
+from srexp.models import hybrid, srcnn, vdsr
 
 NAMES = ["keras", "onnxruntime", "openvino", "litert"]
 SIZES = [(1, 19, 30), (3, 8, 8), (1, 1, 1), (1, 19, 30)]
@@ -38,6 +38,17 @@ def test_from_file(network, name, tmp_path):
     restore, reference = runtime(name).read(path), batch_predictor(network)
     for size in SIZES:
         low = images(size, network.input_shape[-1])
+        assert restore(low) == pytest.approx(reference(low), abs=5e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hybrid_with_its_transposed_convolution(randomised, name, tmp_path):
+    network = randomised(hybrid.build(3, 1, wide=8, width=6, blocks=2))
+    path = tmp_path / runtime(name).FILE
+    runtime(name).write(network, path)
+    restore, reference = runtime(name).read(path), batch_predictor(network)
+    for size in SIZES:
+        low = images(size)
         assert restore(low) == pytest.approx(reference(low), abs=5e-6)
 
 

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from srexp.evaluation.cost import cost
-from srexp.models import bicubic, srcnn, vdsr
+from srexp.models import bicubic, hybrid, srcnn, vdsr
 
 GIGA_720P = 1280 * 720 / 1e15  # from multiply-adds per megapixel to 10^9 of them at 720p
 
@@ -18,6 +18,13 @@ def test_published_figures_at_720p(scale):
     assert large.parameters == 665921
     assert small.multiply_adds * GIGA_720P == pytest.approx(52.7, abs=0.05)
     assert large.multiply_adds * GIGA_720P == pytest.approx(612.6, abs=0.05)
+
+
+def test_the_hybrid_costs_no_more_than_srcnn_where_it_enlarges():
+    small = cost(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32])).multiply_adds
+    # 5*5*64 + 64*48 + 10*9*48*48 + 6*6*48 for each low-resolution pixel, of which four restored ones have one.
+    assert cost(hybrid.build(2, 1)).multiply_adds == 213_760 / 4 * 1e6 < small
+    assert cost(hybrid.build(4, 1)).multiply_adds < small / 4
 
 
 def test_interpolation_is_not_counted():

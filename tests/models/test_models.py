@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError
-from srexp.models import bicubic, srcnn, vdsr
+from srexp.models import bicubic, hybrid, srcnn, vdsr
 
 BUILDERS = {
     "bicubic": bicubic.build,
@@ -21,8 +21,10 @@ BUILDERS = {
     "vdsr": vdsr.build,
     "vdsr-small": lambda scale, channels: vdsr.build(scale, channels, depth=4, width=8),
     "vdsr-paper": lambda scale, channels: vdsr.build(scale, channels, start="paper", border="zeros"),
+    "hybrid": hybrid.build,
+    "hybrid-small": lambda scale, channels: hybrid.build(scale, channels, wide=8, width=6, blocks=2),
 }
-BEGIN_AS_BICUBIC = ["srcnn", "srcnn-915", "vdsr", "vdsr-small"]
+BEGIN_AS_BICUBIC = ["srcnn", "srcnn-915", "vdsr", "vdsr-small", "hybrid"]
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,18 @@ def test_parameter_counts_are_the_papers(model: str, channels: int, count: int, 
     assert BUILDERS[model](scale, channels).count_params() == count
 
 
+@pytest.mark.parametrize(
+    ("scale", "channels", "count"),
+    [
+        (1, 1, 213_057),
+        (2, 1, 214_353),  # 5*5*64+64 + 64*48+48 + 10*(9*48*48+48) + 6*6*48+1
+        (4, 3, 236_563),
+    ],
+)
+def test_parameter_count_of_the_hybrid_grows_with_the_last_kernel(scale: int, channels: int, count: int) -> None:
+    assert hybrid.build(scale, channels).count_params() == count
+
+
 @pytest.mark.parametrize("model", BUILDERS)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -78,7 +92,7 @@ def test_images_stay_float32_in_mixed_precision(model: str) -> None:
     low = image(6, 8)
     restored = network(low)
     assert network.inputs[0].dtype == network.outputs[0].dtype == restored.dtype == "float32"
-    if model == "vdsr":  # the residual is zero, and the image never passed through bfloat16
+    if model in ("vdsr", "hybrid"):  # the residual is zero, and the image never passed through bfloat16
         np.testing.assert_array_equal(restored, bicubic.build(2, 1)(low))
 
 
@@ -91,7 +105,7 @@ def test_copy_begins_as_bicubic(model: str, scale: int, channels: int) -> None:
     )
 
 
-@pytest.mark.parametrize("model", ["srcnn", "srcnn-paper", "vdsr-small", "vdsr-paper"])
+@pytest.mark.parametrize("model", ["srcnn", "srcnn-paper", "vdsr-small", "vdsr-paper", "hybrid-small"])
 def test_initial_weights_follow_the_seed(model: str) -> None:
     def weights(seed: int) -> list[np.ndarray]:
         keras.utils.set_random_seed(seed)
@@ -102,7 +116,7 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-@pytest.mark.parametrize("model", ["srcnn", "vdsr-small"])
+@pytest.mark.parametrize("model", ["srcnn", "vdsr-small", "hybrid-small"])
 def test_borders_are_no_edges(model: str) -> None:
     """On a constant image the random filters see nothing, at the border either."""
     network = BUILDERS[model](1, 1)
@@ -117,7 +131,7 @@ def test_layers_of_one_network_differ() -> None:
     assert not np.array_equal(kernels[1], kernels[2])
 
 
-@pytest.mark.parametrize("model", ["srcnn", "srcnn-paper", "vdsr-small"])
+@pytest.mark.parametrize("model", ["srcnn", "srcnn-paper", "vdsr-small", "hybrid-small"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_one_step_of_fit_moves_the_weights_and_nothing_breaks(model: str, policy: str) -> None:
     keras.config.set_dtype_policy(policy)
@@ -130,7 +144,7 @@ def test_one_step_of_fit_moves_the_weights_and_nothing_breaks(model: str, policy
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
-@pytest.mark.parametrize("model", ["srcnn", "vdsr-small"])
+@pytest.mark.parametrize("model", ["srcnn", "vdsr-small", "hybrid-small"])
 def test_copy_is_not_dead(model: str) -> None:
     """After two steps every layer has a gradient, although the last one begins with zeros."""
     network = BUILDERS[model](2, 1)
@@ -161,7 +175,7 @@ def test_vdsr_copy_keeps_the_energy_of_its_features() -> None:
 def test_saved_networks_load_where_srexp_is_not_installed(tmp_path) -> None:
     low = image(6, 9)
     np.save(tmp_path / "low.npy", low)
-    for name in ("bicubic", "srcnn", "vdsr-small"):
+    for name in ("bicubic", "srcnn", "vdsr-small", "hybrid-small"):
         network = BUILDERS[name](2, 1)
         network.save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", network(low))
@@ -170,7 +184,7 @@ import sys
 sys.modules["srexp"] = None  # any import of it fails
 import keras, numpy as np
 low = np.load("low.npy")
-for name in ("bicubic", "srcnn", "vdsr-small"):
+for name in ("bicubic", "srcnn", "vdsr-small", "hybrid-small"):
     restored = keras.saving.load_model(f"{name}.keras")(low)
     np.testing.assert_allclose(restored, np.load(f"{name}.npy"), rtol=0, atol=1e-6)
     assert keras.saving.load_model(f"{name}.keras")(np.zeros((2, 5, 3, 1), "float32")).shape == (2, 10, 6, 1)
@@ -179,7 +193,7 @@ for name in ("bicubic", "srcnn", "vdsr-small"):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("model", ["srcnn", "vdsr", "bicubic"])
+@pytest.mark.parametrize("model", ["srcnn", "vdsr", "bicubic", "hybrid"])
 def test_importing_a_model_imports_no_keras(model: str) -> None:
     program = f"import srexp.models.{model}, sys; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
@@ -197,6 +211,9 @@ def test_importing_a_model_imports_no_keras(model: str) -> None:
         (lambda: vdsr.build(2, 1, depth=1), "model.depth"),
         (lambda: vdsr.build(2, 1, width=7), "model.width"),
         (lambda: vdsr.build(2, 1, width=0, start="paper"), "model.width"),
+        (lambda: hybrid.build(2, 1, wide=5), "model.wide"),
+        (lambda: hybrid.build(2, 1, width=0), "model.width"),
+        (lambda: hybrid.build(2, 1, blocks=0), "model.blocks"),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_name(build, names: str) -> None:
