@@ -19,13 +19,7 @@ NAME = "folder-bicubic-x2"
 CHAMPION = f"models:/{NAME}@champion"
 QUIET = ["tracking.max_images=0", "tracking.system_metrics=false"]
 #: A network that learns in seconds what bicubic interpolation lacks, and ten test images.
-LEARNS = [
-    "dataset.fractions=[0.4,0.1,0.5]",
-    "model=vdsr",
-    "model.depth=3",
-    "model.width=8",
-    "trainer.steps_per_epoch=60",
-]
+LEARNS = ["dataset.fractions=[0.4,0.1,0.5]", "model=vdsr", "model.depth=3", "model.width=8"]
 SPACE = "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-4,log:true}}"
 
 
@@ -33,7 +27,7 @@ SPACE = "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-4,log:true}}"
 @pytest.mark.slow
 def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     def typed(verb, *words):
-        done = project.run(verb, *words, *QUIET)
+        done = project.run(verb, *words, *QUIET, timeout=280)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         return project.results()[-1], done.stdout
