@@ -41,10 +41,8 @@ def require_composable(config: SearchConfig, space: Space) -> None:
                 expected=f"keys of {', '.join(SEARCHED)}",
                 fix="one search for each of its values",
             )
-        if name.partition(".")[0] not in SEARCHED:
-            raise RequestError(
-                f"search.space.{name} is no key that a search may choose", expected=f"keys of {', '.join(SEARCHED)}"
-            )
+        if "." not in name and name not in SEARCHED:
+            raise RequestError(f"search.space.{name} can't be searched", expected=f"one of {', '.join(SEARCHED)}")
     base = base_overrides(config)
     trees: dict[tuple[str, ...], DictConfig] = {}
     for values in space.extremes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,7 @@ def _revision(url: URL) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def _known() -> list[str]:
     """Give the versions that this MLflow knows, its own first."""
     from alembic.script import ScriptDirectory

@@ -50,6 +50,8 @@ def refusal(space: str, *more: str) -> str:
         ("dataset.limit:{type:int,low:1,high:3}", ("search.space.dataset.limit decides",)),
         ("trainer.validation_size:{type:int,low:16,high:32}", ("trainer.validation_size decides",)),
         ("paths.root:{type:categorical,choices:[a]}", ("paths.root does not exist",)),
+        ("extensions:{type:categorical,choices:[os]}", ("search.space.extensions can't be searched",)),
+        ("model._target_:{type:categorical,choices:[os.mkdir]}", ("model._target_ is not allowed",)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
