@@ -151,7 +151,7 @@ class Run(Writer):
 
     def log_result(self, values: Mapping[str, object]) -> None:
         """Keep `result.json`; what only the store can answer is put in when it does."""
-        self.add("result", values=dict(values))
+        self.add("result", values=json.loads(mask(json.dumps(values, default=str))))
 
     def log_model(self, folder: Path, *, step: int, metrics: Mapping[str, float]) -> str:
         """Log a packed model, and wait for its address.
