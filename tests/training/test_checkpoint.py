@@ -184,7 +184,7 @@ for _ in range(40):
     found = Checkpoints(folder).latest()
     assert found.step > seen, (found.step, seen)
     assert (found.model[0] == found.step).all()
-    assert len(list(folder.glob("*"))) <= 4
+    assert len(list(folder.glob("*"))) <= 8  # what kills left is deleted with the next that is written
     seen = found.step
 print(seen)
 """
