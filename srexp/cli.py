@@ -30,7 +30,7 @@ from srexp.errors import RequestError, SrexpError, did_you_mean
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
-    "train": "compose, train, evaluate, track, register the best-validation model (also without a verb)",
+    "train": "compose, train, evaluate, track, register the best model; no verb means train; resume=RUN_ID goes on",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",

@@ -176,15 +176,16 @@ for _ in range(40):
     pid = os.fork()
     if not pid:
         write(seen)
-    time.sleep(chance.uniform(0.005, 0.05))
+    while not any(int(path.name[5:14]) > seen for path in folder.glob("step-*.npz")):
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.02))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     found = Checkpoints(folder).latest()
-    step = found.step if found else 0
-    assert step >= seen, (step, seen)
-    assert not found or (found.model[0] == step).all()
-    assert len(list(folder.glob("*"))) <= 4
-    seen = step
+    assert found.step > seen, (found.step, seen)
+    assert (found.model[0] == found.step).all()
+    assert len(list(folder.glob("*"))) <= 8  # what kills left is deleted with the next that is written
+    seen = found.step
 print(seen)
 """
 
@@ -195,4 +196,4 @@ def test_forty_kills_while_writing_lose_nothing(tmp_path):
         [sys.executable, "-c", KILLING, str(tmp_path / "kept")], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 10
+    assert int(done.stdout) >= 40
