@@ -35,8 +35,8 @@ FOLDER_TAG = "srexp.checkpoints"
 COUNT_TAG = "srexp.resumed"
 #: What may be said beside `resume`: where things are, and what costs time or memory but changes no number.
 HARMLESS = (
-    "resume", "paths", "tracking", "checkpoint", "dataset.root", "dataset.cache", "dataset.url", "dataset.memory_mb",
-    "trainer.workers", "trainer.decoded_cache", "trainer.profile",
+    "resume", "extensions", "paths", "tracking", "checkpoint", "dataset.root", "dataset.cache", "dataset.url",
+    "dataset.memory_mb", "trainer.workers", "trainer.decoded_cache", "trainer.profile",
 )  # fmt: skip
 #: Packages whose versions decide the last bits.
 _DECISIVE = ("srexp", "keras", "numpy", "tensorflow", "tensorflow-cpu")
@@ -242,7 +242,9 @@ def _kept(tracking: Tracking, found: Past) -> dict[str, Any] | None:
 
 def _recomposed(config: TrainConfig, found: Past, kept: Mapping[str, Any] | None, run_dir: Path) -> Config:
     """Give the configuration that a run began with, at today's places."""
-    typed = shlex.split(found.tags.get("overrides", ""))
+    # Whose code may run is said by this command, not by the store.
+    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if not _is_of_extensions(each)]
+    typed += [each for each in config.overrides if _is_of_extensions(each)]
     if kept is None:
         tree: dict[str, Any] = dict(OmegaConf.to_container(composed("train", typed), resolve=True))  # type: ignore[arg-type]
     else:
@@ -257,8 +259,12 @@ def _recomposed(config: TrainConfig, found: Past, kept: Mapping[str, Any] | None
         tree["paths"] = now["paths"]
     for place in _places(config.overrides):
         _take(tree, now, place)
-    tree |= {"verb": "train", "resume": None}
+    tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
     return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
+
+
+def _is_of_extensions(typed: str) -> bool:
+    return typed.lstrip("+~").partition("=")[0] == "extensions"
 
 
 def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:

@@ -66,22 +66,32 @@ class Outbox:
         self._warned = self.failure is not None
         return None if self.journal.sent > first else self.failure or TimeoutError("no answer")
 
-    def flush(self, seconds: float, *, until: int | None = None, impatient: Callable[[], bool] = lambda: False) -> bool:
+    def flush(
+        self,
+        seconds: float,
+        *,
+        until: int | None = None,
+        in_all: bool = False,
+        impatient: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Wait for the store to have what was added so far.
 
         Args:
-            seconds: Longest time to wait.
+            seconds: Longest time to wait for a store that takes nothing.
             until: Number of the operation to wait for; None for all.
+            in_all: Whether to wait no longer than that for one that takes something now and then, either.
             impatient: Whether to stop waiting now.
 
         Returns:
             Whether the store has it.
         """
-        end = time.monotonic() + (0.0 if self.store.uri in self.given_up else seconds)
+        end, taken = time.monotonic() + (0.0 if self.store.uri in self.given_up else seconds), self._taken
         with self._changed:
             while self._left(until) and (rest := end - time.monotonic()) > 0 and not impatient():
                 self._wake.set()
                 self._changed.wait(min(rest, _LOOK))
+                if taken != self._taken and not in_all:
+                    end, taken = time.monotonic() + seconds, self._taken
             left = self._left(until)
         if left and not impatient():
             self.given_up.add(self.store.uri)
@@ -139,6 +149,7 @@ class Outbox:
         if failure is None:
             self.given_up.discard(self.store.uri)
             self._warned = False
+            self._taken += 1
         elif not self._warned:
             log.warning("the tracking store takes nothing; what is to be sent waits: %s", reason(failure))
             self._warned = True

@@ -43,11 +43,6 @@ class Shield:
         self.waiting: int | None = None
         self._process = os.getpid()
 
-    @property
-    def asked(self) -> bool:
-        """Whether any signal came."""
-        return self.received is not None or self.waiting is not None
-
     def meaning(self, error: BaseException) -> BaseException:
         """Tell what an exception means: the interruption, where the exception of a signal became another one.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Tracking:
         system_metrics: Record use of processor, memory, disk and GPU.
         system_metrics_seconds: Time between two such records.
         flush_seconds: Longest time that what a run writes waits before it is sent.
-        wait_seconds: Longest time that the end of a run waits for a store that is away.
+        wait_seconds: Longest time that the end of a run waits for a store that takes nothing.
         max_images: How many different images of a split a run shows.
 
     Raises:
@@ -111,7 +111,7 @@ class Tracking:
                     _resuming(resume, tags or {}) if resume else _creating(experiment, name, parent, tags or {}), folder
                 )
                 run.begin()
-                with system_metrics(run, self.system_metrics_seconds) if self.system_metrics else nullcontext():
+                with self._system_metrics(run, again=resume is not None):
                     yield run
             except BaseException as error:
                 failure = shield.meaning(error)
@@ -119,7 +119,10 @@ class Tracking:
             finally:
                 shield.closing = True
                 if run is not None and run.is_open:
-                    _end(run, failure, lambda: shield.asked)
+                    _end(run, failure, lambda: shield.waiting is not None)
+
+    def _system_metrics(self, run: Run, *, again: bool) -> AbstractContextManager[None]:
+        return system_metrics(run, self.system_metrics_seconds, again=again) if self.system_metrics else nullcontext()
 
     def _open(self, first: Mapping[str, Any], folder: Path | None) -> Run:
         """Begin the journal of a run with its first operation, whose kind is `op`."""

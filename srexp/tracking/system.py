@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from srexp.tracking.store import translated
+
 if TYPE_CHECKING:
     from srexp.tracking.run import Run
 
 
 @contextmanager
-def system_metrics(run: Run, seconds: float) -> Iterator[None]:
+def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator[None]:
     """Record use of processor, memory, disk, network and GPU.
 
     MLflow's monitor asks the store before every record whether the run is still open, and ends when there is no
@@ -20,6 +22,7 @@ def system_metrics(run: Run, seconds: float) -> Iterator[None]:
     Args:
         run: An open run.
         seconds: Time between two records.
+        again: Whether the run had some before, whose steps are gone on with.
 
     Yields:
         Nothing.
@@ -35,7 +38,8 @@ def system_metrics(run: Run, seconds: float) -> Iterator[None]:
                 self.publish_metrics(self.aggregate_metrics())
 
     started: Any = Monitor
-    monitor = started(run.id, sampling_interval=seconds, tracking_uri=run.store.uri)
+    with translated(run.store, f"the system metrics of run {run.id} can't be looked up"):
+        monitor = started(run.id, sampling_interval=seconds, tracking_uri=run.store.uri, resume_logging=again)
     monitor.mlflow_logger = _Log(run)
     monitor.start()
     try:

@@ -36,7 +36,7 @@ class Writer:
         store: Addresses of the store.
         journal: Whose first operation creates the run, or goes on with it.
         flush_seconds: Longest time that something waits before it is sent.
-        wait_seconds: Longest time that the end waits for a store that is away.
+        wait_seconds: Longest time that the end waits for a store that takes nothing.
         before: What the same run left unsent when it was interrupted.
         sync: Command that sends what is left.
 
@@ -168,7 +168,7 @@ class Writer:
         return taken
 
     def flush(self) -> bool:
-        """Wait for the store to have all of it, as long as `wait_seconds`; it comes to it anyway in a few seconds.
+        """Wait for the store to have all of it, `wait_seconds` for one that takes nothing; it gets it anyway in seconds.
 
         Returns:
             Whether it has.
@@ -193,7 +193,7 @@ class Writer:
         with self.writing():
             hurry = status != "FINISHED" and (self.store.lock is None or self._outbox.failure is not None)
             most = min(self.wait_seconds, _SHORT_SECONDS) if hurry else self.wait_seconds
-            self._outbox.flush(most, impatient=impatient)
+            self._outbox.flush(most, in_all=hurry, impatient=impatient)
         gone = [*self.journal.lost, *(_called(each) for each in self.journal.only_in_memory)]
         self.is_open = False
         self._outbox.close()
