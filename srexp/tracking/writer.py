@@ -168,7 +168,7 @@ class Writer:
         return taken
 
     def flush(self) -> bool:
-        """Wait for the store to have all of it, `wait_seconds` for one that takes nothing; it gets it anyway in seconds.
+        """Wait for the store to have all of it, `wait_seconds` for one that takes nothing; it gets it soon anyway.
 
         Returns:
             Whether it has.
