@@ -44,7 +44,7 @@ class Outbox:
         self._seconds, self._others_sent = seconds, False
         self._changed = threading.Condition()
         self._wake, self._closing = threading.Event(), threading.Event()
-        self._warned = False
+        self._warned, self._taken = False, 0
         logging.getLogger("mlflow.store.db.utils").addFilter(_not_ours)
         self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
 
