@@ -30,6 +30,7 @@ Timed: TypeAlias = tuple[float, Sequence[float] | None]
 
 _MOST_NAMED = 40
 _DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual epoch
+_FAR = 100  # ratio of two times beyond which only powers of ten are marked
 _LONGEST = 26
 
 
@@ -311,11 +312,13 @@ def scale_bar(max_grey_levels: float) -> Figure:
 
 
 def _log(axes: Axes) -> None:
-    from matplotlib.ticker import LogFormatter, LogLocator
+    from matplotlib.ticker import FuncFormatter, LogLocator
 
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(math.inf, math.inf)))
+    least, most = axes.dataLim.intervalx
+    # The numbers at 2 and 5 would overlap over several decades.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if most > _FAR * least else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(LogLocator(subs=()))
 
 
