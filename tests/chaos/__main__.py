@@ -10,6 +10,7 @@ was lost. The seed decides which faults come when; how far a command is by then 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import socket
 import sys
@@ -30,6 +31,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=["train", "disk", "search", "enhance"])
     options = parser.parse_args()
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     ledger = Ledger()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         world = World(Path(scratch), random.Random(options.seed), ledger)
