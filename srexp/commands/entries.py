@@ -77,6 +77,7 @@ class Entry:
             train_seconds=self.result.get("seconds", {}).get("train") if self.curve else None,
             patches_per_second=self.result.get("train_patches_per_second"),
             curve=self.curve,
+            bicubic_val_psnr=self.run.metrics.get("bicubic_val_psnr"),
         )
 
     def baseline(self) -> Contender:

@@ -58,6 +58,8 @@ def fit_network(
     if not restorer.trainable_weights:
         return restorer, Fitted()
     validate, bicubic_psnr = validation(restorer, task)
+    if math.isfinite(bicubic_psnr):
+        tracked.log_metrics(already.missing({"bicubic_val_psnr": bicubic_psnr}, 0), step=0)
 
     def record(epoch: int, numbers: Mapping[str, float], milliseconds: int) -> None:
         tracked.log_metrics(already.missing(numbers, epoch), step=epoch, milliseconds=milliseconds)

@@ -43,6 +43,7 @@ class Contender:
         train_seconds: Wall time of training, validation included.
         patches_per_second: Speed of training.
         curve: Learning curve.
+        bicubic_val_psnr: What bicubic interpolation scores on the images of that curve, in dB.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Contender:
     train_seconds: float | None = None
     patches_per_second: float | None = None
     curve: Sequence[Point] = ()
+    bicubic_val_psnr: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _mean_gain(axes: Axes, place: int, row: Standing, colour: str) -> None:
 
 
 def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
-    """Draw validation PSNR against epochs and against wall time.
+    """Draw validation PSNR against epochs and against wall time, and bicubic's where all have the same images.
 
     Args:
         found: The standings.
@@ -125,11 +125,15 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     unit, seconds = ("minutes", 60.0) if longest > 120 else ("seconds", 1.0)  # noqa: PLR2004 - two minutes
     _draw_curves(left, trained, hue, lambda point: point.epoch)
     _draw_curves(right, trained, hue, lambda point: point.seconds / seconds)
+    heights = {row.contender.bicubic_val_psnr for row in trained}
+    if len(heights) == 1 and (bicubic := heights.pop()) is not None:
+        for axes in (left, right):
+            axes.axhline(bicubic, color="#777777", linewidth=1.2, linestyle="--", label="bicubic")
     left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB")
     left.xaxis.get_major_locator().set_params(integer=True)
     _leave_out_falls(left, [point.psnr for row in trained for point in row.contender.curve])
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
-    _legend(left, len(trained), loc="lower right")
+    _legend(left, len(trained) + 1, loc="lower right")
     _finish(figure, left, right)
     return figure
 

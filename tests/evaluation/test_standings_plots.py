@@ -1,6 +1,7 @@
 """Figures of a comparison: a colour for each model, gains from zero, a front that nothing beats."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -78,6 +79,16 @@ def test_one_bad_epoch_does_not_flatten_the_curves():
     low, high = plots.curves(found, plots.colours(["good", "bad"])).axes[0].get_ylim()
     assert low > 45
     assert high > 49.5
+
+
+@pytest.mark.parametrize(("second", "lines"), [(48.5, 1), (48.6, 0), (None, 0)])
+def test_bicubic_is_drawn_where_all_curves_are_of_the_same_images(second, lines):
+    curve = [Point(epoch, 10.0 * epoch, 49 + 0.1 * epoch) for epoch in range(1, 6)]
+    one, other = contender("one", [31.0], 1, curve), contender("other", [30.5], 1, curve)
+    pair = [replace(one, bicubic_val_psnr=48.5), replace(other, bicubic_val_psnr=second)]
+    found = standings(["a"], [*pair, contender(BASELINE, [30.0])])
+    for axes in plots.curves(found, plots.colours(["one", "other"])).axes:
+        assert [line.get_ydata()[0] for line in axes.lines if line.get_label() == "bicubic"] == [48.5] * lines
 
 
 def test_gains_are_those_of_the_images(found):
