@@ -47,7 +47,7 @@ def test_an_unforeseen_failure_shows_no_password(project: Path, monkeypatch, cap
 
 def test_a_server_that_is_away_leaves_no_password(project: Path, images: Path, capfd) -> None:
     overrides = ["+debug=fast", "dataset=folder", f"dataset.root={images}", "trainer.patch_size=16"]
-    assert run([*overrides, f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9"]) == 1
+    assert run([*overrides, f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9", "tracking.wait_seconds=1"]) == 0
     caught = capfd.readouterr()
     assert PASSWORD not in caught.out + caught.err
     assert kept(project) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ SERVERS = ("http", "https", "databricks")
 
 _LOCK_SECONDS = 300.0
 _REACH_SECONDS = 5.0
+_SELECTING = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,8 @@ def selected(uri: str) -> Iterator[None]:
     """Point MLflow's process-wide store at a URI, and put everything back afterwards.
 
     `models:/...` URIs are looked up there, whatever client asks; MLflow also writes it into the environment, where
-    it would decide the store of the process's next run.
+    it would decide the store of the process's next run. One thread at a time, for the one that sends a
+    journal does it, too.
 
     Args:
         uri: Tracking URI from `resolve`.
@@ -247,14 +250,15 @@ def selected(uri: str) -> Iterator[None]:
     """
     import mlflow
 
-    environment = os.environ.get("MLFLOW_TRACKING_URI")
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    mlflow.set_tracking_uri(uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None means unset, as MLflow itself does it
-        if environment is None:
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
-        else:
-            os.environ["MLFLOW_TRACKING_URI"] = environment
+    with _SELECTING:
+        environment = os.environ.get("MLFLOW_TRACKING_URI")
+        before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None means unset, as MLflow itself does it
+            if environment is None:
+                os.environ.pop("MLFLOW_TRACKING_URI", None)
+            else:
+                os.environ["MLFLOW_TRACKING_URI"] = environment

@@ -125,7 +125,12 @@ class Writer:
 
         Returns:
             Its number.
+
+        Raises:
+            SrexpError: The run has ended, so nobody would send it.
         """
+        if not self.is_open:
+            raise SrexpError(f"{kind} can't be written to run {self.id}, which has ended")
         with self.writing():
             number: int = self.journal.add(kind, at=at, **content)["n"]
         if number in self.journal.unwritten and not self._warned:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from srexp.tracking.store import selected
 from tests.chaos.world import PATIENT, Server, World, kill_all
 
 SCENE, DISK = "train", "train on a disk that fills"
@@ -78,10 +79,8 @@ def _weights(client: Any, model_id: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         import mlflow
 
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(client.tracking_uri)
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=scratch))
-        mlflow.set_tracking_uri(before)
+        with selected(client.tracking_uri):
+            folder = Path(mlflow.artifacts.download_artifacts(f"models:/{model_id}", dst_path=scratch))
         (network,) = folder.rglob("*.keras")
         with zipfile.ZipFile(network) as archive:
             archive.extract("model.weights.h5", scratch)

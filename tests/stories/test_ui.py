@@ -40,9 +40,11 @@ def search(project) -> dict[str, str]:
                 ids[f"tiny {number}"] = trial.id
                 for epoch in (1, 2, 3):
                     trial.log_metrics({"val_psnr": 30.0 + number - 1 / epoch}, step=epoch)
-        trial.log_image(np.full((48, 64), 128, np.uint8), key="test/first", step=3)
-        trial.client.create_registered_model(TASK)
-        trial.client.create_model_version(TASK, f"{trial.client.get_run(trial.id).info.artifact_uri}/model", trial.id)
+                if number:
+                    trial.log_image(np.full((48, 64), 128, np.uint8), key="test/first", step=3)
+        client = project.client()
+        client.create_registered_model(TASK)
+        client.create_model_version(TASK, f"{client.get_run(trial.id).info.artifact_uri}/model", trial.id)
     return ids
 
 

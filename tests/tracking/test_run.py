@@ -252,6 +252,13 @@ def test_numbers_out_of_range_are_refused_by_key(tmp_path, values):
         Tracking(folder=tmp_path, **values)
 
 
+def test_a_run_that_ended_takes_nothing_more(tracking):
+    with tracking.run("x") as run:
+        pass
+    with pytest.raises(SrexpError, match=f"run {run.id}, which has ended"):
+        run.log_metrics({"loss": 1.0}, step=1)
+
+
 def test_a_run_goes_on_where_it_ended(tracking):
     with contextlib.suppress(KeyboardInterrupt), tracking.run("x", name="first") as run:
         run.log_metrics({"loss": 2.0}, step=1)
