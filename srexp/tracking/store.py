@@ -253,6 +253,7 @@ def selected(uri: str) -> Iterator[None]:
     with _SELECTING:
         environment = os.environ.get("MLFLOW_TRACKING_URI")
         before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+        before = None if before == environment else before  # it only came from there, and goes back there
         mlflow.set_tracking_uri(uri)
         try:
             yield

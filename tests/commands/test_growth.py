@@ -41,5 +41,5 @@ def test_ten_runs_in_one_process_leave_nothing_open(tmp_path: Path, made_store: 
     deadline = time.monotonic() + 30  # the thread of the last run may still be giving its journal free
     while held()[1] > before[1] and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert held()[1] == before[1]
+    assert held()[1] <= before[1]
     assert held()[0] <= before[0] + 1

@@ -118,3 +118,14 @@ def test_selecting_a_store_leaves_no_trace(monkeypatch, before):
     assert os.environ.get("MLFLOW_TRACKING_URI") == before
     assert mlflow.is_tracking_uri_set() is bool(before)
     mlflow.set_tracking_uri(None)
+
+
+def test_a_store_from_the_environment_is_put_back_there_alone(monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with selected("sqlite:///other.db"):
+        assert mlflow.get_tracking_uri() == "sqlite:///other.db"
+    assert mlflow.get_tracking_uri() == "http://127.0.0.1:9"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert not mlflow.is_tracking_uri_set()
