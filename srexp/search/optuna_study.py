@@ -60,8 +60,14 @@ class OptunaAttempt:
             self.trial.set_user_attr("curve", {**self.trial.user_attrs.get("curve", {}), str(epoch): val_psnr})
             return
         self.trial.report(val_psnr, epoch)
-        if self.trial.should_prune():
+        if self.trial.should_prune() and self._one_finished():
             raise Pruned(f"given up after epoch {epoch} with {val_psnr:.2f} dB")
+
+    def _one_finished(self) -> bool:
+        """Whether the search has a network already: trials that died count for the pruner, and could end all others."""
+        from optuna.trial import TrialState as State
+
+        return bool(self.trial.study.get_trials(deepcopy=False, states=(State.COMPLETE,)))
 
     def note(self, **facts: Any) -> None:
         """Keep facts with the trial at once."""

@@ -288,3 +288,19 @@ def test_the_section_is_checked_against_the_builder(monkeypatch):
         config_build.check_section("search", {**keys, "trials": 0}, ())
     with pytest.raises(RequestError, match=r"search\.sampler"):
         config_build.check_section("search", {**keys, "sampler": "unknown"}, ())
+
+
+def test_trials_that_died_do_not_have_all_others_pruned(tmp_path, space):
+    study = build(tmp_path, space, pruner="halving", trials=4, max_failures=9).open(seed=0, epochs=9)
+
+    def train(attempt):
+        best = attempt.number < 2
+        for epoch in range(1, 10):
+            attempt.report(epoch, 40.0 if best else 30.0)
+        if best:
+            raise MemoryError
+        return [30.0]
+
+    study.work(train)
+    assert states(study).count("failed") == 2
+    assert "finished" in states(study)
