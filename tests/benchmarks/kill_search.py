@@ -61,14 +61,19 @@ def main() -> None:
 
 
 def data(project: Path) -> list[str]:
-    """Make small images of ten patients."""
+    """Make small images of ten patients, and give what is typed to use them."""
     folder = project / "images"
+    draw(folder, patients=10, side=64)
+    return ["dataset=folder", f"dataset.root={folder}", r"dataset.patients='^(\d{8})'"]
+
+
+def draw(folder: Path, *, patients: int, side: int) -> None:
+    """Make small images, one of each patient."""
     folder.mkdir()
     noise = np.random.default_rng(7)
-    for patient in range(10):
-        coarse = Image.fromarray(noise.integers(0, 256, (16, 16), dtype=np.uint8))
-        coarse.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{patient:08}_000.png")
-    return ["dataset=folder", f"dataset.root={folder}", r"dataset.patients='^(\d{8})'"]
+    for patient in range(patients):
+        coarse = Image.fromarray(noise.integers(0, 256, (side // 4, side // 4), dtype=np.uint8))
+        coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{patient:08}_000.png")
 
 
 def request(images: list[str], engine: str, trials: int) -> list[str]:

@@ -26,10 +26,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from PIL import Image
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.benchmarks.kill_search import ROOT, data
 
 NETWORKS = {"srcnn": ["model=srcnn"], "vdsr": ["model=vdsr", "model.depth=5"]}
 EPOCHS, STEPS = 5, 30
@@ -83,17 +83,6 @@ def main() -> None:
             told = "; ".join(course.kills)
             print(f"{course.network} {course.run_id}: {told}: {course.faults or 'as if never stopped'}", flush=True)
         report(project, courses)
-
-
-def data(project: Path) -> list[str]:
-    """Make small images of ten patients."""
-    folder = project / "images"
-    folder.mkdir()
-    noise = np.random.default_rng(7)
-    for patient in range(10):
-        coarse = Image.fromarray(noise.integers(0, 256, (16, 16), dtype=np.uint8))
-        coarse.resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"{patient:08}_000.png")
-    return ["dataset=folder", f"dataset.root={folder}", r"dataset.patients='^(\d{8})'"]
 
 
 def request(images: list[str], course: Course) -> list[str]:

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import psutil
-from PIL import Image
+
+from tests.benchmarks.kill_search import draw
 
 ROOT = Path(__file__).parents[2]
 #: A command that takes longer than this hangs, which is a loss.
@@ -100,11 +100,8 @@ class World:
 
     def images(self, name: str, *, patients: int = 10, side: int = 64) -> Path:
         """Make small images, one of each patient."""
-        folder, noise = self.root / name, np.random.default_rng(7)
-        folder.mkdir(exist_ok=True)
-        for patient in range(patients):
-            coarse = Image.fromarray(noise.integers(0, 256, (side // 4, side // 4), dtype=np.uint8))
-            coarse.resize((side, side), Image.Resampling.BICUBIC).save(folder / f"{patient:08}_000.png")
+        folder = self.root / name
+        draw(folder, patients=patients, side=side)
         return folder
 
 
