@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from srexp.errors import SrexpError
+from srexp.files import write_whole
 from srexp.tracking.parameters import mask
 
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
@@ -111,13 +110,9 @@ def jobs(sweep: Path) -> list[Job]:
 
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Write a file whole or not at all; one that was there before stays where the disk doesn't take the new one."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(mask(json.dumps(content, indent=2, allow_nan=False)) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, mask(json.dumps(content, indent=2, allow_nan=False)) + "\n")
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise SrexpError(
             f"{path} isn't stored: {error.strerror or error}",
             expected="a folder that may be written, on a disk with room",

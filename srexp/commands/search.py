@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,7 @@ from srexp.config.build import build
 from srexp.config.schema import SearchConfig
 from srexp.config.typed import overrides_of
 from srexp.errors import RequestError, SrexpError
+from srexp.files import write_whole
 from srexp.search.study import Search, Study
 from srexp.tracking import family, past
 from srexp.tracking.start import Tracking
@@ -102,11 +102,8 @@ def _kind(engine: Search, config: SearchConfig) -> dict[str, Any]:
 
 
 def _mark(engine: Search, config: SearchConfig) -> None:
-    """Note which engine has the study; a kill leaves the whole note or none."""
-    engine.folder.mkdir(parents=True, exist_ok=True)
-    fresh = engine.folder / f".{ENGINE}.{os.getpid()}"
-    fresh.write_text(json.dumps(_kind(engine, config)), encoding="utf-8")
-    fresh.replace(engine.folder / ENGINE)
+    """Note which engine has the study."""
+    write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))
 
 
 def _close_dead(tracking: Tracking, task: Task) -> None:

@@ -19,6 +19,7 @@ from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
+from srexp.files import write_whole
 from srexp.training import room
 
 log = logging.getLogger(__name__)
@@ -115,10 +116,7 @@ def _remember(place: Path, measured: list[room.Measured]) -> None:
         "patches_per_second": {each.size: round(each.rate, 1) for each in measured},
         "grown_mb": {each.size: each.grown // 2**20 for each in measured},
     }
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(f".{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(place)
+    write_whole(place, json.dumps(content, indent=2) + "\n")
 
 
 def _key(task: Task) -> str:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from srexp import owner
 from srexp.commands import job, process
 from srexp.commands.search_progress import SearchProgress
 from srexp.commands.trials import Note, SearchJob, run_worker, study_folder
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking import environment, family
+from srexp.tracking import family
 
 POLL_SECONDS = 1.0
 
@@ -78,8 +79,7 @@ class Workers:
     def retry_lost(self) -> None:
         """Queue the trials again whose process is gone, and close their runs."""
         for trial in self.study.trials():
-            facts = {f"srexp.{name}": str(trial.facts.get(name, "")) for name in ("host", "pid", "process_start")}
-            if trial.state == "running" and environment.process_is_gone(facts):
+            if trial.state == "running" and owner.is_gone(trial.facts):
                 reason = f"its worker, process {trial.facts['pid']}, was gone"
                 self.study.retry(trial.number, reason)
         family.reap(self.tracking.store, parent=self.parent, reason="its worker was gone")

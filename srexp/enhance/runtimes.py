@@ -8,7 +8,6 @@ import importlib.metadata
 import importlib.util
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.processor import processor
 from srexp.errors import RequestError
+from srexp.files import write_whole
 from srexp.types import Batch, Pixels
 
 if TYPE_CHECKING:
@@ -250,11 +250,8 @@ def _fastest(
         return Chosen(restore, known["runtime"], known["precision"], known["loss_db"], {})
     chosen = _measured(model, precision, probes, shape)
     if place:
-        place.parent.mkdir(parents=True, exist_ok=True)
         found = {"runtime": chosen.runtime, "precision": chosen.precision, "loss_db": chosen.loss_db}
-        partial = place.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps({**found, "seconds": dict(chosen.seconds)}, indent=2), encoding="utf-8")
-        partial.replace(place)
+        write_whole(place, json.dumps({**found, "seconds": dict(chosen.seconds)}, indent=2))
     return chosen
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from filelock import FileLock
 
 from srexp.errors import SrexpError
+from srexp.owner import facts_of, is_gone, is_named
 from srexp.search import optuna_storage
 from srexp.search.key import identity
-from srexp.search.process import is_gone, is_named, this_process
 from srexp.search.study import MAX_RETRIES, Pruned, Work, finite, give_up, reason_of
 from srexp.types import Trial, TrialState
 
@@ -243,7 +243,7 @@ class OptunaStudy:
         self._study.sampler = self._search.build_sampler(self._seed, len(trials))
         with optuna_storage.quiet():
             trial = self._study.ask()
-            for name, fact in this_process().items():
+            for name, fact in facts_of().items():
                 trial.set_user_attr(name, fact)
             if self._url is not None:
                 self._study._storage.record_heartbeat(trial._trial_id)  # type: ignore[attr-defined]  # a database has it

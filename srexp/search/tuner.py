@@ -14,8 +14,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError
 
+from srexp.owner import facts_of
 from srexp.search.oracles import OBJECTIVE, build_oracle
-from srexp.search.process import this_process
 from srexp.search.remote_oracle import RemoteOracle
 from srexp.search.shared_oracle import POLL_SECONDS, SharedOracle, TunerAttempt, open_attempt, quiet
 from srexp.search.study import Work, finite, reason_of
@@ -40,7 +40,7 @@ class LocalOracle:
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Give the next trial."""
-        trial = self.shared.create_trial(tuner_id, this_process())
+        trial = self.shared.create_trial(tuner_id, facts_of())
         if trial.status == TrialStatus.IDLE:
             time.sleep(POLL_SECONDS)
         return trial

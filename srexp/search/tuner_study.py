@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from srexp.errors import SrexpError
-from srexp.search.process import is_gone
+from srexp.files import write_whole
+from srexp.owner import is_gone
 from srexp.search.study import MAX_RETRIES, Work, give_up
 from srexp.types import Trial, TrialState
 
@@ -34,18 +34,13 @@ _STATES: dict[str, TrialState] = {
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a file so that it has either the old or the new content, whenever the process is killed.
+    """Write a file of the study, whole or not at all.
 
     Args:
         path: Of the file.
-        content: What `json` can write.
+        content: What `json` can write; a score may be NaN.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_whole(path, json.dumps(content))
 
 
 def read_json(path: Path) -> dict[str, Any]:

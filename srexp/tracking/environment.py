@@ -6,16 +6,15 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import socket
 import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from srexp import owner
+
 _GIT_SECONDS = 10
-#: By how much a process's start may seem to move when the clock is set.
-_CLOCK_SECONDS = 5
 
 
 class Commit(NamedTuple):
@@ -45,14 +44,7 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
         >>> sorted(process_tags())
         ['srexp.host', 'srexp.pid', 'srexp.process_start']
     """
-    import psutil
-
-    process = psutil.Process(pid)
-    return {
-        "srexp.host": socket.gethostname(),
-        "srexp.pid": str(process.pid),
-        "srexp.process_start": f"{process.create_time():.2f}",
-    }
+    return {f"srexp.{name}": str(fact) for name, fact in owner.facts_of(pid).items()}
 
 
 def process_is_gone(tags: Mapping[str, str]) -> bool | None:
@@ -68,17 +60,7 @@ def process_is_gone(tags: Mapping[str, str]) -> bool | None:
         >>> process_is_gone(process_tags())
         False
     """
-    import psutil
-
-    number, start = tags.get("srexp.pid", ""), tags.get("srexp.process_start", "")
-    if tags.get("srexp.host") != socket.gethostname() or not number.isdecimal() or not start:
-        return None
-    try:
-        process = psutil.Process(int(number))
-        another = abs(process.create_time() - float(start)) > _CLOCK_SECONDS
-        return another or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return owner.is_gone({name: tags[f"srexp.{name}"] for name in owner.FACTS if f"srexp.{name}" in tags})
 
 
 def origin_tags() -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from srexp.files import write_whole
 from srexp.tracking.journal import Journal
 from srexp.tracking.parameters import mask
 from srexp.tracking.replay import Replay, failures, is_away, reason
@@ -115,8 +115,6 @@ def settle(journal: Journal) -> None:
             return
         del result["pending"]
         result |= {key: value for key, value in journal.known.items() if key in result}
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, json.dumps(result, indent=2) + "\n")
     except (OSError, ValueError):
         return

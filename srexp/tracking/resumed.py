@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from srexp.tracking.environment import process_is_gone
 from srexp.tracking.registry import Registered
 from srexp.tracking.store import Store, connect, selected, translated
+from srexp.tracking.upload import move_forward
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,8 +82,7 @@ def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> 
     if not versions:
         return None
     name, number = versions[0].name, max(int(each.version) for each in versions)
-    if int(client.get_registered_model(name).aliases.get(alias, 0)) < number:
-        client.set_registered_model_alias(name, alias, str(number))
+    move_forward(client, name, alias, number)
     return Registered(name=name, version=number, alias=alias)
 
 

@@ -12,6 +12,8 @@ from srexp.tracking.journal import JOURNAL_TAG, HopelessError, Operation
 from srexp.tracking.store import selected
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from srexp.tracking.replay import Replay
 
 _DESCRIPTION = "MLmodel"
@@ -63,6 +65,19 @@ def model(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
     replay.journal.known |= {"model_uri": f"models:/{logged.model_id}", "sha256": digests(folder)}
 
 
+def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> None:
+    """Point an alias to a version, unless it points to a later one: what arrives late doesn't take its place.
+
+    Args:
+        client: Of the registry.
+        name: Of the registered model.
+        alias: Of one of its versions.
+        number: The version.
+    """
+    if int(client.get_registered_model(name).aliases.get(alias, 0)) < number:
+        client.set_registered_model_alias(name, alias, str(number))
+
+
 def version(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
     """Make a logged model a version of a registered model, and point an alias to it.
 
@@ -94,8 +109,7 @@ def version(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
                 name, uri, replay.run_id, tags=tags, await_creation_for=0, model_id=model_id
             )
             number = int(made.version)
-        if int(client.get_registered_model(name).aliases.get(operation["alias"], 0)) < number:
-            client.set_registered_model_alias(name, operation["alias"], str(number))
+        move_forward(client, name, operation["alias"], number)
         versions = json.loads(client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
         this = {"name": name, "version": str(number)}
         if this not in versions:

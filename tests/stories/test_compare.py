@@ -62,8 +62,6 @@ def test_two_trainings_become_a_page(project, trained, nasty_images, capfd):
         assert (report.parent / name).stat().st_size > 100
     with Image.open(report.parent / "gains.png") as picture:
         assert picture.width > 1000
-    if CHROMIUM:
-        assert browser_says(report) == []
 
     tracked = project.client().get_run(result["run_id"])
     assert (tracked.info.status, tracked.data.tags["verb"]) == ("FINISHED", "compare")
@@ -85,6 +83,10 @@ def test_two_trainings_become_a_page(project, trained, nasty_images, capfd):
     without = srexp.run("compare", [f"models=[{vdsr['model_uri']},models:/folder-bicubic-x2/1]"])
     assert set(without["runs"].values()) == {srcnn["run_id"], vdsr["run_id"]}
     assert any("No pictures: the test images can't be read again" in said for said in without["warnings"])
+
+    if CHROMIUM is None:
+        pytest.skip("all but this passed: no Chromium here to open the report in; .ci/run installs it")
+    assert browser_says(report) == []
 
 
 def holds_what_the_runs_hold(result, srcnn, vdsr):

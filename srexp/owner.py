@@ -1,4 +1,4 @@
-"""Which process a trial belongs to, and whether it still lives."""
+"""Which process a run or a trial belongs to, and whether it still lives."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 FACTS = ("host", "pid", "process_start")
-"""The facts of a trial that name its process."""
+"""What names a process."""
 
 _SAME_START = 5.0  # seconds; the start is reckoned from the clock, which may be set meanwhile
 
 
-def this_process() -> dict[str, Any]:
-    """Name this process so that it can be told from a later one with its number.
+def facts_of(pid: int | None = None) -> dict[str, Any]:
+    """Name a process so that it can be told from a later one with its number.
+
+    Args:
+        pid: Its number; None for this one.
 
     Returns:
-        Facts for a trial: `host`, `pid`, and `process_start` in seconds since the epoch.
+        `host`, `pid`, and `process_start` in seconds since the epoch.
 
     Example:
-        >>> is_gone(this_process())
+        >>> is_gone(facts_of())
         False
     """
     import psutil
 
-    process = psutil.Process()
+    process = psutil.Process(pid)
     return {"host": socket.gethostname(), "pid": process.pid, "process_start": round(process.create_time(), 2)}
 
 
 def is_named(facts: Mapping[str, Any]) -> bool:
-    """Whether facts of a trial name its process in full."""
+    """Whether facts name a process in full."""
     return all(name in facts for name in FACTS)
 
 
@@ -37,7 +40,7 @@ def is_gone(facts: Mapping[str, Any]) -> bool | None:
     """Whether the process that these facts name has ended.
 
     Args:
-        facts: Of a trial.
+        facts: Those of `facts_of`, perhaps as text, among others.
 
     Returns:
         None when the process isn't named, or belongs to another machine.
@@ -47,9 +50,11 @@ def is_gone(facts: Mapping[str, Any]) -> bool | None:
     if not is_named(facts) or facts["host"] != socket.gethostname():
         return None
     try:
-        process = psutil.Process(int(facts["pid"]))
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return True
-        return abs(process.create_time() - float(facts["process_start"])) > _SAME_START
+        number, start = int(facts["pid"]), float(facts["process_start"])
+    except ValueError:
+        return None
+    try:
+        process = psutil.Process(number)
+        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - start) > _SAME_START
     except psutil.NoSuchProcess:
         return True
