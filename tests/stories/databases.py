@@ -107,8 +107,10 @@ def mysql() -> Iterator[Server]:
         server = Server("mysql", "pymysql", free_port())
         start = folder / "start.sql"
         start.write_text(
-            f"CREATE USER ann@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO ann@'127.0.0.1';\n"
-            "CREATE DATABASE study; CREATE DATABASE runs;\n"
+            f"CREATE USER ann@'127.0.0.1' IDENTIFIED BY '{PASSWORD}';\n"
+            "GRANT ALL ON *.* TO ann@'127.0.0.1';\n"
+            "CREATE DATABASE study;\n"
+            "CREATE DATABASE runs;\n"
         )
         start.chmod(0o644)
         places = ["--no-defaults", f"--datadir={folder / 'data'}"]
@@ -116,7 +118,7 @@ def mysql() -> Iterator[Server]:
         subprocess.run(make, check=True, cwd=folder, capture_output=True, timeout=60, **other)
         command = [
             program, *places, f"--port={server.port}", "--bind-address=127.0.0.1", f"--socket={folder / 'socket'}",
-            f"--init-file={start}", "--innodb-flush-log-at-trx-commit=0",
+            f"--init-file={start}", "--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0",
         ]  # fmt: skip
         with (folder / "server.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, **other)
