@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from glob import glob
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def promote(project: Path, version: int) -> subprocess.Popen[bytes]:
 
 def await_evidence(project: Path, command: subprocess.Popen[bytes]) -> None:
     """Wait until a promotion has written its evidence into its folder, or ended."""
-    while command.poll() is None and not any((project / "mlruns/outputs").rglob("promotion.json")):
+    while command.poll() is None and not glob("mlruns/outputs/**/promotion.json", root_dir=project, recursive=True):
         time.sleep(0.02)
 
 

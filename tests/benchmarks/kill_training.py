@@ -21,6 +21,7 @@ import tempfile
 import time
 import zipfile
 from dataclasses import dataclass, field
+from glob import glob  # which bears folders that go away meanwhile
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,7 @@ def follow(project: Path, process: subprocess.Popen[bytes], way: str, chance: ra
             since = time.monotonic() if there and way != "not at all" else None
         elif time.monotonic() - since >= wait:
             written = {WAYS[2]: "mlruns/outputs/**/*.unfinished", WAYS[3]: "mlruns/mlflow.db-journal"}.get(way)
-            if written is None or any(project.glob(written)):
+            if written is None or glob(written, root_dir=project, recursive=True):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 return True
@@ -146,8 +147,8 @@ def follow(project: Path, process: subprocess.Popen[bytes], way: str, chance: ra
 
 def reached(project: Path, step: int) -> bool:
     """Whether a checkpoint of a step, or of a later one, is there."""
-    files = (project / "mlruns/outputs").glob("train/*/*/checkpoints/*/step-*.npz")
-    return any(int(file.name.split("-")[1]) >= step for file in files)
+    files = glob("mlruns/outputs/train/*/*/checkpoints/*/step-*.npz", root_dir=project)
+    return any(int(Path(file).name.split("-")[1]) >= step for file in files)
 
 
 def client(project: Path):
