@@ -70,7 +70,7 @@ def require_same_search(study: Study, engine: Search, task: Task, typed: Sequenc
         typed: What the configuration would be typed as.
 
     Raises:
-        RequestError: Something differs; the difference is shown.
+        RequestError: Something differs; the difference is shown. Or the study is new, and its folder is not.
     """
     asked: dict[str, Any] = {
         "space": engine.parsed.describe(),
@@ -80,6 +80,7 @@ def require_same_search(study: Study, engine: Search, task: Task, typed: Sequenc
     }
     began = study.about()
     if "data_fingerprint" not in began:
+        _require_unused(engine)
         study.describe(**asked)
         return
     changes = [f"  search.space.{line}" for line in difference(began["space"], asked["space"])]
@@ -96,6 +97,17 @@ def require_same_search(study: Study, engine: Search, task: Task, typed: Sequenc
             f"the study {engine.name} began otherwise:\n" + "\n".join(changes),
             expected="the same space, data and configuration, so that its trials can be compared",
             fix=f"search.name={engine.name}_2 begins another study",
+        )
+
+
+def _require_unused(engine: Search) -> None:
+    """Refuse a new study over the trials of one that was lost, or dropped from its database."""
+    trials = engine.folder / "trials"
+    if trials.is_dir() and any(trials.iterdir()):
+        raise RequestError(
+            f"the study {engine.name} is not in its storage any more, but its trials are in {trials}",
+            expected="the storage it began with, or an unused name",
+            fix=f"bring the storage back, or search.name={engine.name}_2 begins another study",
         )
 
 

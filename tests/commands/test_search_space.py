@@ -122,6 +122,18 @@ def test_a_study_goes_on_only_with_what_it_began_with(tmp_path: Path) -> None:
         assert "search.name=search_2" in str(refused.value)
 
 
+def test_trials_of_a_study_that_was_lost_are_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "trials" / "0000").mkdir(parents=True)
+    study = SimpleNamespace(about=dict, describe=lambda **facts: pytest.fail(f"noted {facts}"))
+    engine, task = (
+        build(config_of(LR).search, folder=tmp_path),
+        SimpleNamespace(prepared=SimpleNamespace(fingerprint="a")),
+    )
+    with pytest.raises(RequestError, match="its trials are in") as refused:
+        require_same_search(study, engine, task, ())
+    assert "search.name=search_2" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
