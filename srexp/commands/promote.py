@@ -155,7 +155,19 @@ def _testimony(config: PromoteConfig, tracked: Run, found: Contest, criteria: Se
     gains = {"gain_db": told["gains"].get("bicubic"), "gain_champion_db": told["gains"].get("the champion")}
     known = {name: gain["gain"] for name, gain in gains.items() if gain and gain["gain"] is not None}
     tracked.log_metrics({**means, **known}, step=0)
+    _require_stored(tracked)
     return told
+
+
+def _require_stored(tracked: Run) -> None:
+    """Wait until the store has the evidence: a champion without it must not be there for a moment."""
+    if not tracked.flush() or tracked.journal.refused:
+        raise SrexpError(
+            "the tracking store didn't take the evidence, so nothing was moved",
+            got="; ".join(tracked.journal.refused) or "no answer",
+            expected="a store that has the evidence before the champion changes",
+            fix="start the server, and type the same command again",
+        )
 
 
 def _refusal(config: PromoteConfig, ours: Contestant, criteria: Sequence[Criterion]) -> SrexpError:
@@ -203,6 +215,7 @@ def _rollback(config: PromoteConfig, tracking: Tracking, now: Places) -> dict[st
             "reason": config.reason,
         }
         tracked.log_dict(record, "promotion.json")
+        _require_stored(tracked)
         to = promotion.rollback(tracking.store, config.paths.root / LOCK, config.name, record)
         tracked.set_tags({"version": to.champion, "rolled_back": to.previous})
         result: dict[str, Any] = {

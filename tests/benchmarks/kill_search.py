@@ -154,6 +154,11 @@ def findings(project: Path, asked: list[str], code: int | None, wanted: int) -> 
     status = Counter(run.info.status for run in runs)
     parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     print(f"exit code {code}; trials {dict(states)}, tried again {len(retried)}; runs {dict(status)}")
+    for trial in trials:
+        if (trial.number in failed - blamed) != (retried.count(trial.number) == 1):
+            print(
+                f"  trial {trial.number}: {trial.state}, {trial.facts}, tried again {retried.count(trial.number)} times"
+            )
     return {
         "ended with 0": code == 0,
         f"{wanted} finished or pruned": states["finished"] + states["pruned"] == wanted,

@@ -197,6 +197,29 @@ def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, 
     assert promotion.places(store, NAME) == Places(2, 1)
 
 
+def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
+    """The journal sends what a run writes by and by; whoever is killed must not leave a champion without evidence."""
+    seen = []
+
+    def look_first(*arguments, over):
+        run_id = arguments[4]["run_id"]
+        seen.extend(past.read_text(store, run_id, name) for name in ("promotion.json", "promotion.csv"))
+        return move(*arguments, over=over)
+
+    def go_back_later(*arguments):
+        seen.append(past.read_text(store, arguments[3]["run_id"], "promotion.json"))
+        return go_back(*arguments)
+
+    move, go_back = promotion.promote, promotion.rollback
+    monkeypatch.setattr(promotion, "promote", look_first)
+    monkeypatch.setattr(promotion, "rollback", go_back_later)
+    assert promote(1) == 0
+    assert promote(2, "promote.max_slowdown=null") == 0
+    assert run(["promote", "rollback=true", f"name={NAME}"]) == 0
+    assert len(seen) == 5
+    assert all(seen), seen
+
+
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
     assert promote(1) == 0
     measure = contest.paces
