@@ -21,6 +21,7 @@ from srexp.config.schema import Config, SearchConfig
 from srexp.config.typed import override, overrides_of
 from srexp.errors import SrexpError
 from srexp.search.study import Attempt, Pruned, Search, Study
+from srexp.tracking.signals import interruptible
 from srexp.tracking.start import Tracking
 from srexp.training import room
 
@@ -157,8 +158,10 @@ class Worker:
         Raises:
             Pruned: The engine gave the trial up.
             SrexpError: Training failed.
+            Interrupted: The process was asked to end.
         """
-        with _log_in(self._folder(attempt)) as folder:
+        # What code in C makes of an interruption would pass for a failure of the trial.
+        with interruptible(), _log_in(self._folder(attempt)) as folder:
             config = self._config(attempt, folder)
             task = Task(config, like=self.task)
             pruned: Pruned | None = None
