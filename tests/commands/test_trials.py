@@ -30,6 +30,14 @@ class Attempt:
     number, epochs, values = 0, None, {"optimizer.lr": 1e-4}
 
 
+def train_as_engines_do(worker):
+    with interruptible():
+        try:
+            worker.train(Attempt())
+        except Exception as error:  # noqa: BLE001
+            pytest.fail(f"an engine counts this as a failed trial: {error!r}")
+
+
 def test_an_interruption_before_the_run_that_code_in_c_hides_is_no_failure_of_the_trial(worker, monkeypatch):
     """Engines catch exceptions, count the trial as failed and go on to the next; nobody would try its values again."""
 
@@ -40,8 +48,5 @@ def test_an_interruption_before_the_run_that_code_in_c_hides_is_no_failure_of_th
             raise ImportError("initialization failed") from error
 
     monkeypatch.setattr(worker, "_config", interrupted)
-    with pytest.raises(Interrupted, match="SIGTERM"), interruptible():  # as in the process of a worker
-        try:
-            worker.train(Attempt())
-        except Exception as error:  # noqa: BLE001 - as an engine does
-            pytest.fail(f"an engine counts this as a failed trial: {error!r}")
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        train_as_engines_do(worker)
