@@ -239,7 +239,12 @@ def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> Reque
     if not key:
         return RequestError(text.splitlines()[0])
     if any(o.lstrip("+~").startswith(f"{key}=") and not o.startswith(("+", "~")) for o in overrides) and named:
-        nearest = did_you_mean(key, _all_keys(verb))
+        known = _all_keys(verb)
+        if entry := re.search(rf"full_key: ({re.escape(key)}\.(\S+))", str(error.__cause__)):
+            nearest = "" if entry[2] in known else did_you_mean(entry[1], [each for each in known if each != key])
+            adding = f"where any entries may be, '+{key}={{...}}' adds them"
+            return RequestError(f"{entry[1]} does not exist", expected=f"entries that {key} has", fix=nearest or adding)
+        nearest = did_you_mean(key, known)
         return RequestError(
             f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
         )

@@ -140,6 +140,8 @@ def test_trials_of_a_study_that_was_lost_are_not_written_over(tmp_path: Path) ->
         (["+sweeps=srcnn_tpee"], "did you mean srcnn_tpe?"),
         (["+sweeps=srcnn_tpe", "search.sampler=tpee"], "search.sampler"),
         (["+sweeps=srcnn_tpe", "search.space.optimizer.lr.low=1"], "optimizer.lr"),
+        (["+sweeps=srcnn_tpe", f"search.space={{{LR.replace('lr', 'lrr')}}}"], "space.optimizer.lrr does not exist"),
+        (["+sweeps=srcnn_tpe", f"search.space={{{LR.replace('lr', 'beta_1')}}}"], "'+search.space={...}' adds them"),
         (["+sweeps=srcnn_tpe", "search.name=a/b"], "search.name is no name of a folder"),
         ([], "search.space is empty"),
     ],

@@ -78,6 +78,7 @@ def test_every_verb_composes(verb):
     [
         ("optimzer.lr=1", "optimzer.lr does not exist", "did you mean optimizer.lr?"),
         ("model=vdsrr", "model=vdsrr does not exist", "did you mean vdsr?"),
+        ("model={kernals:[3]}", "model.kernals does not exist", "did you mean model.kernels?"),
         ("+optimizer.lrr=1", "optimizer.lrr does not exist", "did you mean optimizer.lr?"),
         ("+trainer.epoch=1", "trainer.epoch does not exist", "did you mean trainer.epochs?"),
         ("+run_dir=elsewhere", "run_dir does not exist", ""),
