@@ -26,7 +26,7 @@ from srexp.data.read import Kind, frames_in, kind_of
 from srexp.data.write import Origin, output_names, target_format, target_names
 from srexp.enhance.ledger import NAME, Ledger, sha256
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking.signals import interruptible
+from srexp.tracking.signals import Shield, interruptible
 
 LISTED = 10
 
@@ -85,9 +85,9 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
         restorer = Restorer(model, intensity, config.self_ensemble, config.memory_mb, chosen)
         work = _Work(config, output, restorer)
     _require_same_model(work.ledger, [job.name for job in jobs], config)
-    with watch("files"), interruptible(), _progress(len(jobs)) as show:
+    with watch("files"), interruptible() as shield, _progress(len(jobs)) as show:
         for number, job in enumerate(jobs):
-            work.do(job, outcome, partial(show, number, job.name))
+            work.do(job, outcome, partial(show, number, job.name), shield)
     result = _result(config, model, restorer, outcome)
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
     _show(result, restorer)
@@ -143,11 +143,13 @@ class _Work:
         self.ledger = Ledger(output, model=restorer.made.model, settings=restorer.made.identity)
         self.failures: tuple[type[Exception], ...] = (SrexpError, OSError, MemoryError, tf.errors.OpError)
 
-    def do(self, job: Job, outcome: Outcome, show: Callable[[float], None]) -> None:
+    def do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield) -> None:
         """Restore a file unless that is done; one that fails is noted, and the next one comes."""
         try:
             names = self._restore(job, show)
         except self.failures as error:
+            if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
+                raise
             outcome.failed[job.name] = _reason(error)
             log.info("%s: %s", job.name, outcome.failed[job.name])
             return

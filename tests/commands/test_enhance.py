@@ -157,6 +157,22 @@ def test_one_bad_file_does_not_stop_the_rest(models, tree, capsys):
     assert not list(Path("out").rglob(".srexp-*"))
 
 
+def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, root, monkeypatch):
+    """Taken for one, it would be forgotten, and all the other files done in spite of it."""
+    tried = []
+
+    def decode(_, job, __):
+        tried.append(job.name)
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise SrexpError("the file can't be decoded (SystemError)") from None
+
+    monkeypatch.setattr("srexp.commands.enhance._Work._restore", decode)
+    assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
+    assert len(tried) == 1
+
+
 def test_nothing_usable_is_a_wrong_request(models, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_text("no image")
