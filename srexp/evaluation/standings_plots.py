@@ -29,7 +29,8 @@ Timed: TypeAlias = tuple[float, Sequence[float] | None]
 """Median of a time, and its quartiles where there are any."""
 
 _MOST_NAMED = 40
-_DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual epoch
+_DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual height
+_NEAR = 2  # ratio of two times below which the axis shows more than what lies between them
 _FAR = 100  # ratio of two times beyond which only powers of ten are marked
 _LONGEST = 26
 
@@ -126,27 +127,32 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _draw_curves(left, trained, hue, lambda point: point.epoch)
     _draw_curves(right, trained, hue, lambda point: point.seconds / seconds)
     heights = {row.contender.bicubic_val_psnr for row in trained}
-    if len(heights) == 1 and (bicubic := heights.pop()) is not None:
+    bicubic = heights.pop() if len(heights) == 1 else None
+    if bicubic is not None:
         for axes in (left, right):
             axes.axhline(bicubic, color="#777777", linewidth=1.2, linestyle="--", label="bicubic")
-    left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB")
+    left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB\nbest so far; pale: each epoch")
     left.xaxis.get_major_locator().set_params(integer=True)
-    _leave_out_falls(left, [point.psnr for row in trained for point in row.contender.curve])
+    _leave_out_falls(left, [_best_so_far(row) for row in trained], bicubic)
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
     _legend(left, len(trained) + 1, loc="lower right")
     _finish(figure, left, right)
     return figure
 
 
-def _leave_out_falls(axes: Axes, psnr: Sequence[float]) -> None:
-    """Cut the axis where one epoch far below the others would press all curves into one line."""
-    finite = [value for value in psnr if math.isfinite(value)]
-    if not finite:
-        return
-    highest, usual = max(finite), float(np.median(finite))
-    lowest = highest - _DEPTH * (highest - usual)
-    if min(finite) < lowest < highest:
-        axes.set_ylim(lowest, highest + 0.05 * (highest - lowest))
+def _best_so_far(row: Standing) -> list[float]:
+    return [float(best) for best in np.fmax.accumulate([point.psnr for point in row.contender.curve])]
+
+
+def _leave_out_falls(axes: Axes, curves: Sequence[Sequence[float]], bicubic: float | None) -> None:
+    """Cut the axis where a few epochs far below would press all curves into one line, and no curve."""
+    lows, highs = [] if bicubic is None else [bicubic], []
+    for curve in curves:
+        if finite := [value for value in curve if math.isfinite(value)]:
+            lows.append(max(finite[0], finite[-1] - _DEPTH * (finite[-1] - float(np.median(finite)))))
+            highs.append(finite[-1])
+    if highs and (span := max(highs) - min(lows)) > 0:
+        axes.set_ylim(min(lows) - 0.05 * span, max(highs) + 0.05 * span)
 
 
 def _draw_curves(
@@ -155,8 +161,10 @@ def _draw_curves(
     for row in trained:
         curve = row.contender.curve
         marker = "o" if len(curve) <= 30 else ""  # noqa: PLR2004 - more would hide the line
-        along, psnr = [place(point) for point in curve], [point.psnr for point in curve]
-        axes.plot(along, psnr, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=row.name)
+        along = [place(point) for point in curve]
+        axes.plot(along, [point.psnr for point in curve], color=hue[row.name], linewidth=1, alpha=0.35)
+        best = _best_so_far(row)
+        axes.plot(along, best, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=row.name)
 
 
 def times(found: Standings, hue: Mapping[str, str]) -> Figure | None:
@@ -320,6 +328,8 @@ def _log(axes: Axes) -> None:
 
     axes.set_xscale("log")
     least, most = axes.dataLim.intervalx
+    if most < _NEAR * least:  # times that hardly differ stand side by side
+        axes.set_xlim(least / _NEAR, most * _NEAR)
     # The numbers at 2 and 5 would overlap over several decades.
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if most > _FAR * least else (1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
