@@ -43,13 +43,14 @@ def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> d
         Name to figure; those for which nothing is known are missing.
     """
     from srexp.evaluation import standings_plots as plots
+    from srexp.evaluation import standings_times
 
     hue = plots.colours([entry.name for entry in chosen])
     drawn = {
         "gains": plots.gains(found, hue),
-        "times": plots.times(found, hue),
+        "times": standings_times.times(found, hue),
         "curves": plots.curves(found, hue),
-        "quality": plots.quality_against_time(found, hue, tables.common_input(found)),
+        "quality": standings_times.quality_against_time(found, hue, tables.common_input(found)),
         "scale": plots.scale_bar(max_grey_levels),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}

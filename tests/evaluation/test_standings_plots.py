@@ -8,6 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from srexp.evaluation import standings_plots as plots
+from srexp.evaluation import standings_times
 from srexp.evaluation.cards import coloured
 from srexp.evaluation.standings import BASELINE, Contender, Point, standings
 from srexp.evaluation.timing import Timing
@@ -52,8 +53,8 @@ def found():
 def test_every_figure_draws_names_as_they_are(found):
     hue = plots.colours([NASTY, "vdsr"])
     for figure in (
-        plots.gains(found, hue), plots.times(found, hue), plots.curves(found, hue),
-        plots.quality_against_time(found, hue, "image 64"),
+        plots.gains(found, hue), standings_times.times(found, hue), plots.curves(found, hue),
+        standings_times.quality_against_time(found, hue, "image 64"),
     ):  # fmt: skip
         assert NASTY in texts(figure)
         assert round(100 * figure.get_size_inches()[0]) == plots.WIDTH
@@ -94,7 +95,7 @@ def test_a_worse_model_and_bicubic_stay_in_view_of_many_better_epochs():
 def test_times_that_hardly_differ_stand_side_by_side(found):
     rows = [replace(row.contender, train_seconds=605.0 + place) for place, row in enumerate(found.models)]
     near = standings(["a$.png", "b_^{.png"], [*rows, contender(BASELINE, [30.0, 31.0], 0.001)])
-    axes = plots.quality_against_time(near, plots.colours([NASTY, "vdsr"]), "image 64").axes[1]
+    axes = standings_times.quality_against_time(near, plots.colours([NASTY, "vdsr"]), "image 64").axes[1]
     least, most = axes.get_xlim()
     assert most > 3 * least
 
@@ -121,15 +122,15 @@ def test_what_is_not_known_has_no_figure():
     found = standings(["a"], [contender("copy", [math.inf]), contender(BASELINE, [30.0])])
     hue = plots.colours(["copy"])
     assert plots.gains(found, hue) is None
-    assert plots.times(found, hue) is None
+    assert standings_times.times(found, hue) is None
     assert plots.curves(found, hue) is None
-    assert plots.quality_against_time(found, hue, None) is None
+    assert standings_times.quality_against_time(found, hue, None) is None
 
 
 def test_the_front_is_beaten_by_nothing():
     rng = np.random.default_rng(0)
     points = [tuple(point) for point in rng.random((50, 2)).tolist()]
-    front = plots.pareto(points)
+    front = standings_times.pareto(points)
     for time, gain in points:
         beaten = any(t <= time and g >= gain and (t, g) != (time, gain) for t, g in points)
         assert ((time, gain) in front) != beaten
