@@ -31,7 +31,8 @@ def run(config: Config) -> dict[str, Any]:
             "choices": config.choices,
             "configuration": config.resolved,
         }
-    probe_request(parts.source, config.trainer.patch_size, config.scale)
+    for scale in config.trainer.scales or [config.scale]:
+        probe_request(parts.source, config.trainer.patch_size, scale)
     images = len(parts.source.items())
     print(f"{config.experiment_name}: {images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits")
     return {

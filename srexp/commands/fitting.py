@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.commands.task import Task
 from srexp.config.build import build
+from srexp.errors import RequestError
 from srexp.tracking.resumed import NOTHING, Already
 from srexp.tracking.run import Run
 
@@ -55,6 +56,7 @@ def fit_network(
     tracked.set_tags({"precision": precision})
     with numerics.policy("float32"):
         restorer = build(config.model, scale=config.scale, channels=task.channels)
+        _require_shared(restorer, task)
     if not restorer.trainable_weights:
         return restorer, Fitted()
     validate, bicubic_psnr = validation(restorer, task)
@@ -67,7 +69,7 @@ def fit_network(
 
     with numerics.strategy_scope(trainer.strategy):
         with numerics.policy(precision):
-            network = build(config.model, scale=config.scale, channels=task.channels)
+            network = build(config.model, scale=config.inner_scale, channels=task.channels)
         network.set_weights(restorer.get_weights())
 
         def score_network() -> Mapping[str, float]:
@@ -94,6 +96,21 @@ def fit_network(
         )
     restorer.set_weights(network.get_weights())
     return restorer, fitted
+
+
+def _require_shared(restorer: keras.Model, task: Task) -> None:
+    """Refuse several scales for a network whose weights depend on the scale."""
+    config = task.config
+    shapes = [weights.shape for weights in restorer.get_weights()]
+    for scale in [config.inner_scale, *(config.trainer.scales or [])] if config.trainer.scales else []:
+        other = build(config.model, scale=scale, channels=task.channels)
+        if not shapes or [weights.shape for weights in other.get_weights()] != shapes:
+            raise RequestError(
+                f"model={config.model.name} can't serve several scales",
+                got=f"scale={config.trainer.scales}",
+                expected="a network that enlarges first and whose weights are the same at every scale: srcnn, vdsr",
+                fix=f"model=vdsr, or scale={config.scale}",
+            )
 
 
 @contextmanager

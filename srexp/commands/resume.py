@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from srexp.commands import job
 from srexp.commands.measure import Stopwatch
 from srexp.commands.multirun import IDENTITY_TAG
+from srexp.commands.other_scales import WEIGHTS_TAG
 from srexp.commands.task import Task
 from srexp.config.compose import check, composed
 from srexp.config.schema import Config, TrainConfig
@@ -183,6 +184,9 @@ def _require_interrupted(found: Past) -> Path:
     said = f"run {found.run_id} ({found.name})"
     if "srexp.search" in found.tags:
         raise RequestError(f"{said} belongs to a search", fix="repeat the command of the search: it goes on")
+    if WEIGHTS_TAG in found.tags:
+        first = found.tags[WEIGHTS_TAG]
+        raise RequestError(f"{said} scores the network of run {first} at another scale", fix=f"resume={first}")
     if FOLDER_TAG not in found.tags or IDENTITY_TAG not in found.tags:
         raise RequestError(
             f"{said} is no training that can go on", expected="a training by this version or a later one"

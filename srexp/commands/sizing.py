@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 TRYING_SECONDS = 60.0
 _TIMED = 2
 _DECIDING = ("model", "loss", "optimizer", "scale")
-_DECIDING_OF_TRAINER = ("patch_size", "patches_per_image", "precision", "strategy", "deterministic")
+_DECIDING_OF_TRAINER = ("patch_size", "scales", "patches_per_image", "precision", "strategy", "deterministic")
 
 
 def sized(task: Task) -> Task:
@@ -71,12 +71,12 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
     numerics.load_quietly()
     numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
     with numerics.strategy_scope(trainer.strategy), numerics.policy(numerics.resolve_precision(trainer.precision)):
-        network = build(config.model, scale=config.scale, channels=channels)
+        network = build(config.model, scale=config.inner_scale, channels=channels)
         network.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
     before, began = _peak(), time.perf_counter()
 
     def cost(size: int) -> room.Measured:
-        low, high = _batch(size, trainer.patch_size, config.scale, channels)
+        low, high = _batch(size, trainer.patch_size, config.inner_scale, channels)
         seconds = []
         for _ in range(1 + _TIMED):  # the first one traces the graph
             start = time.perf_counter()

@@ -17,6 +17,7 @@ from srexp.data.augment import Augmentation
 from srexp.data.degrade import Degradation
 from srexp.data.findings import Finding, messages, require_clean
 from srexp.data.image import Channel, Stored
+from srexp.data.mixed import MixedScales
 from srexp.data.named_set import Downloadable
 from srexp.data.paired import Given, Paired
 from srexp.data.patches import PatchSampler, require_divisible, scored_samples
@@ -62,8 +63,11 @@ def builders(config: Config) -> Parts:
             expected="degradation=given with dataset=paired, whose low images are given, and with no other",
             fix="leave degradation out: dataset=paired chooses it",
         )
-    require_divisible(config.trainer.patch_size, config.scale)
-    parts.degrade.halo(config.scale)
+    for scale in config.trainer.scales or [config.scale]:
+        require_divisible(config.trainer.patch_size, scale)
+        parts.degrade.halo(scale)
+    if config.trainer.scales:
+        _require_scales(config, parts)
     if config.trainer.batch_size != "auto" and config.trainer.batch_size % config.trainer.patches_per_image:
         raise RequestError(
             "trainer.patches_per_image does not divide trainer.batch_size",
@@ -72,6 +76,29 @@ def builders(config: Config) -> Parts:
             fix="trainer.patches_per_image=1",
         )
     return parts
+
+
+def _require_scales(config: Config, parts: Parts) -> None:
+    """Refuse several scales for one network where they can't be told apart, or there is but one."""
+    scales = config.trainer.scales or []
+    if config.scale not in scales or len(set(scales)) < len(scales):
+        raise RequestError(
+            "trainer.scales and scale don't fit together",
+            got=f"trainer.scales={scales} scale={config.scale}",
+            expected="different scales, of which scale is one",
+            fix=f"scale={sorted({config.scale, *scales})}".replace(" ", ""),
+        )
+    if not config.experiment_name.endswith(f"x{config.scale}"):
+        raise RequestError(
+            "experiment_name doesn't say the scale, and each scale of a network has a task of its own",
+            got=config.experiment_name,
+            expected=f"a name that ends in x{config.scale}",
+            fix="leave experiment_name out, or 'experiment_name=NAME-x${scale}'",
+        )
+    if isinstance(parts.source, Paired):
+        raise RequestError(
+            "a paired data set has one scale, that of its files", got=f"trainer.scales={scales}", fix="leave it out"
+        )
 
 
 class Task:
@@ -178,15 +205,20 @@ class Task:
         told = [finding for finding in self.audit if finding.kind not in of_splits | of_others]
         return [*messages(told), *cropped]
 
-    def sampler(self) -> PatchSampler:
-        """Give the training batches as a function of (epoch, step)."""
+    def sampler(self) -> PatchSampler | MixedScales:
+        """Give the training batches as a function of (epoch, step); of several scales in turn where that is asked."""
+        if scales := self.config.trainer.scales:
+            return MixedScales([self._sampler(scale) for scale in scales])
+        return self._sampler(self.config.scale)
+
+    def _sampler(self, scale: int) -> PatchSampler:
         trainer = self.config.trainer
         return PatchSampler(
             self.prepared.entries["train"],
             self.prepared.read,
             self.parts.degrade,
             self.parts.augment,
-            scale=self.config.scale,
+            scale=scale,
             patch_size=trainer.patch_size,
             batch_size=trainer.patches,
             patches_per_image=trainer.patches_per_image,

@@ -14,6 +14,7 @@ from srexp.commands import multirun, resume, show
 from srexp.commands.fitting import bicubic_baseline, fit_network, validation
 from srexp.commands.gallery import Gallery
 from srexp.commands.measure import Profile, Stopwatch, peak_rss_mb
+from srexp.commands.other_scales import other_tasks, score_others
 from srexp.commands.sizing import sized
 from srexp.commands.task import Task
 from srexp.config.build import build
@@ -95,6 +96,7 @@ def conduct(
     config = task.config
     checkpoints = Checkpoints(earlier.folder if earlier else resume.new_folder(config.run_dir))
     known = {**config.tags, **task_tags(task), **tags, resume.FOLDER_TAG: str(checkpoints.folder)}
+    others = [] if obtain else other_tasks(task)
     run_id: str | None = None
     try:
         with (
@@ -109,7 +111,12 @@ def conduct(
             ) as tracked,
         ):
             run_id = tracked.id
-            result, scores = _work(task, tracked, watch, obtain=obtain, checkpoints=checkpoints, earlier=earlier)
+            result, scores, model, fitted = _work(
+                task, tracked, watch, obtain=obtain, checkpoints=checkpoints, earlier=earlier
+            )
+            if others:
+                result["other_scales"] = list(score_others(others, tracking, tracked, model, fitted))
+            tracked.log_result(result)
     except KeyboardInterrupt:
         if run_id and obtain is None:
             resume.offer(config, run_id)
@@ -128,7 +135,7 @@ def _work(
     obtain: Obtain | None,
     checkpoints: Checkpoints,
     earlier: Earlier | None,
-) -> tuple[dict[str, Any], Scores]:
+) -> tuple[dict[str, Any], Scores, keras.Model, Fitted]:
     """Do the work of a run, or what of it is left."""
     config = task.config
     with watch("track"):
@@ -150,8 +157,7 @@ def _work(
     result["warnings"] += earlier.warnings if earlier else []
     result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
-    tracked.log_result(result)
-    return result, scores
+    return result, scores, model, fitted
 
 
 def _run_name(config: Config) -> str:

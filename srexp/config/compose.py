@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from srexp.config.build import check_section, validated
 from srexp.config.places import config_home, found_presets, project_root
+from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError, did_you_mean
 
@@ -27,16 +28,24 @@ def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
     """Make what the YAML files look up known.
 
     `${srexp.root:}` is the folder of `mlruns/`, `${srexp.home:}` that of `conf/`, `${srexp.found:}` that of the presets
-    which searches found, and `${srexp.verbs:}` lists the verbs.
+    which searches found, and `${srexp.verbs:}` lists the verbs. `${srexp.by:${model.name},{srcnn:1,vdsr:2}}` is 1 for
+    model=srcnn and 2 for model=vdsr, so that a preset for several models can give each its own value.
 
     Args:
         verbs: Verbs with a line of help each, for `--help`.
     """
     lines = "".join(f"\n  {verb:<10} {line}" for verb, line in (verbs or {}).items())
     OmegaConf.register_new_resolver("srexp.verbs", lambda: lines, replace=True)
+    OmegaConf.register_new_resolver("srexp.by", _by, replace=True)
     OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
     OmegaConf.register_new_resolver("srexp.home", lambda: str(config_home()), replace=True)
     OmegaConf.register_new_resolver("srexp.found", lambda: str(found_presets()), replace=True)
+
+
+def _by(name: str, values: Mapping[str, Any]) -> Any:
+    if name not in values:
+        raise ValueError(f"a value is given for {', '.join(values)}, and not for {name}: type it")
+    return values[name]
 
 
 def presets_last(overrides: Sequence[str]) -> list[str]:
@@ -84,8 +93,7 @@ def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
         RequestError: A key or choice does not exist.
     """
     with _hydra() as hydra_compose, explained(verb, overrides):
-        tree: DictConfig = hydra_compose(config_name=verb, overrides=presets_last(overrides))
-        return tree
+        return one_scale(hydra_compose(config_name=verb, overrides=presets_last(overrides)))
 
 
 @contextmanager
@@ -129,6 +137,7 @@ def check(
     """
     from pydantic import TypeAdapter
 
+    composed = one_scale(composed)
     try:
         tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
+Scale = Annotated[int, Field(ge=1, le=8)]
 
 #: Pydantic settings of every section; attached by `typed`.
 STRICT = ConfigDict(extra="forbid")
@@ -51,6 +52,7 @@ class Trainer:
     max_minutes: Annotated[float, Field(gt=0)] | None
     batch_size: Positive | Literal["auto"]
     patch_size: Annotated[int, Field(ge=8)]
+    scales: Annotated[list[Scale], Field(min_length=2)] | None
     patches_per_image: Positive
     decoded_cache: bool
     validation_images: Positive
@@ -104,7 +106,7 @@ class Config:
 
     verb: str
     seed: Annotated[int, Field(ge=0)]
-    scale: Annotated[int, Field(ge=1, le=8)]
+    scale: Scale
     experiment_name: Annotated[str, Field(min_length=1)]
     run_name: str | None
     tags: dict[str, str]
@@ -127,6 +129,11 @@ class Config:
     run_dir: Path = Path()
     sweep: Path | None = None
     resolved: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def inner_scale(self) -> int:
+        """What the network enlarges while it is trained: nothing, where batches of several scales come enlarged."""
+        return 1 if self.trainer.scales else self.scale
 
 
 @dataclass(frozen=True, kw_only=True)

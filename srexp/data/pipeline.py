@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srexp.data.mixed import MixedScales
 from srexp.data.patches import PatchSampler
 from srexp.types import Batch
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def training_batches(
-    sampler: PatchSampler, *, start_step: int, total_steps: int, workers: int
+    sampler: PatchSampler | MixedScales, *, start_step: int, total_steps: int, workers: int
 ) -> Iterator[tf.data.Dataset]:
     """Prepare batches in background threads, in the order of their steps whatever the number of threads.
 
@@ -31,7 +32,7 @@ def training_batches(
         workers: Batches prepared at a time.
 
     Yields:
-        A data set of (`low`, `high`), float32, static shapes (n, p / scale, p / scale, c) and (n, p, p, c).
+        A data set of (`low`, `high`), float32, static shapes as the sampler has them.
     """
     import tensorflow as tf
 
