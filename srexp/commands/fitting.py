@@ -101,8 +101,10 @@ def fit_network(
 def _require_shared(restorer: keras.Model, task: Task) -> None:
     """Refuse several scales for a network whose weights depend on the scale."""
     config = task.config
+    if not config.trainer.scales:
+        return
     shapes = [weights.shape for weights in restorer.get_weights()]
-    for scale in [config.inner_scale, *(config.trainer.scales or [])] if config.trainer.scales else []:
+    for scale in (config.inner_scale, *config.trainer.scales):
         other = build(config.model, scale=scale, channels=task.channels)
         if not shapes or [weights.shape for weights in other.get_weights()] != shapes:
             raise RequestError(
