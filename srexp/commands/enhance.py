@@ -85,9 +85,10 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
         restorer = Restorer(model, intensity, config.self_ensemble, config.memory_mb, chosen)
         work = _Work(config, output, restorer)
     _require_same_model(work.ledger, [job.name for job in jobs], config)
-    with watch("files"), interruptible() as shield, _progress(len(jobs)) as show:
+    # The outer scratch folder is what an interruption can't leave behind, whatever it does to those of single files.
+    with watch("files"), _scratch(output) as scratch, interruptible() as shield, _progress(len(jobs)) as show:
         for number, job in enumerate(jobs):
-            work.do(job, outcome, partial(show, number, job.name), shield)
+            work.do(job, outcome, partial(show, number, job.name), shield, scratch)
     result = _result(config, model, restorer, outcome)
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
     _show(result, restorer)
@@ -143,10 +144,10 @@ class _Work:
         self.ledger = Ledger(output, model=restorer.made.model, settings=restorer.made.identity)
         self.failures: tuple[type[Exception], ...] = (SrexpError, OSError, MemoryError, tf.errors.OpError)
 
-    def do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield) -> None:
+    def do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: str) -> None:
         """Restore a file unless that is done; one that fails is noted, and the next one comes."""
         try:
-            names = self._restore(job, show)
+            names = self._restore(job, show, scratch)
         except self.failures as error:
             if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
                 raise
@@ -157,7 +158,7 @@ class _Work:
         outcome.outputs += names
         log.info("%s: %s", job.name, ", ".join(names) or "finished before")
 
-    def _restore(self, job: Job, show: Callable[[float], None]) -> list[str]:
+    def _restore(self, job: Job, show: Callable[[float], None], scratch: str) -> list[str]:
         """Give the names of the files written, none when they were there."""
         show(0)
         frames = tuple(frames_in(job.path))
@@ -174,19 +175,33 @@ class _Work:
             )
         target = self.output / job.target
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".srexp-") as scratch:
+        with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             self.restorer.restore_file(
                 origin,
                 job.target_kind,
-                Path(scratch, target.name),
+                Path(fresh, target.name),
                 compare=compare and Path(compare).name,
                 on_frame=lambda done: show(done / len(frames)),
             )
-            made = {name: Path(scratch, Path(name).name) for name in names}
+            made = {name: Path(fresh, Path(name).name) for name in names}
             self.ledger.add(job.name, digest, {name: sha256(path) for name, path in made.items()})
             for name, path in made.items():
                 path.replace(self.output / name)
         return names
+
+
+def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a folder within output, where files become whole before they get their names."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=output, prefix=".srexp-")
+    except OSError as error:
+        raise RequestError(
+            f"output can't be written: {error.strerror or type(error).__name__}",
+            got=str(output),
+            expected="a folder, which is made if need be",
+            fix="output= another folder",
+        ) from error
 
 
 def _reason(error: Exception) -> str:

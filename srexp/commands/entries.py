@@ -156,7 +156,7 @@ def _read(store: Store, run: Past) -> Entry:
         result=result,
         images=images,
         timings={label: _timing(each) for label, each in times.items()},
-        curve=_curve(store, run, result),
+        curve=learning_curve(store, run.run_id, result.get("seconds", {}).get("train")),
         config={str(key): value for key, value in config.items()} if isinstance(config, dict) else {},
         environment=read_json(store, run.run_id, "environment.json") or {},
     )
@@ -167,15 +167,23 @@ def _timing(known: Mapping[str, Any]) -> Timing:
     return Timing(tuple(known["shape"]), tuple(known["samples"]), known["median"], (low, high), known["warmup"])
 
 
-def _curve(store: Store, run: Past, result: Mapping[str, Any]) -> list[Point]:
-    """Give validation PSNR against the time since training began, which ended with the last epoch."""
-    points = past.history(store, run.run_id, "val_psnr")
-    if not points:
-        return []
-    begun = points[-1][1] - float(result.get("seconds", {}).get("train") or 0)
-    if begun > points[0][1]:  # the run was resumed: all that is known is when its first part began
-        begun = run.started / 1000
-    return [Point(epoch, max(0.0, at - begun), psnr) for epoch, at, psnr in points]
+def learning_curve(store: Store, run_id: str, train_seconds: float | None) -> list[Point]:
+    """Give validation PSNR against the time spent training, interruptions left out.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        train_seconds: Of the whole training, validation included.
+
+    Returns:
+        A point for each epoch whose time is known: all, but for an interrupted run of a version that kept no time.
+    """
+    points = past.history(store, run_id, "val_psnr")
+    spent = {epoch: seconds for epoch, _, seconds in past.history(store, run_id, "training_seconds")}
+    if not spent and points:  # an older run; when epochs ended says it as well, if nothing interrupted them
+        begun = points[-1][1] - (train_seconds or 0)
+        spent = {epoch: at - begun for epoch, at, _ in points if begun <= points[0][1]}
+    return [Point(epoch, spent[epoch], psnr) for epoch, _, psnr in points if epoch in spent]
 
 
 def _named(entries: Sequence[Entry]) -> list[Entry]:

@@ -135,16 +135,20 @@ class FollowCourse(keras.callbacks.Callback):  # type: ignore[misc]
         epochs: Number of epochs.
         patience: Epochs without a better validation PSNR after which training ends; None for never.
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
+        clock: Gives the seconds spent training so far, interruptions left out, for `training_seconds` of the epoch.
     """
 
-    def __init__(self, course: Course, epochs: int, patience: int | None, bicubic_psnr: float) -> None:
+    def __init__(
+        self, course: Course, epochs: int, patience: int | None, bicubic_psnr: float, clock: Callable[[], float]
+    ) -> None:
         super().__init__()
         self.course, self.epochs, self.patience, self.bicubic_psnr = course, epochs, patience, bicubic_psnr
+        self.clock = clock
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the numbers in."""
         self.course = self.course.after(
-            {key: float(value) for key, value in (logs or {}).items()},
+            {**{key: float(value) for key, value in (logs or {}).items()}, "training_seconds": self.clock()},
             at=int(time.time() * 1000),
             weights=self.model.get_weights,
             bicubic_psnr=self.bicubic_psnr,

@@ -150,7 +150,9 @@ class _Training:
         self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
         self.check = callbacks.Validate(validate, start.validation_seconds)
         self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
-        self.follow = callbacks.FollowCourse(start.course, plan.epochs, plan.patience, bicubic_psnr)
+        self.follow = callbacks.FollowCourse(
+            start.course, plan.epochs, plan.patience, bicubic_psnr, lambda: self.pace.seconds
+        )
         self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
         report = callbacks.Report(self.follow, on_epoch)

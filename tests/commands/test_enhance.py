@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -161,7 +162,7 @@ def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, 
     """Taken for one, it would be forgotten, and all the other files done in spite of it."""
     tried = []
 
-    def decode(_, job, __):
+    def decode(_, job, *__):
         tried.append(job.name)
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -171,6 +172,27 @@ def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, 
     monkeypatch.setattr("srexp.commands.enhance._Work._restore", decode)
     assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
     assert len(tried) == 1
+
+
+def test_an_interruption_leaves_no_scratch_folder(models, tree, root, monkeypatch):
+    """One that comes when a folder was just made finds nobody yet who would delete it."""
+    make = tempfile.mkdtemp
+
+    def interrupted(*arguments, **options):
+        folder = make(*arguments, **options)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            signal.raise_signal(signal.SIGTERM)
+        return folder
+
+    monkeypatch.setattr("tempfile.mkdtemp", interrupted)
+    assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
+    assert not list(Path("out").rglob(".srexp-*"))
+
+
+def test_an_output_that_is_no_folder_is_a_wrong_request(models, tree):
+    Path("out").touch()
+    with pytest.raises(RequestError, match="output can't be written"):
+        enhance(models / "identity_x2.keras", tree)
 
 
 def test_nothing_usable_is_a_wrong_request(models, tmp_path):

@@ -1,11 +1,14 @@
 """Which runs may be compared, and what is said of those that may not."""
 
+import shutil
+
 import pytest
 
-from srexp.commands.entries import MOST, Entry, require_comparable
+from srexp.commands.entries import MOST, Entry, learning_curve, require_comparable
 from srexp.errors import RequestError
 from srexp.evaluation.standings import BASELINE
 from srexp.tracking.past import Past
+from srexp.tracking.start import Tracking
 
 PROTOCOL = {"channel": "grey", "scale": 2, "degradation": {"name": "bicubic"}}
 
@@ -86,3 +89,30 @@ def test_all_metrics_are_taken_whatever_their_names():
     row, bicubic = entry(1, edge="3.5", baseline_edge="4.5").contender(), entry(1).baseline()
     assert row.values == {"psnr": [32.5] * 2, "ssim": [0.9] * 2, "mae": [1.0] * 2, "edge": [3.5] * 2}
     assert (bicubic.name, bicubic.values["psnr"]) == (BASELINE, [30.0, 31.0])
+
+
+@pytest.fixture
+def logged(tmp_path, made_store):
+    """Track epochs that end at some seconds since the start; gives the learning curve of a training of 30 s."""
+    shutil.copy(made_store, tmp_path / "mlflow.db")
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+
+    def curve(ended, spent=None):
+        with tracking.run("task") as tracked:
+            for epoch, at in enumerate(ended, 1):
+                numbers = {"val_psnr": 30.0 + epoch, **({"training_seconds": spent[epoch - 1]} if spent else {})}
+                tracked.log_metrics(numbers, step=epoch, milliseconds=1000 * (1_700_000_000 + at))
+        points = learning_curve(tracking.store, tracked.id, 30.0)
+        return [(point.epoch, round(point.seconds, 3), point.psnr) for point in points]
+
+    return curve
+
+
+def test_the_pause_of_an_interrupted_training_is_not_on_its_curve(logged):
+    assert logged([10, 620, 630], [10.5, 20.5, 30.5]) == [(1, 10.5, 31), (2, 20.5, 32), (3, 30.5, 33)]
+
+
+def test_of_an_older_run_the_curve_is_drawn_if_nothing_interrupted_it(logged):
+    assert logged([10, 20, 30]) == [(1, 10, 31), (2, 20, 32), (3, 30, 33)]
+    assert logged([10, 620, 630]) == []
+    assert logged([]) == []

@@ -32,12 +32,13 @@ def start(project, words, until):
 
 
 def history(project, run_id):
-    """Every metric but those of the system, with all its points; times of inference without their values."""
+    """Every metric but those of the system, with all its points; times without their values."""
     client = project.client()
     names = [name for name in client.get_run(run_id).data.metrics if not name.startswith("system/")]
     found = {name: client.get_metric_history(run_id, name) for name in names}
+    times = ("inference_seconds", "training_seconds")
     return {
-        name: [(point.step, None if name.startswith("inference_seconds") else point.value) for point in points]
+        name: [(point.step, None if name.startswith(times) else point.value) for point in points]
         for name, points in found.items()
     }
 
