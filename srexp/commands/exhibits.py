@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srexp.commands.entries import Entry
+from srexp.commands.recompose import recomposed
 from srexp.commands.task import Task, builders
-from srexp.config.compose import check
-from srexp.config.schema import CompareConfig, Config
+from srexp.config.schema import CompareConfig
 from srexp.data.named_set import Downloadable
 from srexp.errors import SrexpError
 from srexp.evaluation.standings import BASELINE, Contender, Standings
@@ -158,13 +158,7 @@ def exhibit(
 
 def _task(config: CompareConfig, entry: Entry) -> Task:
     """Prepare the data set of a run again, where it is still there."""
-    from omegaconf import OmegaConf
-
-    old = dict(entry.config)
-    # Whose code may run is said here, not by the store.
-    old |= {"paths": config.resolved["paths"], "checkpoint": config.resolved["checkpoint"], "audit": "warn"}
-    old["extensions"] = config.extensions
-    composed: Config = check(OmegaConf.create(old), overrides=config.overrides)
+    composed = recomposed(config, entry.config)
     source = builders(composed).source
     if isinstance(source, Downloadable) and (sentence := source.missing()):
         raise SrexpError(str(sentence))

@@ -129,7 +129,7 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     left.xaxis.get_major_locator().set_params(integer=True)
     _leave_out_falls(left, [_best_so_far(row) for row in trained], bicubic)
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
-    _legend(left, len(trained) + 1, loc="lower right")
+    _legend(right, len(trained) + 1, loc="best")
     finish(figure, left, right)
     return figure
 
@@ -197,7 +197,7 @@ def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=30, ha="right", parse_math=False)
 
 
-def _legend(axes: Axes, count: int, loc: Literal["upper left", "lower right"] = "upper left") -> None:
+def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:
     legend = axes.legend(frameon=False, loc=loc, ncols=min(4, count), fontsize=9)
     for text in legend.get_texts():
         text.set_parse_math(False)
