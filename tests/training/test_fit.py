@@ -110,7 +110,7 @@ def timeless(numbers):
 def assert_same(interrupted, whole):
     (fitted, model), (expected, expected_model) = interrupted, whole
     times = [numbers["training_seconds"] for numbers in fitted.history]
-    assert 0 < times[0]
+    assert times[0] > 0
     assert sorted(times) == times
     assert times[-1] <= fitted.seconds
     assert [timeless(numbers) for numbers in fitted.history] == [timeless(numbers) for numbers in expected.history]
