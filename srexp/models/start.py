@@ -48,3 +48,25 @@ def mirrored(orthogonal: Weights) -> Weights:
         [[W, -W], [-W, W]], (filters before, filters after), both even.
     """
     return np.block([[orthogonal, -orthogonal], [-orthogonal, orthogonal]])
+
+
+def scattered(pairs: Weights, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> Weights:
+    """Make a 3 x 3 layer whose outputs see one neighbour each, both of a pair the same one.
+
+    A shift neither grows nor shrinks a signal either. From layer to layer the places add up to a random walk, so that
+    the last layer of a deep stack sees a wide surrounding from its first step on; with all weights in the centre
+    (L. Xiao et al., Dynamical isometry and a mean field theory of CNNs, ICML 2018) each layer has to learn to look
+    around first.
+
+    Args:
+        pairs: Of a mirrored layer, (filters before, filters after).
+        rows: Row of each pair's neighbour, 0 to 2, (filters after // 2,).
+        columns: Its column, likewise.
+
+    Returns:
+        Kernel, (3, 3, filters before, filters after).
+    """
+    before, after = pairs.shape
+    kernel = np.zeros((3, 3, before, after), np.float32)
+    kernel[np.tile(rows, 2), np.tile(columns, 2), :, np.arange(after)] = pairs.T
+    return kernel

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from srexp.models.start import GAIN, detail_filters, mirrored
+from srexp.models.start import GAIN, detail_filters, mirrored, scattered
 
 
 @pytest.mark.parametrize("shape", [(9, 9, 1, 63), (9, 9, 3, 61), (3, 3, 1, 64), (1, 3, 1, 4)])
@@ -32,3 +32,13 @@ def test_mirrored_layers_are_linear_through_relu() -> None:
     expected = signal @ first @ second
     np.testing.assert_allclose(passing[:8] - passing[8:], expected, atol=1e-5)
     assert np.linalg.norm(passing) == pytest.approx(np.linalg.norm(signal), rel=1e-5)
+
+
+def test_scattered_outputs_read_one_place_each_as_pairs() -> None:
+    rng = np.random.default_rng(0)
+    pairs, (rows, columns) = mirrored(rng.standard_normal((4, 3)).astype(np.float32)), rng.integers(0, 3, (2, 3))
+    kernel = scattered(pairs, rows, columns)
+    assert kernel.shape == (3, 3, 8, 6)
+    np.testing.assert_array_equal(kernel.sum(axis=(0, 1)), pairs)
+    for output in range(6):
+        np.testing.assert_array_equal(kernel[rows[output % 3], columns[output % 3], :, output], pairs[:, output])

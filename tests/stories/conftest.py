@@ -49,6 +49,20 @@ class Project:
 
         return connect(Tracking(folder=self.root / "mlruns").store)
 
+    def model(self, uri: str):
+        """Load a model that a run logged."""
+        import mlflow.keras
+
+        from srexp.tracking.start import Tracking
+        from srexp.tracking.store import selected
+
+        with selected(Tracking(folder=self.root / "mlruns").store.uri):
+            return mlflow.keras.load_model(uri)
+
+    def weights(self, uri: str) -> list[bytes]:
+        """Give the weights of a model that a run logged, as what can be compared to the last bit."""
+        return [array.tobytes() for array in self.model(uri).get_weights()]
+
     def runs(self) -> list:
         """All MLflow runs, newest first."""
         client = self.client()

@@ -43,19 +43,9 @@ def history(project, run_id):
     }
 
 
-def weights(project, model_uri):
-    import mlflow.keras
-
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import selected
-
-    with selected(Tracking(folder=project.root / "mlruns").store.uri):
-        return [array.tobytes() for array in mlflow.keras.load_model(model_uri).get_weights()]
-
-
 def assert_same(project, resumed, whole):
     assert {key: resumed[key] for key in SAME} == {key: whole[key] for key in SAME}
-    assert weights(project, resumed["model_uri"]) == weights(project, whole["model_uri"])
+    assert project.weights(resumed["model_uri"]) == project.weights(whole["model_uri"])
     assert history(project, resumed["run_id"]) == history(project, whole["run_id"])
     tracked = project.client().get_run(resumed["run_id"])
     assert tracked.info.status == "FINISHED"

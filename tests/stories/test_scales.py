@@ -17,17 +17,6 @@ def asked(folder_of):
     return [*folder_of, "trainer.patch_size=24", "model=vdsr", "model.depth=4", "scale=[2,3]", "seed=3"]
 
 
-def weights(project, model_uri):
-    import mlflow.keras
-
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import selected
-
-    with selected(Tracking(folder=project.root / "mlruns").store.uri):
-        model = mlflow.keras.load_model(model_uri)
-        return [array.tobytes() for array in model.get_weights()], model
-
-
 def assert_whole(project, result):
     [other] = result["other_scales"]
     assert (result["experiment_name"], other["experiment_name"]) == ("folder-bicubic-x2", "folder-bicubic-x3")
@@ -35,9 +24,8 @@ def assert_whole(project, result):
     assert other["registered"]["name"] == "folder-bicubic-x3"
     assert other["data_fingerprint"] == result["data_fingerprint"]
     assert any(f"one network for x2 and x3, trained by run {result['run_id']}" in each for each in other["warnings"])
-    (ours, _), (theirs, network) = (weights(project, each["model_uri"]) for each in (result, other))
-    assert ours == theirs
-    assert network(np.zeros((1, 5, 7, 1), np.float32)).shape == (1, 15, 21, 1)
+    assert project.weights(result["model_uri"]) == project.weights(other["model_uri"])
+    assert project.model(other["model_uri"])(np.zeros((1, 5, 7, 1), np.float32)).shape == (1, 15, 21, 1)
     for each in (result, other):
         tracked = project.client().get_run(each["run_id"])
         assert tracked.info.status == "FINISHED"
