@@ -198,7 +198,7 @@ def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
 
 
 def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:
-    legend = axes.legend(frameon=False, loc=loc, ncols=min(4, count), fontsize=9)
+    legend = axes.legend(loc=loc, ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9)
     for text in legend.get_texts():
         text.set_parse_math(False)
 
