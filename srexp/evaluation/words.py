@@ -64,17 +64,28 @@ def _difference(pair: Pair, found: Standings) -> str:
         return f"{said} on the one image"
     low, high = difference.ci95
     said += f" ({low:+.2f} to {high:+.2f}) and better on {difference.wins} of {len(found.keys)} images"
+    return f"{said}{_verdict(pair, low, found)}"
+
+
+def _verdict(pair: Pair, low: float, found: Standings) -> str:
+    """Say what interval and test make of a difference whose interval begins at `low`."""
     if pair.p_holm is None:
-        return f"{said}; there are too few images to test that"
-    if pair.p_holm < ALPHA and low > 0:
-        return f"{said}: more than chance (p\u00a0{_p(pair.p_holm)} after Holm's correction)"
-    least = smallest_p(difference.n_pairs, len(found.pairs))
+        return "; there are too few images to test that"
+    tested = f"(p\u00a0{_p(pair.p_holm)} after Holm's correction)"
+    if pair.p_holm < ALPHA:
+        if low > 0:
+            return f": more than chance {tested}"
+        return (
+            f". The test, which goes by ranks, finds more than chance {tested}, yet the interval holds zero: "
+            "a few images with large differences leave the mean unsure"
+        )
+    least = smallest_p(pair.difference.n_pairs, len(found.pairs))
     if low > 0 and least >= ALPHA:
         return (
-            f"{said}. The interval excludes zero; the test can't tell, for with so few images and "
+            ". The interval excludes zero; the test can't tell, for with so few images and "
             f"{_count(len(found.pairs), 'comparison')} it can't fall below p\u00a0=\u00a0{least:.3f}"
         )
-    return f"{said}, which may be chance (p\u00a0{_p(pair.p_holm)} after Holm's correction)"
+    return f", which may be chance {tested}"
 
 
 def smallest_p(images: int, tests: int) -> float:

@@ -101,6 +101,19 @@ def test_words_claim_nothing_else():
     assert "Worse than bicubic: blur -1.00 dB" in " ".join(summary(worse))
 
 
+def test_where_interval_and_test_disagree_both_are_told():
+    base = [30.0 + place for place in range(20)]
+    names = [str(place) for place in range(20)]
+    mostly = [value + 0.1 + place / 100 for place, value in enumerate(base)]
+    mostly[7] -= 5  # one image makes the mean unsure, not the ranks
+    found = standings(names, [contender(BASELINE, base), contender("one", mostly)])
+    two = standings(names, [contender("two", base), contender("one", mostly)])
+    assert found.pairs[0].difference.ci95[0] < 0 < found.pairs[0].difference.ci95[1]
+    said = " ".join(summary(two)).replace("\u00a0", " ")
+    assert "may be chance" not in said
+    assert "finds more than chance (p < 0.001 after Holm's correction), yet the interval holds zero" in said
+
+
 def test_few_images_are_not_called_chance_nor_proof():
     base = [30.0, 31.0, 32.0, 33.0, 34.0, 35.0]
     found = standings(
