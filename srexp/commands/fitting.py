@@ -52,11 +52,11 @@ def fit_network(
     config, trainer = task.config, task.config.trainer
     numerics.load_quietly()
     numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
-    precision = numerics.resolve_precision(trainer.precision)
-    tracked.set_tags({"precision": precision})
     with numerics.policy("float32"):
         restorer = build(config.model, scale=config.scale, channels=task.channels)
         _require_shared(restorer, task)
+    precision = numerics.resolve_precision(trainer.precision, restorer)
+    tracked.set_tags({"precision": precision})
     if not restorer.trainable_weights:
         return restorer, Fitted()
     validate, bicubic_psnr = validation(restorer, task)

@@ -70,7 +70,9 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
     trainer = config.trainer
     numerics.load_quietly()
     numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
-    with numerics.strategy_scope(trainer.strategy), numerics.policy(numerics.resolve_precision(trainer.precision)):
+    design = build(config.model, scale=config.inner_scale, channels=channels)
+    precision = numerics.resolve_precision(trainer.precision, design)
+    with numerics.strategy_scope(trainer.strategy), numerics.policy(precision):
         network = build(config.model, scale=config.inner_scale, channels=channels)
         network.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
     before, began = _peak(), time.perf_counter()

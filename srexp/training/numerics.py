@@ -7,7 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
 
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
@@ -50,21 +53,26 @@ def prepare(*, seed: int, deterministic: bool) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def resolve_precision(precision: str) -> str:
+def resolve_precision(precision: str, network: keras.Model) -> str:
     """Choose a Keras dtype policy.
 
     Args:
         precision: `float32`, `mixed_bfloat16` or `auto`.
+        network: What is trained, built in any precision.
 
     Returns:
-        For `auto`, `mixed_bfloat16` where a GPU or the processor computes in bfloat16 (AVX-512 BF16, AMX), else
-        `float32`: elsewhere bfloat16 is emulated and slower.
+        For `auto`, `mixed_bfloat16` where a GPU or the processor computes in bfloat16 (AVX-512 BF16, AMX; elsewhere it
+        is emulated and slower) and the network ends by adding to an image, else `float32`: an image that passes
+        through bfloat16 itself, as in SRCNN, is rounded to 8 significant bits.
     """
     if precision != "auto":
         return precision
+    import keras
     import tensorflow as tf
 
-    return "mixed_bfloat16" if tf.config.list_physical_devices("GPU") or _processor_has_bfloat16() else "float32"
+    adds = bool(network.layers) and isinstance(network.layers[-1], keras.layers.Add)
+    computes = bool(tf.config.list_physical_devices("GPU")) or _processor_has_bfloat16()
+    return "mixed_bfloat16" if adds and computes else "float32"
 
 
 def _processor_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
