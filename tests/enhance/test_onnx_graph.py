@@ -38,7 +38,7 @@ def test_networks_of_srexp(randomised, scale, channels):
         randomised(vdsr.build(scale, channels, depth=4, width=8)),
         randomised(hybrid.build(scale, channels, wide=8, width=6, blocks=2)),
     ):
-        assert largest_difference(model, channels) < 2e-6
+        assert largest_difference(model, channels) < 5e-6  # AVX-512 adds in another order: 2.6e-6
 
 
 @pytest.mark.parametrize("scale", [5, 6, 7, 8])
