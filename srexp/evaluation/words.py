@@ -76,8 +76,8 @@ def _verdict(pair: Pair, low: float, found: Standings) -> str:
         if low > 0:
             return f": more than chance {tested}"
         return (
-            f". The test, which goes by ranks, finds more than chance {tested}, yet the interval holds zero: "
-            "a few images with large differences leave the mean unsure"
+            f". By ranks they differ by more than chance {tested}, yet the interval of the mean holds zero: "
+            "a few images with large differences leave it unsure which one is better"
         )
     least = smallest_p(pair.difference.n_pairs, len(found.pairs))
     if low > 0 and least >= ALPHA:

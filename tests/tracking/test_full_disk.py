@@ -111,7 +111,11 @@ def test_a_disk_that_fills_up_ends_nothing_and_damages_nothing(disk, tracking, c
     artifacts = tracking.folder / "artifacts" / run.id / "artifacts"
     assert (artifacts / "notes" / "early.txt").read_text() == "early"
     leftover.send(tracking.store, tracking.index)
-    # The numbers may have holes, which were told: a short line fits where a longer one before it didn't.
+    # The numbers rise, with holes that were told: a short line fits where a longer one before it didn't.
+    numbers = [
+        line["n"] for line in map(json.loads, (run.journal.folder / NAME).read_text().splitlines()) if "n" in line
+    ]
+    assert numbers == sorted(set(numbers))
     wrong = differences(run.journal.folder / NAME, tracking.store.uri)
     assert [each for each in wrong if not each.startswith("line ")] == []
     with tracking.run("x") as after:
