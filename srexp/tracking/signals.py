@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -14,7 +16,8 @@ from typing import Any
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
-_AGAIN_SECONDS = 0.05
+#: Time after which an interruption that got lost comes again.
+AGAIN_SECONDS = 0.5
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,13 +38,19 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Shield:
-    """Signals that arrive while `closing` is set wait until the work of closing is done."""
+    """What becomes of the signals of one context.
+
+    Signals that arrive while `closing` is set wait until the work of closing is done. An interruption that gets lost on
+    its way comes again: TensorFlow swallows whatever is raised at some places where it traces a function, and Python
+    itself what is raised in a `__del__` or a callback of the garbage collector.
+    """
 
     def __init__(self) -> None:
         self.closing = False
         self.received: int | None = None
         self.waiting: int | None = None
         self._process = os.getpid()
+        self._over, self._ending, self._repeated = False, threading.Lock(), False
 
     def meaning(self, error: BaseException) -> BaseException:
         """Tell what an exception means: the interruption, where the exception of a signal became another one.
@@ -51,24 +60,51 @@ class Shield:
         return Interrupted(self.received) if self.received and isinstance(error, Exception) else error
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Raise Interrupted once; a scheduler that repeats itself must not break the orderly end."""
+        """Raise Interrupted, once as long as it is on its way; a scheduler that repeats itself must not break that."""
         del frame
+        repeated, self._repeated = self._repeated, False
         if os.getpid() != self._process:  # a forked worker dies of the signal as if there were no handler
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        elif self.closing:
-            self.waiting = self.waiting or number
+        elif self.closing or self._over:
+            if not repeated:
+                self.waiting = self.waiting or number
         elif self.received is None:
             self.received = number
+            # Not a `threading.Thread`: its start waits for a lock, which the interrupted code may have.
+            _thread.start_new_thread(self._repeat, (number,))
+            raise Interrupted(number)
+        elif not _under_way():
             raise Interrupted(number)
 
+    def end(self) -> None:
+        """Repeat nothing any more."""
+        with self._ending:
+            self._over = True
+
     def ignored(self, hook: Callable[[sys.UnraisableHookArgs], Any], what: sys.UnraisableHookArgs) -> None:
-        """Ask again where Python ignored the exception, since it was raised in a `__del__` or a callback of the GC."""
-        if isinstance(what.exc_value, Interrupted):
-            self.received = None
-            threading.Timer(_AGAIN_SECONDS, os.kill, (self._process, what.exc_value.number)).start()
-        else:
+        """Say nothing of an interruption that Python ignored."""
+        if not isinstance(what.exc_value, Interrupted):
             hook(what)
+
+    def _repeat(self, number: int) -> None:
+        while True:
+            time.sleep(AGAIN_SECONDS)
+            with self._ending:
+                if self.closing or self._over:
+                    return
+                self._repeated = True
+                os.kill(self._process, number)
+
+
+def _under_way() -> bool:
+    """Whether an interruption is being handled now, perhaps with another exception on top."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, Interrupted):
+            return True
+        error = error.__context__
+    return False
 
 
 @contextmanager
@@ -108,6 +144,7 @@ def interruptible() -> Iterator[Shield]:
             raise
         raise meant from error
     finally:
+        shield.end()
         if previous:
             sys.unraisablehook = hook
         for number, handler in previous.items():

@@ -1,3 +1,4 @@
+import contextlib
 import signal
 import sys
 import threading
@@ -5,7 +6,7 @@ import time
 
 import pytest
 
-from srexp.tracking.signals import SIGNALS, Interrupted, interruptible
+from srexp.tracking.signals import AGAIN_SECONDS, SIGNALS, Interrupted, interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -86,6 +87,40 @@ def test_an_error_before_the_signal_stays_what_it_was():
         finally:
             shield.closing = True
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_an_interruption_that_a_library_swallowed_comes_again():
+    with pytest.raises(Interrupted), interruptible():  # noqa: PT012 - the context is what is tested
+        with contextlib.suppress(BaseException):  # as TensorFlow does here and there while it traces a function
+            signal.raise_signal(signal.SIGTERM)
+        time.sleep(5)
+        pytest.fail("the signal was lost")
+
+
+def test_a_second_request_counts_where_the_first_was_swallowed():
+    with pytest.raises(Interrupted), interruptible():  # noqa: PT012 - the context is what is tested
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("the signal was lost")
+
+
+def test_a_slow_orderly_end_is_left_alone():
+    ended = []
+    with pytest.raises(Interrupted), interruptible() as shield:  # noqa: PT012 - the context is what is tested
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            try:
+                int("something else on the way")
+            except ValueError:
+                time.sleep(3 * AGAIN_SECONDS)
+            ended.append("cleaned up")
+            shield.closing = True
+            time.sleep(3 * AGAIN_SECONDS)
+            ended.append(shield.waiting)
+    assert ended == ["cleaned up", None]
+    time.sleep(2 * AGAIN_SECONDS)  # nothing comes afterwards, which would end this process
 
 
 def test_an_interruption_that_python_ignored_comes_again():
