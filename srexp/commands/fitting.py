@@ -46,7 +46,7 @@ def fit_network(
     Raises:
         SrexpError: The loss was no number or exploded.
     """
-    from srexp.training import numerics
+    from srexp.training import numerics, room
     from srexp.training.fit import Fitted, Plan, fit
 
     config, trainer = task.config, task.config.trainer
@@ -71,6 +71,8 @@ def fit_network(
         with numerics.policy(precision):
             network = build(config.model, scale=config.inner_scale, channels=task.channels)
         network.set_weights(restorer.get_weights())
+        needed = room.least_bytes(network, *task.sampler().shapes())
+        room.require(needed, batch_size=trainer.patches, patch_size=trainer.patch_size)
 
         def score_network() -> Mapping[str, float]:
             restorer.set_weights(network.get_weights())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srexp.errors import SrexpError
+
+if TYPE_CHECKING:
+    import keras
 
 SMALLEST, LARGEST = 4, 256
 #: A size is fast enough when it trains this share of the patches that the fastest trains in the same time.
@@ -97,11 +102,70 @@ def free_bytes() -> int:
     import psutil
 
     free = int(psutil.virtual_memory().available)
+    most, used = _cgroup("memory.max"), _cgroup("memory.current")
+    return int(_SHARE * (free if most is None or used is None else min(free, most - used)))
+
+
+def whole_bytes() -> int:
+    """Give all the memory that there is, in bytes, with swap, within this process's container where it is in one."""
+    import psutil
+
+    whole = int(psutil.virtual_memory().total + psutil.swap_memory().total)
+    most, swap = _cgroup("memory.max"), _cgroup("memory.swap.max")
+    return whole if most is None or swap is None else min(whole, most + swap)
+
+
+def _cgroup(name: str) -> int | None:
+    """Read a figure of the container; None where there is no container, or no bound."""
     try:
-        most, used = ((_CGROUP / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        found = (_CGROUP / name).read_text(encoding="ascii").strip()
     except OSError:
-        return int(_SHARE * free)
-    return int(_SHARE * (free if most == "max" else min(free, int(most) - int(used))))
+        return None
+    return None if found == "max" else int(found)
+
+
+def least_bytes(network: keras.Model, low: tuple[int, ...], high: tuple[int, ...]) -> int:
+    """Give what a training step takes at least: the batch, and what its convolutions keep for the gradient.
+
+    Args:
+        network: To be trained.
+        low: Shape (n, h, w, c) of what the network is given.
+        high: Shape (n, h, w, c) of what it should give.
+
+    Returns:
+        Bytes of the host's memory: convolutions count only where no GPU does them.
+    """
+    import tensorflow as tf
+
+    batch = sum(4 * math.prod(shape) for shape in (low, high))  # float32
+    if tf.config.list_logical_devices("GPU"):
+        return batch
+    traced = tf.function(lambda images: network(images, training=True), autograph=False).get_concrete_function(
+        tf.TensorSpec(low, tf.float32)
+    )
+    kept = (step.outputs[0] for step in traced.graph.get_operations() if step.type == "Conv2D")
+    return batch + int(sum((tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in kept))
+
+
+def require(needed: int, *, batch_size: int, patch_size: int) -> None:
+    """Refuse a batch that can't fit: a system that grants more memory than it has would kill the process over it.
+
+    Args:
+        needed: Bytes that a step takes at least.
+        batch_size: Patches in a batch.
+        patch_size: Side of a patch, in pixels.
+
+    Raises:
+        SrexpError: This machine has less memory.
+    """
+    there = whole_bytes()
+    if needed > there:
+        raise SrexpError(
+            "a training step takes more memory than this machine has",
+            got=f"trainer.batch_size={batch_size}, trainer.patch_size={patch_size}: at least {needed / 2**30:,.1f} GiB",
+            expected=f"less than {there / 2**30:,.1f} GiB",
+            fix="trainer.batch_size=auto finds a size that fits; or a smaller trainer.patch_size",
+        )
 
 
 def is_exhaustion(error: BaseException) -> bool:

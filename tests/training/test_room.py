@@ -1,13 +1,32 @@
 """A batch that fits, and what is said when none does."""
 
+import subprocess
+import sys
+
+import keras
 import pytest
 import tensorflow as tf
 
 from srexp.errors import SrexpError
+from srexp.models import srcnn
 from srexp.training import room
 from srexp.training.room import Measured
 
 MIB = 2**20
+STEPS = """
+import resource
+import numpy as np
+from srexp.models import vdsr
+from srexp.training import room
+
+network = vdsr.build(scale=1, channels=1)
+network.compile(optimizer="sgd", loss="mse", jit_compile=False)
+for size in (1, 64):
+    batch = np.zeros((size, 41, 41, 1), "float32")
+    network.train_on_batch(batch, batch)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(peak, room.least_bytes(network, batch.shape, batch.shape))
+"""
 
 
 def machine(memory: int, *, per_patch: int = 10 * MIB, seconds=lambda size: 0.1 + size / 100):
@@ -81,3 +100,52 @@ def test_python_that_runs_out_is_explained_and_others_pass():
         bytearray(2**60)
     with pytest.raises(KeyError), room.enough(batch_size=1, patch_size=48):
         raise KeyError
+
+
+def test_the_whole_memory_is_the_containers_where_that_has_less(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_CGROUP", tmp_path)
+    machine = room.whole_bytes()
+    assert machine > room.free_bytes()
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert room.whole_bytes() == machine  # swap has no bound that is known
+    (tmp_path / "memory.swap.max").write_text("24\n")
+    assert room.whole_bytes() == 1_000_024
+    (tmp_path / "memory.max").write_text("max\n")
+    assert room.whole_bytes() == machine
+
+
+def test_a_step_takes_at_least_the_batch_and_what_its_convolutions_make():
+    network = srcnn.build(scale=2, channels=1, kernels=[9, 5, 5], filters=[64, 32])
+    low, high = (10, 16, 16, 1), (10, 32, 32, 1)
+    batch, convolutions = 10 * (16**2 + 32**2), 10 * (40**2 * 64 + 36**2 * 32 + 32**2)  # padded once
+    assert room.least_bytes(network, low, high) == 4 * (batch + convolutions)
+
+
+def test_a_network_whose_layers_are_hidden_is_seen_too():
+    class Hidden(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer = keras.layers.Conv2D(8, 3, padding="same")
+
+        def call(self, images):
+            return self.layer(images)
+
+    assert room.least_bytes(Hidden(), (2, 5, 5, 1), (2, 5, 5, 1)) == 4 * (2 * 2 * 25 + 2 * 25 * 8)
+
+
+def test_the_least_is_at_most_what_a_step_really_takes():
+    # In a process of its own: the peak of this one may be older.
+    done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True, timeout=300)
+    (small, _), (large, least) = (map(int, line.split()) for line in done.stdout.splitlines())
+    assert 0.4 * (large - small) < least < large - small
+
+
+def test_a_step_that_the_machine_can_take_is_not_refused():
+    room.require(room.whole_bytes(), batch_size=16, patch_size=48)
+
+
+def test_a_step_that_no_machine_can_take_is_refused():
+    with pytest.raises(SrexpError) as told:
+        room.require(room.whole_bytes() + 1, batch_size=2**30, patch_size=16)
+    for part in ("trainer.batch_size=1073741824", "trainer.patch_size=16", "GiB", "trainer.batch_size=auto"):
+        assert part in str(told.value)
