@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from srexp.commands import job
 from srexp.commands.logs import shown
+from srexp.commands.outlet import outlive_reader
 from srexp.config.compose import check, explained, presets_last, register_resolvers
 from srexp.config.guard import guarded
 from srexp.config.places import config_home
@@ -54,6 +55,7 @@ logger = logging.getLogger(__name__)
 
 def main() -> None:
     """Run what the command line asks for and exit with its code."""
+    outlive_reader()
     sys.exit(run(sys.argv[1:]))
 
 

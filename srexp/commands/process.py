@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
+from srexp.commands.outlet import outlive_reader
 from srexp.tracking.environment import process_is_gone
 from srexp.tracking.signals import Interrupted, interruptible
 
@@ -150,6 +151,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 
 def begin() -> None:
     """Do what another process asks for; `start` starts it."""
+    outlive_reader()
     work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:

@@ -54,6 +54,20 @@ def assert_same(project, resumed, whole):
     assert not list(project.root.rglob("step-*.npz"))
 
 
+def test_a_training_outlives_who_reads_what_it_says(project, folder_of):
+    words = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=3"]
+    process = subprocess.Popen(
+        words, env=project.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert any(line.startswith("epoch 1/") for line in process.stdout)
+    process.stdout.close()
+    assert process.wait(120) == 0
+    [finished] = project.runs()
+    assert finished.info.status == "FINISHED"
+    written = [json.loads(path.read_text())["run_id"] for path in project.root.rglob("outputs/**/result.json")]
+    assert written == [finished.info.run_id]
+
+
 def test_killed_in_the_middle_of_an_epoch(project, folder_of, capsys):
     asked = [*folder_of, "model=vdsr", "model.depth=4", "trainer.epochs=4", "trainer.steps_per_epoch=25", "seed=3"]
     process = start(project, [*asked, "checkpoint.minutes=0"], "epoch 2/")

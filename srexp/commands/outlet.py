@@ -1,0 +1,52 @@
+"""Standard output and error that outlive their reader: no training ends because `head` or `tee` did."""
+
+import io
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+
+class _Outlet(io.FileIO):
+    """The writing end of a pipe; what nobody reads any more goes nowhere."""
+
+    def write(self, written: "Buffer", /) -> int:
+        try:
+            return super().write(written)
+        except BrokenPipeError:
+            self._lead_nowhere()
+            return super().write(written)
+
+    def _lead_nowhere(self) -> None:
+        """Let the descriptor itself lead nowhere, for libraries that write to it and processes that inherit it."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+
+
+def outlive_reader() -> None:
+    """Go on when the reader of standard output or error is gone, as in `python -m srexp | head`.
+
+    Python would raise `BrokenPipeError` at the next line, wherever that is: between two epochs, or after a Ctrl-C that
+    ended `tee`, too, while the run is still to be closed.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper) or not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            continue  # a terminal, a file, or what a test put there
+        stream.flush()
+        outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
+        setattr(
+            sys,
+            name,
+            io.TextIOWrapper(
+                outlet,
+                encoding=stream.encoding,
+                errors=stream.errors,
+                line_buffering=stream.line_buffering,
+                write_through=stream.write_through,
+            ),
+        )
