@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import absl.logging
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from srexp.commands.measure import peak_bytes
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -74,6 +77,15 @@ def samples_dir() -> Path:
     import data_store
 
     return Path(data_store.__file__).parent / "data"
+
+
+@pytest.fixture
+def grown() -> Callable[[], int]:
+    """By how many bytes this process has been larger than when the test began; earlier peaks are forgotten."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = peak_bytes()
+    return lambda: peak_bytes() - before
 
 
 @pytest.fixture(autouse=True)

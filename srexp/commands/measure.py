@@ -53,10 +53,25 @@ class Stopwatch:
         return {stage: round(seconds, 3) for stage, seconds in stages.items()}
 
 
+def peak_bytes() -> int:
+    """Give the largest resident memory of this process so far, in bytes.
+
+    Linux says it of the process's own memory. `ru_maxrss` may be that of the process which started this one, so it is
+    asked only elsewhere (macOS counts it in bytes).
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        status = ""
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
+
+
 def peak_rss_mb() -> float:
     """Give the largest resident memory of this process so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)
+    return round(peak_bytes() / 2**20, 1)
 
 
 def rss_mb() -> float:

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import platform
-import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from srexp.commands import process
+from srexp.commands.measure import peak_bytes
 from srexp.commands.task import Task
 from srexp.config.build import build
 from srexp.config.schema import Config
@@ -75,7 +75,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
     with numerics.strategy_scope(trainer.strategy), numerics.policy(precision):
         network = build(config.model, scale=config.inner_scale, channels=channels)
         network.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
-    before, began = _peak(), time.perf_counter()
+    before, began = peak_bytes(), time.perf_counter()
 
     def cost(size: int) -> room.Measured:
         low, high = _batch(size, trainer.patch_size, config.inner_scale, channels)
@@ -84,7 +84,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
             start = time.perf_counter()
             network.train_on_batch(low, high)
             seconds.append(time.perf_counter() - start)
-        return room.Measured(size, min(seconds[1:]), _peak() - before)
+        return room.Measured(size, min(seconds[1:]), peak_bytes() - before)
 
     with found.open("w", encoding="utf-8") as lines:
         for each in room.measure(cost, room.sizes(trainer.patches_per_image), room=room.free_bytes()):
@@ -137,7 +137,3 @@ def _batch(size: int, patch: int, scale: int, channels: int) -> tuple[Any, Any]:
     rng = np.random.default_rng(0)
     low = rng.random((size, patch // scale, patch // scale, channels), dtype=np.float32)
     return low, rng.random((size, patch, patch, channels), dtype=np.float32)
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -22,23 +22,21 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 HUGE = 60_000
 MEASURE = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
+from srexp.commands.measure import peak_bytes
 from srexp.data import dicom, nifti, raster, tiff
 from srexp.data.read import read_image, frames_in, shape_of
 from srexp.data.image import UnreadableImageError
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
 def measured(path):
-    before, reason = peak(), ""
+    before, reason = peak_bytes() // 2**20, ""
     for attempt in (shape_of, frames_in, read_image):
         try:
             attempt(path)
         except UnreadableImageError as error:
             reason = error.reason
-    return peak() - before, reason
+    return peak_bytes() // 2**20 - before, reason
 
 for harmless in sys.argv[2:]:  # the decoders' own modules are no growth
     read_image(Path(harmless))

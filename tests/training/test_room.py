@@ -14,8 +14,8 @@ from srexp.training.room import Measured
 
 MIB = 2**20
 STEPS = """
-import resource
 import numpy as np
+from srexp.commands.measure import peak_bytes
 from srexp.models import vdsr
 from srexp.training import room
 
@@ -24,8 +24,7 @@ network.compile(optimizer="sgd", loss="mse", jit_compile=False)
 for size in (1, 64):
     batch = np.zeros((size, 41, 41, 1), "float32")
     network.train_on_batch(batch, batch)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(peak, room.least_bytes(network, batch.shape, batch.shape))
+    print(peak_bytes(), room.least_bytes(network, batch.shape, batch.shape))
 """
 
 
