@@ -4,16 +4,13 @@ import io
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
+from typing import Any
 
 
 class _Outlet(io.FileIO):
     """The writing end of a pipe; what nobody reads any more goes nowhere."""
 
-    def write(self, written: "Buffer", /) -> int:
+    def write(self, written: Any, /) -> int:
         try:
             return super().write(written)
         except BrokenPipeError:
