@@ -20,14 +20,14 @@ from typing import Any, ClassVar
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from srexp.commands import job
-from srexp.commands.logs import shown
-from srexp.commands.outlet import outlive_reader
 from srexp.config.compose import check, explained, presets_last, register_resolvers
-from srexp.config.guard import guarded
-from srexp.config.places import config_home
+from srexp.config.hydra_guard import guarded
+from srexp.config.paths import config_home
 from srexp.config.schema import Config
 from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.experiment.multirun import job
+from srexp.system.redaction import shown
+from srexp.system.stdio import outlive_reader
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
@@ -135,10 +135,10 @@ class SweepFolder(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
-        from srexp.commands import multirun
+        from srexp.experiment.multirun import driver
 
         SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
-        multirun.announce(SweepFolder.seen[-1])
+        driver.announce(SweepFolder.seen[-1])
 
 
 class _Application:
@@ -177,9 +177,9 @@ class _Application:
     def _driving(self) -> AbstractContextManager[None]:
         if not {"-m", "--multirun"} & set(self.arguments):
             return nullcontext()
-        from srexp.commands import process
+        from srexp.system import child_process
 
-        return process.driving()
+        return child_process.driving()
 
 
 #: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.
@@ -238,16 +238,17 @@ def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpErro
 
 def _execute_alone(config: Config, log: Path, logging_settings: object) -> None:
     """Run the command of a job in a process of its own, unless an equal one finished before."""
-    from srexp.commands import multirun, process
+    from srexp.experiment.multirun import driver
+    from srexp.system import child_process
 
-    if earlier := multirun.skipped(config):
+    if earlier := driver.skipped(config):
         job.finish(config.run_dir, earlier)
         return
-    code = process.run_alone(_in_own_process, config, log, logging_settings)
+    code = child_process.run_alone(_in_own_process, config, log, logging_settings)
     if code and not (config.run_dir / job.FAILURE).is_file():
-        reason = f"the job's process {process.died(code)}"
+        reason = f"the job's process {child_process.died(code)}"
         if config.sweep:
-            multirun.end_lost(config.sweep, status="FAILED", reason=reason)
+            driver.end_lost(config.sweep, status="FAILED", reason=reason)
         raise SrexpError(reason, fix=f"what it did last is in {log}; SIGKILL mostly means that memory ran out")
 
 
@@ -265,9 +266,9 @@ def _in_own_process(config: Config, log: Path, logging_settings: Mapping[str, An
 
 
 def _close_multirun(sweep: Path, status: str) -> None:
-    from srexp.commands import multirun
+    from srexp.experiment.multirun import driver
 
-    multirun.close(sweep, status)
+    driver.close(sweep, status)
 
 
 def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from srexp.commands.measure import peak_bytes
+from srexp.system.memory import peak_bytes
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -123,8 +123,8 @@ class Served:
 def champion(tmp_path_factory: pytest.TempPathFactory) -> Served:
     """A store with a champion that nobody trained."""
     from srexp.models import srcnn
-    from srexp.tracking import registry
-    from srexp.tracking.start import Tracking
+    from srexp.tracking.registry import registry
+    from srexp.tracking.runs.tracking import Tracking
 
     root = tmp_path_factory.mktemp("champion")
     model = srcnn.build(2, 1, kernels=[9, 5, 5], filters=[8, 6])
@@ -142,7 +142,9 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Served:
         patched.delenv("MLFLOW_TRACKING_URI", raising=False)
         tracking = Tracking(folder=root / "mlruns", system_metrics=False)
         with tracking.run(CHAMPION, tags={"task": CHAMPION}) as run:
-            run.log_config({"dataset": {"_target_": "srexp.data.samples.Samples"}, "degradation": {"name": "worn"}}, "")
+            run.log_config(
+                {"dataset": {"_target_": "srexp.data.sources.samples.Samples"}, "degradation": {"name": "worn"}}, ""
+            )
             uri = registry.log_best(run, model, channels=1, step=1, metrics={"test_psnr": 43.21})
             registry.register(run, uri, CHAMPION, tags=known, alias="champion")
     return Served(root, model)
@@ -151,7 +153,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Served:
 @pytest.fixture(scope="session")
 def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh store, to be copied: creating its tables takes seconds."""
-    from srexp.tracking.store import connect, resolve
+    from srexp.tracking.store.store import connect, resolve
 
     folder = tmp_path_factory.mktemp("made")
     connect(resolve(None, folder, environ={}))

@@ -14,10 +14,10 @@ HEAVY = ["keras", "keras_tuner", "matplotlib", "mlflow", "optuna", "plotly", "te
 
 #: Modules that need one of them in order to be defined; commands import these late.
 LATE = {
-    "srexp.search.oracles": "they are Keras Tuner's oracles",
-    "srexp.search.remote_oracle": "it speaks Keras Tuner's protocol",
-    "srexp.search.shared_oracle": "it holds one of these oracles",
-    "srexp.search.tuner": "it is a Keras Tuner",
+    "srexp.search.keras_tuner.oracles": "they are Keras Tuner's oracles",
+    "srexp.search.keras_tuner.remote_oracle": "it speaks Keras Tuner's protocol",
+    "srexp.search.keras_tuner.shared_oracle": "it holds one of these oracles",
+    "srexp.search.keras_tuner.tuner": "it is a Keras Tuner",
     "srexp.training.callbacks": "its classes are Keras callbacks",
     "srexp.training.clipped_sgd": "it is a Keras optimizer",
     "srexp.training.progress": "the progress bar is a Keras callback",

@@ -13,7 +13,7 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
-from srexp.commands.logs import Masked
+from srexp.system.redaction import Masked
 
 PASSWORD = "q7Xv_not_to_be_seen"
 
@@ -97,7 +97,7 @@ def images(tmp_path: Path) -> Path:
 
 def test_processes_of_a_multirun_have_no_password_in_their_titles(monkeypatch) -> None:
     """The address comes from the environment, as README says; every user of a machine sees its command lines."""
-    from srexp.commands import process
+    from srexp.system import child_process
 
     seen = []
     start = subprocess.Popen
@@ -106,9 +106,9 @@ def test_processes_of_a_multirun_have_no_password_in_their_titles(monkeypatch) -
         seen.append(" ".join(map(str, command)))
         return start(command, *arguments, **options)
 
-    monkeypatch.setattr(process.subprocess, "Popen", watched)
-    started = process.start(os.path.isabs, f"postgresql://ann:{PASSWORD}@db/runs")
-    process.hang_up(started)
+    monkeypatch.setattr(child_process.subprocess, "Popen", watched)
+    started = child_process.start(os.path.isabs, f"postgresql://ann:{PASSWORD}@db/runs")
+    child_process.hang_up(started)
     assert started.wait(timeout=60) == 0
     assert seen
     assert not any(PASSWORD in command for command in seen)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from srexp.commands.task import builders
 from srexp.config.schema import Config
-from srexp.data.named_set import Downloadable
-from srexp.data.prepare import probe_request
+from srexp.data.preparation.prepare import probe_request
+from srexp.data.sources.public_dataset import Downloadable
+from srexp.experiment.task import builders
 
 
 def run(config: Config) -> dict[str, Any]:

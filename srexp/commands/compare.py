@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from srexp.commands import entries, exhibits, reporting
-from srexp.commands.entries import Entry
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.schema import CompareConfig
-from srexp.evaluation import formats, tables
-from srexp.evaluation.standings import BASELINE, Standings, standings
-from srexp.tracking.start import Tracking
+from srexp.evaluation.comparison import formats, tables
+from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
+from srexp.experiment.comparison import pictures, runs
+from srexp.experiment.comparison import report as reporting
+from srexp.experiment.comparison.runs import Entry
+from srexp.tracking.runs.tracking import Tracking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from srexp.evaluation.report import Report
+    from srexp.evaluation.comparison.report import Report
 
 ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
 
@@ -40,15 +41,15 @@ def run(config: CompareConfig) -> dict[str, Any]:
         RequestError: A run doesn't exist, or the runs can't be compared.
     """
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
-    chosen, notes = entries.find(tracking.store, config)
-    models, unloadable = exhibits.load_models(tracking.store, chosen)
+    chosen, notes = runs.find(tracking.store, config)
+    models, unloadable = pictures.load_models(tracking.store, chosen)
     contenders = [*(entry.contender() for entry in chosen), chosen[0].baseline()]
-    contenders = exhibits.with_costs(contenders, models)
+    contenders = pictures.with_costs(contenders, models)
     if config.time_again:
-        contenders = exhibits.timed_again(contenders, models, int(chosen[0].result["protocol"]["scale"]), config)
+        contenders = pictures.timed_again(contenders, models, int(chosen[0].result["protocol"]["scale"]), config)
     found = standings(chosen[0].keys, contenders, seed=config.seed)
     top = config.max_grey_levels or error_scale(found)
-    shown = exhibits.exhibit(config, chosen, models, found, top)
+    shown = pictures.exhibit(config, chosen, models, found, top)
     notes = [*notes, *unloadable, *_times_apart(chosen, config)]
     figures = reporting.draw(chosen, found, top)
     report = reporting.compose(chosen, found, shown, notes, figures)
@@ -101,7 +102,7 @@ def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
 def _write(
     folder: Path, report: Report, figures: Mapping[str, Figure], found: Standings, result: Mapping[str, Any]
 ) -> list[Path]:
-    from srexp.evaluation.report import render
+    from srexp.evaluation.comparison.report import render
 
     grids = [grid for grid in (report.scores, report.further, report.pairs, report.costs) if grid]
     texts = {

@@ -19,23 +19,23 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from srexp.commands.task import Parts, builders, decoded_dir, download
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.compose import compose
-from srexp.config.places import config_home
+from srexp.config.paths import config_home
 from srexp.config.schema import Config
-from srexp.data.audit import audit, facts, fill
-from srexp.data.degrade import quantize, reduced
-from srexp.data.findings import Finding, messages, require_clean
-from srexp.data.manifest import COLUMNS
-from srexp.data.named_set import Downloadable
-from srexp.data.paired import Given
-from srexp.data.patches import SCORING, as_float, divisible, stream
-from srexp.data.prepare import Prepared, prepare
-from srexp.data.resize import resize
-from srexp.data.source import SPLITS, Entry, Source
-from srexp.evaluation.overview import Shown, contact_sheet, details, histograms
-from srexp.evaluation.panel import Square, worst_square
+from srexp.data.audit.audit import audit, facts, fill
+from srexp.data.audit.findings import Finding, messages, require_clean
+from srexp.data.batches.patches import SCORING, as_float, divisible, stream
+from srexp.data.degradation.degradations import quantize, reduced
+from srexp.data.degradation.given import Given
+from srexp.data.degradation.imresize import resize
+from srexp.data.preparation.manifest import COLUMNS
+from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.sources.public_dataset import Downloadable
+from srexp.data.sources.source import SPLITS, Entry, Source
+from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
+from srexp.evaluation.figures.panel import Square, worst_square
+from srexp.experiment.task import Parts, builders, decoded_dir, download
 from srexp.types import Pixels
 
 if TYPE_CHECKING:

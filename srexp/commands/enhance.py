@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from srexp.commands.measure import Stopwatch, peak_rss_mb
-from srexp.commands.model import Opened, chosen_runtime, opened
-from srexp.commands.restore import Restorer
 from srexp.config.schema import EnhanceConfig
-from srexp.data.find import find_images
-from srexp.data.image import UnreadableImageError
-from srexp.data.read import Kind, frames_in, kind_of
-from srexp.data.write import Origin, output_names, target_format, target_names
-from srexp.enhance.ledger import NAME, Ledger, sha256
+from srexp.data.formats.registry import frames_in, kind_of
+from srexp.data.formats.writers import output_names, target_format, target_names
+from srexp.data.image import Kind, UnreadableImageError
+from srexp.data.restored_image import Origin
+from srexp.data.sources.discovery import find_images
+from srexp.enhance.output_manifest import NAME, Ledger, sha256
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking.signals import Shield, interruptible
+from srexp.experiment.file_restoration import Restorer
+from srexp.experiment.loaded_model import Opened, chosen_runtime, opened
+from srexp.experiment.profiling import Stopwatch
+from srexp.system.memory import peak_rss_mb
+from srexp.system.signals import Shield, interruptible
 
 LISTED = 10
 

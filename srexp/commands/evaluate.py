@@ -8,26 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srexp.commands import show
-from srexp.commands.fitting import bicubic_baseline
-from srexp.commands.gallery import Gallery
-from srexp.commands.measure import Stopwatch, peak_rss_mb
-from srexp.commands.task import Task
+from srexp.commands import console
 from srexp.commands.train import log_request, task_tags
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.schema import EvaluateConfig
 from srexp.errors import RequestError, SrexpError
+from srexp.experiment.artifacts import Gallery
+from srexp.experiment.fitting import bicubic_baseline
+from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
-from srexp.tracking import addresses, models
-from srexp.tracking.lineage import input_of
-from srexp.tracking.run import Run
-from srexp.tracking.start import Tracking
+from srexp.system.memory import peak_rss_mb
+from srexp.tracking.registry import models
+from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store import addresses
+from srexp.tracking.store.lineage import input_of
 
 if TYPE_CHECKING:
     import keras
 
-    from srexp.data.source import Split
+    from srexp.data.sources.source import Split
     from srexp.evaluation.score import Scores
 
 #: Sections that decide how a model is trained; they say nothing of one that is given.
@@ -90,7 +92,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
         tracked.log_result(result)
     result = tracked.answered(result)
-    show.evaluation(result)
+    console.evaluation(result)
     return result
 
 

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from srexp.commands.probes import real_images
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.schema import ExportConfig
-from srexp.tracking.models import load
-from srexp.tracking.store import Store, connect, translated
+from srexp.experiment.reference_images import real_images
+from srexp.tracking.registry.models import load
+from srexp.tracking.store.store import Store, connect, translated
 
 
 def run(config: ExportConfig) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def run(config: ExportConfig) -> dict[str, Any]:
         RequestError: There is no such model, a package is missing, or the folder is not empty.
         SrexpError: The file computes something else than the model.
     """
-    from srexp.enhance.card import card
-    from srexp.enhance.export import RUNTIME_OF, Parity, export, require_empty
-    from srexp.enhance.runtimes import module_of
+    from srexp.enhance.export.export import RUNTIME_OF, Parity, export, require_empty
+    from srexp.enhance.export.model_card import card
+    from srexp.enhance.runtimes.choice import module_of
     from srexp.training.numerics import load_quietly
 
     # What can be wrong is found before TensorFlow is loaded.

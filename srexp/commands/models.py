@@ -6,12 +6,12 @@ import json
 import time
 from typing import Any
 
-from srexp.commands import show
-from srexp.config.build import build
+from srexp.commands import console
+from srexp.config.builders import build
 from srexp.config.schema import ModelsConfig
-from srexp.tracking import catalog
-from srexp.tracking.catalog import Version
-from srexp.tracking.start import Tracking
+from srexp.tracking.registry import catalog
+from srexp.tracking.registry.catalog import Version
+from srexp.tracking.runs.tracking import Tracking
 
 
 def run(config: ModelsConfig) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def run(config: ModelsConfig) -> dict[str, Any]:
             for name in dict.fromkeys(each.name for each in found if each.moving)
         ],
     }
-    show.models(result)
+    console.models(result)
     return result
 
 

@@ -8,23 +8,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from srexp.commands import show
-from srexp.commands.contest import Contest, contest, evidence
-from srexp.commands.contestant import Contestant, scored
+from srexp.commands import console
 from srexp.commands.evaluate import TRAINING, require_fit
-from srexp.commands.measure import Stopwatch, peak_rss_mb
-from srexp.commands.recompose import task_of
-from srexp.commands.task import Task
 from srexp.commands.train import log_request, task_tags
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, SrexpError
-from srexp.evaluation.gate import Criterion, Gate
-from srexp.tracking import addresses, environment, models, promotion
-from srexp.tracking.promotion import Places
-from srexp.tracking.run import Run
-from srexp.tracking.start import Tracking
-from srexp.tracking.store import Store
+from srexp.evaluation.promotion_gate import Criterion, Gate
+from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.promotion.candidate import Contestant, scored
+from srexp.experiment.promotion.challenge import Contest, contest, evidence
+from srexp.experiment.recorded_config import task_of
+from srexp.experiment.task import Task
+from srexp.system.memory import peak_rss_mb
+from srexp.tracking.registry import models, promotion
+from srexp.tracking.registry.promotion import Places
+from srexp.tracking.runs import environment
+from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store import addresses
+from srexp.tracking.store.store import Store
 
 LOCK = "promote.lock"
 
@@ -73,7 +76,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
                 result = _decide(config, tracked, task, ours, tags=tags)
             result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
             tracked.log_dict(result, "result.json")
-    show.promotion(result)
+    console.promotion(result)
     return result
 
 
@@ -127,7 +130,7 @@ def _decide(
         told = _testimony(config, tracked, found, criteria)
         shown = {**told, "promoted": False, "previous": now.previous, "warnings": found.notes()}
         if any(not each.holds and (each.absolute or not config.force) for each in criteria):
-            show.promotion(shown)
+            console.promotion(shown)
             raise _refusal(config, ours, criteria)
         if promotion.promote(store, config.paths.root / LOCK, config.name, ours.version, told, over=now.champion):
             tracked.set_tags({"promoted": "true"})
@@ -228,5 +231,5 @@ def _rollback(config: PromoteConfig, tracking: Tracking, now: Places) -> dict[st
             "warnings": [],
         }
         tracked.log_dict(result, "result.json")
-    show.promotion(result)
+    console.promotion(result)
     return result

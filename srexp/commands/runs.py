@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from srexp.commands import show
-from srexp.config.build import build
+from srexp.commands import console
+from srexp.config.builders import build
 from srexp.config.schema import RunsConfig
 from srexp.errors import RequestError
-from srexp.tracking import family, leftover, past
-from srexp.tracking.environment import process_is_gone
-from srexp.tracking.past import Past
-from srexp.tracking.start import Tracking
-from srexp.tracking.store import Store
+from srexp.system.process_identity import process_is_gone
+from srexp.tracking.journal import recovery
+from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import Store
 
 ALL = "all"
 _MOST_OPEN = 100_000
@@ -41,24 +42,24 @@ def run(config: RunsConfig) -> dict[str, Any]:
         )
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     experiment = None if config.experiment_name == ALL else config.experiment_name
-    synced = [asdict(each) for each in leftover.send(tracking.store, tracking.index)] if config.sync else []
+    synced = [asdict(each) for each in recovery.send(tracking.store, tracking.index)] if config.sync else []
     reaped, elsewhere = _reap(config, tracking.store, experiment) if config.reap else ([], [])
-    found = past.latest(tracking.store, experiment=experiment, limit=config.limit)
+    found = queries.latest(tracking.store, experiment=experiment, limit=config.limit)
     result = {"runs": [_row(each) for each in found], "synced": synced, "reaped": reaped, "elsewhere": elsewhere}
-    show.runs(result)
+    console.runs(result)
     return result
 
 
 def _reap(config: RunsConfig, store: Store, experiment: str | None) -> tuple[list[str], list[dict[str, Any]]]:
     """End the open runs of dead processes of this machine, and those of the machines that were named."""
-    reaped = family.reap(store, experiment=experiment, reason="its process was gone when runs were reaped")
+    reaped = groups.reap(store, experiment=experiment, reason="its process was gone when runs were reaped")
     elsewhere = []
-    for each in past.latest(store, experiment=experiment, limit=_MOST_OPEN, status="RUNNING"):
+    for each in queries.latest(store, experiment=experiment, limit=_MOST_OPEN, status="RUNNING"):
         host = each.tags.get("srexp.host", "")
         if process_is_gone(each.tags) is not None:
             continue
         if host in config.reap_hosts:
-            family.close(store, each.run_id, "KILLED", f"reaped from another machine: reap_hosts named {host}")
+            groups.close(store, each.run_id, "KILLED", f"reaped from another machine: reap_hosts named {host}")
             reaped.append(each.run_id)
         else:
             elsewhere.append({"run_id": each.run_id, "name": each.name, "host": host or None})

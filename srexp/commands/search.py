@@ -13,24 +13,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from srexp.commands import multirun, show
-from srexp.commands.conclusion import conclude
-from srexp.commands.measure import Stopwatch
-from srexp.commands.search_space import require_composable, require_same_search
-from srexp.commands.task import Task
-from srexp.commands.trials import STUDY_TAG, SearchJob, study_folder
-from srexp.commands.workers import Workers
-from srexp.config.build import build
+from srexp.commands import console
+from srexp.config.builders import build
+from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
-from srexp.config.typed import overrides_of
 from srexp.errors import RequestError, SrexpError
-from srexp.files import write_whole
+from srexp.experiment.multirun import driver
+from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.search.finalize import conclude
+from srexp.experiment.search.space_check import require_composable, require_same_search
+from srexp.experiment.search.trial_worker import STUDY_TAG, SearchJob, study_folder
+from srexp.experiment.search.workers import Workers
+from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
-from srexp.tracking import family, past
-from srexp.tracking.start import Tracking
+from srexp.system.atomic_files import write_whole
+from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.tracking import Tracking
 
 if TYPE_CHECKING:
-    from srexp.tracking.run import Run
+    from srexp.tracking.runs.run import Run
 
 ENGINE = "engine.json"
 
@@ -74,7 +75,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
         parent.log_dict(result, "result.json")
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)
-    show.search(result)
+    console.search(result)
     return result
 
 
@@ -107,12 +108,12 @@ def _mark(engine: Search, config: SearchConfig) -> None:
 
 
 def _close_dead(tracking: Tracking, task: Task) -> None:
-    family.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+    groups.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
 
 
 def _decisive(config: SearchConfig) -> list[str]:
     """Give what the configuration would be typed as, without the places of data that has a fingerprint."""
-    places = tuple(f"dataset.{key}=" for key in multirun.PLACES)
+    places = tuple(f"dataset.{key}=" for key in driver.PLACES)
     return [typed for typed in overrides_of(config) if not typed.startswith(places)]
 
 
@@ -121,7 +122,7 @@ def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any
     about = study.about()
     if about.get("concluded", 0) < engine.trials:
         return None
-    result = past.read_json(tracking.store, about["parent"], "result.json")
+    result = queries.read_json(tracking.store, about["parent"], "result.json")
     return result and {**result, "skipped": True}
 
 
@@ -137,7 +138,7 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
         deciding.enter_context(study.alone())
         _close_dead(tracking, task)
         known = study.about().get("parent") or _elsewhere(job)
-        if known and family.status(tracking.store, known) == "RUNNING":
+        if known and groups.status(tracking.store, known) == "RUNNING":
             deciding.close()
             yield known
             return
@@ -165,7 +166,7 @@ def _elsewhere(job: SearchJob) -> str | None:
     if getattr(job.engine, "role", "alone") != "worker":
         return None
     marks = {STUDY_TAG: job.engine.name, "verb": "search"}
-    if found := family.find_running(job.tracking.store, job.config.experiment_name, marks):
+    if found := groups.find_running(job.tracking.store, job.config.experiment_name, marks):
         return found
     raise SrexpError(
         f"the chief of the search {job.engine.name} has no open run in this store",
@@ -175,7 +176,7 @@ def _elsewhere(job: SearchJob) -> str | None:
 
 
 def _joined(job: SearchJob, parent: str) -> dict[str, Any]:
-    ended = family.status(job.tracking.store, parent)
+    ended = groups.status(job.tracking.store, parent)
     what = {
         "RUNNING": f"the driver of run {parent} concludes it",
         "FINISHED": f"the driver of run {parent} concluded it",

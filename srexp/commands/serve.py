@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from srexp.commands.model import chosen_runtime, opened
-from srexp.commands.restore import Restorer
 from srexp.config.schema import ServeConfig
-from srexp.data.image import TooManyPixelsError, UnreadableImageError
-from srexp.data.read import Kind, frames_in, kind_of, shape_of
-from srexp.data.write import Origin
-from srexp.enhance.server import Answer, TooLargeError, WrongKindError, application
+from srexp.data.formats.registry import frames_in, kind_of, shape_of
+from srexp.data.image import Kind, TooManyPixelsError, UnreadableImageError
+from srexp.data.restored_image import Origin
+from srexp.enhance.http_server import Answer, TooLargeError, WrongKindError, application
 from srexp.errors import RequestError
+from srexp.experiment.file_restoration import Restorer
+from srexp.experiment.loaded_model import chosen_runtime, opened
 
 #: Kinds of images that are taken, and answered as they came, with their media types.
 MEDIA_TYPES: dict[Kind, str] = {

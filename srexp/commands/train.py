@@ -10,28 +10,31 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from srexp.commands import multirun, resume, show
-from srexp.commands.fitting import bicubic_baseline, fit_network, validation
-from srexp.commands.gallery import Gallery
-from srexp.commands.measure import Profile, Stopwatch, peak_rss_mb
-from srexp.commands.other_scales import other_tasks, score_others
-from srexp.commands.sizing import sized
-from srexp.commands.task import Task
-from srexp.config.build import build
+from srexp.commands import console
+from srexp.config.builders import build
 from srexp.config.schema import Config, TrainConfig
-from srexp.data import findings
-from srexp.tracking.resumed import NOTHING, Already
-from srexp.tracking.run import Run
-from srexp.tracking.start import Tracking
-from srexp.training import room
+from srexp.data.audit import findings
+from srexp.experiment import resume
+from srexp.experiment.artifacts import Gallery
+from srexp.experiment.batch_size import sized
+from srexp.experiment.fitting import bicubic_baseline, fit_network, validation
+from srexp.experiment.multirun import driver
+from srexp.experiment.multiscale import other_tasks, score_others
+from srexp.experiment.profiling import Profile, Stopwatch
+from srexp.experiment.task import Task
+from srexp.system.memory import peak_rss_mb
+from srexp.tracking.registry.resumed import NOTHING, Already
+from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
+from srexp.training import memory
 from srexp.training.checkpoint import Checkpoints
 
 if TYPE_CHECKING:
     import keras
 
-    from srexp.commands.resume import Earlier
     from srexp.evaluation.score import Scores
-    from srexp.tracking.registry import Registered
+    from srexp.experiment.resume import Earlier
+    from srexp.tracking.registry.registry import Registered
     from srexp.training.fit import Fitted
 
 Obtain: TypeAlias = "Callable[[Task, Run], tuple[keras.Model, Fitted]]"
@@ -56,14 +59,14 @@ def run(config: Config) -> dict[str, Any]:
         return resume.run(config, tracking, watch)
     with watch("data"):
         task = Task(config)
-    same = multirun.identity(config, task.prepared.fingerprint)
-    if earlier := multirun.finished_before(tracking, config, same):
+    same = driver.identity(config, task.prepared.fingerprint)
+    if earlier := driver.finished_before(tracking, config, same):
         print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
         return earlier
     with watch("data"):
         task = sized(task)
     resume.mention(tracking, config, same)
-    return conduct(task, tracking, watch, parent=multirun.parent(tracking, config), tags={multirun.IDENTITY_TAG: same})
+    return conduct(task, tracking, watch, parent=driver.parent(tracking, config), tags={driver.IDENTITY_TAG: same})
 
 
 def conduct(
@@ -123,7 +126,9 @@ def conduct(
         raise
     checkpoints.remove()
     result = tracked.answered(result)
-    show.training(result, {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}, config.model.name)
+    console.training(
+        result, {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}, config.model.name
+    )
     return result
 
 
@@ -142,7 +147,7 @@ def _work(
         already = earlier.reopen(tracked) if earlier else NOTHING
         if earlier is None or not earlier.logged:
             log_request(tracked, task)
-    with watch("train"), room.enough(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
+    with watch("train"), memory.enough(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
         if obtain:
             model, fitted = obtain(task, tracked)
         else:
@@ -233,7 +238,7 @@ def _keep(
     model: keras.Model, task: Task, tracked: Run, step: int, *, figures: Mapping[str, float], already: Already
 ) -> tuple[str, Registered | None]:
     """Log the model once; register it when it came back from the store unchanged."""
-    from srexp.tracking import registry
+    from srexp.tracking.registry import registry
 
     model_uri = already.model_uri
     if model_uri is None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
-from srexp.tracking.parameters import mask
-from srexp.tracking.signals import interruptible
-from srexp.tracking.store import connect
+from srexp.system.redaction import mask
+from srexp.system.signals import interruptible
+from srexp.tracking.store.store import connect
 
 END_SECONDS = 10.0
 

@@ -12,8 +12,9 @@ from typing import Any, get_type_hints
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from srexp.config.build import check_section, validated
-from srexp.config.places import config_home, found_presets, project_root
+from srexp.config.allowed_targets import renewed
+from srexp.config.builders import check_section, validated
+from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError, did_you_mean
@@ -144,7 +145,7 @@ def check(
         raise RequestError(f"{error.full_key} is missing", fix=f"{error.full_key}=VALUE") from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
-    values: dict[str, Any] = {str(key): value for key, value in tree.items()} if isinstance(tree, dict) else {}
+    values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
     kind = VERB_CONFIGS.get(str(values.get("verb")), Config)
     hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name not in _FILLED_IN}

@@ -17,6 +17,7 @@ from srexp.types import Pixels
 
 Channel: TypeAlias = Literal["grey", "y", "rgb"]
 Intensity: TypeAlias = Literal["bits", "window", "percentile"]
+Kind: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom", "nifti", "npy"]
 Integers: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Numbers: TypeAlias = npt.NDArray[Any]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from srexp.enhance.reach import reach
-from srexp.enhance.tile import joined, restore_in_strips, tile_shape
+from srexp.enhance.receptive_field import reach
+from srexp.enhance.tiling import joined, restore_in_strips, tile_shape
 from srexp.errors import RequestError
 from srexp.types import Batch, Pixels
 
@@ -84,7 +84,7 @@ def strip_predictor(
         restore: As for `predictor`.
 
     Returns:
-        Function from (h, w, c) to parts (rows, w * scale, c) from top to bottom; see `srexp.enhance.tile.joined`.
+        Function from (h, w, c) to parts (rows, w * scale, c) from top to bottom; see `srexp.enhance.tiling.joined`.
 
     Raises:
         RequestError: As `predictor`.

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from srexp.metrics.absolute import edge_mae, mae
-from srexp.metrics.bands import BANDS, band_psnr
+from srexp.metrics.frequency_psnr import BANDS, band_psnr
+from srexp.metrics.mae import edge_mae, mae
 from srexp.metrics.ms_ssim import ms_ssim
 from srexp.metrics.psnr import psnr
 from srexp.metrics.ssim import ssim

@@ -13,7 +13,7 @@ import numpy as np
 
 from srexp.errors import RequestError
 from srexp.models.bicubic import begin, extend
-from srexp.models.start import detail_filters
+from srexp.models.initializers import detail_filters
 
 if TYPE_CHECKING:
     import keras

@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.errors import RequestError
 from srexp.models.bicubic import begin, extend
-from srexp.models.start import Weights, detail_filters, mirrored
+from srexp.models.initializers import Weights, detail_filters, mirrored
 
 if TYPE_CHECKING:
     import keras

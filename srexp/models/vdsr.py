@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.errors import RequestError
 from srexp.models.bicubic import begin, extend
-from srexp.models.start import detail_filters, mirrored, scattered
+from srexp.models.initializers import detail_filters, mirrored, scattered
 
 if TYPE_CHECKING:
     import keras

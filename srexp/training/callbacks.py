@@ -12,7 +12,7 @@ import keras
 
 from srexp.errors import SrexpError
 from srexp.training.checkpoint import Checkpoint, Checkpoints
-from srexp.training.course import Course
+from srexp.training.history import Course
 
 Scores = Mapping[str, float]
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from srexp.errors import SrexpError
-from srexp.training.course import Arrays, Course
+from srexp.training.history import Arrays, Course
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
 from srexp.training.checkpoint import Checkpoint
-from srexp.training.course import Arrays, Course
+from srexp.training.history import Arrays, Course
 
 if TYPE_CHECKING:
     import keras

@@ -46,9 +46,9 @@ def main() -> None:
 
 def register(model: str) -> None:
     """Put an untrained network into the registry of SREXP_ROOT."""
-    from srexp.config.build import build
+    from srexp.config.builders import build
     from srexp.config.compose import compose
-    from srexp.tracking import registry
+    from srexp.tracking.registry import registry
 
     config = compose("check", [f"model={model}"])[0]
     network = build(config.model, scale=2, channels=1)

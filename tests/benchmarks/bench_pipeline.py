@@ -22,14 +22,14 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from srexp.data.augment import Affine, Augmentation, Dihedral
-from srexp.data.chain import chain
-from srexp.data.degrade import Bicubic, Degradation
+from srexp.data.batches.augment import Affine, Augmentation, Dihedral
+from srexp.data.batches.patches import PatchSampler
+from srexp.data.batches.tf_dataset import training_batches
+from srexp.data.degradation.acquisition import Blur, Noise
+from srexp.data.degradation.chain import chain
+from srexp.data.degradation.degradations import Bicubic, Degradation
+from srexp.data.formats.registry import read_image
 from srexp.data.image import Stored, stored
-from srexp.data.imaging import Blur, Noise
-from srexp.data.patches import PatchSampler
-from srexp.data.pipeline import training_batches
-from srexp.data.read import read_image
 
 SCALE, PATCH, BATCH, SIDE, IMAGES = 2, 48, 16, 512, 64
 XRAY = chain(name="xray", steps={"contrast": {"spread": 1.2}, "blur": {"spread": 1.5}, "noise": {"spread": 2.0}})

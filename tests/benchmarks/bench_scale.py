@@ -51,12 +51,12 @@ def main() -> None:
 
 def measure(folder: Path) -> None:
     """Prepare a folder up to the first batch; print seconds and memory."""
-    from srexp.data.audit import audit, facts
-    from srexp.data.augment import Dihedral
-    from srexp.data.degrade import Bicubic
-    from srexp.data.folder import Folder
-    from srexp.data.patches import PatchSampler
-    from srexp.data.prepare import prepare
+    from srexp.data.audit.audit import audit, facts
+    from srexp.data.batches.augment import Dihedral
+    from srexp.data.batches.patches import PatchSampler
+    from srexp.data.degradation.degradations import Bicubic
+    from srexp.data.preparation.prepare import prepare
+    from srexp.data.sources.folder import Folder
 
     source = Folder(name="links", root=str(folder), patients=r"p(\d+)_", memory_mb=64)
 

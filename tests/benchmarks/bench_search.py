@@ -120,7 +120,7 @@ def driven(driver: subprocess.Popen[bytes], folder: Path, count: int) -> float:
 def trials_of(arguments: list[str], folder: Path) -> list[Trial]:
     """Read the trials of a study."""
     import srexp
-    from srexp.config.build import build
+    from srexp.config.builders import build
 
     config = srexp.compose(arguments, verb="search")
     study = build(config.search, folder=folder).open(seed=config.seed, epochs=config.trainer.epochs)

@@ -119,27 +119,29 @@ def await_evidence(project: Path, command: subprocess.Popen[bytes]) -> None:
 
 def look(project: Path) -> tuple[int | None, int | None]:
     """Give champion and previous champion; the champion's evidence has to be there, and to speak of it."""
-    from srexp.tracking import past, promotion
-    from srexp.tracking.start import Tracking
+    from srexp.tracking.registry import promotion
+    from srexp.tracking.runs import queries
+    from srexp.tracking.runs.tracking import Tracking
 
     store = Tracking(folder=project / "mlruns").store
     now = promotion.places(store, NAME)
     require(now.champion in (1, 2), project, f"the champion is {now.champion}")
     told = json.loads(promotion.version_tags(store, NAME, int(now.champion or 0))["promotion"])
     require(told["version"] == now.champion and not told["failed"], project, "the evidence is another one")
-    kept = past.read_text(store, told["run_id"], "promotion.json")
+    kept = queries.read_text(store, told["run_id"], "promotion.json")
     require(json.loads(kept) == told, project, "the artifact is another one")
     return now.champion, now.previous
 
 
 def require_no_open_run(project: Path) -> None:
     """No run may be left open, and none of the two models in the middle of a move."""
-    from srexp.tracking import past, promotion
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import connect
+    from srexp.tracking.registry import promotion
+    from srexp.tracking.runs import queries
+    from srexp.tracking.runs.tracking import Tracking
+    from srexp.tracking.store.store import connect
 
     store = Tracking(folder=project / "mlruns").store
-    require(not past.latest(store, experiment=None, limit=100, status="RUNNING"), project, "a run was left open")
+    require(not queries.latest(store, experiment=None, limit=100, status="RUNNING"), project, "a run was left open")
     require(promotion.MOVING not in connect(store).get_registered_model(NAME).tags, project, "a note was left")
 
 

@@ -112,7 +112,7 @@ def kill(search: subprocess.Popen[bytes], what: str, rng: random.Random) -> None
     if what == "process group":
         os.killpg(search.pid, signal.SIGKILL)
         for child in psutil.process_iter(["cmdline"]):
-            if "srexp.commands.process" in " ".join(child.info["cmdline"] or []) and child.ppid() == 1:
+            if "srexp.system.child_process" in " ".join(child.info["cmdline"] or []) and child.ppid() == 1:
                 child.kill()
     elif what == "driver":
         search.kill()
@@ -137,9 +137,9 @@ def findings(project: Path, asked: list[str], code: int | None, wanted: int) -> 
     """
     os.environ["SREXP_ROOT"] = str(project)
     import srexp
-    from srexp.config.build import build
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import connect
+    from srexp.config.builders import build
+    from srexp.tracking.runs.tracking import Tracking
+    from srexp.tracking.store.store import connect
 
     config = srexp.compose(asked, verb="search")
     study = build(config.search, folder=config.paths.studies / "killed").open(seed=1, epochs=config.trainer.epochs)

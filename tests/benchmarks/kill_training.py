@@ -153,8 +153,8 @@ def reached(project: Path, step: int) -> bool:
 
 def client(project: Path):
     """Open the store."""
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import connect
+    from srexp.tracking.runs.tracking import Tracking
+    from srexp.tracking.store.store import connect
 
     return connect(Tracking(folder=project / "mlruns").store)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from srexp.tracking.store import selected
+from srexp.tracking.store.store import selected
 from tests.chaos.world import PATIENT, Server, World, kill_all
 
 SCENE, DISK = "train", "train on a disk that fills"

@@ -17,9 +17,9 @@ from scipy.ndimage import gaussian_filter
 import srexp
 from srexp.cli import run
 from srexp.commands import data
-from srexp.commands.task import builders
-from srexp.data.split import draw_splits
+from srexp.data.preparation.split import draw_splits
 from srexp.errors import RequestError
+from srexp.experiment.task import builders
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna")
 PATIENTS = 'dataset.patients="^(\\w+)-"'

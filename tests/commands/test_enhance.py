@@ -23,7 +23,7 @@ from pydicom.data import get_testdata_file
 
 import srexp
 from srexp.cli import run
-from srexp.data.read import read_image
+from srexp.data.formats.registry import read_image
 from srexp.errors import RequestError, SrexpError
 from srexp.models import bicubic, vdsr
 
@@ -274,8 +274,8 @@ def test_a_model_that_sees_everything_is_restored_whole(models, tree):
 
 
 def test_what_a_model_was_trained_with_decides_how_values_are_read(tree, root):
-    from srexp.config.build import build
-    from srexp.tracking import registry
+    from srexp.config.builders import build
+    from srexp.tracking.registry import registry
 
     config = srexp.compose()
     with build(config.tracking, folder=config.paths.root).run("task") as tracked:

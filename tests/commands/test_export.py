@@ -7,7 +7,7 @@ import pytest
 
 from srexp.cli import run
 from srexp.commands.export import facts
-from srexp.commands.probes import pairs, real_images
+from srexp.experiment.reference_images import pairs, real_images
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,11 @@ def test_pairs_fit_the_scale(scale):
 
 
 def test_the_folder_of_the_users_images_stays_out_of_the_card():
-    kept = {"dataset._target_": "srexp.data.folder.Folder", "dataset.root": "/data/ann", "gain_db": "1.23456789"}
+    kept = {
+        "dataset._target_": "srexp.data.sources.folder.Folder",
+        "dataset.root": "/data/ann",
+        "gain_db": "1.23456789",
+    }
     known = facts(kept)
     assert "ann" not in str(known)
     assert "user's own" in known["attribution"]

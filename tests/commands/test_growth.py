@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from srexp.cli import run
-from srexp.tracking.start import Tracking
+from srexp.tracking.runs.tracking import Tracking
 
 
 def held() -> tuple[int, int]:

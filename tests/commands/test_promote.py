@@ -16,12 +16,13 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
-from srexp.commands import contest
-from srexp.commands.task import Task
 from srexp.commands.train import log_request, task_tags
-from srexp.tracking import past, promotion, registry
-from srexp.tracking.promotion import Places
-from srexp.tracking.start import Tracking
+from srexp.experiment.promotion import challenge
+from srexp.experiment.task import Task
+from srexp.tracking.registry import promotion, registry
+from srexp.tracking.registry.promotion import Places
+from srexp.tracking.runs import queries
+from srexp.tracking.runs.tracking import Tracking
 
 NAME = "folder-bicubic-x2"
 QUIET = ["tracking.system_metrics=false"]
@@ -129,7 +130,7 @@ def test_a_better_version_becomes_champion_and_a_worse_one_does_not(store, tmp_p
 
 
 def holds_the_evidence(store, result):
-    from srexp.tracking.store import connect
+    from srexp.tracking.store.store import connect
 
     tags = promotion.version_tags(store, NAME, 2)
     told = json.loads(tags["promotion"])
@@ -143,7 +144,7 @@ def holds_the_evidence(store, result):
     assert kept.data.metrics["gain_db"] == pytest.approx(result["gains"]["bicubic"]["gain"])
     import mlflow.artifacts
 
-    from srexp.tracking.store import selected
+    from srexp.tracking.store.store import selected
 
     with selected(store.uri):
         assert json.loads(mlflow.artifacts.load_text(f"runs:/{result['run_id']}/promotion.json")) == told
@@ -183,14 +184,14 @@ def test_models_that_must_not_serve_are_stopped_with_the_reason(store, capfd):
 
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, monkeypatch):
     assert promote(1) == 0
-    load = contest.models.load
+    load = challenge.models.load
 
     def gone(store, found, **options):
         if found.version == 1:
             raise registry.SrexpError("the files of models:/x/1 can't be read")
         return load(store, found, **options)
 
-    monkeypatch.setattr(contest.models, "load", gone)
+    monkeypatch.setattr(challenge.models, "load", gone)
     assert promote(2) == 1
     assert "PSNR over the champion: not measured: it can't be scored here" in capfd.readouterr().err
     assert promote(2, "force=true", "reason='its files are gone'") == 0
@@ -203,11 +204,11 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
 
     def look_first(*arguments, over):
         run_id = arguments[4]["run_id"]
-        seen.extend(past.read_text(store, run_id, name) for name in ("promotion.json", "promotion.csv"))
+        seen.extend(queries.read_text(store, run_id, name) for name in ("promotion.json", "promotion.csv"))
         return move(*arguments, over=over)
 
     def go_back_later(*arguments):
-        seen.append(past.read_text(store, arguments[3]["run_id"], "promotion.json"))
+        seen.append(queries.read_text(store, arguments[3]["run_id"], "promotion.json"))
         return go_back(*arguments)
 
     move, go_back = promotion.promote, promotion.rollback
@@ -222,15 +223,15 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
 
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
     assert promote(1) == 0
-    measure = contest.paces
+    measure = challenge.paces
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(contest, "paces", measure)
+        monkeypatch.setattr(challenge, "paces", measure)
         lock = store.lock.with_name("promote.lock")
         assert promotion.promote(store, lock, NAME, 2, {"run_id": "another"}, over=1)
         return measure(*arguments)
 
-    monkeypatch.setattr(contest, "paces", meanwhile)
+    monkeypatch.setattr(challenge, "paces", meanwhile)
     capfd.readouterr()
     assert promote(5, "force=true", "reason='first'") == 0
     told = json.loads(promotion.version_tags(store, NAME, 5)["promotion"])
@@ -258,7 +259,7 @@ def test_of_two_commands_at_once_the_better_version_stays(store, tmp_path):
     told = json.loads(promotion.version_tags(store, NAME, 2)["promotion"])
     assert (told["version"], told["champion"], told["failed"]) == (2, now.previous, [])
     assert ("promotion" in promotion.version_tags(store, NAME, 1)) == (now.previous == 1)
-    runs = {each.run_id: each for each in past.latest(store, experiment=NAME, limit=9) if "verb" in each.tags}
+    runs = {each.run_id: each for each in queries.latest(store, experiment=NAME, limit=9) if "verb" in each.tags}
     assert (runs[told["run_id"]].tags["promoted"], len(runs)) == ("true", 2)
     assert {each.status for each in runs.values()} == ({"FINISHED"} if codes == [0, 0] else {"FINISHED", "FAILED"})
 

@@ -11,9 +11,9 @@ import pytest
 
 import srexp
 from srexp.cli import run
-from srexp.tracking import environment
-from srexp.tracking.start import Tracking
-from srexp.tracking.store import connect
+from srexp.system import process_identity
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
 
 LIGHT = """
 import sys
@@ -35,7 +35,7 @@ def tracking(tmp_path, made_store, monkeypatch):
 def dead():
     """Tags of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
-        return environment.process_tags(process.pid)
+        return process_identity.process_tags(process.pid)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def opened(tracking, dead):
     number = client.get_run(finished.id).info.experiment_id
     kinds = {
         "dead": dead,
-        "alive": environment.process_tags(),
+        "alive": process_identity.process_tags(),
         "far": {**dead, "srexp.host": "far"},
         "farther": {**dead, "srexp.host": "farther"},
     }

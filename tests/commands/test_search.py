@@ -9,9 +9,9 @@ import pytest
 import srexp
 from srexp.commands import search
 from srexp.errors import RequestError
-from srexp.search.optuna_study import OptunaStudy
-from srexp.tracking import family
-from srexp.tracking.start import Tracking
+from srexp.search.optuna.study import OptunaStudy
+from srexp.tracking.runs import groups
+from srexp.tracking.runs.tracking import Tracking
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
 
@@ -59,8 +59,8 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
     def watched(study, **facts):
         note(study, **facts)
         if parent := study.about().get("parent"):
-            files = [each.path for each in family.connect(store).list_artifacts(parent)]
-            seen[next(iter(facts))] = (family.status(store, parent), files)
+            files = [each.path for each in groups.connect(store).list_artifacts(parent)]
+            seen[next(iter(facts))] = (groups.status(store, parent), files)
 
     monkeypatch.setattr(OptunaStudy, "describe", watched)
     result = search.run(config_of())
@@ -81,7 +81,7 @@ def test_a_search_that_goes_on_is_never_taken_for_a_dead_one(tmp_path, monkeypat
 
     def watched(client, run_id, **facts):
         update(client, run_id, **facts)
-        opened.append(family.reap(tracking.store, reason="gone"))
+        opened.append(groups.reap(tracking.store, reason="gone"))
 
     monkeypatch.setattr(MlflowClient, "update_run", watched)
     with tracking.run("x", resume=run.id):

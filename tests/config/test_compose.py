@@ -7,10 +7,10 @@ import pytest
 import yaml
 
 import srexp
-from srexp.commands.task import builders
 from srexp.config.compose import compose, presets_last
-from srexp.config.places import config_home, project_root
+from srexp.config.paths import config_home, project_root
 from srexp.errors import RequestError
+from srexp.experiment.task import builders
 
 CONF = config_home() / "conf"
 CHOICES = sorted(

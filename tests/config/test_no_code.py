@@ -11,7 +11,7 @@ import pytest
 
 import srexp
 from srexp.cli import run
-from srexp.config.build import check_section
+from srexp.config.builders import check_section
 from srexp.errors import RequestError
 
 HOSTILE = {
@@ -41,7 +41,7 @@ HOSTILE = {
     "target in a list": "model: {kernels: [{_target_: os.mkdir, path: TRACE}]}",
     "extension": "extensions: [os]\nmodel: {_target_: os.mkdir, path: TRACE}",
     "own function": "model: {_target_: srexp.commands.ui._serve, command: [mkdir, TRACE], environment: {}}",
-    "imported function": "tracking: {_target_: srexp.tracking.environment.sys.exit}",
+    "imported function": "tracking: {_target_: srexp.tracking.runs.environment.sys.exit}",
     "YAML object": "run_name: !!python/object/apply:os.mkdir [TRACE]",
     "YAML module": "run_name: !!python/module:antigravity",
 }
@@ -122,10 +122,10 @@ def test_logging_may_be_arranged_without_code(trace: Path) -> None:
         ("loss", "keras.config.enable_unsafe_deserialization"),
         ("optimizer", "keras.optimizers.get"),
         ("optimizer", "keras.src.utils.file_utils.makedirs"),
-        ("dataset", "srexp.data.download.fetch"),
+        ("dataset", "srexp.data.download.fetch.fetch"),
         ("dataset", "srexp.models.srcnn.build"),
         ("model", "srexp.models.srcnn._body"),
-        ("tracking", "srexp.tracking.store.connect"),
+        ("tracking", "srexp.tracking.store.store.connect"),
         ("schedule", "srexp.training.numerics.prepare"),
         ("anything", "srexp.models.srcnn.build"),
     ],
@@ -150,8 +150,8 @@ def test_builders_of_a_section_are_allowed(group: str, target: str) -> None:
 def test_what_a_module_imported_from_elsewhere_is_no_builder(monkeypatch) -> None:
     import subprocess
 
-    from srexp.data import folder
+    from srexp.data.sources import folder
 
     monkeypatch.setattr(folder, "Popen", subprocess.Popen, raising=False)
     with pytest.raises(RequestError, match="not allowed"):
-        check_section("dataset", {"_target_": "srexp.data.folder.Popen", "args": ["true"]}, [])
+        check_section("dataset", {"_target_": "srexp.data.sources.folder.Popen", "args": ["true"]}, [])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import srexp
-from srexp.commands.task import builders
 from srexp.config.compose import compose
 from srexp.errors import RequestError
+from srexp.experiment.task import builders
 
 
 def test_a_list_of_scales_is_the_first_of_them_and_a_training_at_all():

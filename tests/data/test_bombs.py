@@ -24,9 +24,9 @@ HUGE = 60_000
 MEASURE = """
 import json, sys
 from pathlib import Path
-from srexp.commands.measure import peak_bytes
+from srexp.system.memory import peak_bytes
 from srexp.data import dicom, nifti, raster, tiff
-from srexp.data.read import read_image, frames_in, shape_of
+from srexp.data.formats.registry import read_image, frames_in, shape_of
 from srexp.data.image import UnreadableImageError
 
 def measured(path):

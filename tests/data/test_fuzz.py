@@ -16,8 +16,8 @@ import tifffile
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
-from srexp.data.read import frames_in, read_image, shape_of
 
 RNG = np.random.default_rng(5)
 GREY = RNG.integers(0, 256, (24, 20), np.uint8)

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from srexp.data.augment import Affine, Augmentation, Dihedral, Plain
-from srexp.data.paired import Given, Paired
-from srexp.data.patches import PatchSampler, scored_samples
-from srexp.data.prepare import Prepared, prepare, probe_request
-from srexp.data.resize import resize
+from srexp.data.batches.augment import Affine, Augmentation, Dihedral, Plain
+from srexp.data.batches.patches import PatchSampler, scored_samples
+from srexp.data.degradation.given import Given
+from srexp.data.degradation.imresize import resize
+from srexp.data.preparation.prepare import Prepared, prepare, probe_request
+from srexp.data.sources.paired import Paired
 from srexp.errors import RequestError
 
 SCALE, PATCH = 2, 24
@@ -126,7 +127,7 @@ def test_an_unreadable_partner_is_named_or_skipped(root):
 
 
 def test_other_data_sets_have_no_partner_to_read(root):
-    from srexp.data.folder import Folder
+    from srexp.data.sources.folder import Folder
 
     data = prepare(Folder("folder", str(root / "high")), seed=1, channel="grey", scale=2, patch_size=16)
     with pytest.raises(RequestError, match="has no low-resolution partner"):

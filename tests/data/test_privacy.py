@@ -11,8 +11,8 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 
-from srexp.data.folder import Folder
-from srexp.data.prepare import Prepared, prepare
+from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.sources.folder import Folder
 from srexp.errors import RequestError
 
 SECRETS = {

@@ -10,10 +10,10 @@ import numpy as np
 import pydicom
 import pytest
 
-from srexp.data.folder import Folder
+from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import Stored, UnreadableImageError
-from srexp.data.prepare import prepare
-from srexp.data.read import frames_in, read_image
+from srexp.data.preparation.prepare import prepare
+from srexp.data.sources.folder import Folder
 from srexp.errors import RequestError
 
 pytestmark = pytest.mark.realdata

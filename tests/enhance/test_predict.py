@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from srexp.config.build import build
+from srexp.config.builders import build
 from srexp.config.compose import compose
 from srexp.enhance.predict import batch_predictor, predictor, strip_predictor, whole_bytes
-from srexp.enhance.reach import reach
-from srexp.enhance.tile import windows
+from srexp.enhance.receptive_field import reach
+from srexp.enhance.tiling import windows
 from srexp.errors import RequestError
 from srexp.models import srcnn
 

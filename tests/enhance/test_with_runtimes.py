@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from srexp.enhance.predict import batch_predictor
-from srexp.enhance.with_keras import in_precision
+from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError
 from srexp.models import hybrid, srcnn, vdsr
 

@@ -11,10 +11,10 @@ from PIL import Image
 from scipy.ndimage import correlate
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srexp.data.degrade import Bicubic, quantize
+from srexp.data.degradation.degradations import Bicubic, quantize
+from srexp.data.degradation.imresize import resize
+from srexp.data.formats.registry import read_image
 from srexp.data.image import to_channel
-from srexp.data.read import read_image
-from srexp.data.resize import resize
 from srexp.enhance.predict import predictor
 from srexp.evaluation.score import score
 from srexp.metrics.protocol import Protocol

@@ -18,8 +18,8 @@ warnings.filterwarnings("ignore", "This process .* is multi-threaded", Deprecati
 
 
 def build(engine: str, folder: Path, trials: int, **options):
-    from srexp.search.with_keras_tuner import KerasTuner
-    from srexp.search.with_optuna import Optuna
+    from srexp.search.keras_tuner.engine import KerasTuner
+    from srexp.search.optuna.engine import Optuna
 
     space = {
         "model": {"type": "categorical", "choices": ["srcnn", "vdsr"]},

@@ -44,8 +44,8 @@ class Project:
         return [json.loads(path.read_text()) for path in found]
 
     def client(self):
-        from srexp.tracking.start import Tracking
-        from srexp.tracking.store import connect
+        from srexp.tracking.runs.tracking import Tracking
+        from srexp.tracking.store.store import connect
 
         return connect(Tracking(folder=self.root / "mlruns").store)
 
@@ -53,8 +53,8 @@ class Project:
         """Load a model that a run logged."""
         import mlflow.keras
 
-        from srexp.tracking.start import Tracking
-        from srexp.tracking.store import selected
+        from srexp.tracking.runs.tracking import Tracking
+        from srexp.tracking.store.store import selected
 
         with selected(Tracking(folder=self.root / "mlruns").store.uri):
             return mlflow.keras.load_model(uri)

@@ -9,9 +9,9 @@ import pytest
 
 import srexp
 from srexp.cli import run
-from srexp.tracking.models import training_images
-from srexp.tracking.past import read_text
-from srexp.tracking.start import Tracking
+from srexp.tracking.registry.models import training_images
+from srexp.tracking.runs.queries import read_text
+from srexp.tracking.runs.tracking import Tracking
 
 NAME = "folder-bicubic-x2"
 QUIET = ["tracking.max_images=0", "tracking.system_metrics=false"]

@@ -93,7 +93,7 @@ def test_killed_in_the_middle_of_an_epoch(project, folder_of, capsys):
     assert "finished; there is nothing to go on with" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("place", ["srexp.commands.fitting.fit_network", "srexp.tracking.registry.register"])
+@pytest.mark.parametrize("place", ["srexp.experiment.fitting.fit_network", "srexp.tracking.registry.registry.register"])
 def test_interrupted_before_and_after_training(place, project, folder_of, monkeypatch):
     """Before the first checkpoint, and after the model was registered."""
     module, _, name = place.rpartition(".")

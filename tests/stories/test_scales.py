@@ -7,7 +7,7 @@ import pytest
 
 import srexp
 from srexp.cli import run
-from srexp.commands import other_scales
+from srexp.experiment import multiscale
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -49,7 +49,7 @@ def test_what_was_interrupted_between_the_scales_goes_on_without_training_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(other_scales, "_enlarging", interrupted)
+        patched.setattr(multiscale, "_enlarging", interrupted)
         with pytest.raises(KeyboardInterrupt):
             srexp.run("train", asked)
     x3, x2 = project.runs()

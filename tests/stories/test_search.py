@@ -30,7 +30,7 @@ ENGINES = {"optuna": ["search.pruner=median", "search.startup_trials=2"], "keras
 def trials_of(project, name: str) -> list:
     """The trials of a study, whichever engine has it."""
     import srexp
-    from srexp.config.build import build
+    from srexp.config.builders import build
 
     folder = project.root / "mlruns" / "studies" / name
     engine = json.loads((folder / "engine.json").read_text())["engine"].rpartition(".")[2]

@@ -24,8 +24,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 
 def runs_of(folder: Path, uri: str) -> list:
-    from srexp.tracking.start import Tracking
-    from srexp.tracking.store import connect
+    from srexp.tracking.runs.tracking import Tracking
+    from srexp.tracking.store.store import connect
 
     client = connect(Tracking(folder=folder, uri=uri).store)
     return client.search_runs([each.experiment_id for each in client.search_experiments()])

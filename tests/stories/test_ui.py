@@ -29,7 +29,7 @@ pytestmark = [
 @pytest.fixture
 def search(project) -> dict[str, str]:
     """A search's parent and two trials: name to run id; the last trial has a picture and a registered version."""
-    from srexp.tracking.start import Tracking
+    from srexp.tracking.runs.tracking import Tracking
 
     tracking = Tracking(folder=project.root / "mlruns", system_metrics=False)
     ids = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from srexp.tracking.start import Tracking
+from srexp.tracking.runs.tracking import Tracking
 
 
 @pytest.fixture

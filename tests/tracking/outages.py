@@ -130,7 +130,7 @@ def _artifacts(run_id: str, uri: str) -> dict[str, str]:
     """Digests of a run's artifacts, but of `result.json`, which the store's answers complete."""
     import mlflow.artifacts
 
-    from srexp.tracking.store import selected
+    from srexp.tracking.store.store import selected
 
     with tempfile.TemporaryDirectory() as scratch, selected(uri):
         root = Path(mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=scratch))

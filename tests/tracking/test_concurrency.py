@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from srexp.tracking.store import connect, resolve
+from srexp.tracking.store.store import connect, resolve
 
 SWEEPS, JOBS, EPOCHS = 3, 3, 4
 
@@ -14,8 +14,8 @@ WORK = f"""
 import os, sys, time
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from srexp.tracking.start import Tracking
-from srexp.tracking.store import connect
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
 
 folder = Path(sys.argv[1])
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from srexp.tracking.store import connect
+from srexp.tracking.store.store import connect
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -16,7 +16,7 @@ WORK = """
 import os, signal, sys, time
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from srexp.tracking.start import Tracking
+from srexp.tracking.runs.tracking import Tracking
 
 def work():
     signal.signal(signal.SIGINT, signal.default_int_handler)

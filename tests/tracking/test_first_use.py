@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from srexp.tracking.store import connect, resolve
+from srexp.tracking.store.store import connect, resolve
 
 PROCESSES = 6
 STORES = 4  # ten of ten were seen; each costs some six seconds of processor
@@ -16,7 +16,7 @@ WORK = f"""
 import os, sys, time
 from pathlib import Path
 import mlflow.store.tracking.sqlalchemy_store
-from srexp.tracking.start import Tracking
+from srexp.tracking.runs.tracking import Tracking
 
 def work(folder, at):
     time.sleep(max(0, at - time.time()))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking.models import load
+from srexp.tracking.registry.models import load
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from srexp.commands import job
 from srexp.errors import SrexpError
-from srexp.tracking import journal as journals
-from srexp.tracking import leftover
-from srexp.tracking.journal import NAME, Journal
-from srexp.tracking.outbox import Outbox
-from srexp.tracking.replay import Replay
-from srexp.tracking.start import Tracking
-from srexp.tracking.store import connect
+from srexp.experiment.multirun import job
+from srexp.tracking.journal import journal as journals
+from srexp.tracking.journal import recovery
+from srexp.tracking.journal.journal import NAME, Journal
+from srexp.tracking.journal.outbox import Outbox
+from srexp.tracking.journal.replay import Replay
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
 from tests.tracking.outages import differences
 
 
@@ -110,7 +110,7 @@ def test_a_disk_that_fills_up_ends_nothing_and_damages_nothing(disk, tracking, c
     assert kept.data.metrics == {"loss": 3.0}
     artifacts = tracking.folder / "artifacts" / run.id / "artifacts"
     assert (artifacts / "notes" / "early.txt").read_text() == "early"
-    leftover.send(tracking.store, tracking.index)
+    recovery.send(tracking.store, tracking.index)
     # The numbers rise, with holes that were told: a short line fits where a longer one before it didn't.
     numbers = [
         line["n"] for line in map(json.loads, (run.journal.folder / NAME).read_text().splitlines()) if "n" in line
@@ -134,7 +134,7 @@ def test_what_the_store_has_no_room_for_waits_where_there_is_room(disk, tracking
         run.log_text("late " * 100_000, "notes/late.txt")
     assert run.pending()["records"] >= 1
     disk.empty()
-    (sent,) = leftover.send(tracking.store, tracking.index)
+    (sent,) = recovery.send(tracking.store, tracking.index)
     assert sent.left == 0
     assert differences(run.journal.folder / NAME, tracking.store.uri) == []
 
@@ -153,7 +153,7 @@ def test_a_read_only_store_keeps_no_run_from_its_work(disk, tracking, tmp_path):
         run.log_metrics({"loss": 2.0}, step=2)
     assert run.pending()["records"] == 3
     assert disk.again("remount,rw")
-    (sent,) = leftover.send(elsewhere.store, elsewhere.index)
+    (sent,) = recovery.send(elsewhere.store, elsewhere.index)
     assert sent.left == 0
     assert differences(run.journal.folder / NAME, elsewhere.store.uri) == []
 

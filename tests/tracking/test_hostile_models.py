@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking import registry
-from srexp.tracking.models import load
+from srexp.tracking.registry import registry
+from srexp.tracking.registry.models import load
 
 
 @pytest.fixture(scope="module")

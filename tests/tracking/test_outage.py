@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import srexp
-from srexp.tracking import leftover, registry, writer
-from srexp.tracking.outbox import Outbox
-from srexp.tracking.start import Tracking
+from srexp.tracking.journal import recovery, writer
+from srexp.tracking.journal.outbox import Outbox
+from srexp.tracking.registry import registry
+from srexp.tracking.runs.tracking import Tracking
 from tests.tracking.outages import Server, differences
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -138,7 +139,7 @@ def test_what_was_left_goes_with_the_next_run_once(server, tracking, tmp_path):
         time.sleep(0.1)
     with tracking.run("left", folder=tmp_path / "b") as second:
         begun(second, range(5))
-        while list(leftover.found(tracking.index)) and time.monotonic() < deadline:
+        while list(recovery.found(tracking.index)) and time.monotonic() < deadline:
             time.sleep(0.1)
     for run in (first, second):
         assert differences(run.journal.folder / "journal.jsonl", server.uri) == []

@@ -14,7 +14,7 @@ import pytest
 
 from srexp.errors import SrexpError
 from srexp.training.checkpoint import Checkpoint, Checkpoints
-from srexp.training.course import Course
+from srexp.training.history import Course
 
 ROOT = Path(__file__).parents[2]
 

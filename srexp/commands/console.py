@@ -1,0 +1,308 @@
+"""What a person reads at the end of a verb."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from srexp.experiment.multirun.summary import Row, Summary
+
+#: Width of a table that goes to a file, where no terminal says how wide it is.
+_FILE_COLUMNS = 140
+
+
+def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]], model_name: str) -> None:
+    """Print the scores of a training beside bicubic, its run and where to look next.
+
+    Args:
+        result: What `train` returns.
+        summary: Score summaries of `model` and `bicubic` on the test images.
+        model_name: Name of the model.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    test = result["test"]
+    table = Table(title=f"{result['experiment_name']}, {test['n_images']} test image{'s' * (test['n_images'] != 1)}")
+    for heading in ("", "PSNR dB", "SSIM"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, scores in ((model_name, summary["model"]), ("bicubic", summary["bicubic"])):
+        table.add_row(name, _spread(scores, "psnr", 3), _spread(scores, "ssim", 5))
+    table.add_row("gain", _gain(result), _number(_difference(summary, "ssim"), 5, sign=True))
+    console.print(table)
+    _protocol(console, result)
+    console.print(f"best epoch  {result['best_epoch']} (validation {_number(result['validation']['psnr'], 3)} dB)")
+    console.print(f"run         {result['run_id'] or 'not in the tracking store yet'}")
+    if registered := result["registered"]:
+        console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
+    if waiting := result.get("pending"):
+        console.print(f"not sent    {waiting['records']} records: {waiting['reason']}", markup=False)
+        console.print(f"            they lie in {waiting['folder']}", markup=False)
+        console.print(f"send them   {waiting['send']}", markup=False)
+    console.print("look at it  python -m srexp ui")
+
+
+#: What a table calls each metric, and the digits of its values.
+METRICS = {
+    "psnr": ("PSNR dB", 3),
+    "ssim": ("SSIM", 5),
+    "ms_ssim": ("MS-SSIM", 5),
+    "mae": ("mean error", 3),
+    "edge_mae": ("error at edges", 3),
+    "psnr_coarse": ("PSNR, coarse", 3),
+    "psnr_medium": ("PSNR, medium", 3),
+    "psnr_fine": ("PSNR, fine", 3),
+}
+
+
+def evaluation(result: Mapping[str, Any]) -> None:
+    """Print all metrics of a model beside bicubic, and what limits their worth.
+
+    Args:
+        result: What `evaluate` returns.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    images, name = result["test"]["n_images"], result["model"]["name"]
+    table = Table(title=f"{result['experiment_name']}, {images} image{'s' * (images != 1)} ({result['split']})")
+    for heading in ("", name, "bicubic", "better by"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for metric, of_metric in result["metrics"].items():
+        called, digits = METRICS[metric]
+        model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
+        better = _interval(gain["gain"], gain["ci95"], digits)
+        fewer = f" ({model['n']} images)" if model["n"] != images else ""
+        table.add_row(called + fewer, _number(model["mean"], digits), _number(bicubic["mean"], digits), better)
+    if leaked := result["trained_on"] and sum(result["trained_on"].values()):
+        table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
+    console.print(table)
+    _protocol(console, result)
+    console.print(f"model       {escape(result['model_uri'])} ({result['model']['parameters']} parameters)")
+    console.print(f"run         {result['run_id']} (rows in scores/, panels)")
+    console.print("look at it  python -m srexp ui")
+
+
+def multirun(summary: Summary, folder: Path) -> None:
+    """Print the rows of a multirun, what limits their worth, and where they are kept.
+
+    Args:
+        summary: From `summary.summarise`.
+        folder: Of the multirun.
+    """
+    console = _console()
+    count = len(summary.rows)
+    table = Table(title=f"multirun, {count} combination{'s' * (count != 1)}: mean ± standard deviation over seeds")
+    for key in summary.keys:
+        table.add_column(key, no_wrap=True)
+    for heading in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
+        table.add_column(heading, justify="right")
+    for heading in ("data", "state"):
+        table.add_column(heading)
+    for row in summary.rows:
+        figures = [_mean(row, name, 5 if name == "test_ssim" else 3) for name in row.figures]
+        splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
+        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ": ".join([row.state, *row.reasons[:1]]))
+    console.print(table)
+    for note in summary.notes:
+        console.print(f"[yellow]note[/yellow]        {note}")
+    console.print(f"kept in     {folder / 'summary.csv'}")
+
+
+def _mean(row: Row, name: str, digits: int) -> str:
+    figure = row.figures[name]
+    text = _number(figure.mean, digits, sign=name == "gain_db")
+    if figure.std is not None:
+        text += f" ± {figure.std:.{digits}f}"
+    return f"{text} ({figure.n})" if figure.n < row.seeds else text
+
+
+def search(result: Mapping[str, Any]) -> None:
+    """Print what a search found and where to look next.
+
+    Args:
+        result: What `search` returns.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
+    console.print(f"search      {result['study']}: {counted}")
+    best = result["best"]
+    console.print(f"best        trial {best['number']}: {shlex.join(best['overrides'])}")
+    console.print(f"again       python -m srexp {result['preset']}")
+    console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
+
+
+def promotion(result: Mapping[str, Any]) -> None:
+    """Print who was compared, the gate line by line, and where the aliases point.
+
+    Args:
+        result: What `promote` returns, or would return.
+    """
+    console = _console()
+    if result.get("table"):
+        images = result["n_images"]
+        table = Table(title=f"{result['name']}, {images} test image{'s' * (images != 1)}")
+        for heading in ("", "PSNR dB", "SSIM", "seconds"):
+            table.add_column(heading, justify="right" if heading else "left")
+        for row in result["table"]:
+            champion = " (champion)" if row["who"] == f"version {result['champion']}" else ""
+            table.add_row(row["who"] + champion, *(_number(row[key], n) for key, n in _PROMOTED.items()))
+        console.print(table)
+        gate = Table(title="gate")
+        for heading in ("", "measured", "required", "holds"):
+            gate.add_column(heading)
+        for line in result["gate"]:
+            holds = "yes" if line["holds"] else "[bold red]no[/bold red]"
+            gate.add_row(line["name"], escape(line["measured"]), escape(line["required"]), holds)
+        console.print(gate)
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+    console.print(_outcome(result), markup=False)
+
+
+#: Columns of the table of a promotion, and the digits of their values.
+_PROMOTED = {"psnr": 3, "ssim": 5, "seconds": 4}
+
+
+def _outcome(result: Mapping[str, Any]) -> str:
+    version, before = f"version {result['version']} of {result['name']}", result["previous"]
+    if result.get("rolled_back"):
+        return f"champion    {version} again; version {before} is previous"
+    if result.get("already"):
+        return f"champion    {version}, as before: nothing was moved"
+    if not result["promoted"]:
+        return f"champion    {result['champion'] or 'none'}, as before: nothing was moved"
+    forced = f" (forced: {result['reason']})" if result["forced"] else ""
+    return f"champion    {version}{forced}" + (f"; version {before} is previous" if before else "")
+
+
+def models(result: Mapping[str, Any]) -> None:
+    """Print the registered models.
+
+    Args:
+        result: What the verb `models` returns.
+    """
+    console = _console()
+    table = _stacked("name, version, age", "aliases", "PSNR, gain", "scored on", "audit")
+    for row in result["models"]:
+        images = row["n_images"]
+        table.add_row(
+            f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
+            "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
+            f"{_number(row['psnr'], 3)}\n{_number(row['gain_db'], 3, sign=True)}",
+            f"{images or '?'} image{'s' * (images != 1)}\n{_under(row['protocol'])}",
+            "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
+        )
+    console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+
+
+def _under(protocol: Mapping[str, Any] | None) -> str:
+    """Say under which protocol in a few letters; result.json has it whole."""
+    if not protocol:
+        return "-"
+    rounding = "" if protocol.get("quantize", True) else ", not rounded"
+    return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
+
+
+def runs(result: Mapping[str, Any]) -> None:
+    """Print runs, and what was ended.
+
+    Args:
+        result: What the verb `runs` returns.
+    """
+    console = _console()
+    table = _stacked("run, name, start", "task, model", "state, took", "PSNR, gain")
+    for row in result["runs"]:
+        started = time.strftime("%m-%d %H:%M", time.localtime(row["started"] / 1000))
+        note = f"\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else ""
+        table.add_row(
+            f"{row['run_id']}\n{escape(row['name'] or '-')}, {started}",
+            f"{escape(row['experiment_name'])}\n{escape(row['model'] or '-')}",
+            f"{row['state']}\n{_ago(row['seconds'])}{note}",
+            "\n".join(
+                f"{name:<4} {_number(row[key], 2, sign=key == 'gain_db')}"
+                for name, key in (("test", "test_psnr"), ("val", "val_psnr"), ("gain", "gain_db"))
+                if row[key] is not None
+            ),
+        )
+    console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
+    for each in result["synced"]:
+        left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
+        console.print(f"sent        {each['records']} records of {each['run_id']}{left}", markup=False)
+        for text in each["refused"]:
+            console.print(f"refused     {text}", markup=False)
+    for run_id in result["reaped"]:
+        console.print(f"ended       {run_id}")
+    for each in result["elsewhere"]:
+        host = each["host"]
+        hint = f" (reap_hosts=[{host}] ends it)" if host else ""
+        console.print(f"left open   {each['run_id']}, of {host or 'an unknown machine'}{hint}", markup=False)
+
+
+def _stacked(*headings: str) -> Table:
+    """Begin a table whose cells have several lines, so that it fits where a terminal has 80 columns."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading.startswith("run"))
+    return table
+
+
+def _console() -> Console:
+    console = Console(soft_wrap=True, highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_COLUMNS
+    return console
+
+
+def _ago(seconds: float) -> str:
+    """Write a time in its largest unit.
+
+    Example:
+        >>> _ago(42.4), _ago(754), _ago(7290), _ago(200_000)
+        ('42 s', '13 min', '2.0 h', '2.3 d')
+    """
+    for unit, length, digits in (("d", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
+        if seconds >= length:
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _protocol(console: Console, result: Mapping[str, Any]) -> None:
+    protocol = result["protocol"]
+    console.print(
+        f"protocol    {protocol['channel']}, border {protocol['shave']}, "
+        f"{'rounded to the stored bits' if protocol['quantize'] else 'not rounded'}, range {protocol['data_range']}"
+    )
+    for warning in result["warnings"]:
+        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+
+
+def _gain(result: Mapping[str, Any]) -> str:
+    return _interval(result["gain_db"], result["gain_ci95"], 3)
+
+
+def _interval(gain: float | None, ci95: Sequence[float] | None, digits: int) -> str:
+    text = _number(gain, digits, sign=True)
+    return f"{text} [{ci95[0]:+.{digits}f}, {ci95[1]:+.{digits}f}]" if ci95 else text
+
+
+def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:
+    model, bicubic = summary["model"][metric], summary["bicubic"][metric]
+    return None if model is None or bicubic is None else model - bicubic
+
+
+def _spread(scores: Mapping[str, Any], metric: str, digits: int) -> str:
+    text = _number(scores[metric], digits)
+    std = scores[f"{metric}_std"]
+    return text if std is None else f"{text} ± {std:.{digits}f}"
+
+
+def _number(value: float | None, digits: int, *, sign: bool = False) -> str:
+    return "-" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"

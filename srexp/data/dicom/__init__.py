@@ -1,0 +1,4 @@
+"""DICOM files to pixels and back: header, codecs, grey scale, geometry, and the derived object that is written.
+
+Other kinds are in `data.formats`; of a patient, only what the standard wants in a derived object leaves a file.
+"""

@@ -1,0 +1,232 @@
+"""The part of a DICOM file before its pixels: what the image claims to be, and the refusal of what is no image."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pydicom
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from srexp.data.dicom.jpeg_header import DECODERS
+from srexp.data.dicom.layout import Layout, check_complete, layout_of
+from srexp.data.image import UnreadableImageError, check_size, refusing
+
+# PS3.3 C.7.3.1.1.1: modalities whose objects are no images that could be made sharper.
+_NO_IMAGE = {
+    "RTDOSE": "an RT dose grid",
+    "RTPLAN": "an RT plan",
+    "RTRECORD": "an RT treatment record",
+    "RTSTRUCT": "an RT structure set",
+    "SEG": "a segmentation",
+    "SR": "a structured report",
+    "KO": "a key object selection",
+    "PR": "a presentation state",
+    "REG": "a registration",
+    "ECG": "a waveform",
+    "DOC": "a document",
+    "PLAN": "a plan",
+}
+_GREY = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"}
+_COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
+_ALLOCATED, _MIN_STORED = (8, 16), 8
+
+_UNCOMPRESSED = {
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+}
+
+# PS3.5 A.4 and pydicom.uid: transfer syntaxes that may lose something.
+_LOSSY_SYNTAXES = {
+    UID(f"1.2.840.10008.1.2.4.{number}") for number in (50, 51, 52, 53, 54, 55, 56, 59, 60, 63, 64, 81, 91, 93, 203)
+}
+
+_DEFLATED, _HEAD_BYTES = b"1.2.840.10008.1.2.1.99", 2048
+_GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
+_INFLATED_LIMIT = 2**28
+_CHUNK = 2**20
+_THIRD_PARTY = re.compile("pydicom|pylibjpeg|libjpeg|openjpeg|rle")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image claims, checked.
+
+    Args:
+        dataset: All elements before the pixels (after them too when the file is deflated).
+        syntax: Transfer syntax, which says how the pixels are encoded.
+        rows: Height.
+        columns: Width.
+        frames: Number of images, at least 1.
+        samples: 1, or 3 for colour.
+        photometric: Photometric interpretation.
+        bits_allocated: 8 or 16.
+        bits: Bits stored, 8 to 16.
+        high_bit: Position of the highest stored bit.
+        signed: Whether stored values are in two's complement.
+        lossy: Whether the pixels have been through a lossy compression at any time.
+        layout: Where the pixels lie in the file, None when the file is deflated and the data set holds them.
+    """
+
+    dataset: pydicom.Dataset
+    syntax: UID
+    rows: int
+    columns: int
+    frames: int
+    samples: int
+    photometric: str
+    bits_allocated: int
+    bits: int
+    high_bit: int
+    signed: bool
+    lossy: bool
+    layout: Layout | None
+
+
+def quiet() -> None:
+    """Keep pydicom and its plugins from printing: their warnings and log lines quote the file's text."""
+    if ("ignore", None, Warning, _THIRD_PARTY, 0) not in warnings.filters:
+        warnings.filterwarnings("ignore", module=_THIRD_PARTY.pattern)
+    for name in ("pydicom", "pylibjpeg", "libjpeg", "openjpeg", "rle"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def read_header(file: BinaryIO) -> Header:
+    """Read up to the pixels and check what is claimed.
+
+    Args:
+        file: The file, at its beginning.
+
+    Returns:
+        The header.
+
+    Raises:
+        UnreadableImageError: Damaged, no image, or of a kind that can't be kept exactly.
+    """
+    quiet()
+    deflated = _DEFLATED in file.read(_HEAD_BYTES)
+    file.seek(0)
+    with refusing("damaged DICOM header"):
+        if deflated:
+            _check_inflated_size(file)
+        dataset = pydicom.dcmread(file, stop_before_pixels=not deflated)
+        syntax = dataset.file_meta.get("TransferSyntaxUID")
+    kind = _NO_IMAGE.get(_text(dataset, "Modality"))
+    if kind:
+        raise UnreadableImageError(f"is {kind}, not an image")
+    if not syntax:
+        raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
+    if syntax not in _UNCOMPRESSED and syntax not in DECODERS:
+        raise UnreadableImageError("has a transfer syntax that srexp does not decode", fix="decompress it")
+    layout = None if deflated else layout_of(file, dataset, syntax)
+    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
+    check_size(rows, columns)
+    header = Header(
+        dataset=dataset,
+        syntax=syntax,
+        rows=rows,
+        columns=columns,
+        frames=max(1, integer(dataset, "NumberOfFrames", 1)),
+        samples=integer(dataset, "SamplesPerPixel", 1),
+        photometric=_text(dataset, "PhotometricInterpretation"),
+        bits_allocated=integer(dataset, "BitsAllocated"),
+        bits=integer(dataset, "BitsStored"),
+        high_bit=integer(dataset, "HighBit", integer(dataset, "BitsStored") - 1),
+        signed=bool(integer(dataset, "PixelRepresentation", 0)),
+        lossy=syntax in _LOSSY_SYNTAXES or _text(dataset, "LossyImageCompression") == "01",
+        layout=layout,
+    )
+    _check_pixel_format(header)
+    _check_length(header)
+    return header
+
+
+def _check_inflated_size(file: BinaryIO) -> None:
+    """Refuse a deflated file that unpacks to more than memory should hold (PS3.5 A.5, PS3.10 7.1)."""
+    tag_and_length, group_length = struct.unpack("<8sI", file.read(144)[132:])
+    if tag_and_length != _GROUP_LENGTH_ELEMENT:
+        raise UnreadableImageError("is deflated and has no file meta group length (0002,0000)")
+    file.seek(group_length, os.SEEK_CUR)
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while chunk := file.read(_CHUNK):
+        while chunk:
+            total += len(inflater.decompress(chunk, _CHUNK))
+            chunk = inflater.unconsumed_tail
+            if total > _INFLATED_LIMIT:
+                raise UnreadableImageError(f"unpacks to more than {_INFLATED_LIMIT:,} bytes")
+    file.seek(0)
+
+
+def _check_pixel_format(header: Header) -> None:
+    if header.samples not in (1, 3) or header.photometric not in (_GREY if header.samples == 1 else _COLOUR):
+        known = header.photometric in _GREY | _COLOUR
+        raise UnreadableImageError(
+            f"has {header.samples} samples per pixel with "
+            f"{header.photometric if known else 'an unknown photometric interpretation'}"
+        )
+    if header.bits_allocated not in _ALLOCATED:
+        raise UnreadableImageError(f"has {header.bits_allocated} bits allocated per sample, where 8 or 16 can be read")
+    if (
+        not _MIN_STORED <= header.bits <= header.bits_allocated
+        or not header.bits <= header.high_bit + 1 <= header.bits_allocated
+    ):
+        raise UnreadableImageError(
+            f"stores {header.bits} of {header.bits_allocated} bits with high bit {header.high_bit}, "
+            f"where 8 to {header.bits_allocated} can be read"
+        )
+
+
+def _check_length(header: Header) -> None:
+    halved = header.photometric == "YBR_FULL_422" and not header.syntax.is_encapsulated
+    frame_bytes = header.rows * header.columns * (2 if halved else header.samples) * header.bits_allocated // 8
+    layout = header.layout
+    if layout is None:
+        with refusing("holds no pixel data"):
+            layout = Layout(0, len(header.dataset.PixelData), None, ())
+    check_complete(layout, header.frames, frame_bytes)
+
+
+def integer(dataset: pydicom.Dataset, keyword: str, default: int | None = None) -> int:
+    """Give the value of an element that holds one whole number; its text never goes into a message.
+
+    Args:
+        dataset: Where to look.
+        keyword: Name of the element.
+        default: Value of an element that is absent or empty; it is required when None.
+
+    Returns:
+        The number.
+
+    Raises:
+        UnreadableImageError: It is required and absent, or no number.
+    """
+    tag = pydicom.tag.Tag(keyword)
+    with refusing(f"has an invalid {keyword} ({tag.group:04X},{tag.element:04X})"):
+        value = dataset.get(keyword)
+        if isinstance(value, str) and value:
+            raise UnreadableImageError(f"has text as {keyword} ({tag.group:04X},{tag.element:04X})")
+        if value is not None and value != "":
+            return int(value)
+    if default is None:
+        raise UnreadableImageError(f"lacks {keyword} ({tag.group:04X},{tag.element:04X})")
+    return default
+
+
+def _text(dataset: pydicom.Dataset, keyword: str) -> str:
+    """Give the value of an element that holds a code, the empty string when it is absent."""
+    with refusing(f"has an invalid {keyword}"):
+        return str(dataset.get(keyword) or "").strip()

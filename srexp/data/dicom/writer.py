@@ -1,0 +1,106 @@
+"""DICOM of restored images: stored values as the original means them, in an object derived from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+import numpy as np
+import pydicom
+
+from srexp.data.dicom.derived import derived, secondary_capture
+from srexp.data.dicom.header import quiet, read_header
+from srexp.data.dicom.reader import stored_frame
+from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, unsigned, with_padding
+from srexp.data.image import Numbers, UnreadableImageError, refusing
+from srexp.data.restored_image import Made, Origin, Restored
+
+_LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
+_BYTE = 8
+
+
+def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) -> None:
+    """Write one object with all frames; they go to disk as they come.
+
+    Args:
+        target: File to write: explicit VR little endian, not compressed.
+        origin: The file they came from: its patient, study, geometry and grey scale are kept. From another kind of file
+            a secondary capture image is made, which names no patient.
+        made: Who made them.
+        images: The restored images.
+
+    Raises:
+        RequestError: A DICOM object can't hold these images.
+    """
+    quiet()
+    with TemporaryFile(dir=target.parent) as scratch:
+        make = _derived if origin.kind == "dicom" else _captured
+        dataset = make(origin, made, images, scratch)
+        length = scratch.tell()
+        if length > _LARGEST_ELEMENT:
+            raise UnreadableImageError(f"would have {length:,} bytes of pixels, more than DICOM holds uncompressed")
+        scratch.write(b"\0" * (length % 2))
+        scratch.seek(0)
+        with refusing("has elements that can't be written again"):
+            dataset.add_new("PixelData", "OW", scratch)
+            dataset.save_as(target, enforce_file_format=True)
+
+
+def _derived(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
+    with origin.path.open("rb") as file, refusing("damaged DICOM header"):
+        header = read_header(file)
+        file.seek(0)
+        source = pydicom.dcmread(file, stop_before_pixels=True)
+    if "TotalPixelMatrixRows" in source:
+        raise UnreadableImageError("is part of a whole-slide image, whose tiles can't be enlarged one by one")
+    encoding, shape = unsigned(header.bits, "MONOCHROME2"), (0, 0)
+    for image in images:
+        shape = _size(image)
+        encoding = encoding_of(
+            header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity
+        )
+        original = stored_frame(origin.path, image.frame) if encoding.padding else np.zeros((0, 0))
+        for top, block in _blocks(image, encoding):
+            values = as_stored(block, encoding)
+            _put(with_padding(values, original, encoding, top=top, scale=made.scale), encoding, scratch)
+    with refusing("has a damaged description"):
+        return derived(source, encoding, shape, made, lossy=header.lossy)
+
+
+def _captured(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
+    if len(origin.frames) > 1:
+        raise UnreadableImageError(
+            f"holds {len(origin.frames)} images, which don't make one DICOM file", fix="format=tiff"
+        )
+    (image,) = images
+    colour = image.shape[-1] > 1
+    bits = _BYTE if colour else image.bits  # secondary capture has no colours of 16 bits
+    encoding, shape = unsigned(max(bits, _BYTE), "RGB" if colour else "MONOCHROME2"), _size(image)
+    for _, block in _blocks(image, encoding):
+        _put(block, encoding, scratch)
+    with origin.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return secondary_capture(digest, encoding, shape, made)
+
+
+def _size(image: Restored) -> tuple[int, int]:
+    height, width, _ = image.shape
+    if max(height, width) > _LONGEST_SIDE:
+        raise UnreadableImageError(f"would become {height} x {width} pixels, where DICOM has room for {_LONGEST_SIDE}")
+    return height, width
+
+
+def _blocks(image: Restored, encoding: Encoding) -> Iterator[tuple[int, Numbers]]:
+    """Give a few rows at a time, with the row that they begin at."""
+    top = 0
+    for block in image.blocks(encoding.bits):
+        yield top, block if encoding.samples > 1 else block[..., 0]
+        top += len(block)
+
+
+def _put(values: Numbers, encoding: Encoding, scratch: IO[bytes]) -> None:
+    kind = f"<{'i' if encoding.signed else 'u'}{encoding.allocated // _BYTE}"
+    scratch.write(np.ascontiguousarray(values, dtype=kind).tobytes())

@@ -1,0 +1,213 @@
+"""Fetching one file of a public data set: resumed when the connection breaks, verified before it gets its name."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import requests
+from filelock import FileLock, Timeout
+
+from srexp.data.download.http_range import Patience, TryAgainError, Wanted, receive
+from srexp.errors import RequestError, SrexpError
+
+if TYPE_CHECKING:
+    from srexp.data.download.progress import Progress
+
+_PROGRESS_THAT_COUNTS = 1 << 20  # an attempt that brought this many bytes clears the count of failures
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = Patience()
+
+
+def fetch(
+    url: str,
+    target: Path,
+    *,
+    checksum: str,
+    prefix_bytes: int | None = None,
+    max_bytes: int = 8 << 30,
+    progress: Progress | None = None,
+    patience: Patience = PATIENCE,
+) -> Path:
+    """Make sure that a file lies at `target` with the right bytes, downloading what is missing of it.
+
+    Bytes are collected in `TARGET.part`, so that a broken connection or a killed process loses nothing; they get the
+    final name, in one step, only when their checksum is right. Several processes may call this at once: one works,
+    the others wait and find the file. A file that somebody has put at `target` by hand is verified and kept.
+
+    Args:
+        url: Where the file is; redirects are followed, and the server is only ever asked with GET.
+        target: Where it shall be.
+        checksum: `sha256:HEX` or `md5:HEX` of the bytes that are wanted.
+        prefix_bytes: Ask for the first so many bytes only; None for the whole file.
+        max_bytes: A file that turns out longer is refused before it fills the disk.
+        progress: Told about every piece that arrives.
+        patience: How long to go on trying.
+
+    Returns:
+        `target`.
+
+    Raises:
+        RequestError: The server can't be reached, doesn't have the file, or gives other bytes than expected.
+        SrexpError: The file can't be written.
+    """
+    wanted = Wanted(url, target, checksum, prefix_bytes, max_bytes, progress or _silent, patience)
+    with writing(target.parent), exclusive(target):
+        if target.exists():
+            _verify_found(wanted)
+        else:
+            _download(wanted)
+    return target
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Make a folder to write into, and say what to do when it can't be written.
+
+    Args:
+        folder: Where files are about to be made.
+
+    Yields:
+        Nothing, while files are written.
+
+    Raises:
+        SrexpError: No space, no permission, or something else in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SrexpError(
+            f"can't write into {folder}",
+            got=str(error),
+            expected="a folder that can be written, with enough space",
+            fix="free some space, or move the cache: paths.cache=FOLDER",
+        ) from error
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Keep other processes from making `path` meanwhile.
+
+    The kernel holds the lock, so that a process that dies gives it back, and a lock file left on disk blocks nobody.
+
+    Args:
+        path: File or folder that is about to be made; the lock lies beside it as `.NAME.lock`.
+
+    Yields:
+        Nothing, while the lock is held.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        _log.warning("another process is making %s; waiting for it", path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def checksum_of(path: Path, algorithm: str, first_bytes: int | None = None) -> str:
+    """Compute a file's checksum, written as `fetch` takes it.
+
+    Args:
+        path: The file.
+        algorithm: A name that hashlib knows: sha256 or md5.
+        first_bytes: How much of the file counts; None for all of it.
+
+    Returns:
+        `ALGORITHM:HEX`.
+    """
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    left = path.stat().st_size if first_bytes is None else first_bytes
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+            digest.update(chunk)
+            left -= len(chunk)
+    return f"{algorithm}:{digest.hexdigest()}"
+
+
+def _silent(name: str, there: int, total: int | None) -> None:
+    """Show no progress."""
+
+
+def _download(wanted: Wanted) -> None:
+    """Attempt by attempt, until the bytes are there and right."""
+    failures, answered, second_chance = 0, False, True
+    with requests.Session() as session:
+        while True:
+            before = wanted.bytes_there()
+            try:
+                receive(session, wanted)
+            except TryAgainError as trouble:
+                answered = answered or trouble.answered
+                failures = 1 if wanted.bytes_there() - before >= _PROGRESS_THAT_COUNTS else failures + 1
+                _wait(wanted, trouble, failures, answered=answered)
+                continue
+            got = _checksum(wanted, wanted.part)
+            if got == wanted.checksum:
+                _keep(wanted)
+                return
+            wanted.discard()
+            # Pieces of two versions of a file make neither: what was resumed deserves one attempt from scratch.
+            if not (before and second_chance):
+                raise RequestError(
+                    f"{wanted.url} gave other bytes than expected; they were deleted",
+                    got=got,
+                    expected=wanted.checksum,
+                    fix="repeat the command from another network (a proxy or log-in page may have answered); if the "
+                    "publisher has changed the file, use its old version from a mirror: dataset.url=URL",
+                )
+            second_chance = False
+            _log.warning("%s has the wrong checksum after it was resumed; starting afresh", wanted.target.name)
+
+
+def _wait(wanted: Wanted, trouble: TryAgainError, failures: int, *, answered: bool) -> None:
+    """Pause before the next attempt, or give up."""
+    patience = wanted.patience
+    pause = patience.pause(failures) if trouble.wait is None else trouble.wait
+    if failures >= (patience.attempts if answered else patience.attempts_offline):
+        raise wanted.unavailable(
+            f"{trouble}, {failures} times in a row",
+            "repeat the command when the network is back (it goes on where it stopped)",
+        ) from trouble
+    if pause > patience.longest_wait:
+        raise wanted.unavailable(
+            f"{trouble}, and the server asks to come back in {pause:.0f} s", "repeat the command then"
+        ) from trouble
+    _log.warning("%s: %s; trying again in %.1f s", wanted.target.name, trouble, pause)
+    time.sleep(pause)
+
+
+def _checksum(wanted: Wanted, path: Path) -> str:
+    return checksum_of(path, wanted.checksum.partition(":")[0], wanted.prefix_bytes)
+
+
+def _keep(wanted: Wanted) -> None:
+    """Give the verified part its final name; its bytes are on disk before the name is."""
+    with wanted.part.open("rb") as file:
+        os.fsync(file.fileno())
+    wanted.part.replace(wanted.target)
+    wanted.tag.unlink(missing_ok=True)
+
+
+def _verify_found(wanted: Wanted) -> None:
+    """Check a file that lies where the download would go: put there by hand, or by an earlier command."""
+    got = _checksum(wanted, wanted.target)
+    if got != wanted.checksum:
+        raise RequestError(
+            f"{wanted.target} is not the file that {wanted.url} is known for",
+            got=got,
+            expected=wanted.checksum,
+            fix=f"delete it and repeat the command, or {wanted.by_hand}",
+        )

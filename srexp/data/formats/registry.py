@@ -1,0 +1,178 @@
+"""What kind of image a file holds, told by its first bytes, and the reader for that kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from srexp.data.image import Intensity, Kind, Stored, UnreadableImageError, refusing
+
+# DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
+_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
+    (128, b"DICM", "dicom"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"BM", "bmp"),
+    (0, b"II*\x00", "tiff"),
+    (0, b"MM\x00*", "tiff"),
+    (0, b"II+\x00", "tiff"),
+    (0, b"MM\x00+", "tiff"),
+    (0, b"\x93NUMPY", "npy"),
+    (344, b"n+1\x00", "nifti"),
+)
+_GZIP = b"\x1f\x8b"
+_HEAD_BYTES = 352
+_DAMAGED = "is damaged"
+
+
+ONE_IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib")
+_SEVERAL_IMAGES = (".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz")
+IMAGE_ENDINGS = ONE_IMAGE + _SEVERAL_IMAGES
+
+
+class Reader(Protocol):
+    """What the module of a kind of image offers."""
+
+    def frames_in(self, path: Path) -> Sequence[int]:
+        """List the images in a file, from its header."""
+
+    def shape_of(self, path: Path) -> tuple[int, int]:
+        """Read height and width off the header."""
+
+    def read(self, path: Path, frame: int, intensity: Intensity) -> Stored:
+        """Decode one image."""
+
+
+def reader_of(kind: Kind) -> Reader:
+    """Import the module that reads a kind: no pydicom and no nibabel for folders without such files.
+
+    Args:
+        kind: The kind of image.
+
+    Returns:
+        The module.
+    """
+    if kind == "dicom":
+        from srexp.data.dicom import reader
+
+        return reader
+    if kind == "nifti":
+        from srexp.data.formats import nifti
+
+        return nifti
+    if kind == "npy":
+        from srexp.data.formats import npy
+
+        return npy
+    if kind == "tiff":
+        from srexp.data.formats import tiff
+
+        return tiff
+    from srexp.data.formats import raster
+
+    return raster
+
+
+def kind_of(path: Path) -> Kind:
+    """Tell the kind of a file by its content.
+
+    Args:
+        path: Any file.
+
+    Returns:
+        The kind.
+
+    Raises:
+        UnreadableImageError: Unreadable, empty, or nothing that srexp knows; says what it looks like.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     text = Path(folder, "notes.png")
+        ...     _ = text.write_text("no image")
+        ...     kind_of(text)
+        Traceback (most recent call last):
+        srexp.data.image.UnreadableImageError: is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts ...
+    """
+    with refusing("can't be read"), path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head:
+        raise UnreadableImageError("is empty (0 bytes)")
+    for offset, magic, kind in _MAGIC:
+        if head.startswith(magic, offset):
+            return kind
+    if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
+        return "nifti"
+    raise UnreadableImageError(
+        "is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts with 128 bytes and then DICM)"
+    )
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell whether a file without a telling name is DICOM.
+
+    Args:
+        path: Any file.
+
+    Returns:
+        Whether the letters DICM stand where they should.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def frames_in(path: Path) -> Sequence[int]:
+    """List the images in a file, from its header.
+
+    Args:
+        path: An image file.
+
+    Returns:
+        What `read_image` takes as frame: 0 for most; frames of DICOM, pages of TIFF, slices of NIfTI.
+
+    Raises:
+        UnreadableImageError: The header can't be read.
+    """
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.frames_in(path)
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """Read height and width off the header.
+
+    Args:
+        path: An image file.
+
+    Returns:
+        Height and width of its first image.
+
+    Raises:
+        UnreadableImageError: The header can't be read.
+    """
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.shape_of(path)
+
+
+def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Stored:
+    """Decode one image of a file.
+
+    Args:
+        path: An image file of any kind.
+        frame: Which of its images, see `frames_in`.
+        intensity: `bits`: by stored bit depth; `window`: the DICOM VOI window; `percentile`: 0.5..99.5 of each image.
+
+    Returns:
+        The image.
+
+    Raises:
+        UnreadableImageError: The file can't be used, and why.
+    """
+    reader = reader_of(kind_of(path))
+    with refusing(_DAMAGED):
+        return reader.read(path, frame, intensity)

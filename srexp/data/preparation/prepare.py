@@ -1,0 +1,291 @@
+"""From a data set to entries in splits: every image is decoded once and checked before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from srexp.data.formats.registry import read_image, shape_of
+from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
+from srexp.data.preparation.decoded_cache import through_disk
+from srexp.data.preparation.manifest import fingerprint, manifest_rows, project_salt
+from srexp.data.preparation.memory_cache import Memory
+from srexp.data.preparation.scan import Progress, Scan
+from srexp.data.preparation.split import draw_splits
+from srexp.data.sources.paired import Pair, size_offence
+from srexp.data.sources.source import SPLITS, Entry, Facts, Found, Item, Source, Split
+from srexp.errors import RequestError
+
+_PROBED = 200
+_LISTED = 1000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready for training.
+
+    Args:
+        entries: The images of each split, `train`, `validation` and `test`.
+        fingerprint: One number for content and split, see `srexp.data.preparation.manifest.fingerprint`.
+        skipped: Key and reason of each file that was left out.
+        channel: What `read` converts to.
+        intensity: How values become a range.
+        salt: Secret of this project, for the hashes of patients.
+        memory: The images used last.
+        decoded_dir: Folder of decoded images on disk, None when there is none.
+    """
+
+    entries: dict[Split, list[Entry]]
+    fingerprint: str
+    skipped: list[tuple[str, str]]
+    channel: Channel
+    intensity: Intensity
+    salt: str
+    memory: Memory
+    decoded_dir: Path | None
+
+    def read(self, entry: Entry) -> Stored:
+        """Give an image in the channel that is trained; safe to call from several threads.
+
+        Args:
+            entry: Which image.
+
+        Returns:
+            The image, decoded unless it is still in memory or on disk.
+
+        Raises:
+            UnreadableImageError: The file has gone or changed since the scan.
+        """
+        return self.memory.get(entry.sha256, lambda: self._fetch(entry))
+
+    def _fetch(self, entry: Entry) -> Stored:
+        def decode() -> Stored:
+            return to_channel(read_image(entry.path, entry.frame, self.intensity), self.channel)
+
+        if self.decoded_dir is None:
+            return decode()
+        path = self.decoded_dir / f"{entry.sha256}-{self.channel}.npy"
+        return through_disk(path, entry.bits, lossy=entry.lossy, decode=decode)
+
+    def read_low(self, entry: Entry) -> Stored:
+        """Give the low-resolution partner of an image of a paired data set, as `read` gives the image.
+
+        Args:
+            entry: Which image.
+
+        Returns:
+            Its partner, decoded unless it is still in memory.
+
+        Raises:
+            UnreadableImageError: There is no partner, or its file has gone or changed since the scan.
+        """
+        if not isinstance(entry.item, Pair) or entry.low is None:
+            raise UnreadableImageError("has no low-resolution partner", fix="dataset=paired, or another degradation")
+        low = entry.item.low
+        return self.memory.get(
+            entry.low.sha256, lambda: to_channel(read_image(low.path, low.frame, self.intensity), self.channel)
+        )
+
+    def manifest(self) -> list[dict[str, str | int | bool]]:
+        """Describe each image, its patient as a salted hash.
+
+        Returns:
+            See `srexp.data.preparation.manifest.manifest_rows`.
+        """
+        return manifest_rows([entry for split in SPLITS for entry in self.entries[split]], self.salt)
+
+
+def prepare(
+    source: Source,
+    *,
+    seed: int,
+    channel: Channel,
+    scale: int,
+    patch_size: int,
+    cache_dir: Path | None = None,
+    decoded_dir: Path | None = None,
+    facts: Callable[[Stored], Facts] | None = None,
+    progress: Progress | None = None,
+    all_in: Split | None = None,
+) -> Prepared:
+    """List, decode and check the images of a data set, and draw its splits.
+
+    Args:
+        source: The data set.
+        seed: Draws the split.
+        channel: What `Prepared.read` converts to.
+        scale: Images are cropped to a multiple of it before they are compared with `patch_size`.
+        patch_size: Smallest height and width, in high-resolution pixels.
+        cache_dir: Keeps what the scan found; nothing is kept when None.
+        decoded_dir: Keeps decoded images on disk, for data sets larger than memory; none are kept when None.
+        facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
+        progress: Called with the number of images done and their total.
+        all_in: Puts every image into this split instead of drawing or taking one, to score a whole data set.
+
+    Returns:
+        The prepared data set.
+
+    Raises:
+        RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
+    """
+    items = source.items()
+    memory = Memory(source.memory_mb * 2**20)
+    scan = Scan(source.intensity, channel, memory, facts)
+    found, refused = scan.run(items, cache_dir, progress)
+    lows, refused_lows = _partners(items, scan, cache_dir, progress)
+    refused += refused_lows
+    good = []
+    for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
+        low = lows.get(item.key)
+        if not _fits(result.height, result.width, scale, patch_size):
+            refused.append((item.key, _too_small(result.height, result.width, scale, patch_size)))
+        elif low and (offence := size_offence((result.height, result.width), (low.height, low.width), scale)):
+            refused.append((item.key, offence))
+        elif low or not isinstance(item, Pair):
+            good.append((item, result))
+    if refused and (source.on_error == "fail" or not good):
+        raise _refusal(refused, len(items))
+    drawn = {} if all_in else _draw([item for item, _ in good], source, seed, among=_open(items))
+    entries = _split(good, lows, drawn, all_in)
+    return Prepared(
+        entries=entries,
+        fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
+        skipped=refused,
+        channel=channel,
+        intensity=source.intensity,
+        salt=project_salt(cache_dir),
+        memory=memory,
+        decoded_dir=decoded_dir,
+    )
+
+
+def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
+    """Check what can be told in a moment: the files are there, patients suffice, headers are sound and large enough.
+
+    Args:
+        source: The data set.
+        patch_size: Smallest height and width, in high-resolution pixels.
+        scale: See `prepare`.
+
+    Raises:
+        RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
+    """
+    items = source.items()
+    _draw(items, source, 0, among=_open(items))
+    refused = []
+    step = -(-len(items) // _PROBED)
+    for item in items[::step]:
+        try:
+            height, width = item.size or shape_of(item.path)
+            low = shape_of(item.low.path) if isinstance(item, Pair) else None
+        except UnreadableImageError as error:
+            refused.append((item.key, error.told()))
+            continue
+        if not _fits(height, width, scale, patch_size):
+            refused.append((item.key, _too_small(height, width, scale, patch_size)))
+        elif low and (offence := size_offence((height, width), low, scale)):
+            refused.append((item.key, offence))
+    if refused and source.on_error == "fail":
+        raise _refusal(refused, len(items))
+
+
+def _partners(
+    items: Sequence[Item], scan: Scan, cache_dir: Path | None, progress: Progress | None
+) -> tuple[dict[str, Found], list[tuple[str, str]]]:
+    """Decode the low-resolution partners of a paired data set, by the keys of the high ones; others have none."""
+    pairs = [item for item in items if isinstance(item, Pair)]
+    found, refused = scan.run([pair.low for pair in pairs], cache_dir, progress)
+    lows = {pair.key: result for pair, result in zip(pairs, found, strict=True) if result}
+    return lows, [(f"the low-resolution partner {key}", reason) for key, reason in refused]
+
+
+def _split(
+    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], drawn: Mapping[str, Split], all_in: Split | None
+) -> dict[Split, list[Entry]]:
+    entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
+    for item, found in good:
+        split = all_in or item.split or drawn[item.patient]
+        entries[split].append(_entry(item, split, found, lows.get(item.key)))
+    lacking = [split for split in SPLITS if not entries[split]]
+    if lacking and all_in is None:
+        raise RequestError(
+            f"no image is left for {' and '.join(lacking)}",
+            got=f"{len(good)} images",
+            expected="at least one image in each of training, validation and test",
+            fix="raise dataset.limit, or mend the files that were skipped",
+        )
+    return entries
+
+
+def _open(items: Sequence[Item]) -> list[Split]:
+    """Give the splits that the data set doesn't fix."""
+    fixed = {item.split for item in items}
+    return [split for split in SPLITS if split not in fixed]
+
+
+def _draw(items: Sequence[Item], source: Source, seed: int, *, among: Sequence[Split]) -> dict[str, Split]:
+    """Draw the splits of the patients whose images have none."""
+    patients = [item.patient for item in items if item.split is None]
+    return draw_splits(patients, _fractions(source), seed, among=among) if patients else {}
+
+
+def _entry(item: Item, split: Split, found: Found, low: Found | None) -> Entry:
+    return Entry(
+        found.height,
+        found.width,
+        found.channels,
+        found.bits,
+        found.lossy,
+        found.sha256,
+        found.facts,
+        item=item,
+        split=split,
+        low=low,
+    )
+
+
+def _fractions(source: Source) -> tuple[float, float, float]:
+    if len(source.fractions) != len(SPLITS):
+        raise RequestError(
+            "dataset.fractions has not three numbers",
+            got=list(source.fractions),
+            expected="shares of training, validation and test images",
+            fix="dataset.fractions=[0.8,0.1,0.1]",
+        )
+    train, validation, test = source.fractions
+    return train, validation, test
+
+
+def _fits(height: int, width: int, scale: int, patch_size: int) -> bool:
+    return min(height // scale, width // scale) * scale >= patch_size
+
+
+def _too_small(height: int, width: int, scale: int, patch_size: int) -> str:
+    """Say what is too small, and the largest patch that would fit."""
+    fitting = min(height // scale, width // scale) * scale
+    cropped = f", {fitting} when cropped to a multiple of scale={scale}," if fitting != min(height, width) else ""
+    return (
+        f"is {height} x {width} pixels{cropped} and so smaller than a patch of {patch_size} x {patch_size} "
+        f"(fix: trainer.patch_size={fitting}, larger images, or dataset.on_error=skip)"
+    )
+
+
+def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
+    """Name every file that can't be used, those with the same reason together."""
+    images = Counter((reason, key.rpartition("#")[0] or key) for key, reason in refused)
+    files: dict[str, list[str]] = {}
+    for (reason, file), count in list(images.items())[:_LISTED]:
+        files.setdefault(reason, []).append(f"{file} ({count} images)" if count > 1 else file)
+    lines = [
+        f"  {names[0]}: {reason}" if len(names) == 1 else f"  {len(names)} files: {reason}\n    {', '.join(names)}"
+        for reason, names in files.items()
+    ]
+    if len(images) > _LISTED:
+        lines.append(f"  and {len(images) - _LISTED} more files")
+    return RequestError(
+        f"{len(refused)} of {total} images can't be used:\n" + "\n".join(lines),
+        expected="images that can be read and hold at least one patch",
+        fix="mend or remove these files, or leave them out with dataset.on_error=skip",
+    )

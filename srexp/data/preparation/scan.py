@@ -1,0 +1,114 @@
+"""Decode every image once, on all processors, and note what it is; links to one file count as one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from srexp.data.formats.registry import read_image
+from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
+from srexp.data.preparation.index import Identity, Index, identity_of
+from srexp.data.preparation.memory_cache import Memory
+from srexp.data.sources.source import Facts, Found, Item
+
+Progress: TypeAlias = Callable[[int, int], None]
+Refused: TypeAlias = list[tuple[str, str]]
+
+_BATCH_PER_WORKER = 32
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How images are decoded and what is noted of them.
+
+    Args:
+        intensity: How values become a range.
+        channel: What images are converted to before they are kept in memory.
+        memory: Where decoded images are kept for the training that follows.
+        facts: Called once with each different image as stored.
+    """
+
+    intensity: Intensity
+    channel: Channel
+    memory: Memory
+    facts: Callable[[Stored], Facts] | None = None
+
+    def run(
+        self, items: Sequence[Item], cache_dir: Path | None, progress: Progress | None
+    ) -> tuple[list[Found | None], Refused]:
+        """Decode what no earlier scan has seen.
+
+        Args:
+            items: The images, in the order of their keys.
+            cache_dir: Keeps the findings; nothing is kept when None.
+            progress: Called with the number of images done and their total.
+
+        Returns:
+            For each item its finding, None when it can't be used; and the key and reason of those.
+        """
+        once: dict[Identity | None, Identity | None] = {}  # many items may share a file, and then hold one tuple
+        identities = [once.setdefault(identity, identity) for identity in map(_identity, items)]
+        of_identity = {identity: item for identity, item in zip(identities, items, strict=True) if identity}
+        index = Index(cache_dir, about=(_place(items), self.intensity, _name(self.facts)))
+        reasons = self._decode(of_identity, index, progress)
+        found = [index.found.get(identity) if identity else None for identity in identities]
+        refused = [
+            (item.key, reasons[identity] if identity else "has gone, or can't be reached")
+            for item, identity, result in zip(items, identities, found, strict=True)
+            if result is None
+        ]
+        return found, refused
+
+    def _decode(
+        self, of_identity: dict[Identity, Item], index: Index, progress: Progress | None
+    ) -> dict[Identity, str]:
+        """Fill the index, and give the reason of each image that could not be used."""
+        todo = [identity for identity in of_identity if identity not in index.found]
+        reasons: dict[Identity, str] = {}
+        workers = os.cpu_count() or 1
+        step = workers * _BATCH_PER_WORKER
+        try:
+            with ThreadPoolExecutor(workers, thread_name_prefix="scan") as pool:
+                for start in range(0, len(todo), step):
+                    batch = todo[start : start + step]
+                    for identity, result in zip(batch, pool.map(self._find, map(of_identity.get, batch)), strict=True):
+                        if isinstance(result, Found):
+                            index.found[identity] = result
+                        else:
+                            reasons[identity] = result
+                    if progress:
+                        progress(min(start + step, len(todo)), len(todo))
+        finally:
+            index.save()
+        return reasons
+
+    def _find(self, item: Item) -> Found | str:
+        """Decode one image; gives the reason when it can't be used."""
+        try:
+            image = read_image(item.path, item.frame, self.intensity)
+        except UnreadableImageError as error:
+            return error.told()
+        sha256 = image.digest()
+        self.memory.get(sha256, lambda: to_channel(image, self.channel))
+        height, width, channels = image.pixels.shape
+        return Found(height, width, channels, image.bits, image.lossy, sha256, self.facts(image) if self.facts else {})
+
+
+def _identity(item: Item) -> Identity | None:
+    try:
+        return identity_of(item)
+    except OSError:
+        return None
+
+
+def _place(items: Sequence[Item]) -> str:
+    """Give the folder that holds all of the sorted items."""
+    return os.path.commonpath([items[0].path.parent, items[-1].path.parent]) if items else ""
+
+
+def _name(facts: Callable[[Stored], Facts] | None) -> str:
+    return f"{facts.__module__}.{facts.__qualname__}" if facts else ""

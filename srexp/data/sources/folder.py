@@ -1,0 +1,107 @@
+"""A folder of the user's own images, of any kind that srexp reads, in any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srexp.data.formats.registry import ONE_IMAGE, frames_in
+from srexp.data.image import Intensity, UnreadableImageError
+from srexp.data.sources.discovery import existing_folder, image_files
+from srexp.data.sources.limit import spread
+from srexp.data.sources.patients import patients_of
+from srexp.data.sources.source import Item, OnError, Split
+from srexp.errors import RequestError
+
+_TESTED = "test_root/"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A tree of image files.
+
+    Files are taken by their extension, and by their content when they have none, as DICOM files often do. Hidden
+    files and files of other kinds are passed over.
+
+    Args:
+        name: Name of the data set.
+        root: The folder.
+        patients: See `srexp.data.sources.patients.patients_of`.
+        fractions: Shares of training, validation and test images.
+        test_root: A folder whose images are the test images, all of them; those of `root` are divided into training and
+            validation in the ratio of their fractions. It may lie below `root`.
+        intensity: See `srexp.data.formats.registry.read_image`.
+        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
+        limit: Use at most this many images, of as many patients as possible.
+        memory_mb: Memory for decoded images.
+
+    Raises:
+        RequestError: From `items`: no such folder, no image in it, no image in `root` outside `test_root`, or a
+            patient that can't be told.
+    """
+
+    name: str
+    root: str
+    patients: str | None = None
+    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
+    intensity: Intensity = "bits"
+    on_error: OnError = "fail"
+    limit: int | None = None
+    memory_mb: int = 1024
+    test_root: str | None = None
+
+    attribution = ""
+
+    def items(self) -> list[Item]:
+        """List the images; headers are read only of kinds that may hold several.
+
+        Returns:
+            The images in the order of their keys.
+
+        Raises:
+            RequestError: See above.
+        """
+        root = existing_folder(self.root, "dataset.root")
+        files = image_files(root, "dataset.root")
+        if self.test_root is not None:
+            files = _beside(files, root, self.test_root)
+        patients = patients_of(files, root, self.patients)
+        items = []
+        known: dict[tuple[int, int], Sequence[int]] = {}
+        for (key, path), patient in zip(files.items(), patients, strict=True):
+            frames = _frames(path, known)
+            single = len(frames) == 1
+            split: Split | None = "test" if self.test_root is not None and key.startswith(_TESTED) else None
+            items += [Item(key if single else f"{key}#{frame}", path, frame, patient, split) for frame in frames]
+        return spread(items, self.limit)
+
+
+def _beside(files: dict[str, Path], root: Path, test_root: str) -> dict[str, Path]:
+    """Find the test images, whose keys tell them from files of the same name in `root`, and take them out of these."""
+    folder = existing_folder(test_root, "dataset.test_root")
+    tested = image_files(folder, "dataset.test_root")
+    taken = {path.resolve() for path in tested.values()}
+    others = {key: path for key, path in files.items() if path.resolve() not in taken}
+    if not others:
+        raise RequestError(
+            "dataset.root holds no image besides those of dataset.test_root",
+            got=f"{root} and {folder}",
+            expected="other images to train on",
+            fix="dataset.test_root=null, which takes a share of the images for the test",
+        )
+    return {**others, **{f"{_TESTED}{key}": path for key, path in tested.items()}}
+
+
+def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:
+    """List the images in a file; one whose header can't be read has one, which the scan then refuses by name."""
+    if path.name.lower().endswith(ONE_IMAGE):
+        return (0,)
+    status = path.stat()
+    identity = status.st_dev, status.st_ino
+    if identity not in known:
+        try:
+            known[identity] = frames_in(path)
+        except UnreadableImageError:
+            known[identity] = (0,)
+    return known[identity]

@@ -1,0 +1,185 @@
+"""LiteRT (formerly TensorFlow Lite), for phones and small boards, and its file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srexp.enhance.predict import Restore
+from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
+from srexp.enhance.runtimes.keras_runtime import in_precision
+from srexp.enhance.runtimes.keras_runtime import write as write_savedmodel
+from srexp.errors import RequestError
+from srexp.system.processor import cores
+from srexp.types import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+
+FILE = "model.tflite"
+
+
+def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
+    """Make a model a function of batches.
+
+    Args:
+        model: Built Keras model.
+        precision: `float32`, or `int8` for the weights of large layers; their input is rounded for each call.
+        calibration: Not needed.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32; calls from several threads take turns.
+    """
+    return _interpreted(converted(model, precision))
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Write a LiteRT file; whoever uses it calls `resize_tensor_input` for each size of image.
+
+    Args:
+        model: Built Keras model.
+        path: File to write.
+    """
+    path.write_bytes(converted(model))
+
+
+def read(path: Path) -> Restore:
+    """Open a LiteRT file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
+    """
+    return _interpreted(path.read_bytes())
+
+
+def converted(model: keras.Model, precision: str = "float32") -> bytes:
+    """Convert a model to operations that LiteRT has built in.
+
+    Args:
+        model: Functional or sequential Keras model.
+        precision: `float32` or `int8`.
+
+    Returns:
+        Content of a `.tflite` file.
+
+    Raises:
+        RequestError: A layer needs an operation that LiteRT lacks.
+    """
+    import tensorflow as tf
+
+    whole = _without_bicubic(in_precision(model, "float32"))
+    # By way of a SavedModel: converted straight from a Keras 3 model, the weights stay behind.
+    with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+        saved = Path(scratch, "savedmodel")
+        write_savedmodel(whole, saved)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=["serve"])
+        return _convert(converter, model.name, precision)
+
+
+def _convert(converter: Any, name: str, precision: str) -> bytes:
+    import tensorflow as tf
+
+    if precision == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    try:
+        with _quiet():
+            content: bytes = converter.convert()
+    except Exception as error:
+        if type(error).__name__ != "ConverterError":
+            raise
+        raise RequestError(
+            f"model {name} has a layer that LiteRT lacks",
+            got=str(error).strip().splitlines()[0],
+            expected="layers as in srexp/models",
+            fix="format=savedmodel, or runtime=keras",
+        ) from error
+    return content
+
+
+def _without_bicubic(model: keras.Model) -> keras.Model:
+    """Copy a model with bicubic interpolation as a transposed convolution, since LiteRT has no such operation."""
+    import keras
+
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if type(layer) is keras.layers.UpSampling2D and layer.interpolation == "bicubic":
+            return _bicubic(layer)
+        return type(layer).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    for layer in model.layers:
+        if layer.get_weights():
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy
+
+
+def _bicubic(layer: keras.layers.UpSampling2D) -> keras.layers.Layer:
+    """Make the layer; divided by what the convolution makes of ones, it leaves out what lies outside the image."""
+    import keras
+    import tensorflow as tf
+
+    tall, wide = layer.size
+    kernel = np.outer(bicubic_taps(tall), bicubic_taps(wide)).astype(np.float32)[..., np.newaxis, np.newaxis]
+
+    class Bicubic(keras.layers.Layer):  # type: ignore[misc]  # Keras has no types
+        def call(self, image: Any) -> Any:
+            channels = [self.enlarged(image[..., channel : channel + 1]) for channel in range(image.shape[-1])]
+            weights = self.enlarged(tf.ones_like(image[:1, ..., :1]))
+            return tf.concat(channels, -1) / weights
+
+        def enlarged(self, plane: Any) -> Any:
+            n, h, w, _ = tf.unstack(tf.shape(plane))
+            shape = tf.stack([n, h * tall, w * wide, 1])
+            return tf.nn.conv2d_transpose(plane, kernel, shape, [tall, wide], "SAME")
+
+        def compute_output_shape(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+            return shape[0], None, None, shape[-1]
+
+    return Bicubic(name=layer.name)
+
+
+def _interpreted(content: bytes) -> Restore:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with _quiet():
+        interpreter = Interpreter(model_content=content, num_threads=cores())
+        interpreter.allocate_tensors()
+    (entry,), (leaving,) = interpreter.get_input_details(), interpreter.get_output_details()
+    turn, seen = threading.Lock(), [tuple[int, ...]()]
+
+    def restore(batch: Batch) -> Batch:
+        with turn:
+            if seen[0] != batch.shape:
+                interpreter.resize_tensor_input(entry["index"], batch.shape)
+                interpreter.allocate_tensors()
+                seen[0] = batch.shape
+            interpreter.set_tensor(entry["index"], np.ascontiguousarray(batch, np.float32))
+            interpreter.invoke()
+            restored: Batch = interpreter.get_tensor(leaving["index"])
+        return restored
+
+    return restore
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the C++ parts of the converter and the interpreter, which have no log level, off standard error."""
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

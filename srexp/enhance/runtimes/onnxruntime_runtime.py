@@ -1,0 +1,147 @@
+"""ONNX Runtime, on the processor, and ONNX as a file."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srexp.enhance.predict import Restore
+from srexp.enhance.runtimes.onnx_graph import INPUT, OUTPUT, onnx_model
+from srexp.errors import RequestError
+from srexp.system.processor import cores
+from srexp.types import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import keras
+    import onnx
+
+FILE = "model.onnx"
+_ERRORS_ONLY = 3
+
+
+def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
+    """Make a model a function of batches.
+
+    Args:
+        model: Built Keras model.
+        precision: `float32`, or `int8` for the convolutions but the first and the last.
+        calibration: Batches from which int8 learns the range of every layer.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32; may be called from several threads.
+    """
+    return _session(graph(model, precision, calibration).SerializeToString())
+
+
+def write(model: keras.Model, path: Path) -> None:
+    """Write an ONNX file with input `low` and output `restored`, (n, h, w, c), all sizes open.
+
+    Args:
+        model: Built Keras model.
+        path: File to write.
+    """
+    path.write_bytes(graph(model).SerializeToString())
+
+
+def read(path: Path) -> Restore:
+    """Open an ONNX file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
+    """
+    return _session(path.read_bytes())
+
+
+def graph(model: keras.Model, precision: str = "float32", calibration: Sequence[Batch] = ()) -> onnx.ModelProto:
+    """Translate a model to ONNX.
+
+    Args:
+        model: Built Keras model.
+        precision: `float32` or `int8`.
+        calibration: Batches for int8.
+
+    Returns:
+        The graph.
+
+    Raises:
+        RequestError: int8 without a batch to calibrate with, or of a network with fewer than three convolutions.
+    """
+    whole = onnx_model(model)
+    return whole if precision == "float32" else _quantized(whole, calibration)
+
+
+def _session(serialized: bytes) -> Restore:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = cores(), _ERRORS_ONLY
+    session = onnxruntime.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
+
+    def restore(batch: Batch) -> Batch:
+        restored: Batch = session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+        return restored
+
+    return restore
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Leave out that a graph should be simplified before it is quantised: this one is made without detours."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return record.module != "quantize"
+
+    logging.getLogger().addFilter(wanted)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeFilter(wanted)
+
+
+def _quantized(whole: onnx.ModelProto, calibration: Sequence[Batch]) -> onnx.ModelProto:
+    """Let the inner convolutions compute with 8 bits; a first or last one would round the image itself."""
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    convolutions = [node.name for node in whole.graph.node if node.op_type == "Conv"]
+    if not calibration or len(convolutions) < 3:  # noqa: PLR2004 - a first, a last and one between
+        raise RequestError(
+            "the model can't compute in int8",
+            got=f"{len(convolutions)} convolutions and {len(calibration)} images to calibrate with",
+            expected="three convolutions or more, and an image",
+            fix="precision=float32",
+        )
+
+    class Images(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+        def __init__(self) -> None:
+            self.left = iter(calibration)
+
+        def get_next(self) -> dict[str, Batch] | None:
+            batch = next(self.left, None)
+            return None if batch is None else {INPUT: np.ascontiguousarray(batch, np.float32)}
+
+    with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+        source, target = Path(scratch, "float32.onnx"), Path(scratch, "int8.onnx")
+        onnx.save(whole, source)
+        with _without_advice():
+            quantize_static(
+                source,
+                target,
+                Images(),
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_quantize=convolutions[1:-1],
+            )
+        return onnx.load(target)

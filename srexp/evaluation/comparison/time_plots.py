@@ -1,0 +1,170 @@
+"""Figures of a comparison about time: inference times of each model, and what quality costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from srexp.evaluation.comparison.quality_plots import WIDTH, finish, short
+from srexp.evaluation.comparison.standings import BASELINE, Standings
+from srexp.evaluation.comparison.tables import described, time_cell
+from srexp.evaluation.figures.plots import FAINT, INK, new_figure
+from srexp.evaluation.timing import Timing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Timed: TypeAlias = tuple[float, Sequence[float] | None]
+"""Median of a time, and its quartiles where there are any."""
+
+_NEAR = 2  # ratio of two times below which the axis shows more than what lies between them
+_FAR = 100  # ratio of two times beyond which only powers of ten are marked
+
+
+def times(found: Standings, hue: Mapping[str, str]) -> Figure | None:
+    """Draw every inference time and its box, on a logarithmic axis; models with the same input share one.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+
+    Returns:
+        Figure 1120 pixels wide; None when nothing was timed.
+    """
+    by_input: dict[tuple[int, ...], dict[str, Timing]] = {}
+    for row in found.rows:
+        for timing in row.contender.timings.values():
+            by_input.setdefault(timing.shape, {})[row.name] = timing
+    if not by_input:
+        return None
+    counts = [len(models) for models in by_input.values()]
+    figure = new_figure(WIDTH, 20 + sum(95 + 54 * count for count in counts))
+    rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[1.3 + count for count in counts])[:, 0]
+    for axes, (shape, models) in zip(rows, by_input.items(), strict=True):
+        _boxes(axes, models, hue)
+        axes.set_title(f"{described(shape)} pixels")
+    finish(figure, *rows)
+    return figure
+
+
+def _boxes(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> None:
+    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
+    for place, (name, timing) in enumerate(models.items()):
+        samples = 1000 * np.asarray(timing.samples)
+        line = {"color": hue[name], "linewidth": 1.4}
+        axes.boxplot(
+            [samples], positions=[place], orientation="horizontal", whis=(0, 100), widths=0.5, manage_ticks=False,
+            medianprops={**line, "linewidth": 3}, boxprops=line, whiskerprops=line, capprops=line,
+        )  # fmt: skip
+        heights = place + jitter.uniform(-0.13, 0.13, samples.size)
+        axes.plot(samples, heights, ".", color=hue[name], alpha=0.45, zorder=3, markersize=5)
+    labels = [f"{short(name)}\n{time_cell(timing)}" for name, timing in models.items()]
+    axes.set_yticks(range(len(models)), labels, parse_math=False)
+    axes.set(ylim=(len(models) - 0.4, -0.6), xlabel="milliseconds, logarithmic")
+    _log(axes)
+
+
+def quality_against_time(found: Standings, hue: Mapping[str, str], label: str | None) -> Figure | None:
+    """Draw the gain against the inference time and against the training time, with the front of the best of both.
+
+    Args:
+        found: The standings.
+        hue: Name to colour.
+        label: Which timing is drawn.
+
+    Returns:
+        Figure of 1120 x 470 pixels; None when there is neither time.
+    """
+    timed = {row.name: timing for row in found.rows if (timing := row.contender.timings.get(label or ""))}
+    inference: dict[str, Timed] = {
+        name: (1000 * timing.median, [1000 * quartile for quartile in timing.quartiles])
+        for name, timing in timed.items()
+    }
+    size = next((f"{described(timing.shape)} pixels" for timing in timed.values()), "")
+    training: dict[str, Timed] = {
+        row.name: (row.contender.train_seconds / 60, None)
+        for row in found.models
+        if row.contender.train_seconds and row.contender.curve
+    }
+    panels = [
+        (inference, f"Inference, {size}", "milliseconds, logarithmic"),
+        (training, "Training", "minutes, validation included, logarithmic"),
+    ]
+    drawn = [panel for panel in panels if panel[0]]
+    if not drawn:
+        return None
+    figure = new_figure(WIDTH, 470)
+    axes = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
+    for each, (where, title, unit) in zip(axes, drawn, strict=True):
+        _scatter(each, found, hue, where)
+        each.set(title=title, xlabel=unit)
+        _log(each)
+        each.margins(x=0.22, y=0.14)
+    axes[0].set_ylabel("gain over bicubic, dB")
+    finish(figure, *axes)
+    return figure
+
+
+def _scatter(
+    axes: Axes,
+    found: Standings,
+    hue: Mapping[str, str],
+    where: Mapping[str, Timed],
+) -> None:
+    points = {}
+    for name, (time, quartiles) in where.items():
+        gain = found.row(name).gains.get("psnr")
+        height = 0.0 if name == BASELINE else gain.gain if gain else None
+        if height is None:
+            continue
+        points[name] = (time, height)
+        if gain and gain.ci95:
+            axes.vlines(time, gain.ci95[0], gain.ci95[1], color=hue[name], linewidth=1.6, alpha=0.7)
+        if quartiles:
+            axes.hlines(height, quartiles[0], quartiles[1], color=hue[name], linewidth=1.6, alpha=0.7)
+        axes.plot([time], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
+        axes.annotate(
+            short(name), (time, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
+            parse_math=False, zorder=4,
+        )  # fmt: skip
+    front = pareto(list(points.values()))
+    if len(front) > 1:
+        axes.plot(
+            *zip(*front, strict=True), color=FAINT, linestyle="--", linewidth=1.2, zorder=1, drawstyle="steps-post"
+        )
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Keep what nothing else beats in both: less time and more gain.
+
+    Args:
+        points: Time and gain of each model.
+
+    Returns:
+        The front by rising time.
+
+    Example:
+        >>> pareto([(2, 1.0), (1, 0.5), (3, 0.9)])
+        [(1, 0.5), (2, 1.0)]
+    """
+    front: list[tuple[float, float]] = []
+    for time, gain in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((time, gain))
+    return front
+
+
+def _log(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
+    axes.set_xscale("log")
+    least, most = axes.dataLim.intervalx
+    if most < _NEAR * least:  # times that hardly differ stand side by side
+        axes.set_xlim(least / _NEAR, most * _NEAR)
+    # The numbers at 2 and 5 would overlap over several decades.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if most > _FAR * least else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(LogLocator(subs=()))

@@ -1,0 +1,213 @@
+"""One test image as several models restore it: pictures, error maps and a detail, encoded for a web page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.evaluation.figures.panel import Square, reduced, shown, window, worst_square
+from srexp.evaluation.figures.plots import error_map, error_map_rgb
+from srexp.types import Pixels, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIDE, MAP_SIDE = 320, 240  # longer side of a whole picture and of its error map, in pixels; maps hold far more bytes
+STEPS = 64  # colours of an error map: no eye tells more of them apart
+DETAIL, ENLARGED = 72, 3  # side of a detail, in pixels of the target, and how many times larger it is drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture with its caption.
+
+    Args:
+        address: Data URI.
+        width: Pixels.
+        height: Pixels.
+        caption: What it is.
+        figure: What was measured of it.
+        frame: Left, top, width and height of the detail in it, as percentages; None for a picture without a frame.
+    """
+
+    address: str
+    width: int
+    height: int
+    caption: str
+    figure: str = ""
+    frame: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One test image.
+
+    Args:
+        key: Its name.
+        size: Height and width of the target.
+        bits: Stored bit depth.
+        rows: Pictures row by row, each with target or input first, then bicubic, then the models.
+    """
+
+    key: str
+    size: tuple[int, int]
+    bits: int
+    rows: tuple[tuple[Picture, ...], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Length of all its data URIs."""
+        return sum(len(picture.address) for row in self.rows for picture in row)
+
+
+def card(
+    sample: Sample, restored: Mapping[str, Pixels], psnr: Mapping[str, float], *, scale: int, max_grey_levels: float
+) -> Card:
+    """Make the pictures of one image.
+
+    The detail lies where the models differ most from each other; with a single model, where it differs most from
+    bicubic. All grey pictures of a row share one display window, taken from the target; all error maps share one scale.
+
+    Args:
+        sample: Degraded image and target.
+        restored: Name to restored image, (h, w, c); bicubic first, then the models.
+        psnr: The same names to the PSNR of the image.
+        scale: Ratio of the high to the low resolution.
+        max_grey_levels: Error that gets the last colour, in grey levels of 255.
+
+    Returns:
+        Four rows: whole pictures, their error maps, the detail, its error maps.
+    """
+    low, high = sample.low, sample.high
+    square = disagreement(restored, scale=scale)
+    inside = tuple(slice(part.start // scale, part.stop // scale) for part in square)
+    errors = {name: error_map(image, high) for name, image in restored.items()}
+    everywhere, there = window(high), window(high[square])
+    frame = _percent(square, high.shape)
+    wholes = [_grey(high, everywhere, "target", frame=frame)]
+    wholes += [_grey(each, everywhere, name, f"{psnr[name]:.2f} dB", frame) for name, each in restored.items()]
+    input_name = f"input, {low.shape[0]} x {low.shape[1]}"
+    maps = [_grey(low, everywhere, input_name, frame=frame)]
+    details = [_enlarged(shown(high[square], there), "target: detail")]
+    detail_maps = [_enlarged(shown(low[inside], there), "input: detail", scale)]
+    for name, error in errors.items():
+        whole = coloured(reduced(error, *_fitted(error.shape, MAP_SIDE)), max_grey_levels)
+        maps.append(_lossless(whole, f"{name}: error", f"mean {error.mean():.2f}", frame))
+        details.append(_enlarged(shown(restored[name][square], there), f"{name}: detail"))
+        inside_square = error[square]
+        colours = coloured(inside_square, max_grey_levels)
+        detail_maps.append(_enlarged(colours, f"{name}: error", figure=f"mean {inside_square.mean():.2f}"))
+    return Card(
+        sample.key, high.shape[:2], sample.bits, (tuple(wholes), tuple(maps), tuple(details), tuple(detail_maps))
+    )
+
+
+def disagreement(restored: Mapping[str, Pixels], *, scale: int) -> Square:
+    """Find the place where models differ most.
+
+    Args:
+        restored: Name to restored image, (h, w, c); the first is the baseline, which counts only beside a single model.
+        scale: Corner and side are multiples of it.
+
+    Returns:
+        Rows and columns of a square of 72 pixels, or less in a small image.
+    """
+    images = list(restored.values())
+    compared = np.stack([np.clip(each, 0, 1) for each in (images[1:] if len(images) > 2 else images)])  # noqa: PLR2004
+    spread: npt.NDArray[np.float32] = np.ptp(compared, axis=0).mean(axis=-1)
+    return worst_square(spread, scale=scale, side=DETAIL)
+
+
+def coloured(error: npt.NDArray[np.floating[Any]], max_grey_levels: float) -> npt.NDArray[np.uint8]:
+    """Colour an error map in 64 steps of the scale that all maps of a page share.
+
+    Args:
+        error: (h, w), grey levels of 255, as `error_map` gives it.
+        max_grey_levels: Error that gets the last colour, as do all larger ones.
+
+    Returns:
+        (h, w, 3), uint8. One error has one colour, whatever the picture, and a larger one never a colder colour.
+    """
+    step = max_grey_levels / STEPS
+    return error_map_rgb((np.minimum(np.floor(error / step), STEPS - 1) + 0.5) * step, max_grey_levels)
+
+
+def png(figure: Figure, *, dpi: int = 200) -> bytes:
+    """Draw a figure, twice as fine as it is shown."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=dpi, pil_kwargs={"optimize": True})
+    return out.getvalue()
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Write a picture as an address that holds it.
+
+    Example:
+        >>> data_uri(b"abc", "image/png")
+        'data:image/png;base64,YWJj'
+    """
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _percent(square: Square, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    rows, columns = square
+    side = rows.stop - rows.start
+    corner = 100 * columns.start / shape[1], 100 * rows.start / shape[0]
+    left, top, width, height = (round(value, 2) for value in (*corner, 100 * side / shape[1], 100 * side / shape[0]))
+    return left, top, width, height
+
+
+def _fitted(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
+    """Height and width of a whole picture on the page."""
+    factor = min(1.0, side / max(shape[:2]))
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _grey(
+    pixels: Pixels,
+    limits: tuple[float, float],
+    caption: str,
+    figure: str = "",
+    frame: tuple[float, float, float, float] | None = None,
+) -> Picture:
+    small = _levels(shown(reduced(pixels, *_fitted(pixels.shape)), limits))
+    return _encoded(small, caption, figure, frame, quality=82)
+
+
+def _lossless(
+    colours: npt.NDArray[np.uint8], caption: str, figure: str, frame: tuple[float, float, float, float] | None = None
+) -> Picture:
+    return _encoded(colours, caption, figure, frame, lossless=True)
+
+
+def _enlarged(pixels: npt.NDArray[Any], caption: str, factor: int = 1, *, figure: str = "") -> Picture:
+    """Draw every pixel as a square."""
+    levels = pixels if pixels.dtype == np.uint8 else _levels(pixels)
+    large = levels.repeat(ENLARGED * factor, axis=0).repeat(ENLARGED * factor, axis=1)
+    return _lossless(large, caption, figure)
+
+
+def _levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    levels: npt.NDArray[np.uint8] = np.floor(pixels * 255 + 0.5).astype(np.uint8)
+    return levels
+
+
+def _encoded(
+    pixels: npt.NDArray[np.uint8],
+    caption: str,
+    figure: str,
+    frame: tuple[float, float, float, float] | None,
+    **options: Any,
+) -> Picture:
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+    out = io.BytesIO()
+    image.save(out, "WEBP", method=4, **options)
+    return Picture(data_uri(out.getvalue(), "image/webp"), image.width, image.height, caption, figure, frame)

@@ -1,0 +1,144 @@
+"""Pictures of a data set before anything is trained on it: what the images look like, and which values they use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.evaluation.figures.plots import FAINT, INK, MODEL, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS, CELL, GAP, MARGIN = 8, 150, 14, 24
+TITLE, HEADING, CAPTION = 44, 34, 40
+LONGEST_LABEL = 24
+PANEL = 190
+DETAIL_CELL, DETAIL_COLUMNS = 336, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One image of a contact sheet.
+
+    Args:
+        label: Its name.
+        detail: What else is known of it, in a few words.
+        pixels: (h, w) or (h, w, 3), in [0, 1] of the stored range.
+    """
+
+    label: str
+    detail: str
+    pixels: npt.NDArray[np.floating[Any]]
+
+
+def contact_sheet(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure:
+    """Show images side by side, group by group.
+
+    Each image is stretched between its 0.5 and 99.5 percentile, for otherwise a dark one would show nothing.
+
+    Args:
+        groups: Images under the heading that they go by.
+        title: What the whole is.
+
+    Returns:
+        Figure of 1346 pixels by as many as it takes.
+
+    Example:
+        >>> sheet = contact_sheet({"test": [Shown("a.png", "8 bit", np.eye(9))]}, "one image")
+        >>> sheet.get_size_inches().tolist()
+        [13.46, 3.06]
+    """
+    rows = {heading: -(-len(images) // COLUMNS) for heading, images in groups.items()}
+    height = MARGIN + TITLE + sum(HEADING + count * (CELL + CAPTION) + GAP for count in rows.values())
+    width = 2 * MARGIN + COLUMNS * (CELL + GAP) - GAP
+    figure = new_figure(width, height)
+    figure.text(MARGIN / width, 1 - MARGIN / height, title, fontsize=13, color=INK, va="top", weight="bold")
+    top = MARGIN + TITLE
+    for heading, images in groups.items():
+        figure.text(MARGIN / width, 1 - top / height, heading, fontsize=11, color=INK, va="top")
+        top += HEADING
+        for number, image in enumerate(images):
+            row, column = divmod(number, COLUMNS)
+            left, upper = MARGIN + column * (CELL + GAP), top + row * (CELL + CAPTION)
+            axes = figure.add_axes((left / width, 1 - (upper + CELL) / height, CELL / width, CELL / height))
+            axes.imshow(_stretched(image.pixels), cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
+            axes.set_axis_off()
+            below = 1 - (upper + CELL + 4) / height
+            middle = (left + CELL / 2) / width
+            figure.text(middle, below, _shortened(image.label), fontsize=7, color=INK, ha="center", va="top")
+            figure.text(middle, below - 14 / height, image.detail, fontsize=7, color=FAINT, ha="center", va="top")
+        top += rows[heading] * (CELL + CAPTION) + GAP
+    return figure
+
+
+def histograms(counts: Mapping[str, npt.NDArray[np.int64]], title: str) -> Figure:
+    """Show how often each part of the stored range is used, one panel below the other, on a logarithmic scale.
+
+    Args:
+        counts: Number of pixels in equal parts of the stored range, black first, by the heading they go by.
+        title: What the whole is.
+
+    Returns:
+        Figure of 1000 pixels by 190 for each panel and 90.
+    """
+    figure = new_figure(1000, PANEL * len(counts) + 90)
+    panels = figure.subplots(len(counts), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (heading, each) in zip(panels, counts.items(), strict=True):
+        share = each / max(1, each.sum())
+        edges = np.linspace(0, 1, len(each) + 1)
+        axes.stairs(share, edges, fill=True, color=MODEL)
+        axes.set(yscale="log", xlim=(0, 1), ylim=(1e-7, 1), ylabel="share of pixels")
+        axes.set_title(heading, loc="left", fontsize=10, color=INK)
+        axes.grid(visible=True, color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+    panels[-1].set_xlabel("stored value, as a share of the range that the bit depth allows")
+    figure.suptitle(title, fontsize=12, color=INK, weight="bold")
+    figure.tight_layout()
+    return figure
+
+
+def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, footnote: str) -> Figure:
+    """Show the same place in several pictures of it, every pixel enlarged without smoothing.
+
+    All share one display window, taken from the first, so that a loss of contrast is seen as one.
+
+    Args:
+        pictures: Square parts, (h, w), by caption; the first is what the others are held against.
+        title: What the whole is.
+        footnote: How to read it.
+
+    Returns:
+        Figure of 1084 pixels by as many as it takes.
+    """
+    rows = -(-len(pictures) // DETAIL_COLUMNS)
+    width = 2 * MARGIN + DETAIL_COLUMNS * (DETAIL_CELL + GAP) - GAP
+    height = 2 * MARGIN + TITLE + rows * (DETAIL_CELL + HEADING) + HEADING
+    figure = new_figure(width, height)
+    figure.text(MARGIN / width, 1 - MARGIN / height, title, fontsize=13, color=INK, va="top", weight="bold")
+    first = next(iter(pictures.values()))
+    low, high = np.percentile(first, (0.5, 99.5))
+    for number, (caption, picture) in enumerate(pictures.items()):
+        row, column = divmod(number, DETAIL_COLUMNS)
+        left, top = MARGIN + column * (DETAIL_CELL + GAP), MARGIN + TITLE + row * (DETAIL_CELL + HEADING)
+        box = (left / width, 1 - (top + DETAIL_CELL) / height, DETAIL_CELL / width, DETAIL_CELL / height)
+        axes = figure.add_axes(box)
+        axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
+        axes.set_axis_off()
+        middle, below = (left + DETAIL_CELL / 2) / width, 1 - (top + DETAIL_CELL + 6) / height
+        figure.text(middle, below, caption, fontsize=10.5, color=INK, ha="center", va="top")
+    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=10, color=FAINT, va="bottom")
+    return figure
+
+
+def _stretched(pixels: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+    low, high = np.percentile(pixels, (0.5, 99.5))
+    return np.clip((pixels - low) / (high - low), 0, 1) if high > low else pixels
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else f"…{label[-LONGEST_LABEL + 1 :]}"

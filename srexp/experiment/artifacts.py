@@ -1,0 +1,143 @@
+"""What a run shows: panels and error maps of test images, learning curves, inference times, rows of scores."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.experiment.task import Task
+from srexp.tracking.registry.resumed import NOTHING, Already
+from srexp.tracking.runs.run import Run
+from srexp.types import Pixels, Sample
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.evaluation.score import Row, Scores
+    from srexp.evaluation.timing import Timing
+    from srexp.training.fit import Fitted
+
+#: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
+GRID_SIDE = 768
+TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
+
+
+class Gallery:
+    """Collects pictures while images are scored, and logs the rest at the end.
+
+    Args:
+        tracked: The open run.
+        task: What the images belong to.
+        model_name: Name of the model on the pictures.
+        step: Epoch that the weights come from.
+        most: How many images get pictures.
+        already: What the store has of the run from before it was interrupted.
+    """
+
+    def __init__(
+        self, tracked: Run, task: Task, *, model_name: str, step: int, most: int, already: Already = NOTHING
+    ) -> None:
+        self.tracked, self.task, self.model_name, self.step, self.most = tracked, task, model_name, step, most
+        self.already = already
+        self.shown = 0
+
+    def add(self, sample: Sample, restored: Pixels, baseline: Pixels | None, row: Row) -> None:
+        """Log the pictures of one scored image, unless there are enough.
+
+        Args:
+            sample: Degraded image and target.
+            restored: The model's image.
+            baseline: Bicubic's image.
+            row: Scores of the image.
+        """
+        if baseline is None or self.shown == self.most:
+            return
+        self.shown += 1
+        from srexp.evaluation.figures.panel import panel
+        from srexp.evaluation.figures.plots import error_map, error_map_rgb
+
+        figure = panel(sample, restored, baseline, row, self.task.protocol(), model_name=self.model_name)
+        self.tracked.log_figure(figure, f"panels/{self.shown:02}.png")
+        pictures = {"1 input": sample.low, "2 bicubic": baseline, "3 restored": restored, "4 target": sample.high}
+        for kind, pixels in pictures.items():
+            self._grid(f"{self.shown:02} {kind}", _grey_levels(pixels))
+        self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
+        self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
+
+    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores) -> dict[str, Any]:
+        """Log rows, curves and inference times.
+
+        Args:
+            model: Scored model.
+            fitted: Course of its training.
+            scores: All rows.
+
+        Returns:
+            Inference times by input, ready for JSON.
+        """
+        from srexp.evaluation.figures.plots import inference_times, learning_curves
+
+        with tempfile.TemporaryDirectory() as scratch:
+            scores.write_csv(Path(scratch, "test.csv"))
+            scores.write_parquet(Path(scratch, "test.parquet"))
+            for file in sorted(Path(scratch).iterdir()):
+                self.tracked.log_file(file, "scores")
+        if fitted.history:
+            bicubic = fitted.bicubic_psnr
+            drawn = bicubic if bicubic is not None and math.isfinite(bicubic) else None
+            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=drawn)
+            self.tracked.log_figure(curves, "figures/learning_curves.png")
+        timings = self._time(model)
+        self.tracked.log_figure(
+            inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png"
+        )
+        described = {label: timing.as_dict() for label, timing in timings.items()}
+        self.tracked.log_dict(described, "inference_times.json")
+        seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
+        self.tracked.log_metrics(self.already.missing(seconds, self.step), step=self.step)
+        return described
+
+    def _time(self, model: keras.Model) -> dict[str, Timing]:
+        from srexp.enhance.predict import batch_predictor, predictor
+        from srexp.evaluation.timing import time_inference
+
+        trainer, scale = self.task.config.trainer, self.task.config.scale
+        patch, image = trainer.patch_size // scale, trainer.validation_size // scale
+        rng = np.random.default_rng(0)
+        inputs = {
+            f"batch of {trainer.patches}": (batch_predictor(model), (trainer.patches, patch, patch)),
+            f"image {trainer.validation_size}": (predictor(model, scale, trainer.memory_mb), (image, image)),
+        }
+        return {
+            label: time_inference(
+                predict,
+                rng.random((*shape, self.task.channels), dtype=np.float32),
+                repeats=TIMED_REPEATS,
+                max_seconds=TIMED_SECONDS,
+            )
+            for label, (predict, shape) in inputs.items()
+        }
+
+    def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
+        # MLflow's UI opens a series of pictures at step 0.
+        if (key, 0) not in self.already.pictures:
+            self.tracked.log_image(_reduced(pixels), key=key, step=0)
+
+
+def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Show [0, 1] as 8-bit grey levels, the same for every picture of an image."""
+    levels: npt.NDArray[np.uint8] = np.floor(np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return levels
+
+
+def _reduced(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
+    image.thumbnail((GRID_SIDE, GRID_SIDE), Image.Resampling.BOX)
+    return np.asarray(image)

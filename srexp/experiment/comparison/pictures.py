@@ -1,0 +1,243 @@
+"""Pictures of a comparison: the models of the runs load again and restore a few test images once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srexp.config.schema import CompareConfig
+from srexp.data.sources.public_dataset import Downloadable
+from srexp.errors import SrexpError
+from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
+from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.recorded_config import recomposed
+from srexp.experiment.task import Task, builders
+from srexp.types import Pixels, Sample
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.evaluation.figures.image_cards import Card
+    from srexp.evaluation.timing import Timing
+    from srexp.tracking.store.store import Store
+
+MOST_MODELS = 5
+"""Models with pictures; with more, none could be large enough to be looked at."""
+
+MOST_BYTES = 8_000_000
+"""Room for pictures in a report that stays below 10 MB."""
+
+_SAME = 0.01  # dB by which a model may differ from its scores when another machine restores an image
+_REPEATS, _SECONDS = 20, 8.0
+
+
+@dataclass
+class Exhibits:
+    """What the loaded models show.
+
+    Args:
+        cards: Test images as the models restore them.
+        notes: What isn't shown, and why.
+    """
+
+    cards: list[Card] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, keras.Model], list[str]]:
+    """Load the models of runs.
+
+    Args:
+        store: Where.
+        entries: The runs.
+
+    Returns:
+        Name to model, and a note for each that can't be loaded.
+    """
+    from srexp.tracking.registry import models
+    from srexp.training import numerics
+
+    numerics.load_quietly()
+    loaded, notes = {}, []
+    for entry in entries:
+        uri = entry.result.get("model_uri") or f"runs:/{entry.run.run_id}/model"
+        try:
+            loaded[entry.name] = models.load(store, str(uri)).model
+        except SrexpError as error:
+            notes.append(f"{entry.name}: {error.what}; its weights aren't counted and its pictures are missing.")
+    return loaded, notes
+
+
+def with_costs(contenders: Sequence[Contender], models: Mapping[str, keras.Model]) -> list[Contender]:
+    """Add what the networks are made of; interpolation has no weights and no convolution.
+
+    Args:
+        contenders: Rows without costs.
+        models: Name to model.
+
+    Returns:
+        The same rows with costs.
+    """
+    from srexp.evaluation.cost import Cost, cost
+
+    costs = {BASELINE: Cost(0, 0.0)} | {name: cost(model) for name, model in models.items()}
+    return [replace(each, cost=costs.get(each.name)) for each in contenders]
+
+
+def timed_again(
+    contenders: Sequence[Contender], models: Mapping[str, keras.Model], scale: int, config: CompareConfig
+) -> list[Contender]:
+    """Time all models here and now, bicubic too, on one input.
+
+    Args:
+        contenders: Rows with the times of their runs.
+        models: Name to model.
+        scale: Ratio of the high to the low resolution.
+        config: With the size of the image, `trainer.validation_size`, and the memory for it.
+
+    Returns:
+        The same rows with new times in place of the old ones; those whose model isn't there have none.
+    """
+    from srexp.enhance.predict import predictor
+    from srexp.evaluation.timing import time_inference
+    from srexp.models import bicubic
+
+    channels = next(iter(models.values())).input_shape[-1] if models else 1
+    every = {**models, BASELINE: bicubic.build(scale, channels)}
+    side = config.trainer.validation_size // scale
+    image = np.random.default_rng(0).random((side, side, channels), dtype=np.float32)
+
+    def time(name: str) -> dict[str, Timing]:
+        if name not in every:
+            return {}
+        predict = predictor(every[name], scale, config.trainer.memory_mb)
+        timing = time_inference(predict, image, repeats=_REPEATS, max_seconds=_SECONDS)
+        return {f"image {side * scale}": timing}
+
+    return [replace(each, timings=time(each.name)) for each in contenders]
+
+
+def exhibit(
+    config: CompareConfig,
+    entries: Sequence[Entry],
+    models: Mapping[str, keras.Model],
+    found: Standings,
+    max_grey_levels: float,
+) -> Exhibits:
+    """Restore some test images with every model, and make their pictures.
+
+    The data set is composed again from the configuration of the first run, and used only when its fingerprint is that
+    of the runs. Nothing is downloaded for it.
+
+    Args:
+        config: Of the comparison.
+        entries: The runs.
+        models: Name to model.
+        found: The standings, which choose the images and the models.
+        max_grey_levels: Upper end of the error scale.
+
+    Returns:
+        Cards, and notes on what isn't shown.
+    """
+    if not config.pictures or not models:
+        return Exhibits()
+    try:
+        task = _task(config, entries[0])
+    except SrexpError as error:
+        return Exhibits(notes=[f"No pictures: the test images can't be read again ({error.what.rstrip(':')})."])
+    ranked = [row.name for row in found.models if row.name in models]
+    best = {name: models[name] for name in ranked[:MOST_MODELS]}
+    shown = _restored(task, best, found, _spread(found, config.pictures), max_grey_levels)
+    if len(ranked) > MOST_MODELS:
+        shown.notes.append(f"Pictures show the {MOST_MODELS} models with the highest mean PSNR.")
+    return shown
+
+
+def _task(config: CompareConfig, entry: Entry) -> Task:
+    """Prepare the data set of a run again, where it is still there."""
+    composed = recomposed(config, entry.config)
+    source = builders(composed).source
+    if isinstance(source, Downloadable) and (sentence := source.missing()):
+        raise SrexpError(str(sentence))
+    task = Task(composed)
+    if task.prepared.fingerprint != entry.result["data_fingerprint"]:
+        raise SrexpError("the data set has another fingerprint than when it was scored")
+    return task
+
+
+def _spread(found: Standings, most: int) -> list[str]:
+    """Choose images from the lowest to the highest gain of the best model, at equal distances."""
+    keys = list(found.keys)
+    best, bicubic = found.models[0].contender.values["psnr"], found.row(BASELINE).contender.values["psnr"]
+    gain = [
+        one - other if np.isfinite(one) and np.isfinite(other) else np.inf
+        for one, other in zip(best, bicubic, strict=True)
+    ]
+    order = sorted(range(len(keys)), key=gain.__getitem__)
+    places = dict.fromkeys(round(place) for place in np.linspace(0, len(keys) - 1, min(most, len(keys))))
+    return [keys[order[place]] for place in places]
+
+
+def _restored(
+    task: Task, models: Mapping[str, keras.Model], found: Standings, wanted: Sequence[str], max_grey_levels: float
+) -> Exhibits:
+    """Make the cards of the wanted images, in their order, as long as there is room."""
+    from srexp.evaluation.figures.image_cards import card
+
+    shown = Exhibits()
+    restorers = _restorers(task, models)
+    room = MOST_BYTES
+    for sample in _samples(task, wanted):
+        restored = {name: restore(sample.low) for name, restore in restorers.items()}
+        place = list(found.keys).index(sample.key)
+        psnr = {name: found.row(name).contender.values["psnr"][place] for name in restored}
+        if strange := _unlike(task, sample, restored, psnr):
+            shown.notes.append(strange)
+        made = card(sample, restored, psnr, scale=task.config.scale, max_grey_levels=max_grey_levels)
+        room -= made.bytes
+        if room < 0:
+            break
+        shown.cards.append(made)
+    if len(shown.cards) < len(found.keys):
+        chosen = (
+            ", from the lowest to the highest gain of the best model" if room >= 0 else ": there is no room for more"
+        )
+        shown.notes.append(f"Pictures of {len(shown.cards)} of {len(found.keys)} test images are shown{chosen}.")
+    return shown
+
+
+def _restorers(task: Task, models: Mapping[str, keras.Model]) -> dict[str, Callable[[Pixels], Pixels]]:
+    from srexp.enhance.predict import predictor
+    from srexp.models import bicubic
+
+    scale, memory_mb = task.config.scale, task.config.trainer.memory_mb
+    every = {BASELINE: bicubic.build(scale, task.channels), **models}
+    return {name: predictor(model, scale, memory_mb) for name, model in every.items()}
+
+
+def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
+    """Give the wanted test images, in their order; no others are read."""
+    by_key = {entry.key: entry for entry in task.prepared.entries["test"]}
+    chosen = [by_key[key] for key in wanted if key in by_key]
+    task.prepared = replace(task.prepared, entries={**task.prepared.entries, "test": chosen})
+    return task.test_samples()
+
+
+def _unlike(task: Task, sample: Sample, restored: Mapping[str, Pixels], scored: Mapping[str, float]) -> str:
+    """Say which model restores an image differently from when it was scored; empty when none does."""
+    from srexp.metrics.psnr import psnr
+
+    for name, image in restored.items():
+        levels = task.parts.protocol.levels(
+            image, sample.high, bits=sample.bits, scale=task.config.scale, key=sample.key
+        )
+        again = psnr(*levels, max_value=2**sample.bits - 1)
+        if again != scored[name] and not abs(again - scored[name]) <= _SAME:
+            return (
+                f"{name} restores {sample.key} with {again:.2f} dB here, and had {scored[name]:.2f} dB when it was "
+                "scored: pictures and table may not belong together."
+            )
+    return ""

@@ -1,0 +1,182 @@
+"""What the report of a comparison says of its runs: findings, protocol, differences, data and origins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from srexp.config.builders import build, check_section
+from srexp.errors import SrexpError
+from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report
+from srexp.evaluation.comparison.standings import Standings
+from srexp.experiment.comparison.pictures import Exhibits
+from srexp.experiment.comparison.runs import Entry
+from srexp.tracking.runs.environment import packages
+from srexp.tracking.store.parameters import flatten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Sections of a configuration that decide no figure.
+INDIFFERENT = ("paths", "tracking", "tags", "verb", "run_name")
+PACKAGES = ("tensorflow", "keras", "numpy", "mlflow")
+DRAWN = {
+    "gains": "Gain over bicubic of each model on each test image, and mean gains with 95 % intervals",
+    "times": "Inference times of each model as box plots",
+    "curves": "Validation PSNR against epochs and against wall time",
+    "quality": "Gain over bicubic against inference time and training time",
+    "scale": "Colour bar of the error maps",
+}
+
+
+def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> dict[str, Figure]:
+    """Draw the figures.
+
+    Args:
+        chosen: The runs, whose order decides their colours.
+        found: Their standings.
+        max_grey_levels: Upper end of the error scale.
+
+    Returns:
+        Name to figure; those for which nothing is known are missing.
+    """
+    from srexp.evaluation.comparison import quality_plots as plots
+    from srexp.evaluation.comparison import time_plots
+
+    hue = plots.colours([entry.name for entry in chosen])
+    drawn = {
+        "gains": plots.gains(found, hue),
+        "times": time_plots.times(found, hue),
+        "curves": plots.curves(found, hue),
+        "quality": time_plots.quality_against_time(found, hue, tables.common_input(found)),
+        "scale": plots.scale_bar(max_grey_levels),
+    }
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def compose(
+    chosen: Sequence[Entry], found: Standings, shown: Exhibits, notes: Sequence[str], figures: Mapping[str, Figure]
+) -> Report:
+    """Put the report together.
+
+    Args:
+        chosen: The runs.
+        found: Their standings.
+        shown: Test images as the models restore them.
+        notes: What else limits the worth of the comparison.
+        figures: From `draw`.
+
+    Returns:
+        What the page shows.
+    """
+    from srexp.evaluation.comparison.quality_plots import colours
+
+    ordered = [entry for row in found.models for entry in chosen if entry.name == row.name]
+    on = f"{_count(len(chosen), 'model')} and bicubic interpolation on {_count(len(found.keys), 'test image')}"
+    made = time.strftime("%Y-%m-%d %H:%M %Z")
+    return Report(
+        title=chosen[0].run.experiment,
+        subtitle=on,
+        summary=conclusions.summary(found),
+        limits=[*conclusions.limits(found), *notes],
+        alarms=_alarms(chosen),
+        scores=tables.scores(found),
+        costs=tables.costs(found),
+        further=tables.further(found),
+        pairs=tables.pairs(found),
+        hues=colours([entry.name for entry in chosen]),
+        drawings={name: _drawing(name, figure) for name, figure in figures.items()},
+        cards=shown.cards,
+        card_notes=shown.notes,
+        findings=_findings(ordered),
+        protocol=flatten(chosen[0].result["protocol"]),
+        models=[entry.name for entry in ordered],
+        differences=_differences(ordered),
+        data=_data(chosen[0]),
+        origins=_origins(ordered),
+        made=f"Made by srexp {packages().get('srexp', '')} on {made}. For research, not for clinical use.",
+    )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def _drawing(name: str, figure: Figure) -> Drawing:
+    from srexp.evaluation.figures.image_cards import data_uri, png
+
+    width, height = (round(100 * length) for length in figure.get_size_inches())
+    return Drawing(data_uri(png(figure), "image/png"), width, height, DRAWN[name])
+
+
+def _alarms(chosen: Sequence[Entry]) -> list[str]:
+    degenerate = [entry.name for entry in chosen if entry.run.tags.get("degenerate") == "true"]
+    if not degenerate:
+        return []
+    return [
+        f"Degenerate: the input equals the target ({', '.join(degenerate)}). "
+        "These figures say nothing about restoration."
+    ]
+
+
+def _findings(chosen: Sequence[Entry]) -> list[Remark]:
+    """Put equal warnings of several runs together."""
+    warned: dict[str, list[str]] = {}
+    for entry in chosen:
+        for warning in dict.fromkeys(entry.result.get("warnings", [])):
+            warned.setdefault(warning, []).append(entry.name)
+    return [Remark(text, () if len(names) == len(chosen) else names) for text, names in warned.items()]
+
+
+def _differences(chosen: Sequence[Entry]) -> list[Fact]:
+    sides = [flatten({key: value for key, value in entry.config.items() if key not in INDIFFERENT}) for entry in chosen]
+    keys = sorted({key for side in sides for key in side})
+    rows = {key: [side.get(key, tables.NONE) for side in sides] for key in keys}
+    return [Fact(key, values) for key, values in rows.items() if len(set(values)) > 1]
+
+
+def _data(entry: Entry) -> dict[str, str]:
+    """Say what the images are and whose; where they lie is nobody's business."""
+    dataset = entry.config.get("dataset", {})
+    known = {"data set": str(dataset.get("name", entry.run.experiment)), "test images": str(len(entry.images))}
+    if attribution := _attribution(dataset):
+        known["images by"] = attribution
+    sizes = sorted({(int(image["height"]), int(image["width"])) for image in entry.images})
+    smallest, largest = (" x ".join(map(str, size)) for size in (sizes[0], sizes[-1]))
+    known["sizes"] = smallest if smallest == largest else f"{smallest} to {largest}"
+    known["bits"] = ", ".join(sorted({image["bits"] for image in entry.images}, key=int))
+    return {**known, "fingerprint of data and split": str(entry.result["data_fingerprint"])}
+
+
+def _attribution(dataset: Mapping[str, Any]) -> str:
+    try:
+        return str(build(check_section("dataset", dataset, [])).attribution or "")
+    except SrexpError:  # a data set of a package of the user's, or of another version
+        return ""
+
+
+def _origins(chosen: Sequence[Entry]) -> list[Fact]:
+    def commit(entry: Entry) -> str:
+        sha, dirty = entry.environment.get("commit"), entry.environment.get("dirty")
+        return f"{str(sha)[:12]}{', with local changes' * bool(dirty)}" if sha else tables.NONE
+
+    def package(entry: Entry, name: str) -> str:
+        return str(entry.environment.get("packages", {}).get(name, tables.NONE))
+
+    return [
+        Fact("run", [entry.run.run_id for entry in chosen]),
+        Fact("started", [_date(entry.run.started) for entry in chosen]),
+        Fact("best epoch", [str(entry.result.get("best_epoch", tables.NONE)) for entry in chosen]),
+        Fact("commit", [commit(entry) for entry in chosen]),
+        *(Fact(name, [package(entry, name) for entry in chosen]) for name in ("srexp", *PACKAGES)),
+        Fact("Python", [str(entry.environment.get("python", tables.NONE)) for entry in chosen]),
+        Fact("platform", [str(entry.environment.get("platform", tables.NONE)) for entry in chosen]),
+        Fact("processors", [str(entry.environment.get("processors", tables.NONE)) for entry in chosen]),
+        Fact("precision", [entry.run.tags.get("precision", tables.NONE) for entry in chosen]),
+    ]
+
+
+def _date(milliseconds: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))

@@ -1,0 +1,295 @@
+"""Runs that are to be compared: which ones, what their artifacts hold, and whether they may be compared at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from srexp.config.schema import CompareConfig
+from srexp.errors import RequestError
+from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
+from srexp.evaluation.timing import Timing
+from srexp.experiment.recorded_config import kept_by
+from srexp.tracking.runs import queries
+from srexp.tracking.runs.queries import Past, read_json
+from srexp.tracking.store.parameters import flatten
+from srexp.tracking.store.store import Store
+
+MOST = 12
+"""More models than this have no colours by which they could be told apart."""
+
+_TRUE_EVERYWHERE = 0.01  # dB by which bicubic may differ between machines on the same images
+_IMAGE = ("key", "height", "width", "bits")
+_SCORES = "scores/test.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One run with what its artifacts hold.
+
+    Args:
+        run: The run.
+        name: What it is called in tables and figures.
+        result: Its `result.json`.
+        images: Rows of its `scores/test.csv`.
+        timings: What was timed, from `inference_times.json`.
+        curve: Its learning curve.
+        config: Its `config.yaml`, resolved.
+        environment: Its `environment.json`.
+    """
+
+    run: Past
+    name: str
+    result: Mapping[str, Any]
+    images: Sequence[Mapping[str, str]]
+    timings: Mapping[str, Timing]
+    curve: Sequence[Point]
+    config: Mapping[str, Any]
+    environment: Mapping[str, Any]
+
+    @property
+    def keys(self) -> list[str]:
+        """Names of the test images."""
+        return [image["key"] for image in self.images]
+
+    def values(self, metric: str, *, baseline: bool = False) -> list[float]:
+        """Values of a metric, image by image, of the model or of bicubic."""
+        column = f"baseline_{metric}" if baseline else metric
+        return [float(image[column]) for image in self.images]
+
+    def metrics(self, *, baseline: bool = False) -> list[str]:
+        """Names of the metrics that every image has."""
+        prefix = "baseline_" if baseline else ""
+        columns = [column.removeprefix("baseline_") for column in self.images[0] if column.startswith("baseline_")]
+        return [name for name in columns if all(image.get(f"{prefix}{name}") for image in self.images)]
+
+    def contender(self) -> Contender:
+        """Give the run as a row of the standings; the cost of its network isn't known here."""
+        return Contender(
+            name=self.name,
+            values={metric: self.values(metric) for metric in self.metrics()},
+            timings=self.timings,
+            train_seconds=self.result.get("seconds", {}).get("train") if self.curve else None,
+            patches_per_second=self.result.get("train_patches_per_second"),
+            curve=self.curve,
+            bicubic_val_psnr=self.run.metrics.get("bicubic_val_psnr"),
+        )
+
+    def baseline(self) -> Contender:
+        """Give bicubic, as this run scored it."""
+        names = self.metrics(baseline=True)
+        return Contender(name=BASELINE, values={name: self.values(name, baseline=True) for name in names})
+
+
+def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
+    """Find the runs of a request and read them.
+
+    Args:
+        store: Where.
+        config: With `runs`, `models`, or `experiment_name` when both are empty.
+
+    Returns:
+        At least one entry, by name; and notes on what was left out.
+
+    Raises:
+        RequestError: A run doesn't exist, wasn't scored, or can't be compared with the others.
+    """
+    named = [*config.runs, *(queries.run_of_model(store, uri) for uri in config.models)]
+    if named:
+        chosen = [queries.get_run(store, run_id) for run_id in dict.fromkeys(named)]
+        entries = _named([_read(store, run) for run in chosen])
+        require_comparable(entries)
+        return entries, []
+    trained = [run for run in queries.runs_of(store, config.experiment_name) if _is_trained(store, run)]
+    if not trained:
+        raise RequestError(
+            "the experiment has no finished training to compare",
+            got=config.experiment_name,
+            expected="finished trainings; smoke runs and trials of searches count only when they are named",
+            fix="runs=[ID,ID]",
+        )
+    every = _named([_read(store, run) for run in trained])
+    require_comparable(every)
+    if config.select == "all":
+        return every, []
+    best = _best_of_each(every)
+    left_out = len(every) - len(best)
+    note = f"Of each model the run with the best validation PSNR was taken; {left_out} others were left out."
+    return best, [note] if left_out else []
+
+
+def _is_trained(store: Store, run: Past) -> bool:
+    """Tell whether a run is a training of its own: no smoke run, no trial of a search, no parent, no other verb."""
+    parent = run.tags.get("mlflow.parentRunId")
+    if "model" not in run.tags or "debug" in run.tags or run.tags.get("verb", "train") != "train":
+        return False
+    # Parents of multiruns say which; the other parents are those of searches.
+    return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags
+
+
+def _read(store: Store, run: Past) -> Entry:
+
+    result, text = read_json(store, run.run_id, "result.json"), queries.read_text(store, run.run_id, _SCORES)
+    if result is None or not {"protocol", "data_fingerprint"} <= result.keys() or not text or run.status != "FINISHED":
+        raise RequestError(
+            f"run {run.run_id} can't be compared",
+            got=f"{run.name!r}, {run.status}, {'with' if text else 'without'} scored test images",
+            expected=f"a finished training, with result.json and {_SCORES}",
+            fix="leave it out, or train it to the end",
+        )
+    images = list(csv.DictReader(io.StringIO(text)))
+    if not images or not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
+        raise RequestError(
+            f"{_SCORES} of run {run.run_id} lacks rows or columns", expected="psnr and ssim of each image"
+        )
+    times = read_json(store, run.run_id, "inference_times.json") or {}
+    return Entry(
+        run=run,
+        name=str(run.tags.get("model") or run.name or run.run_id[:8]),
+        result=result,
+        images=images,
+        timings={label: _timing(each) for label, each in times.items()},
+        curve=learning_curve(store, run.run_id, result.get("seconds", {}).get("train")),
+        config=kept_by(store, run.run_id),
+        environment=read_json(store, run.run_id, "environment.json") or {},
+    )
+
+
+def _timing(known: Mapping[str, Any]) -> Timing:
+    low, high = known["quartiles"]
+    return Timing(tuple(known["shape"]), tuple(known["samples"]), known["median"], (low, high), known["warmup"])
+
+
+def learning_curve(store: Store, run_id: str, train_seconds: float | None) -> list[Point]:
+    """Give validation PSNR against the time spent training, interruptions left out.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        train_seconds: Of the whole training, validation included.
+
+    Returns:
+        A point for each epoch whose time is known: all, but for an interrupted run of a version that kept no time.
+    """
+    points = queries.history(store, run_id, "val_psnr")
+    spent = {epoch: seconds for epoch, _, seconds in queries.history(store, run_id, "training_seconds")}
+    if not spent and points:  # an older run; when epochs ended says it as well, if nothing interrupted them
+        begun = points[-1][1] - (train_seconds or 0)
+        spent = {epoch: at - begun for epoch, at, _ in points if begun <= points[0][1]}
+    return [Point(epoch, spent[epoch], psnr) for epoch, _, psnr in points if epoch in spent]
+
+
+def _named(entries: Sequence[Entry]) -> list[Entry]:
+    """Call each entry by its model, where that is unique; else by the name of its run, or with the start of its id."""
+    names = [entry.name for entry in entries]
+    for longer in (lambda entry: entry.run.name, lambda entry: f"{entry.name} {entry.run.run_id[:6]}"):
+        counts = Counter([*names, BASELINE])
+        names = [longer(entry) if counts[name] > 1 else name for entry, name in zip(entries, names, strict=True)]
+    return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]
+
+
+def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:
+    """Take the run with the best validation PSNR of each model; test figures have no say."""
+    best: dict[str, Entry] = {}
+    for entry in entries:
+        model = entry.run.tags["model"]
+        if model not in best or _validation(entry) > _validation(best[model]):
+            best[model] = entry
+    return _named([replace(entry, name=model) for model, entry in best.items()])
+
+
+def _validation(entry: Entry) -> float:
+    psnr = entry.result.get("validation", {}).get("psnr")
+    return float("inf") if psnr is None else float(psnr)
+
+
+def require_comparable(entries: Sequence[Entry]) -> None:
+    """Refuse runs whose figures don't mean the same.
+
+    Args:
+        entries: Runs.
+
+    Raises:
+        RequestError: Data, test images, protocol or bicubic differ; the values stand side by side.
+    """
+    sides = [_facts(entry) for entry in entries]
+    differing = [key for key in dict.fromkeys(key for side in sides for key in side) if _differs(key, sides)]
+    if differing:
+        lines = [
+            f"  {key}:\n"
+            + "\n".join(f"    {_called(entry)}  {side.get(key, 'none')}" for entry, side in _both(entries, sides))
+            for key in differing
+        ]
+        raise RequestError(
+            f"these runs can't be compared, for they don't have the same {', '.join(differing)}:\n" + "\n".join(lines),
+            expected="the same data and split, the same test images and the same protocol",
+            fix=_largest_group(entries, sides),
+        )
+    first = entries[0].values("psnr", baseline=True)
+    for entry in entries[1:]:
+        values = entry.values("psnr", baseline=True)
+        apart = max((abs(one - other) for one, other in zip(values, first, strict=True) if one != other), default=0.0)
+        if not apart <= _TRUE_EVERYWHERE:
+            raise RequestError(
+                "these runs can't be compared, for they scored bicubic interpolation differently on the same images",
+                got=f"up to {apart:.3f} dB between {_called(entries[0])} and {_called(entry)}",
+                expected=f"at most {_TRUE_EVERYWHERE} dB, as two machines may round differently",
+                fix="train one of them again with the version that trained the other",
+            )
+    if len(entries) > MOST:
+        raise RequestError(
+            "these are too many runs to tell apart", got=len(entries), expected=f"at most {MOST}", fix="runs=[ID,ID]"
+        )
+
+
+def _facts(entry: Entry) -> dict[str, str]:
+    """What must be equal, as texts."""
+    images = [tuple(image.get(name, "") for name in _IMAGE) for image in entry.images]
+    facts = {
+        "data fingerprint": str(entry.result["data_fingerprint"]),
+        "test images": _told(images),
+        **{f"protocol.{key}": value for key, value in flatten(entry.result["protocol"]).items()},
+    }
+    if all(image.get("sha256") for image in entry.images):
+        facts["pixels of the test images"] = " ".join(image["sha256"][:8] for image in entry.images)
+    return facts
+
+
+def _told(images: Sequence[tuple[str, ...]]) -> str:
+    shown = ", ".join(" ".join(image) for image in images[:3])
+    more = f" and {len(images) - 3} more" if len(images) > 3 else ""  # noqa: PLR2004 - three are shown
+    return f"{len(images)}: {shown}{more} ({_digest(images)})"
+
+
+def _digest(images: Sequence[tuple[str, ...]]) -> str:
+    """Digest names, sizes and bit depths of images, in their order."""
+    return hashlib.sha256(json.dumps(images).encode()).hexdigest()[:8]
+
+
+def _differs(key: str, sides: Sequence[Mapping[str, str]]) -> bool:
+    known = [side.get(key) for side in sides]
+    # Older runs have no digests of single images; the fingerprint speaks for them.
+    return len({value for value in known if value is not None or key != "pixels of the test images"}) > 1
+
+
+def _both(entries: Sequence[Entry], sides: Sequence[Mapping[str, str]]) -> list[tuple[Entry, Mapping[str, str]]]:
+    return list(zip(entries, sides, strict=True))
+
+
+def _called(entry: Entry) -> str:
+    return f"{entry.run.run_id} ({entry.name})"
+
+
+def _largest_group(entries: Sequence[Entry], sides: Sequence[Mapping[str, str]]) -> str:
+    """Name the largest group of runs that agree, ready to be typed."""
+    groups: dict[str, list[str]] = {}
+    for entry, side in _both(entries, sides):
+        groups.setdefault(json.dumps(side, sort_keys=True), []).append(entry.run.run_id)
+    largest = max(groups.values(), key=len)
+    return f"runs=[{','.join(largest)}]" if len(largest) > 1 else "train them with the same data, seed and protocol"

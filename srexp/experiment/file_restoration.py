@@ -1,0 +1,147 @@
+"""One file through a model: read, restored, and written as the kind that it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srexp.data.degradation.imresize import enlarged_rows
+from srexp.data.formats.registry import read_image
+from srexp.data.formats.writers import write_images
+from srexp.data.image import Intensity, Kind
+from srexp.data.preparation.index import installed_version
+from srexp.data.restored_image import Made, Origin, Restored
+from srexp.enhance.tiling import joined
+from srexp.experiment.loaded_model import Opened
+from srexp.system.memory import give_back_freed_memory, rss_mb
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    from srexp.enhance.runtimes.choice import Chosen
+
+LEAST_MB = 48
+"""Memory for activations, in MiB, below which halos would be most of every tile."""
+
+_SMALL_MB = 192
+_IMAGE_MB = 128  # room for a radiograph and what is written of it
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """A model with all that decides what it makes of an image.
+
+    Args:
+        opened: The model.
+        intensity: How stored values become a range.
+        self_ensemble: Whether to average over rotations and reflections.
+        memory_mb: MiB that the process should stay below.
+        chosen: What computes the network; None for Keras.
+    """
+
+    opened: Opened
+    intensity: Intensity
+    self_ensemble: bool
+    memory_mb: int
+    chosen: Chosen | None = None
+
+    @cached_property
+    def made(self) -> Made:
+        """Who made the images, for files that say so."""
+        loaded = self.opened.loaded
+        decides = [loaded.sha256, self.opened.scale, self.opened.channel, self.intensity, self.self_ensemble]
+        decides += [self.chosen.runtime, self.chosen.precision] if self.chosen else []
+        identity = hashlib.sha256(json.dumps([*decides, installed_version()]).encode()).hexdigest()
+        found = loaded.found
+        model = f"{found.label} ({found.address})" if found.registered else found.label
+        return Made(model, identity, installed_version(), self.opened.scale)
+
+    def _strips(self) -> Callable[[Pixels], Iterator[Pixels]]:
+        """Choose what runs the network, within the memory that is left.
+
+        Returns:
+            Function from an image to its restored strips, see `srexp.enhance.predict.strip_predictor`.
+        """
+        from srexp.enhance.predict import strip_predictor
+
+        images_mb = _IMAGE_MB * (1 + self.self_ensemble)  # it adds up in one more
+        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
+        if memory_mb < _SMALL_MB:
+            give_back_freed_memory()
+        restore = self.chosen.restore if self.chosen else None
+        return strip_predictor(self.opened.model, self.opened.scale, memory_mb, restore=restore)
+
+    @cached_property
+    def restore(self) -> Callable[[Pixels], Iterator[Pixels]]:
+        """Function from an image, (h, w, 1) or (h, w, 3), to strips of the restored image."""
+        from srexp.enhance.colour import for_colour
+        from srexp.enhance.self_ensemble import self_ensemble
+
+        strips, scale = self._strips(), self.opened.scale
+        return for_colour(
+            self_ensemble(strips, scale) if self.self_ensemble else strips,
+            self.interpolate,
+            channels=self.opened.channels,
+            channel=self.opened.channel,
+        )
+
+    def interpolate(self, low: Pixels, rows: slice) -> Pixels:
+        """Give some rows of the image enlarged by bicubic interpolation."""
+        return enlarged_rows(low, self.opened.scale, rows)
+
+    def restore_file(
+        self,
+        origin: Origin,
+        kind: Kind,
+        target: Path,
+        *,
+        compare: str | None = None,
+        on_frame: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Restore the images of one file.
+
+        Args:
+            origin: The file.
+            kind: What to write.
+            target: File to write; several images may become several files, see `writers.output_names`.
+            compare: Name of a picture to write beside the target, of the middle image; None for no picture.
+            on_frame: Called with the number of images that are done.
+
+        Raises:
+            RequestError: The file can't be used, and why.
+            SrexpError: The model failed on it.
+        """
+        middle, scale = origin.frames[len(origin.frames) // 2], self.opened.scale
+
+        def images() -> Iterator[Restored]:
+            for number, frame in enumerate(origin.frames):
+                on_frame(number)
+                stored = read_image(origin.path, frame, origin.intensity)
+                low = stored.to_float()
+                strips = self.restore(low)
+                if compare and frame == middle:
+                    restored = joined(strips, low.shape[0] * scale)
+                    self._compare(target.parent / compare, low, restored, origin.path.name)
+                    strips = iter([restored])
+                described = Restored.of(stored, frame, scale, strips)
+                del stored  # the network runs when strips are asked for, and may need the memory
+                yield described
+
+        write_images(target.parent, target.name, kind, origin, self.made, images=images())
+
+    def _compare(self, path: Path, low: Pixels, restored: Pixels, name: str) -> None:
+        from srexp.evaluation.figures.side_by_side import side_by_side
+
+        height, width = restored.shape[:2]
+        figure = side_by_side(
+            low,
+            partial(self.interpolate, low),
+            restored,
+            title=f"{name}   ·   {height} x {width} pixels   ·   x{self.opened.scale}",
+            model_name=self.opened.loaded.found.label,
+        )
+        figure.savefig(path)

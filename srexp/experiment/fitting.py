@@ -1,0 +1,164 @@
+"""How a command trains: a network fitted to the data of a task, and scored on its validation images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from srexp.config.builders import build
+from srexp.errors import RequestError
+from srexp.experiment.task import Task
+from srexp.tracking.registry.resumed import NOTHING, Already
+from srexp.tracking.runs.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.training.checkpoint import Checkpoints
+    from srexp.training.fit import Fitted
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Receives the number of an epoch, from 1, and its numbers; an exception of it ends training."""
+
+
+def fit_network(
+    task: Task,
+    tracked: Run,
+    on_epoch: OnEpoch = lambda _epoch, _numbers: None,
+    *,
+    checkpoints: Checkpoints | None = None,
+    already: Already = NOTHING,
+) -> tuple[keras.Model, Fitted]:
+    """Train the network of a task.
+
+    Args:
+        task: Data and configuration.
+        tracked: The open run, which gets every epoch's numbers.
+        on_epoch: Told of every epoch, too.
+        checkpoints: Of this run, where training goes on when there are any; None to keep none.
+        already: What the store has of the run from before it was interrupted.
+
+    Returns:
+        A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
+
+    Raises:
+        SrexpError: The loss was no number or exploded.
+    """
+    from srexp.training import memory, numerics
+    from srexp.training.fit import Fitted, Plan, fit
+
+    config, trainer = task.config, task.config.trainer
+    numerics.load_quietly()
+    numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
+    with numerics.policy("float32"):
+        restorer = build(config.model, scale=config.scale, channels=task.channels)
+        _require_shared(restorer, task)
+    precision = numerics.resolve_precision(trainer.precision, restorer)
+    tracked.set_tags({"precision": precision})
+    if not restorer.trainable_weights:
+        return restorer, Fitted()
+    validate, bicubic_psnr = validation(restorer, task)
+    if math.isfinite(bicubic_psnr):
+        tracked.log_metrics(already.missing({"bicubic_val_psnr": bicubic_psnr}, 0), step=0)
+
+    def record(epoch: int, numbers: Mapping[str, float], milliseconds: int) -> None:
+        tracked.log_metrics(already.missing(numbers, epoch), step=epoch, milliseconds=milliseconds)
+        on_epoch(epoch, numbers)
+
+    with numerics.strategy_scope(trainer.strategy):
+        with numerics.policy(precision):
+            network = build(config.model, scale=config.inner_scale, channels=task.channels)
+        network.set_weights(restorer.get_weights())
+        needed = memory.least_bytes(network, *task.sampler().shapes())
+        memory.require(needed, batch_size=trainer.patches, patch_size=trainer.patch_size)
+
+        def score_network() -> Mapping[str, float]:
+            restorer.set_weights(network.get_weights())
+            return validate()
+
+        fitted = fit(
+            network,
+            lambda step: _batches(task, step),
+            loss=build(config.loss),
+            optimizer=build(config.optimizer),
+            schedule=build(config.schedule),
+            plan=Plan(
+                epochs=trainer.epochs,
+                steps_per_epoch=trainer.steps_per_epoch,
+                max_minutes=trainer.max_minutes,
+                patience=trainer.patience,
+            ),
+            validate=score_network,
+            bicubic_psnr=bicubic_psnr,
+            on_epoch=record,
+            checkpoints=checkpoints,
+            checkpoint_minutes=config.checkpoint.minutes,
+        )
+    restorer.set_weights(network.get_weights())
+    return restorer, fitted
+
+
+def _require_shared(restorer: keras.Model, task: Task) -> None:
+    """Refuse several scales for a network whose weights depend on the scale."""
+    config = task.config
+    if not config.trainer.scales:
+        return
+    shapes = [weights.shape for weights in restorer.get_weights()]
+    for scale in (config.inner_scale, *config.trainer.scales):
+        other = build(config.model, scale=scale, channels=task.channels)
+        if not shapes or [weights.shape for weights in other.get_weights()] != shapes:
+            raise RequestError(
+                f"model={config.model.name} can't serve several scales",
+                got=f"scale={config.trainer.scales}",
+                expected="a network that enlarges first and whose weights are the same at every scale: srcnn, vdsr",
+                fix=f"model=vdsr, or scale={config.scale}",
+            )
+
+
+@contextmanager
+def _batches(task: Task, step: int) -> Iterator[Any]:
+    """Prepare the batches from a step of the training on."""
+    from srexp.data.batches.tf_dataset import training_batches
+
+    trainer = task.config.trainer
+    few, steps = trainer.overfit_batches, trainer.epochs * trainer.steps_per_epoch
+    with training_batches(
+        task.sampler(), start_step=0 if few else step, total_steps=steps, workers=trainer.workers
+    ) as batches:
+        yield batches.take(few).cache().repeat().skip(step % few) if few else batches
+
+
+def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:
+    """Prepare scoring on the validation crops.
+
+    Args:
+        model: Scored as it is at each call.
+        task: Whose crops.
+
+    Returns:
+        A function that gives `val_psnr` and `val_ssim`, and bicubic's PSNR on the same crops, in dB.
+    """
+    from srexp.enhance.predict import predictor
+    from srexp.evaluation.score import score
+
+    samples = task.validation_samples()
+    protocol, scale = task.parts.protocol, task.config.scale
+    predict = predictor(model, scale, task.config.trainer.memory_mb)
+    bicubic = score(bicubic_baseline(task), samples, protocol, scale).means()["psnr"]
+
+    def validate() -> Mapping[str, float]:
+        means = score(predict, samples, protocol, scale).means()
+        return {f"val_{name}": math.inf if mean is None else mean for name, mean in means.items()}
+
+    return validate, math.inf if bicubic is None else bicubic
+
+
+def bicubic_baseline(task: Task) -> Any:
+    """Give bicubic interpolation, the way the models do it inside."""
+    from srexp.enhance.predict import predictor
+    from srexp.models import bicubic
+
+    scale = task.config.scale
+    return predictor(bicubic.build(scale, task.channels, name="bicubic"), scale, task.config.trainer.memory_mb)

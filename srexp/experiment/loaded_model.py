@@ -1,0 +1,130 @@
+"""A model that a command is given by its address, ready to restore images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from srexp.config.builders import build
+from srexp.config.schema import Config
+from srexp.data.image import Channel, Intensity
+from srexp.errors import RequestError
+
+if TYPE_CHECKING:
+    from srexp.enhance.runtimes.choice import Chosen, Precision, RuntimeName
+    from srexp.tracking.registry.models import Loaded
+
+BICUBIC = "bicubic"
+_PROBE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A model with what decides how images are given to it.
+
+    Args:
+        loaded: The model and what the store knows of it.
+        scale: Output pixels per input pixel, along each axis.
+        channels: 1 or 3.
+        intensity: How stored values became the range that it was trained on.
+        channel: Which channel it was trained on.
+    """
+
+    loaded: Loaded
+    scale: int
+    channels: int
+    intensity: Intensity
+    channel: Channel
+
+    @property
+    def model(self) -> Any:
+        """The Keras model."""
+        return self.loaded.model
+
+
+def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
+    """Load a model, or build bicubic interpolation, and learn its scale from itself.
+
+    Args:
+        config: Checked configuration: `tracking` for the store, `scale` for bicubic interpolation.
+        uri: See `srexp.tracking.registry.models.load`; or `bicubic`.
+        channels: Channels of the images, for bicubic interpolation; other models have their own.
+
+    Returns:
+        The model.
+
+    Raises:
+        RequestError: There is no such model, it may run code, or `scale=` asks for another one than it has.
+        SrexpError: The store can't be reached.
+    """
+    from srexp.tracking.registry.models import load
+    from srexp.training.numerics import load_quietly
+
+    load_quietly()
+    if uri == BICUBIC:
+        loaded = _bicubic(config.scale, channels)
+    else:
+        loaded = load(build(config.tracking, folder=config.paths.root).store, uri, others=[BICUBIC])
+    scale = _scale(loaded)
+    if any(override.lstrip("+").startswith("scale=") for override in config.overrides) and config.scale != scale:
+        raise RequestError(
+            "the model has another scale", got=f"scale={config.scale}", expected=f"scale={scale}, or leave it out"
+        )
+    facts = loaded.facts
+    channels = int(loaded.model.input_shape[-1])
+    channel: Channel = "rgb" if channels > 1 else "y" if facts.get("protocol.channel") == "y" else "grey"
+    intensity: Intensity = next(
+        (each for each in get_args(Intensity) if each == facts.get("dataset.intensity")), "bits"
+    )
+    return Opened(loaded, scale, channels, intensity, channel)
+
+
+def chosen_runtime(config: Config, model: Opened, runtime: RuntimeName, precision: Precision) -> Chosen:
+    """Start a model in a runtime, and measure what that loses on real images.
+
+    Args:
+        config: Checked configuration, for its cache of what was measured.
+        model: The model.
+        runtime: `keras`, `onnxruntime`, `openvino`, `litert` or `auto`.
+        precision: What it shall compute in.
+
+    Returns:
+        The network in its runtime.
+
+    Raises:
+        RequestError: The runtime is not installed, hasn't this precision, or can't compute this model.
+    """
+    from srexp.enhance.runtimes.choice import choose
+    from srexp.experiment.reference_images import pairs
+
+    probes = pairs(model.scale, model.channels)
+    return choose(model.model, runtime=runtime, precision=precision, probes=probes, cache=config.paths.cache)
+
+
+def _bicubic(scale: int, channels: int) -> Loaded:
+    from srexp.models import bicubic
+    from srexp.tracking.registry.models import Loaded
+    from srexp.tracking.store.addresses import Found
+
+    network = bicubic.build(scale, channels, name=BICUBIC)
+    return Loaded(network, Found(BICUBIC, path=Path(BICUBIC)), sha256=f"{BICUBIC}-x{scale}")
+
+
+def _scale(loaded: Loaded) -> int:
+    """Ask the network's layers, or else what it makes of a small image."""
+    from srexp.enhance.receptive_field import reach
+
+    if sees := reach(loaded.model):
+        return sees.scale
+    shape = (1, *((_PROBE if length is None else length) for length in loaded.model.input_shape[1:]))
+    height = int(np.asarray(loaded.model(np.zeros(shape, np.float32), training=False)).shape[1])
+    if height % shape[1]:
+        raise RequestError(
+            "the model gives no whole multiple of its input",
+            got=f"{loaded.found.uri}: {shape[1]} pixels became {height}",
+            expected="a network (n, h, w, c) to (n, h * scale, w * scale, c)",
+        )
+    return height // shape[1]

@@ -1,0 +1,210 @@
+"""Runs of one multirun: their parent, which of them finished before, and what they come to together."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from srexp.commands import console
+from srexp.config.allowed_targets import first
+from srexp.config.builders import build
+from srexp.config.schema import Config
+from srexp.experiment.multirun import job, summary
+from srexp.system import process_identity
+from srexp.system.child_process import DRIVER
+from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.tracking import Tracking
+
+if TYPE_CHECKING:
+    from srexp.tracking.store.store import Store
+
+#: What may differ between two runs that give the same numbers.
+INDIFFERENT = ("paths", "tracking", "checkpoint", "run_name", "tags", "verb", "resume")
+#: Keys of a data set that say where its files are; what they hold is in its fingerprint.
+PLACES = ("root", "test_root", "cache", "url")
+IDENTITY_TAG = "srexp.identity"
+PARENT = "parent.json"
+REAP = "the runs of the multirun stay open until `python -m srexp runs reap=true`"
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+def announce(sweep: Path) -> None:
+    """Begin a multirun in its driving process: say who drives it, and forget an earlier one into the same folder."""
+    os.environ[DRIVER] = json.dumps(process_identity.process_tags())
+    (sweep / PARENT).unlink(missing_ok=True)
+    job.forget(sweep)
+
+
+def identity(config: Config, fingerprint: str) -> str:
+    """Say in a few letters what decides the numbers of a run: its configuration and its data.
+
+    Args:
+        config: Checked configuration.
+        fingerprint: Of the data and its split.
+
+    Returns:
+        64 hexadecimal digits of the configuration, a hyphen, and the fingerprint.
+    """
+    return f"{_digest(config)}-{fingerprint}"
+
+
+def _digest(config: Config) -> str:
+    decisive = copy.deepcopy({key: value for key, value in config.resolved.items() if key not in INDIFFERENT})
+    decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
+    for section in decisive.values():
+        if isinstance(section, dict) and "_target_" in section:
+            section["_target_"] = first(section["_target_"])
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, Any] | None:
+    """Find what an earlier finished run of the same job of a multirun led to.
+
+    Args:
+        tracking: Store.
+        config: Checked configuration.
+        same: `identity` of the job.
+
+    Returns:
+        The earlier `result.json` with `skipped` true; None when there is none, or when this is no multirun.
+    """
+    if config.sweep is None:
+        return None
+    earlier = _found_before(tracking.store, config, same)
+    result = queries.read_json(tracking.store, earlier, "result.json") if earlier else None
+    return result and {**result, "skipped": True}
+
+
+def _found_before(store: Store, config: Config, pattern: str) -> str | None:
+    def find() -> str | None:
+        return groups.find_finished(store, config.experiment_name, IDENTITY_TAG, pattern)
+
+    return _unless_away(store, find, "it isn't looked up what finished before")
+
+
+def skipped(config: Config) -> dict[str, Any] | None:
+    """Find what an earlier run led to, without TensorFlow, and reading the data only where a run is likely to be found.
+
+    Args:
+        config: Checked configuration of a job of a multirun.
+
+    Returns:
+        See `finished_before`.
+    """
+    from srexp.experiment.task import Task
+
+    if config.resolved.get("resume"):
+        return None  # this is not the configuration that it goes on with
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    if not _found_before(tracking.store, config, f"{_digest(config)}-%"):
+        return None
+    earlier = finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
+    if earlier:
+        print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
+    return earlier
+
+
+def parent(tracking: Tracking, config: Config) -> str | None:
+    """Give the parent run of this multirun; the first job that comes opens it.
+
+    Args:
+        tracking: Store.
+        config: Checked configuration.
+
+    Returns:
+        Run id; None when this is no multirun, or the store is away.
+    """
+    if config.sweep is None:
+        return None
+    from filelock import FileLock
+
+    note = config.sweep / PARENT
+    with FileLock(f"{note}.lock"):
+        if note.is_file():
+            return str(json.loads(note.read_text(encoding="utf-8"))["run_id"])
+        driver = os.environ.get(DRIVER)
+        name, tags = f"multirun {'/'.join(config.sweep.parts[-2:])}", {"srexp.sweep": config.sweep.name}
+        process = json.loads(driver) if driver else process_identity.process_tags()
+
+        def begin() -> str:
+            return groups.open_parent(tracking.store, config.experiment_name, name=name, tags=tags, process=process)
+
+        run_id = _unless_away(tracking.store, begin, "this job has no parent run")
+        if run_id is None:
+            return None
+        opened = {"run_id": run_id, "folder": str(tracking.folder), "uri": tracking.uri}
+        note.write_text(json.dumps(opened), encoding="utf-8")
+    return run_id
+
+
+def end_lost(sweep: Path, *, status: str, reason: str) -> None:
+    """End the runs of jobs whose process died without a word.
+
+    Args:
+        sweep: Folder of the multirun.
+        status: FAILED or KILLED.
+        reason: Why.
+    """
+    with _opened(sweep) as (store, run_id):
+        if store:
+            _unless_away(store, lambda: groups.reap(store, parent=run_id, status=status, reason=reason), REAP)
+
+
+def close(sweep: Path, status: str) -> None:
+    """End a multirun, whatever happened to its jobs: its runs, its summary, its parent. Called by its driver.
+
+    Args:
+        sweep: Folder of the multirun.
+        status: FINISHED, FAILED or KILLED.
+    """
+    files: list[Path] = []
+    jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
+    with _opened(sweep) as (store, run_id):
+        try:
+            if jobs:
+                table = summary.summarise(jobs)
+                files = summary.write(table, sweep)
+                console.multirun(table, sweep)
+            if store:
+                interrupted = status == "KILLED"
+                reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
+                lost = "KILLED" if interrupted else "FAILED"
+                _unless_away(store, lambda: groups.reap(store, parent=run_id, status=lost, reason=reason), REAP)
+                _unless_away(store, lambda: groups.log_files(store, run_id, files), "its summary is on disk only")
+        finally:
+            if store:
+                _unless_away(store, lambda: groups.close(store, run_id, status), REAP)
+
+
+def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | None:
+    """Do what needs the store; its absence must end no other work, and what isn't done then is said."""
+    from srexp.tracking.journal.replay import failures, is_away, reason
+
+    try:
+        return work()
+    except failures() as error:
+        if not is_away(store, error):
+            raise
+        logger.warning("the tracking store is away, so %s: %s", otherwise, reason(error))
+        return None
+
+
+@contextmanager
+def _opened(sweep: Path) -> Iterator[tuple[Store | None, str]]:
+    """Give store and run id of the parent; None when no job came to open one."""
+    note = sweep / PARENT
+    if not note.is_file():
+        yield None, ""
+        return
+    opened = json.loads(note.read_text(encoding="utf-8"))
+    yield Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store, opened["run_id"]

@@ -1,0 +1,125 @@
+"""What each job of a multirun leaves in its folder, whatever process ran it: what it was, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srexp.errors import SrexpError
+from srexp.system.atomic_files import write_whole
+from srexp.system.redaction import mask
+
+JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a multirun, read from its folder.
+
+    Args:
+        folder: Its output folder.
+        verb: What it ran.
+        overrides: Keys that the command line changed, to their values as typed.
+        result: Its `result.json`; empty when it has none.
+        failure: Its message and exit code; empty when it did not fail.
+    """
+
+    folder: Path
+    verb: str
+    overrides: dict[str, str]
+    result: dict[str, Any]
+    failure: dict[str, Any]
+
+    @property
+    def state(self) -> str:
+        """`finished`, `finished before`, `failed` or `interrupted`."""
+        if self.failure:
+            return "failed"
+        if not self.result:
+            return "interrupted"
+        return "finished before" if self.result.get("skipped") else "finished"
+
+    def __str__(self) -> str:
+        """Give the overrides as they were typed."""
+        return " ".join(f"{key}={value}" for key, value in self.overrides.items())
+
+
+def begin(folder: Path, verb: str, overrides: Sequence[str]) -> None:
+    """Note what a job is, before anything can fail, and forget what an earlier one left in its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (RESULT, FAILURE):
+        (folder / name).unlink(missing_ok=True)
+    known = {"verb": verb, "overrides": dict(override.split("=", 1) for override in overrides if "=" in override)}
+    _write(folder / JOB, known)
+
+
+def hide(folder: Path) -> None:
+    """Blank out the credentials in what Hydra wrote of a configuration, before anything else is done.
+
+    Args:
+        folder: Of a run, a job or a multirun.
+    """
+    for path in (*folder.glob(".hydra/*.yaml"), *folder.glob("multirun.yaml")):
+        text = path.read_text(encoding="utf-8")
+        if (hidden := mask(text)) != text:
+            path.write_text(hidden, encoding="utf-8")
+
+
+def fail(folder: Path, failure: SrexpError) -> None:
+    """Note why a job failed."""
+    _write(folder / FAILURE, {"message": str(failure), "exit_code": failure.exit_code})
+
+
+def failure(folder: Path) -> dict[str, Any]:
+    """Read why a job failed: message and exit code; empty when it did not."""
+    return _read(folder / FAILURE)
+
+
+def finish(folder: Path, result: dict[str, Any]) -> None:
+    """Note what a command returned; of runs that belong to no multirun, too, and of those that failed at first."""
+    (folder / FAILURE).unlink(missing_ok=True)
+    _write(folder / RESULT, result)
+
+
+def forget(sweep: Path) -> None:
+    """Forget the jobs of an earlier multirun into the same folder; their results stay."""
+    for path in sweep.rglob(JOB):
+        path.unlink()
+
+
+def jobs(sweep: Path) -> list[Job]:
+    """Read what the jobs of a multirun left.
+
+    Args:
+        sweep: Folder of the multirun.
+
+    Returns:
+        The jobs that began, in the order of their folders' names, numbers as numbers.
+    """
+    folders = [path.parent for path in sweep.rglob(JOB)]
+    found = []
+    for folder in sorted(folders, key=lambda path: (not path.name.isdecimal(), path.name.zfill(9))):
+        known = _read(folder / JOB)
+        result, failure = _read(folder / RESULT), _read(folder / FAILURE)
+        found.append(Job(folder, known["verb"], known["overrides"], result, failure))
+    return found
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Write a file whole or not at all; one that was there before stays where the disk doesn't take the new one."""
+    try:
+        write_whole(path, mask(json.dumps(content, indent=2, allow_nan=False)) + "\n")
+    except OSError as error:
+        raise SrexpError(
+            f"{path} isn't stored: {error.strerror or error}",
+            expected="a folder that may be written, on a disk with room",
+            fix="make room; what was stored before is as it was",
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content

@@ -1,0 +1,139 @@
+"""One version in a promotion: scored on the test images of a task, and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srexp.commands.evaluate import require_fit
+from srexp.errors import SrexpError
+from srexp.experiment.fitting import bicubic_baseline
+from srexp.experiment.task import Task
+from srexp.tracking.registry import models
+from srexp.tracking.store import addresses
+from srexp.tracking.store.store import Store
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.evaluation.score import Predict, Scores
+
+ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contestant:
+    """A version that was scored.
+
+    Args:
+        version: Its number.
+        scores: Its figures, bicubic's beside them; None when it has none.
+        lacking: Why it has none.
+        predict: The model; None when it can't be loaded.
+    """
+
+    version: int
+    scores: Scores | None = None
+    lacking: str = ""
+    predict: Predict | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"version {self.version}"
+
+    def means(self) -> dict[str, float | None]:
+        """Its means by metric."""
+        return self.scores.means() if self.scores else {"psnr": None, "ssim": None}
+
+
+class _NotNumbersError(Exception):
+    """A model restored an image to values that are no numbers."""
+
+
+def defender(store: Store, name: str, version: int, task: Task) -> Contestant:
+    """Load and score today's champion; one that can't be used must not stay champion for ever, so it has no figures.
+
+    Args:
+        store: Where models are kept.
+        name: Registered model.
+        version: The champion.
+        task: Whose test images.
+
+    Returns:
+        Its figures, or why it has none.
+    """
+    try:
+        found = addresses.find(store, f"models:/{name}/{version}")
+        model = models.load(store, found).model
+        require_fit(model, task, found.uri)
+    except SrexpError as error:
+        return Contestant(version=version, lacking=error.what)
+    return scored(model, task, version)
+
+
+def scored(model: keras.Model, task: Task, version: int) -> Contestant:
+    """Score a model on the test images of a task, bicubic beside it.
+
+    Args:
+        model: The model.
+        task: Whose test images.
+        version: Its number.
+
+    Returns:
+        Its figures, or why it has none.
+    """
+    from srexp.enhance.predict import predictor
+    from srexp.evaluation.score import score
+
+    config = task.config
+    predict = predictor(model, config.scale, config.trainer.memory_mb)
+    try:
+        scores = score(
+            _numbers(predict),
+            task.test_samples(),
+            task.parts.protocol,
+            config.scale,
+            baseline=bicubic_baseline(task),
+            intensity=config.dataset.intensity,
+        )
+    except _NotNumbersError as error:
+        return Contestant(version=version, lacking=str(error), predict=predict)
+    return Contestant(version=version, scores=scores, predict=predict)
+
+
+def _numbers(predict: Predict) -> Predict:
+    def restore(low: Pixels) -> Pixels:
+        restored = predict(low)
+        if bad := int(np.count_nonzero(~np.isfinite(restored))):
+            raise _NotNumbersError(f"{bad} of {restored.size} restored values of an image are NaN or infinite")
+        return restored
+
+    return restore
+
+
+def paces(task: Task, predictors: Sequence[Predict]) -> list[float]:
+    """Time models in turns, so that whatever else the machine does slows all of them.
+
+    Args:
+        task: Whose validation crops say how large the image is.
+        predictors: The models.
+
+    Returns:
+        Median seconds for one image, in the same order.
+    """
+    from srexp.evaluation.timing import time_inference
+
+    side = task.config.trainer.validation_size // task.config.scale
+    image = np.random.default_rng(0).random((side, side, task.channels), dtype=np.float32)
+    samples: list[list[float]] = [[] for _ in predictors]
+    for _ in range(ROUNDS):
+        for predict, taken in zip(predictors, samples, strict=True):
+            timing = time_inference(predict, image, warmup=1, repeats=REPEATS, max_seconds=SECONDS)
+            taken.extend(timing.samples)
+    return [median(taken) for taken in samples]

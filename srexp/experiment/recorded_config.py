@@ -1,0 +1,139 @@
+"""The task of a training that is over: its data, degradation and protocol, composed again from what its run kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from srexp.config.allowed_targets import renewed
+from srexp.config.compose import check
+from srexp.config.schema import Config
+from srexp.errors import RequestError
+from srexp.experiment.multirun.driver import PLACES
+from srexp.experiment.task import Task
+from srexp.tracking.runs import queries
+from srexp.tracking.store.store import Store
+
+#: What decides which images are scored, and how; it is taken from the training.
+DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_name")
+#: The same of the trainer.
+DECISIVE_OF_TRAINER = (
+    "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
+)  # fmt: skip
+_ABSENT = object()
+
+
+def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> Task:
+    """Prepare the data of a training once more.
+
+    Only the place of the data set may be another one than then: what else the command line says of the task must agree.
+
+    Args:
+        config: Of this command; says where things are, and how much memory there is.
+        store: Where the run is kept.
+        run_id: The run that trained.
+        fingerprint: That of its data and split.
+
+    Returns:
+        Its task.
+
+    Raises:
+        RequestError: The run kept no configuration, the command line asks for another task, or the data set isn't the
+            one that the model was trained on.
+    """
+    composed = recomposed(config, _required(store, run_id))
+    task = Task(composed)
+    if task.prepared.fingerprint != fingerprint:
+        raise RequestError(
+            f"the data set is not the one of run {run_id}: its fingerprint differs",
+            got=task.prepared.fingerprint,
+            expected=f"{fingerprint}, that of the same images in the same split",
+            fix=f"point to it: dataset={composed.dataset.name} dataset.root=PATH",
+        )
+    return task
+
+
+def recomposed(config: Config, kept: Mapping[str, Any]) -> Config:
+    """Put the task of a training into a configuration of today.
+
+    Args:
+        config: Of this command.
+        kept: The resolved configuration of the training.
+
+    Returns:
+        A configuration of `train` whose data, degradation, protocol, scale and seed are those of the training.
+
+    Raises:
+        RequestError: The command line asks for another task, or a section doesn't fit this version of srexp.
+    """
+    _require_same(config, kept)
+    names = {field.name for field in dataclasses.fields(Config)}
+    tree = {key: value for key, value in config.resolved.items() if key in names}
+    tree |= {key: kept[key] for key in DECISIVE if key in kept}
+    trainer = kept.get("trainer") or {}
+    tree["trainer"] = {**tree["trainer"], **{key: trainer[key] for key in DECISIVE_OF_TRAINER if key in trainer}}
+    tree["dataset"] = {**tree["dataset"], **_here(config, tree["dataset"])}
+    tree |= {"verb": "train", "audit": "warn"}
+    return check(OmegaConf.create(tree), overrides=config.overrides, run_dir=config.run_dir)
+
+
+def kept_by(store: Store, run_id: str) -> dict[str, Any]:
+    """Read the configuration that a run logged, with today's names of builders.
+
+    Returns:
+        It, resolved; empty when the run was ended before it came to that.
+    """
+    text = queries.read_text(store, run_id, "config.yaml")
+    kept = OmegaConf.to_container(OmegaConf.create(text)) if text else None
+    return renewed(kept) if isinstance(kept, dict) else {}
+
+
+def _required(store: Store, run_id: str) -> dict[str, Any]:
+    kept = kept_by(store, run_id)
+    if "dataset" not in kept:
+        raise RequestError(
+            f"run {run_id} kept no configuration, so its test images can't be found again",
+            expected="a training by srexp, with config.yaml among its artifacts",
+            fix="choose another version",
+        )
+    return kept
+
+
+def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Say where the data set is on this machine."""
+    typed = set(_typed(config.overrides))
+    here = {key: config.resolved["dataset"][key] for key in PLACES if f"dataset.{key}" in typed}
+    return {"cache": str(config.paths.cache), **here} if "cache" in dataset else here
+
+
+def _require_same(config: Config, kept: Mapping[str, Any]) -> None:
+    """Refuse what the command line says of the task, where the training had another one."""
+    for key in _typed(config.overrides):
+        group, _, rest = key.partition(".")
+        if group not in DECISIVE or group == "experiment_name" or (group == "dataset" and rest in PLACES):
+            continue
+        # The choice of a data set only names it: its keys are those of the training.
+        path = [group, *(rest.split(".") if rest else ["_target_"] if group == "dataset" else [])]
+        asked, trained = _at(config.resolved, path), _at(kept, path)
+        if asked != trained:
+            raise RequestError(
+                f"{'.'.join(path)} is another one than in training",
+                got=asked,
+                expected=f"{'nothing' if trained is _ABSENT else trained}: the model is scored on the task of its run",
+                fix=f"leave {key} out, or score it with `python -m srexp evaluate`",
+            )
+
+
+def _typed(overrides: Sequence[str]) -> Iterator[str]:
+    """Give the keys that the command line changes."""
+    for override in overrides:
+        yield override.partition("=")[0].lstrip("+~").partition("@")[0]
+
+
+def _at(tree: Any, path: Sequence[str]) -> Any:
+    for key in path:
+        tree = tree.get(key, _ABSENT) if isinstance(tree, Mapping) else _ABSENT
+    return tree

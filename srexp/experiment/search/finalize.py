@@ -1,0 +1,187 @@
+"""What becomes of a search: figures and tables, the best trial as a preset, its network scored and registered."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srexp.config.compose import compose
+from srexp.config.overrides import overrides_of, preset
+from srexp.config.schema import Config, SearchConfig
+from srexp.errors import SrexpError
+from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.search.trial_worker import (
+    COURSE,
+    STUDY_TAG,
+    TRIAL_TAG,
+    WEIGHTS,
+    SearchJob,
+    base_overrides,
+    kept_network,
+    trial_overrides,
+)
+from srexp.experiment.task import Task
+from srexp.search.study import Search
+from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.tracking import Tracking
+from srexp.types import Trial
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.tracking.runs.run import Run
+    from srexp.training.fit import Fitted
+
+
+def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
+    """Show what a search found, and make its best network a candidate.
+
+    Args:
+        job: The search, with all its trials.
+        parent: The open run of the search.
+        watch: Times the stages.
+
+    Returns:
+        `result.json`: counts, the best trial, and what its network scored on the test images, which no trial saw.
+
+    Raises:
+        SrexpError: No trial finished.
+    """
+    engine, trials = job.engine, job.study.trials()
+    with watch("figures"):
+        _show(parent, trials, engine)
+    best = _best(trials, engine)
+    chosen = _config(job.config, best)
+    name = f"best_{engine.name}"
+    text = preset(chosen, _header(engine, best, parent.id, name))
+    kept = job.config.paths.studies / "experiment" / f"{name}.yaml"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(text, encoding="utf-8")
+    parent.log_text(text, "best.yaml")
+    final = _final(job, chosen, best, parent.id, watch)
+    parent.set_tags({"best_trial": best.number, "best_run": best.facts.get("run_id", ""), "final_run": final["run_id"]})
+    parent.log_metrics({"best_val_psnr": max(best.curve.values())}, step=0)
+    return {
+        "run_id": parent.id,
+        "experiment_name": final["experiment_name"],
+        "study": engine.name,
+        "trials": dict(Counter(trial.state for trial in trials)),
+        "best": {
+            "number": best.number,
+            "values": dict(best.values),
+            "objectives": dict(zip(engine.objectives, best.objectives or (), strict=True)),
+            "run_id": best.facts.get("run_id"),
+            "overrides": overrides_of(chosen),
+        },
+        "front": [trial.number for trial in _front(trials, engine)],
+        "preset": f"+experiment={name}",
+        "final_run_id": final["run_id"],
+        **{key: final[key] for key in ("model_uri", "registered", "validation", "test", "baseline", "gain_db")},
+        **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
+        "seconds": watch.seconds(),
+    }
+
+
+def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
+    """Log the figures, as pictures and as one page, and the table of the best trials."""
+    from srexp.evaluation.search_report.figures import figures, left_out
+    from srexp.evaluation.search_report.page import page
+    from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
+
+    space, objectives = engine.parsed.describe(), engine.objectives
+    bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
+    drawn = figures(trials, objectives, space, bicubic_psnr=bicubic)
+    for name, each in drawn.items():
+        parent.log_figure(each.figure, f"search/{name}.png")
+    title = f"Search {engine.name}"
+    parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
+    rows = best_trials(trials, objectives)
+    parent.log_text(markdown(rows), "search/best.md")
+    parent.log_text(comma_separated(rows), "search/best.csv")
+
+
+def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
+    from srexp.evaluation.search_report.trials import best_first, pareto_set
+
+    if len(engine.objectives) > 1:
+        return pareto_set(trials, engine.objectives)
+    return best_first(trials, engine.objectives)[:1]
+
+
+def _best(trials: Sequence[Trial], engine: Search) -> Trial:
+    """Choose the trial whose network is kept: of a Pareto front the one that is best in the first objective."""
+    front = [trial for trial in _front(trials, engine) if trial.objectives]
+    if not front:
+        raise SrexpError(
+            f"no trial of the search {engine.name} finished: all {len(trials)} were pruned or failed",
+            fix=f"search.trials={engine.trials + 10}, a milder pruner, or a narrower space",
+        )
+    sign = 1 if engine.objectives[0] == "val_psnr" else -1
+    return max(front, key=lambda trial: (sign * (trial.objectives or (0.0,))[0], -trial.number))
+
+
+def _config(config: SearchConfig, best: Trial) -> Config:
+    granted = {"trainer.epochs": best.facts["epochs"]} if best.facts.get("epochs") else {}
+    chosen, _ = compose("train", trial_overrides(base_overrides(config), {**best.values, **granted}))
+    run_dir = config.run_dir / "best"
+    run_dir.mkdir(parents=True, exist_ok=True)
+    return replace(chosen, run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
+
+
+def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> dict[str, Any]:
+    """Take the best network as it is, or train it once more; score it on the test images and register it."""
+    from srexp.commands.train import conduct
+    from srexp.experiment.fitting import fit_network
+
+    store = job.tracking.store
+    asked = {"trial": best.number, "retrained": job.engine.retrain}
+    known = job.study.about().get("final") or {}
+    if asked.items() <= known.items() and (earlier := queries.read_json(store, known["run_id"], "result.json")):
+        return earlier
+
+    def obtain(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
+        # Before its result is there: one that is found without it isn't taken, and one with it is never made twice.
+        job.study.describe(final={**asked, "run_id": tracked.id})
+        return fit_network(task, tracked) if job.engine.retrain else _taken(job.tracking, best, task)
+
+    with watch("data"):
+        task = Task(chosen)
+    return conduct(
+        task,
+        job.tracking,
+        watch,
+        parent=parent,
+        tags={
+            **job.config.tags,
+            STUDY_TAG: job.engine.name,
+            TRIAL_TAG: best.number,
+            "overrides": shlex.join(overrides_of(chosen)),
+        },
+        obtain=obtain,
+    )
+
+
+def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:
+    """Take the network of a trial from its folder, or from its run where another machine trained it."""
+    folder = Path(str(best.facts["folder"]))
+    if (folder / WEIGHTS).is_file() and (folder / COURSE).is_file():
+        return kept_network(folder, task)
+    with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+        return kept_network(groups.fetch(tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
+
+
+def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:
+    found = ", ".join(
+        f"{objective} {value:.4g}" for objective, value in zip(engine.objectives, best.objectives or (), strict=True)
+    )
+    return (
+        f"The best of the search {engine.name}: trial {best.number}, chosen on validation images.\n"
+        f"  python -m srexp +experiment={name}\n"
+        f"Result: {found}. Values: {json.dumps(dict(best.values))}. MLflow run of the search: {run_id}."
+    )

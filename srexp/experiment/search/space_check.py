@@ -1,0 +1,162 @@
+"""Whether a search can begin: its space against the configuration, its study against what it began with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from srexp.config.compose import check, composed
+from srexp.config.overrides import override
+from srexp.config.schema import SearchConfig
+from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.experiment.search.trial_worker import base_overrides, trial_overrides
+from srexp.experiment.task import Task
+from srexp.search.space import Space, difference
+from srexp.search.study import Search, Study
+
+#: Sections that decide on which images, or how, trials are scored: values of theirs can't be compared.
+SCORING = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
+#: Keys of the trainer that do so.
+SCORING_KEYS = ("trainer.validation_images", "trainer.validation_size", "trainer.test_size", "trainer.max_minutes")
+#: Sections in which a search may choose.
+SEARCHED = ("model", "loss", "optimizer", "schedule", "augmentation", "trainer")
+
+
+def require_composable(config: SearchConfig, space: Space) -> None:
+    """Refuse a space whose keys or values the configuration doesn't have, before anything is loaded or trained.
+
+    Args:
+        config: Of the search.
+        space: Its space.
+
+    Raises:
+        RequestError: A key does not exist or may not be searched, or a value at an edge is refused.
+    """
+    for name in (key.name for key in space.keys):
+        if name.partition(".")[0] in SCORING or name in SCORING_KEYS:
+            raise RequestError(
+                f"search.space.{name} decides on which images, or for how long, trials are compared",
+                expected=f"keys of {', '.join(SEARCHED)}",
+                fix="one search for each of its values",
+            )
+        if "." not in name and name not in SEARCHED:
+            raise RequestError(f"search.space.{name} can't be searched", expected=f"one of {', '.join(SEARCHED)}")
+    base = base_overrides(config)
+    trees: dict[tuple[str, ...], DictConfig] = {}
+    for values in space.extremes():
+        groups = {key: value for key, value in values.items() if "." not in key}
+        typed = tuple(trial_overrides(base, groups))
+        if typed not in trees:
+            trees[typed] = _composed(typed, groups)
+        tree = trees[typed].copy()
+        try:
+            for key, value in values.items():
+                if key not in groups:
+                    _set(tree, key, value)
+            _ = check(tree, overrides=base).trainer.patches  # a number: trials of different sizes aren't comparable
+        except SrexpError as error:
+            raise _refused(values, error) from error
+
+
+def require_same_search(study: Study, engine: Search, task: Task, typed: Sequence[str]) -> None:
+    """Refuse to go on with a study that began with another space, other data or another configuration.
+
+    Args:
+        study: New or known; a new one notes all of this.
+        engine: Has space and objectives.
+        task: Has the fingerprint of the data.
+        typed: What the configuration would be typed as.
+
+    Raises:
+        RequestError: Something differs; the difference is shown. Or the study is new, and its folder is not.
+    """
+    asked: dict[str, Any] = {
+        "space": engine.parsed.describe(),
+        "objectives": list(engine.objectives),
+        "data_fingerprint": task.prepared.fingerprint,
+        "configuration": list(typed),
+    }
+    began = study.about()
+    if "data_fingerprint" not in began:
+        _require_unused(engine)
+        study.describe(**asked)
+        return
+    changes = [f"  search.space.{line}" for line in difference(began["space"], asked["space"])]
+    changes += [
+        f"  {name}: {_shown(began[name])} -> {_shown(asked[name])}"
+        for name in ("objectives", "data_fingerprint")
+        if began[name] != asked[name]
+    ]
+    before, now = set(began["configuration"]), set(asked["configuration"])
+    changes += [f"  configuration: without {typed}" for typed in sorted(before - now)]
+    changes += [f"  configuration: with {typed}" for typed in sorted(now - before)]
+    if changes:
+        raise RequestError(
+            f"the study {engine.name} began otherwise:\n" + "\n".join(changes),
+            expected="the same space, data and configuration, so that its trials can be compared",
+            fix=f"search.name={engine.name}_2 begins another study",
+        )
+
+
+def _require_unused(engine: Search) -> None:
+    """Refuse a new study over the trials of one that was lost, or dropped from its database."""
+    trials = engine.folder / "trials"
+    if trials.is_dir() and any(trials.iterdir()):
+        raise RequestError(
+            f"the study {engine.name} is not in its storage any more, but its trials are in {trials}",
+            expected="the storage it began with, or an unused name",
+            fix=f"bring the storage back, or search.name={engine.name}_2 begins another study",
+        )
+
+
+def _composed(typed: Sequence[str], groups: Mapping[str, Any]) -> DictConfig:
+    try:
+        return composed("train", list(typed))
+    except SrexpError as error:
+        raise _refused(groups, error) from error
+
+
+def _set(tree: DictConfig, key: str, value: Any) -> None:
+    """Set a key that exists; one that doesn't is refused with the nearest that does."""
+    section, _, rest = key.partition(".")
+    if section not in SEARCHED:
+        raise RequestError(f"{key} does not exist", expected=f"a key of {', '.join(SEARCHED)}")
+    if OmegaConf.select(tree, key, default=_MISSING) is _MISSING:
+        names = [f"{section}.{name}" for name in _leaves(OmegaConf.to_container(tree[section]))]
+        raise RequestError(
+            f"{key} does not exist",
+            expected=f"a key of {section}: {', '.join(names)}",
+            fix=did_you_mean(f"{section}.{rest}", names),
+        )
+    OmegaConf.update(tree, key, value)
+
+
+_MISSING = object()
+
+
+def _leaves(node: Any, prefix: str = "") -> list[str]:
+    if not isinstance(node, dict):
+        return [prefix]
+    names = [
+        name
+        for key, value in node.items()
+        if key != "_target_"
+        for name in _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    ]
+    return names or [prefix]
+
+
+def _refused(values: Mapping[str, Any], error: SrexpError) -> RequestError:
+    shown = " ".join(override(key, value) for key, value in values.items())
+    return RequestError(
+        f"search.space allows {shown}, which the configuration refuses: {error.what}",
+        got=error.got,
+        expected=error.expected,
+        fix=error.fix or "mend search.space",
+    )
+
+
+def _shown(value: Any) -> str:
+    return value[:16] if isinstance(value, str) else str(value)

@@ -1,0 +1,326 @@
+"""A worker of a search: trains trials, one after the other, until the study has enough of them."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srexp.config.builders import build
+from srexp.config.compose import compose
+from srexp.config.overrides import override, overrides_of
+from srexp.config.schema import Config, SearchConfig
+from srexp.errors import SrexpError
+from srexp.experiment.multirun import job
+from srexp.experiment.task import Task
+from srexp.search.study import Attempt, Pruned, Search, Study
+from srexp.system.redaction import Masked
+from srexp.system.signals import interruptible
+from srexp.tracking.runs.tracking import Tracking
+from srexp.training import memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+
+    from srexp.tracking.runs.run import Run
+    from srexp.training.fit import Fitted
+
+WEIGHTS, COURSE = "best.weights.h5", "course.json"
+TRIAL_TAG, STUDY_TAG, STATE_TAG = "srexp.trial", "srexp.search", "srexp.trial_state"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a worker is told.
+
+    Args:
+        overrides: Of the verb `search`.
+        folder: Where the worker leaves the reason why it ended, if it must.
+        parent: Run id of the search.
+    """
+
+    overrides: list[str]
+    folder: Path
+    parent: str
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """What the driver of a search works with.
+
+    Args:
+        config: Of the search.
+        engine: Its space, its objectives, how many trials.
+        study: Its trials.
+        tracking: Where runs are kept.
+    """
+
+    config: SearchConfig
+    engine: Search
+    study: Study
+    tracking: Tracking
+
+
+def run_worker(note: Note) -> int:
+    """Work in this process.
+
+    Args:
+        note: What to do.
+
+    Returns:
+        The exit code: 0, or that of what went wrong, whose message is in `failure.json` then.
+    """
+    try:
+        work(note)
+    except SrexpError as error:
+        job.fail(note.folder, error)
+        return error.exit_code
+    return 0
+
+
+def work(note: Note) -> None:
+    """Train trials until the study has enough.
+
+    Raises:
+        RequestError: A value of the space is refused by the network that it is for.
+        SrexpError: Too many trials failed.
+    """
+    from srexp.training import numerics
+
+    config = compose("search", note.overrides)[0]
+    if not isinstance(config, SearchConfig):
+        raise TypeError(type(config))
+    engine: Search = build(config.search, folder=study_folder(config))
+    worker = Worker(config, note.parent)
+    study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
+    numerics.load_quietly()  # side by side in all workers, which takes longer than what one does for the others
+    with study.alone():
+        if not study.about().get("edges_tried"):
+            worker.try_edges(engine)
+            study.describe(edges_tried=True)
+    study.work(worker.train)
+
+
+def study_folder(config: SearchConfig) -> Path:
+    """Give the folder of a study."""
+    return config.paths.studies / str(config.search.name)
+
+
+def base_overrides(config: SearchConfig) -> list[str]:
+    """Give what every trial of a search is trained with, besides its values."""
+    return overrides_of(config, without=("verb", "search", "run_name", "tags"))
+
+
+def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Give what would be typed to train one trial.
+
+    Args:
+        base: See `base_overrides`.
+        values: Configuration keys to what the engine chose.
+    """
+    kept = [typed for typed in base if typed.lstrip("+~").partition("=")[0] not in values]
+    return [*kept, *(override(key, value) for key, value in values.items())]
+
+
+class Worker:
+    """Trains trials; the data is decoded once for all of them.
+
+    Args:
+        config: Of the search.
+        parent: Run id of the search.
+    """
+
+    def __init__(self, config: SearchConfig, parent: str) -> None:
+        self.config, self.parent = config, parent
+        self.base = base_overrides(config)
+        self.tracking: Tracking = build(config.tracking, folder=config.paths.root)
+        self.task = Task(config)
+
+    def train(self, attempt: Attempt) -> list[float]:
+        """Train one trial in a run of its own, and keep its best weights with the run.
+
+        Args:
+            attempt: The trial.
+
+        Returns:
+            The value of each objective.
+
+        Raises:
+            Pruned: The engine gave the trial up.
+            SrexpError: Training failed.
+            Interrupted: The process was asked to end.
+        """
+        # What code in C makes of an interruption would pass for a failure of the trial.
+        with interruptible(), _log_in(self._folder(attempt)) as folder:
+            config = self._config(attempt, folder)
+            task = Task(config, like=self.task)
+            pruned: Pruned | None = None
+            with self.tracking.run(
+                task.name,
+                name=f"{self._name} {attempt.number}",
+                parent=self.parent,
+                tags=self._tags(task, attempt),
+                folder=folder,
+            ) as tracked:
+                attempt.note(run_id=tracked.id, folder=str(folder))
+                try:
+                    objectives = self._fit(task, tracked, attempt, folder)
+                except Pruned as given_up:
+                    # The run did what was asked of it, so it is no failed one.
+                    pruned = given_up
+                    tracked.set_tags({STATE_TAG: "pruned"})
+            _forget_networks()
+        if pruned:
+            raise pruned
+        return objectives
+
+    def try_edges(self, engine: Search) -> None:
+        """Build everything that a trial builds, for the values at the edges of the space.
+
+        Args:
+            engine: Has the space.
+
+        Raises:
+            RequestError: Something refuses a value.
+        """
+        for values in engine.parsed.extremes():
+            config = compose("train", trial_overrides(self.base, values))[0]
+            try:
+                build(config.model, scale=config.scale, channels=self.task.channels)
+                for section in (config.loss, config.optimizer, config.schedule):
+                    build(section)
+            except SrexpError as error:
+                shown = " ".join(override(key, value) for key, value in values.items())
+                raise type(error)(
+                    f"search.space allows {shown}, which is refused: {error.what}",
+                    got=error.got,
+                    expected=error.expected,
+                    fix="narrow search.space",
+                ) from error
+            _forget_networks()
+
+    @property
+    def _name(self) -> str:
+        return str(self.config.search.name)
+
+    def _folder(self, attempt: Attempt) -> Path:
+        folder = study_folder(self.config) / "trials" / f"{attempt.number:04}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def _config(self, attempt: Attempt, folder: Path) -> Config:
+        granted = {} if attempt.epochs is None else {"trainer.epochs": attempt.epochs}
+        values = {**attempt.values, **granted}
+        return replace(compose("train", trial_overrides(self.base, values))[0], run_dir=folder)
+
+    def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
+        from srexp.commands.train import task_tags
+
+        repeat = shlex.join(overrides_of(task.config))
+        return {
+            **self.config.tags,
+            **task_tags(task),
+            STUDY_TAG: self._name,
+            TRIAL_TAG: attempt.number,
+            "overrides": repeat,
+        }
+
+    def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
+        from srexp.commands.train import log_request
+        from srexp.experiment.fitting import fit_network
+
+        log_request(tracked, task)
+        trainer = task.config.trainer
+        with memory.enough(batch_size=trainer.patches, patch_size=trainer.patch_size):
+            model, fitted = fit_network(
+                task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
+            )
+        best = fitted.history[fitted.best_epoch - 1]
+        attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
+        keep_network(tracked, model, fitted, folder)
+        measured: dict[str, Callable[[], float]] = {
+            "val_psnr": lambda: best["val_psnr"],
+            "seconds": lambda: _seconds(model, task),
+        }
+        found = {name: measured[name]() for name in self.config.search.objectives}
+        tracked.log_metrics({f"objective/{name}": value for name, value in found.items()}, step=fitted.best_epoch)
+        tracked.set_tags({STATE_TAG: "finished"})
+        return list(found.values())
+
+
+def keep_network(tracked: Run, model: keras.Model, fitted: Fitted, folder: Path) -> None:
+    """Keep the best weights of a trial, and the course of its training, in its folder and with its run."""
+    model.save_weights(folder / WEIGHTS)
+    (folder / COURSE).write_text(json.dumps(asdict(fitted)), encoding="utf-8")
+    for name in (WEIGHTS, COURSE):
+        tracked.log_file(folder / name, "network")
+
+
+def kept_network(folder: Path, task: Task) -> tuple[keras.Model, Fitted]:
+    """Build the network of a trial with its best weights.
+
+    Args:
+        folder: Where `keep_network` left them, or a copy of it.
+        task: With the configuration of the trial.
+
+    Returns:
+        The network, and the course of its training.
+    """
+    from srexp.training import numerics
+    from srexp.training.fit import Fitted
+
+    numerics.load_quietly()
+    with numerics.policy("float32"):
+        model = build(task.config.model, scale=task.config.scale, channels=task.channels)
+    model.load_weights(folder / WEIGHTS)
+    return model, Fitted(**json.loads((folder / COURSE).read_text(encoding="utf-8")))
+
+
+def _seconds(model: keras.Model, task: Task) -> float:
+    """Time the network on one image of the size that validation has; the median of several calls."""
+    import numpy as np
+
+    from srexp.enhance.predict import predictor
+    from srexp.evaluation.timing import time_inference
+
+    trainer, scale = task.config.trainer, task.config.scale
+    side = trainer.validation_size // scale
+    image = np.random.default_rng(0).random((side, side, task.channels), dtype=np.float32)
+    return time_inference(predictor(model, scale, trainer.memory_mb), image).median
+
+
+def _forget_networks() -> None:
+    """Let go of what a network left in TensorFlow, so that many trials take no more memory than one."""
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()
+
+
+@contextmanager
+def _log_in(folder: Path) -> Iterator[Path]:
+    """Write what is logged meanwhile into a file of the trial's own; an exception with its traceback, too."""
+    handler = logging.FileHandler(folder / "srexp.log", delay=True, encoding="utf-8")
+    handler.setFormatter(Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield folder
+    except (Pruned, KeyboardInterrupt):
+        raise
+    except BaseException:
+        logger.exception("the trial failed")
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()

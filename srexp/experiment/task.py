@@ -1,0 +1,294 @@
+"""What a model is asked to do: the data of a configuration, how it is degraded, and how it is scored."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srexp.config.builders import build
+from srexp.config.schema import Config
+from srexp.data.audit.audit import audit, facts
+from srexp.data.audit.findings import Finding, messages, require_clean
+from srexp.data.batches.augment import Augmentation
+from srexp.data.batches.multiscale import MixedScales
+from srexp.data.batches.patches import PatchSampler, require_divisible, scored_samples
+from srexp.data.degradation.degradations import Degradation
+from srexp.data.degradation.given import Given
+from srexp.data.image import Channel, Stored
+from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.sources.paired import Paired
+from srexp.data.sources.public_dataset import Downloadable
+from srexp.data.sources.source import Entry, Source, Split
+from srexp.errors import RequestError
+from srexp.metrics.protocol import Protocol
+from srexp.types import Sample
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration builds without TensorFlow."""
+
+    source: Source
+    degrade: Degradation
+    augment: Augmentation
+    protocol: Protocol
+
+
+def builders(config: Config) -> Parts:
+    """Build the light parts and hold them against each other.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        Source, degradation, augmentation and protocol.
+
+    Raises:
+        RequestError: A value is out of range, or two do not fit.
+    """
+    parts = Parts(
+        source=build(config.dataset),
+        degrade=build(config.degradation),
+        augment=build(config.augmentation),
+        protocol=build(config.protocol),
+    )
+    if isinstance(parts.source, Paired) != isinstance(parts.degrade, Given):
+        raise RequestError(
+            "dataset and degradation don't fit together",
+            got=f"dataset={config.choices.get('dataset')} degradation={config.choices.get('degradation')}",
+            expected="degradation=given with dataset=paired, whose low images are given, and with no other",
+            fix="leave degradation out: dataset=paired chooses it",
+        )
+    for scale in config.trainer.scales or [config.scale]:
+        require_divisible(config.trainer.patch_size, scale)
+        parts.degrade.halo(scale)
+    if config.trainer.scales:
+        _require_scales(config, parts)
+    if config.trainer.batch_size != "auto" and config.trainer.batch_size % config.trainer.patches_per_image:
+        raise RequestError(
+            "trainer.patches_per_image does not divide trainer.batch_size",
+            got=f"{config.trainer.patches_per_image} and {config.trainer.batch_size}",
+            expected="each visit to an image to give its patches to one batch",
+            fix="trainer.patches_per_image=1",
+        )
+    return parts
+
+
+def _require_scales(config: Config, parts: Parts) -> None:
+    """Refuse several scales for one network where they can't be told apart, or there is but one."""
+    scales = config.trainer.scales or []
+    if config.scale not in scales or len(set(scales)) < len(scales):
+        raise RequestError(
+            "trainer.scales and scale don't fit together",
+            got=f"trainer.scales={scales} scale={config.scale}",
+            expected="different scales, of which scale is one",
+            fix=f"scale={sorted({config.scale, *scales})}".replace(" ", ""),
+        )
+    if not config.experiment_name.endswith(f"x{config.scale}"):
+        raise RequestError(
+            "experiment_name doesn't say the scale, and each scale of a network has a task of its own",
+            got=config.experiment_name,
+            expected=f"a name that ends in x{config.scale}",
+            fix="leave experiment_name out, or 'experiment_name=NAME-x${scale}'",
+        )
+    if isinstance(parts.source, Paired):
+        raise RequestError(
+            "a paired data set has one scale, that of its files", got=f"trainer.scales={scales}", fix="leave it out"
+        )
+
+
+class Task:
+    """Data that was decoded, checked and split, with everything that decides what a score means.
+
+    Args:
+        config: Checked configuration.
+        like: Another task, whose decoded data serves this one too where it is the same.
+        whole: Take every image for a test image, whatever its split and its size; nothing will be trained.
+    """
+
+    def __init__(self, config: Config, *, like: Task | None = None, whole: bool = False) -> None:
+        self.config, self.parts, self.whole = config, builders(config), whole
+        same = like if like is not None and like.whole == whole and self._same_data(like) else None
+        self.prepared: Prepared = same.prepared if same else self._prepare()
+        self.audit: list[Finding] = same.audit if same else self._audit()
+
+    def with_batch_size(self, size: int) -> Task:
+        """Give the same task with so many patches in a batch, as if that had been typed."""
+        other, config = copy.copy(self), self.config
+        trainer = {**config.resolved["trainer"], "batch_size": size}
+        other.config = dataclasses.replace(
+            config,
+            trainer=dataclasses.replace(config.trainer, batch_size=size),
+            resolved={**config.resolved, "trainer": trainer},
+        )
+        return other
+
+    def _prepare(self) -> Prepared:
+        config = self.config
+        download(self.parts.source)
+        return prepare(
+            self.parts.source,
+            seed=config.seed,
+            channel=self.channel,
+            scale=config.scale,
+            patch_size=config.scale if self.whole else config.trainer.patch_size,
+            cache_dir=config.paths.cache,
+            decoded_dir=decoded_dir(config),
+            facts=facts,
+            progress=_progress(),
+            all_in="test" if self.whole else None,
+        )
+
+    def _audit(self) -> list[Finding]:
+        found = audit(
+            self.prepared,
+            degenerate=self.degenerate,
+            notes=self.parts.source.warnings if isinstance(self.parts.source, Downloadable) else (),
+            cache_dir=self.config.paths.cache,
+        )
+        if self.config.audit == "strict":
+            require_clean(found)
+        return found
+
+    def _same_data(self, other: Task) -> bool:
+        """Whether what another task decoded, checked and split is what this one would."""
+        ours, theirs = self.config, other.config
+        same = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
+        if any(ours.resolved[key] != theirs.resolved[key] for key in same):
+            return False
+        patch, scale = ours.trainer.patch_size, ours.scale
+        return patch == theirs.trainer.patch_size or (
+            not other.prepared.skipped  # perhaps for a patch that had no room
+            and all(
+                min(entry.height // scale, entry.width // scale) * scale >= patch
+                for entries in other.prepared.entries.values()
+                for entry in entries
+            )
+        )
+
+    @property
+    def channel(self) -> Channel:
+        """Channel that is trained and scored."""
+        return self.parts.protocol.channel
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the images."""
+        return 3 if self.channel == "rgb" else 1
+
+    @property
+    def degenerate(self) -> bool:
+        """Whether the input is the target, so that no score says anything about restoration."""
+        return self.parts.degrade.degenerate(self.config.scale)
+
+    @property
+    def name(self) -> str:
+        """Experiment and registered model."""
+        return self.config.experiment_name
+
+    def protocol(self) -> dict[str, Any]:
+        """Describe how images are scored; equal descriptions and fingerprints mean comparable numbers."""
+        described = self.parts.protocol.describe(self.config.scale, intensity=self.config.dataset.intensity)
+        crop = self.config.trainer.test_size
+        return {**described, "degradation": self.config.degradation.options, "crop": crop}
+
+    def findings(self, split: Split = "test") -> list[str]:
+        """Say what limits the worth of the scores of a split."""
+        size = self.config.trainer.test_size
+        cropped = [f"scored on centre crops of {size} pixels, not on whole images"] if size else []
+        of_splits = {"unknown-patients"} if self.whole else set()
+        of_others = set() if split == "test" else {"few-test-images", "range"}
+        told = [finding for finding in self.audit if finding.kind not in of_splits | of_others]
+        return [*messages(told), *cropped]
+
+    def sampler(self) -> PatchSampler | MixedScales:
+        """Give the training batches as a function of (epoch, step); of several scales in turn where that is asked."""
+        if scales := self.config.trainer.scales:
+            return MixedScales([self._sampler(scale) for scale in scales])
+        return self._sampler(self.config.scale)
+
+    def _sampler(self, scale: int) -> PatchSampler:
+        trainer = self.config.trainer
+        return PatchSampler(
+            self.prepared.entries["train"],
+            self.prepared.read,
+            self.parts.degrade,
+            self.parts.augment,
+            scale=scale,
+            patch_size=trainer.patch_size,
+            batch_size=trainer.patches,
+            patches_per_image=trainer.patches_per_image,
+            seed=self.config.seed,
+            steps_per_epoch=trainer.steps_per_epoch,
+            quantize_low=self.parts.protocol.quantize_low,
+            read_low=self._read_low,
+        )
+
+    def validation_samples(self) -> list[Sample]:
+        """Give the centre crops on which the best epoch is chosen."""
+        trainer = self.config.trainer
+        chosen = self.prepared.entries["validation"][: trainer.validation_images]
+        return list(self._samples(chosen, trainer.validation_size))
+
+    def test_samples(self) -> Iterator[Sample]:
+        """Give the test images, whole unless configured otherwise."""
+        return self.samples("test")
+
+    def samples(self, split: Split) -> Iterator[Sample]:
+        """Give the images of any split as test images are given."""
+        return self._samples(self.prepared.entries[split], self.config.trainer.test_size)
+
+    def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:
+        return scored_samples(
+            entries,
+            self.prepared.read,
+            self.parts.degrade,
+            scale=self.config.scale,
+            quantize_low=self.parts.protocol.quantize_low,
+            crop=crop,
+            read_low=self._read_low,
+        )
+
+    @property
+    def _read_low(self) -> Callable[[Entry], Stored] | None:
+        """Give what reads `low` where it is no degraded `high`."""
+        return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
+
+
+def download(source: Source) -> None:
+    """Fetch what a public data set lacks on this machine.
+
+    Args:
+        source: Any data set; only one that is downloaded is asked.
+
+    Raises:
+        RequestError: There is no connection, or the server has no such file.
+        SrexpError: What arrived is not what was published.
+    """
+    if isinstance(source, Downloadable) and source.missing():
+        from srexp.data.download.progress import TransferBar
+
+        with TransferBar() as progress:
+            source.download(progress)
+
+
+def decoded_dir(config: Config) -> Path | None:
+    """Give the folder in which decoded images are kept for the next visit, where the configuration wants one."""
+    return config.paths.cache / "decoded" if config.trainer.decoded_cache else None
+
+
+def _progress() -> Callable[[int, int], None] | None:
+    """Show how many images were decoded, on a terminal and where it takes long enough to be seen."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        if total > 100 and (done % 50 == 0 or done == total):  # noqa: PLR2004 - fewer are decoded in a moment
+            print(f"\rimages {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+
+    return show

@@ -1,0 +1,183 @@
+"""Where Optuna keeps a study: a journal beside its lock, or a database that machines share; both outlive any kill."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from srexp.errors import RequestError, SrexpError
+from srexp.system import database_locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from optuna.storages import BaseStorage
+    from sqlalchemy import URL
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 20
+GRACE_SECONDS = 120
+
+_LOCK_SECONDS = 60
+
+
+class JournalLock:
+    """Optuna's lock of a journal, held by the kernel: it ends with its process, where Optuna's own stay for 30 s.
+
+    Whoever gets it first cuts off a line that a killed writer or a full disk left unfinished; the next line would
+    otherwise be appended to it, and the journal could not be read any more.
+
+    Args:
+        journal: The file.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._lock = FileLock(f"{journal}.lock")
+
+    def acquire(self) -> bool:
+        """Wait for the lock."""
+        self._lock.acquire()
+        self._cut()
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    def _cut(self) -> None:
+        if not self._journal.exists():
+            return
+        with self._journal.open("rb+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if not size or (file.seek(size - 1), file.read(1))[1] == b"\n":
+                return
+            file.seek(0)
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+        log.warning("%s: cut off %d bytes of a line that was not written to its end", self._journal, size - whole)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out Optuna's notes that parts we use may change, and that it sends no heartbeat itself unless it trains."""
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        for what in ("heartbeat_interval", "fail_stale_trials", "WilcoxonPruner", "QMCSampler", "group"):
+            warnings.filterwarnings("ignore", rf"\W*(Argument )?\W*([\w.]+\.)?{what}\W", ExperimentalWarning)
+        warnings.filterwarnings("ignore", "Heartbeat of storage is supposed to be used with", UserWarning)
+        yield
+
+
+def open_journal(folder: Path) -> BaseStorage:
+    """Open the journal of a study in a folder, `optuna.log`."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "optuna.log"
+    lock = JournalLock(journal)
+    lock.acquire()
+    lock.release()
+    return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))  # type: ignore[arg-type]  # same methods
+
+
+def parse_url(storage: str) -> URL:
+    """Read `search.storage` and see that its driver is there.
+
+    Args:
+        storage: `postgresql://USER:PASSWORD@HOST/DATABASE` or the same with `mysql://`.
+
+    Returns:
+        The URL, with the driver named.
+
+    Raises:
+        RequestError: It is no such URL, or its driver is not installed. Passwords are not shown.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    expected = "postgresql://USER:PASSWORD@HOST/DATABASE, mysql://..., or null for files of this machine"
+    if storage.startswith("postgres:"):  # as some hosts write it
+        storage = storage.replace("postgres", "postgresql", 1)
+    try:
+        url = make_url(storage)
+    except (ArgumentError, ValueError):
+        raise RequestError("search.storage is not the URL of a database", expected=expected) from None
+    if url.get_backend_name() not in database_locks.DRIVERS:
+        raise RequestError("search.storage names an unknown database", got=url.drivername, expected=expected)
+    return make_url(database_locks.with_driver(storage, "search.storage"))
+
+
+def shown(url: URL) -> str:
+    """Write a URL without what is secret in it."""
+    return url.set(query={}).render_as_string(hide_password=True)
+
+
+def open_database(url: URL, when_stale: Callable[[Any, Any], None]) -> BaseStorage:
+    """Open a database; call with its lock held, since the first one creates the tables.
+
+    Args:
+        url: Of `parse_url`.
+        when_stale: Called with study and trial when a trial's worker hasn't been heard of for `GRACE_SECONDS`.
+
+    Raises:
+        SrexpError: It can't be reached.
+    """
+    from optuna.storages import RDBStorage
+
+    with quiet(), translated(url):
+        return RDBStorage(
+            url.render_as_string(hide_password=False),
+            engine_kwargs={"pool_pre_ping": True},
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+            heartbeat_stale_trial_callback=when_stale,
+        )
+
+
+@contextmanager
+def translated(url: URL) -> Iterator[None]:
+    """Turn the database's own words into ours, without the password.
+
+    Raises:
+        SrexpError: The database failed.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (SQLAlchemyError, TimeoutError) as error:
+        cause = str(getattr(error, "orig", None) or type(error).__name__).strip()
+        for secret in filter(None, (url.password, *map(str, url.query.values()))):
+            cause = cause.replace(secret, "***")
+        raise SrexpError(
+            f"search.storage {shown(url)} failed: {cause}",
+            fix="check that it runs and that this user may create tables",
+        ) from None
+
+
+@contextmanager
+def database_lock(url: URL, name: str) -> Iterator[None]:
+    """Hold a lock that the database gives to one of all machines; it ends with the connection of its holder.
+
+    Args:
+        url: Of `parse_url`.
+        name: What is locked.
+
+    Raises:
+        SrexpError: The database can't be reached, or gave no lock within a minute.
+    """
+    with ExitStack() as stack:
+        with translated(url):
+            stack.enter_context(database_locks.locked(url, name, _LOCK_SECONDS))
+        yield

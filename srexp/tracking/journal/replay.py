@@ -1,0 +1,248 @@
+"""What each operation of a journal does at the store; doing it twice is the same as doing it once."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from srexp.errors import SrexpError
+from srexp.system.redaction import mask
+from srexp.tracking.journal import upload
+from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, HopelessError, Journal, Operation
+from srexp.tracking.store.lineage import dataset_input
+from srexp.tracking.store.parameters import shorten
+from srexp.tracking.store.store import Store, connect, experiment_id
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MAX_POINTS, MAX_ENTITIES = 1000, 100
+#: What a journal begins with; without it nothing else can be sent.
+FIRST = ("create", "resume")
+_TRIES = 5
+_LONGEST_REASON = 200
+#: MLflow's codes for what no repetition makes right.
+_HOPELESS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
+#: HTTP states between 400 and 499 that may be others after a while.
+_LATER = {401, 403, 404, 407, 408, 425, 429}
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Give the exceptions of a store that doesn't take something, now or for ever."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError, SrexpError
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Whether the store answered, and will not take this at another time either."""
+    if isinstance(error, HopelessError):
+        return True
+    response = getattr(error, "response", None)
+    if response is not None:
+        return 400 <= response.status_code < 500 and response.status_code not in _LATER  # noqa: PLR2004 - HTTP
+    return getattr(error, "error_code", None) in _HOPELESS
+
+
+def is_away(store: Store, error: Exception) -> bool:
+    """Whether a store that refused the first word is only out of reach.
+
+    Args:
+        store: That was spoken to.
+        error: What came of it.
+
+    Returns:
+        False where it answered: an experiment that was deleted, a password that is wrong, tables of another MLflow.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import OperationalError
+
+    cause = error.__cause__ if isinstance(error, SrexpError) else error
+    if isinstance(cause, MlflowException):
+        codes = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}
+        return cause.error_code in (codes | {"INTERNAL_ERROR"} if store.lock is None else codes)
+    return isinstance(cause, (OSError, OperationalError))
+
+
+class Replay:
+    """Sends a journal to a store.
+
+    Args:
+        store: Addresses of the store.
+        journal: What waits, and what the store answered so far.
+    """
+
+    def __init__(self, store: Store, journal: Journal) -> None:
+        self.store, self.journal = store, journal
+        self._client: MlflowClient | None = None
+        self._doubtful = journal.recovered
+
+    def next(self) -> None:
+        """Send the oldest operations.
+
+        Raises:
+            Exception: One of `failures()`: the store doesn't take them now.
+        """
+        batch = self._batch()
+        try:
+            self._send(batch)
+        except failures() as error:
+            self._doubtful = True  # a request that failed here may have been heard there
+            if batch[0]["op"] not in FIRST and is_hopeless(error):
+                self.journal.refuse(batch[0], reason(error))
+                return
+            self._client = None
+            raise
+        self._doubtful = self.journal.recovered
+        self.journal.done(batch)
+
+    @property
+    def client(self) -> MlflowClient:
+        """A client of the store, which is opened anew after it failed."""
+        if self._client is None:
+            self._client = connect(self.store)
+        return self._client
+
+    @property
+    def run_id(self) -> str:
+        """The run's id in the store."""
+        return str(self.journal.known["run_id"])
+
+    def _batch(self) -> list[Operation]:
+        """Take the oldest operation, and the metrics after it where it is one of metrics itself."""
+        batch: list[Operation] = []
+        points = 0
+        for operation in list(self.journal.waiting):
+            points += len(operation.get("values", ()))
+            if batch and (operation["op"] != "metrics" or batch[0]["op"] != "metrics" or points > MAX_POINTS):
+                break
+            batch.append(operation)
+        return batch
+
+    def _send(self, batch: Sequence[Operation]) -> None:
+        if batch[0]["op"] == "metrics":
+            self._metrics(batch)
+        else:
+            getattr(self, f"_{batch[0]['op']}")(batch[0])
+
+    def _create(self, operation: Operation) -> None:
+        experiment = experiment_id(self.client, self.store, operation["experiment"])
+        mark = {JOURNAL_TAG: self.journal.id}
+        found = self.client.search_runs([experiment], _is(mark), max_results=1) if self._doubtful else []
+        run = (
+            found[0]
+            if found
+            else self.client.create_run(
+                experiment, start_time=operation["at"], run_name=operation["name"], tags={**operation["tags"], **mark}
+            )
+        )
+        self._know(run.info.run_id, experiment, operation)
+
+    def _resume(self, operation: Operation) -> None:
+        run = self._earlier(operation["run_id"])
+        self._know(run.info.run_id, run.info.experiment_id, operation)
+        self._tags(operation)  # first its process: an open run whose process is gone is ended by whoever finds it
+        self.client.update_run(self.run_id, status="RUNNING")
+
+    def _earlier(self, run_id: str) -> Any:
+        """Find a run that ended, also one that was interrupted before the store knew of it."""
+        if not run_id.startswith(PENDING):
+            return self.client.get_run(run_id)
+        mark = {JOURNAL_TAG: run_id.removeprefix(PENDING)}
+        numbers = [each.experiment_id for each in self.client.search_experiments()]
+        for run in self.client.search_runs(numbers, _is(mark), max_results=1):
+            return run
+        raise SrexpError(f"there is no run {run_id} in the store yet")
+
+    def _know(self, run_id: str, experiment: str, operation: Operation) -> None:
+        self.journal.known |= {"run_id": run_id, "experiment_id": experiment, "store": operation["store"]}
+
+    def _metrics(self, batch: Sequence[Operation]) -> None:
+        from mlflow.entities import Metric
+
+        points = [
+            Metric(name, float(value), each["at"], each["step"])
+            for each in batch
+            for name, value in each["values"].items()
+        ]
+        for some in _parts(points, MAX_POINTS):
+            self.client.log_batch(self.run_id, metrics=some)
+
+    def _params(self, operation: Operation) -> None:
+        from mlflow.entities import Param
+
+        for some in _parts([Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES):
+            self.client.log_batch(self.run_id, params=some)
+
+    def _tags(self, operation: Operation) -> None:
+        from mlflow.entities import RunTag
+
+        for some in _parts([RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES):
+            self.client.log_batch(self.run_id, tags=some)
+
+    def _inputs(self, operation: Operation) -> None:
+        """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
+        from mlflow.exceptions import MlflowException
+
+        inputs = [dataset_input(**each) for each in operation["inputs"]]
+        for left in reversed(range(_TRIES)):
+            try:
+                return self.client.log_inputs(self.run_id, inputs)
+            except MlflowException as error:
+                if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
+                    raise
+        return None
+
+    def _link(self, operation: Operation) -> None:
+        from mlflow.entities import LoggedModelInput, Metric
+
+        model_id, source = operation["model_id"], operation["dataset"]
+        self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id)])
+        points = [
+            Metric(name, float(value), operation["at"], 0, model_id=model_id, run_id=self.run_id, **source)
+            for name, value in operation["values"].items()
+        ]
+        self.client.log_batch(self.run_id, metrics=points)
+
+    def _file(self, operation: Operation) -> None:
+        path = self.journal.folder / operation["path"]
+        if not path.exists():
+            raise HopelessError(f"{path} is gone")
+        self.client.log_artifact(self.run_id, str(path), operation["folder"])
+
+    def _result(self, operation: Operation) -> None:
+        """Send `result.json`, with what the store answered since it was made."""
+        values = operation["values"]
+        answered = {key: value for key, value in self.journal.known.items() if key in values}
+        text = json.dumps({**values, **answered}, indent=2, default=str)
+        self.client.log_text(self.run_id, mask(text), "result.json")
+
+    def _model(self, operation: Operation) -> None:
+        upload.model(self, operation, doubtful=self._doubtful)
+
+    def _register(self, operation: Operation) -> None:
+        upload.version(self, operation, doubtful=self._doubtful)
+
+    def _end(self, operation: Operation) -> None:
+        self.client.set_terminated(self.run_id, operation["status"], end_time=operation["at"])
+
+
+def reason(error: Exception) -> str:
+    """Say in one line why the store doesn't take something; of a database's failure, what the database said."""
+    inner: BaseException | None = error
+    while inner is not None and not hasattr(inner, "orig"):
+        inner = inner.__cause__
+    text = str(getattr(inner, "orig", error)) or type(error).__name__
+    return shorten(mask(text).strip().splitlines()[0], _LONGEST_REASON)
+
+
+def _is(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+
+
+def _parts(entities: list[Any], size: int) -> Iterator[list[Any]]:
+    for begin in range(0, len(entities), size):
+        yield entities[begin : begin + size]

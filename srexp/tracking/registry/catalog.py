@@ -1,0 +1,87 @@
+"""Registered models and their versions, as the store knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from srexp.errors import RequestError, did_you_mean
+from srexp.tracking.registry.promotion import MOVING
+from srexp.tracking.store.store import Store, connect, selected, translated
+
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a registered model.
+
+    Args:
+        name: Registered model, the task.
+        number: Its number.
+        aliases: What points to it, sorted.
+        created: Milliseconds since the epoch.
+        run_id: Run that trained it; None when it isn't known.
+        tags: What its training, and its promotion, said of it.
+        moving: Whether a process was killed while it moved the aliases of this model.
+    """
+
+    name: str
+    number: int
+    aliases: tuple[str, ...]
+    created: int
+    run_id: str | None
+    tags: Mapping[str, str]
+    moving: bool = False
+
+
+def versions(store: Store, name: str | None = None) -> list[Version]:
+    """List the versions of registered models, by name, newest first.
+
+    Args:
+        store: Where.
+        name: Registered model; None for all.
+
+    Returns:
+        Versions.
+
+    Raises:
+        RequestError: There is no such model.
+        SrexpError: The store can't be reached.
+    """
+    client = connect(store)
+    with translated(store, "the registered models can't be listed"), selected(store.uri):
+        models = {each.name: each for each in _pages(client.search_registered_models)}
+        if name is not None and name not in models:
+            raise RequestError(
+                "there is no such registered model",
+                got=name,
+                expected=f"one of {', '.join(sorted(models))}" if models else "a task that a model was trained for",
+                fix=did_you_mean(name, models) or "leave name out to see all of them",
+            )
+        found = [each for each in _pages(client.search_model_versions) if name in (None, each.name)]
+    listed = [_version(each, models[each.name]) for each in found if each.name in models]
+    return sorted(listed, key=lambda each: (each.name, -each.number))
+
+
+def _pages(search: Any) -> list[Any]:
+    found = search(max_results=_MOST)
+    every = list(found)
+    while found.token:
+        found = search(max_results=_MOST, page_token=found.token)
+        every += found
+    return every
+
+
+def _version(each: Any, model: Any) -> Version:
+    aliases = sorted(alias for alias, number in model.aliases.items() if int(number) == int(each.version))
+    return Version(
+        each.name,
+        int(each.version),
+        tuple(aliases),
+        each.creation_timestamp,
+        each.run_id,
+        each.tags,
+        MOVING in model.tags,
+    )

@@ -1,0 +1,154 @@
+"""Models on their way back: loaded without running what their files bring along, with what the store knows of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.registry.safe_keras_file import require_plain
+from srexp.tracking.runs.run import Run
+from srexp.tracking.store.addresses import Found, find
+from srexp.tracking.store.store import Store, connect, selected, translated
+
+if TYPE_CHECKING:
+    import keras
+
+MANIFEST = "data/manifest.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network with what the store knows of it.
+
+    Args:
+        model: Uncompiled Keras model.
+        found: Where it is.
+        sha256: Digest of its file, which identifies weights and architecture.
+        facts: Parameters of its training, and tags of its version: `dataset.intensity`, `protocol`, ...
+    """
+
+    model: keras.Model
+    found: Found
+    sha256: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loaded:
+    """Load a model from the store or from a file, uncompiled, without letting it run code of its own.
+
+    Only what Keras itself brings is built: a file that names other classes, or carries code in a Lambda layer, is
+    refused before anything of it is imported. No pickle and no SavedModel is read.
+
+    Args:
+        store: Where runs are kept; opened only for an address in it.
+        uri: One of `srexp.tracking.store.addresses.ADDRESSES`, or what `find` found there.
+        others: Words that the caller understands besides, for did-you-mean.
+
+    Returns:
+        The model and what is known of it.
+
+    Raises:
+        RequestError: There is no such model, or it isn't one that can be trusted to be only a network.
+        SrexpError: Its files are damaged or gone.
+    """
+    found = find(store, uri, others=others) if isinstance(uri, str) else uri
+    with TemporaryDirectory(prefix="srexp-") as scratch:
+        path = found.path or _fetched(store, found, Path(scratch))
+        require_plain(path, found.uri)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return Loaded(_opened(path, found.uri), found, sha256, _facts(store, found))
+
+
+def _facts(store: Store, found: Found) -> dict[str, str]:
+    if not found.model_id:
+        return {}
+    with translated(store, f"{found.uri} can't be looked up"):
+        client = connect(store)
+        known = dict(client.get_logged_model(found.model_id).params or {})
+        if found.registered:
+            known |= client.get_model_version(found.registered, str(found.version)).tags
+    return known
+
+
+def training_images(store: Store, run_id: str) -> dict[str, str] | None:
+    """Say which images a run used for training and validation.
+
+    Args:
+        store: Where runs are kept.
+        run_id: The run that trained.
+
+    Returns:
+        SHA-256 of each such image to `train` or `validation`; None when the run kept no manifest of its data.
+    """
+    import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
+
+    connect(store)
+    with selected(store.uri):
+        try:
+            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{MANIFEST}")
+        except (MlflowException, OSError):
+            return None
+    rows = list(csv.DictReader(io.StringIO(text)))
+    if not rows or not {"sha256", "split"} <= rows[0].keys():
+        return None
+    used = {row["sha256"]: row["split"] for row in rows if row["split"] == "validation"}
+    return used | {row["sha256"]: row["split"] for row in rows if row["split"] == "train"}
+
+
+def _opened(path: Path, called: str) -> keras.Model:
+    import keras
+
+    try:
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SrexpError(
+            f"{called} can't be loaded: {reason}",
+            expected=f"a model that Keras {keras.__version__} or an older one saved",
+        ) from error
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):  # noqa: PLR2004 - (n, h, w, c)
+        raise RequestError(
+            f"{called} takes no images", got=f"input {shape}", expected="one input (n, h, w, c) with 1 or 3 channels"
+        )
+    return model
+
+
+def _fetched(store: Store, found: Found, folder: Path) -> Path:
+    """Bring the files of a logged model here; give the network among them."""
+    import mlflow.artifacts
+
+    with translated(store, f"the files of {found.uri} can't be read"), selected(store.uri):
+        brought = mlflow.artifacts.download_artifacts(artifact_uri=found.address, dst_path=str(folder))
+    networks = sorted(Path(brought).rglob("*.keras"))
+    if len(networks) != 1:
+        raise SrexpError(
+            f"{found.uri} is not one Keras network",
+            got=[file.name for file in networks] or "no .keras file",
+            expected="what srexp logs: one .keras file",
+        )
+    return networks[0]
+
+
+def link(run: Run, model_id: str, metrics: Mapping[str, float], *, dataset: str, digest: str) -> None:
+    """Show an evaluation on the page of a logged model: the run as its user, the figures with their data set.
+
+    Args:
+        run: The open run that evaluated.
+        model_id: Logged model, `m-...`.
+        metrics: Finite figures.
+        dataset: Name of the data set, as it was logged as the run's input.
+        digest: Its digest, as it was logged.
+    """
+    run.add(
+        "link", model_id=model_id, values=dict(metrics), dataset={"dataset_name": dataset, "dataset_digest": digest}
+    )

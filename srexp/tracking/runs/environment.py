@@ -1,0 +1,112 @@
+"""What a run ran on: process, machine, packages, and the commit of the code."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+_GIT_SECONDS = 10
+
+
+class Commit(NamedTuple):
+    """State of the code.
+
+    Args:
+        sha: Commit that is checked out.
+        dirty: Whether files that git knows differ from it.
+    """
+
+    sha: str
+    dirty: bool
+
+
+def origin_tags() -> dict[str, str]:
+    """Say who started a run, and from which code.
+
+    Returns:
+        MLflow's own tags for user, source and commit, and `srexp.dirty` where the code is in git.
+    """
+    from mlflow.utils import mlflow_tags
+
+    tags = {
+        mlflow_tags.MLFLOW_USER: _user(),
+        mlflow_tags.MLFLOW_SOURCE_NAME: "srexp",
+        mlflow_tags.MLFLOW_SOURCE_TYPE: "LOCAL",
+    }
+    if commit := commit_of(Path(__file__)):
+        tags |= {mlflow_tags.MLFLOW_GIT_COMMIT: commit.sha, "srexp.dirty": str(commit.dirty).lower()}
+    return tags
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container's user may have a number and no name
+        return "unknown"
+
+
+@cache
+def commit_of(file: Path) -> Commit | None:
+    """Find the commit of a source file.
+
+    Args:
+        file: A file of the code that runs.
+
+    Returns:
+        The commit; None when git isn't there or doesn't know the file, as in an installed package.
+    """
+    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
+        return None
+    sha = _git(file.parent, "rev-parse", "HEAD")
+    changes = _git(file.parent, "status", "--porcelain", "--untracked-files=no")
+    return None if sha is None or changes is None else Commit(sha, bool(changes))
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],  # noqa: S607 - the user's own git
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@cache
+def packages() -> dict[str, str]:
+    """List the installed packages.
+
+    Returns:
+        Name to version, sorted by name.
+    """
+    # Each look at `metadata` reads and parses a file, so `name` and `version` would do it twice.
+    known = [found.metadata for found in importlib.metadata.distributions()]
+    return dict(sorted(((each["Name"], each["Version"]) for each in known), key=lambda pair: pair[0].lower()))
+
+
+def describe() -> dict[str, object]:
+    """Describe machine, interpreter, code and packages.
+
+    Returns:
+        Facts that fit into a JSON file.
+    """
+    commit = commit_of(Path(__file__))
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "commit": commit and commit.sha,
+        "dirty": commit and commit.dirty,
+        "packages": packages(),
+    }

@@ -1,0 +1,164 @@
+"""Runs that belong together: a parent over many runs, and the one that did the same work before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from srexp.system import process_identity
+from srexp.tracking.runs import environment
+from srexp.tracking.store.parameters import tag
+from srexp.tracking.store.store import Store, connect, experiment_id, selected, translated
+
+
+def open_parent(
+    store: Store, experiment: str, *, name: str, tags: Mapping[str, str], process: Mapping[str, str]
+) -> str:
+    """Open a run that others will name as their parent; it trains nothing itself.
+
+    Args:
+        store: Where.
+        experiment: Name of the experiment of its children.
+        name: Name of the run.
+        tags: What it is filtered by.
+        process: `process_identity.process_tags` of the process that will close it, perhaps on another machine.
+
+    Returns:
+        Run id.
+    """
+    client = connect(store)
+    known = {**environment.origin_tags(), **process, **tags}
+    run = client.create_run(experiment_id(client, store, experiment), run_name=name, tags=known)
+    return str(run.info.run_id)
+
+
+def close(store: Store, run_id: str, status: str, reason: str | None = None) -> None:
+    """End a run from outside: a parent by its driver, or one whose process is gone.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        status: FINISHED, FAILED or KILLED.
+        reason: Why it didn't finish.
+    """
+    client = connect(store)
+    if reason:
+        client.set_tag(run_id, "srexp.error", tag(reason))
+    client.set_terminated(run_id, status)
+
+
+def status(store: Store, run_id: str) -> str:
+    """Give the state of a run: RUNNING, FINISHED, FAILED or KILLED."""
+    with translated(store, f"run {run_id} can't be read"):
+        return str(connect(store).get_run(run_id).info.status)
+
+
+def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
+    """Keep files as artifacts of a run.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        files: Their names become the artifacts' names.
+    """
+    client = connect(store)
+    with translated(store, f"run {run_id} could not be written"):
+        for file in files:
+            client.log_artifact(run_id, str(file))
+
+
+def reap(
+    store: Store, *, experiment: str | None = None, parent: str | None = None, status: str = "KILLED", reason: str
+) -> list[str]:
+    """End the runs that are open although their process, one of this machine, is gone.
+
+    Args:
+        store: Where.
+        experiment: Name of the experiment to look in; None for all.
+        parent: Run id of the parent whose children are meant; None for all runs.
+        status: FAILED or KILLED.
+        reason: Becomes their tag `srexp.error`.
+
+    Returns:
+        Ids of the runs that were ended.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    client = connect(store)
+    condition = "attributes.status = 'RUNNING'"
+    if parent:
+        condition += f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
+    ended = []
+    with translated(store, "runs whose process is gone could not be ended"):
+        known = [client.get_experiment_by_name(experiment)] if experiment else client.search_experiments()
+        for run in client.search_runs([each.experiment_id for each in known if each], condition):
+            if process_identity.process_is_gone(run.data.tags):
+                close(store, run.info.run_id, status, reason)
+                ended.append(str(run.info.run_id))
+    return ended
+
+
+def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str | None:
+    """Find the latest finished run by a tag.
+
+    Args:
+        store: Where; nothing is created in it but the store itself.
+        experiment: Name of the experiment.
+        key: Name of the tag.
+        pattern: Its value, in which `%` stands for anything.
+
+    Returns:
+        Run id, or None.
+    """
+    client = connect(store)
+    with translated(store, "finished runs can't be looked up"):
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        condition = f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'"
+        runs = client.search_runs([known.experiment_id], condition, max_results=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str | None:
+    """Find the latest run that is open, by its tags.
+
+    Args:
+        store: Where; nothing is created in it but the store itself.
+        experiment: Name of the experiment.
+        tags: All must agree.
+
+    Returns:
+        Run id, or None.
+    """
+    client = connect(store)
+    with translated(store, "open runs can't be looked up"):
+        known = client.get_experiment_by_name(experiment)
+        if known is None:
+            return None
+        condition = " and ".join(["attributes.status = 'RUNNING'", *(f"tags.`{k}` = '{v}'" for k, v in tags.items())])
+        runs = client.search_runs([known.experiment_id], condition, max_results=1)
+    return str(runs[0].info.run_id) if runs else None
+
+
+def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:
+    """Copy an artifact of a run to this machine.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        path: Of the artifact, a file or a folder.
+        folder: Where the copy goes.
+
+    Returns:
+        The copy.
+
+    Raises:
+        SrexpError: The run has no such artifact, or the store can't be reached.
+    """
+    import mlflow.artifacts
+
+    with translated(store, f"{path} of run {run_id} can't be fetched"):
+        connect(store)
+        with selected(store.uri):
+            return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{path}", dst_path=str(folder)))

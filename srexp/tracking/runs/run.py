@@ -1,0 +1,190 @@
+"""One MLflow run: what is written to it while it is open."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from srexp.errors import SrexpError
+from srexp.system.redaction import mask
+from srexp.tracking.journal.writer import Writer
+from srexp.tracking.runs import environment
+from srexp.tracking.store.parameters import flatten, tag
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Run(Writer):
+    """An open run. Get one from `Tracking.run`.
+
+    What is logged here is in the journal at once, and in the store within seconds if it answers.
+    """
+
+    def log_config(self, config: Mapping[str, object], text: str) -> None:
+        """Keep the resolved configuration: as parameters to filter by, and whole as `config.yaml`.
+
+        Args:
+            config: Resolved configuration of mappings, lists and scalars.
+            text: The same as YAML.
+        """
+        self.add("params", params=flatten(config))
+        self.log_text(text, "config.yaml")
+
+    def log_environment(self, overrides: Sequence[str], **facts: object) -> None:
+        """Keep what the run ran on, and what was typed, as `environment.json`.
+
+        Args:
+            overrides: Hydra overrides of the command line.
+            **facts: What the caller knows besides, such as devices and precision.
+        """
+        known = {"overrides": [mask(override) for override in overrides], **facts, **environment.describe()}
+        self.log_dict(known, "environment.json")
+
+    def log_dataset(
+        self,
+        *,
+        name: str,
+        source: str,
+        fingerprint: str,
+        splits: Mapping[str, Mapping[str, object]],
+        manifest: Iterable[Mapping[str, object]],
+    ) -> None:
+        """Keep which data the run used: data set inputs, and the manifest of its splits as `data/manifest.csv`.
+
+        Args:
+            name: Name of the data set.
+            source: Where it came from: a folder, a URL, or a package.
+            fingerprint: Digest of pixels, membership and split.
+            splits: What each was used for (`training`, `validation`, `test`) to facts such as the number of images.
+            manifest: One row for each image.
+        """
+        shared = {"name": name, "source": mask(source), "fingerprint": fingerprint}
+        self.add("inputs", inputs=[{**shared, "context": context, "facts": facts} for context, facts in splits.items()])
+        self.set_tags({"data.fingerprint": fingerprint})
+        self.log_rows(manifest, "data/manifest.csv")
+
+    def set_tags(self, tags: Mapping[str, object]) -> None:
+        """Set tags; values are cut to MLflow's limit."""
+        self.add("tags", tags={key: tag(value) for key, value in tags.items()})
+
+    def log_metrics(self, values: Mapping[str, float], *, step: int, milliseconds: int | None = None) -> None:
+        """Take metrics; they reach the store within seconds.
+
+        Args:
+            values: Name to value. Infinity is kept as NaN, for MLflow would make it 1.8e308 and spoil the chart.
+            step: Epoch.
+            milliseconds: When they were measured, since the epoch; None for now.
+        """
+        drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in values.items()}
+        self.add("metrics", at=milliseconds, step=int(step), values=drawn)
+
+    def log_image(self, pixels: npt.NDArray[np.uint8], *, key: str, step: int) -> None:
+        """Add a picture to the image grid, where those of one key form a series over steps.
+
+        The MLflow UI opens a series of several steps at step 0, and shows a single picture whatever its step.
+
+        Args:
+            pixels: (h, w), (h, w, 1) or (h, w, 3), uint8. Floats are refused, for MLflow would stretch each picture
+                to its own range.
+            key: Name of the series.
+            step: Epoch.
+
+        Raises:
+            SrexpError: Not a picture of 8-bit grey levels or colours.
+        """
+        grey_or_colour = pixels.ndim > 1 and pixels.shape[2:] in ((), (1,), (3,))
+        if pixels.dtype != np.uint8 or not grey_or_colour:
+            raise SrexpError(
+                f"picture {key} can't be logged",
+                got=f"{pixels.dtype} {pixels.shape}",
+                expected="uint8 (h, w), (h, w, 1) or (h, w, 3)",
+            )
+        from mlflow.tracking.multimedia import compress_image_size
+        from PIL import Image
+
+        flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
+        image = Image.fromarray(np.ascontiguousarray(flat))
+        # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
+        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
+        stem = f"images/{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+        self.keep(f"{stem}.png", image.save)
+        self.keep(f"{stem}+compressed.webp", compress_image_size(image).save)
+        self.set_tags({"mlflow.loggedImages": "True"})
+
+    def log_figure(self, figure: Figure, path: str) -> None:
+        """Keep a Matplotlib figure as an artifact; the path's ending chooses the format."""
+        self.keep(path, figure.savefig)
+
+    def log_file(self, file: Path, folder: str | None = None) -> None:
+        """Keep a copy of a file or folder as an artifact."""
+        copy = shutil.copytree if file.is_dir() else shutil.copyfile
+        self.keep(f"{folder}/{file.name}" if folder else file.name, lambda path: copy(file, path))
+
+    def log_text(self, text: str, path: str) -> None:
+        """Keep a text as an artifact, without credentials."""
+        self.keep(path, lambda kept: kept.write_text(mask(text), encoding="utf-8"))
+
+    def log_dict(self, values: Mapping[str, object], path: str) -> None:
+        """Keep values as a JSON artifact."""
+        self.log_text(json.dumps(values, indent=2, default=str), path)
+
+    def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
+        """Keep rows as a CSV artifact; the first row names the columns."""
+        listed = list(rows)
+        out = io.StringIO(newline="")
+        writer = csv.DictWriter(out, fieldnames=list(listed[0]) if listed else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(listed)
+        self.log_text(out.getvalue(), path)
+
+    def log_result(self, values: Mapping[str, object]) -> None:
+        """Keep `result.json`; what only the store can answer is put in when it does."""
+        self.add("result", values=json.loads(mask(json.dumps(values, default=str))))
+
+    def log_model(self, folder: Path, *, step: int, metrics: Mapping[str, float]) -> str:
+        """Log a packed model, and wait for its address.
+
+        Args:
+            folder: From `pack`, within the journal's folder.
+            step: Epoch that the weights come from.
+            metrics: Final figures.
+
+        Returns:
+            `models:/m-...`; the folder itself, which is an address too, when the store is away.
+        """
+        values = {name: float(value) for name, value in metrics.items()}
+        path = str(folder.relative_to(self.journal.folder))
+        taken = self.confirmed(self.add("model", path=path, step=int(step), values=values))
+        return str(self.journal.known["model_uri"]) if taken else str(folder)
+
+    def register(
+        self, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str
+    ) -> Mapping[str, Any] | None:
+        """Make a model a version of a registered model, and wait for its number.
+
+        Args:
+            model_uri: From `log_model`.
+            name: Registered model.
+            tags: Of the version.
+            alias: That moves to it.
+
+        Returns:
+            Name, version and alias; None when the store is away.
+        """
+        known = {key: tag(value) for key, value in tags.items()}
+        logged = model_uri if model_uri.startswith("models:/") else None
+        taken = self.confirmed(self.add("register", name=name, tags=known, alias=alias, model=logged))
+        return dict(self.journal.known["registered"]) if taken else None

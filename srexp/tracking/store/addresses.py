@@ -1,0 +1,149 @@
+"""Where a model is: in the registry, logged by a run, or a file; found in a moment, without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srexp.errors import RequestError, did_you_mean
+from srexp.tracking.store.store import Store, connect, selected, translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
+_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
+_MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model that exists.
+
+    Args:
+        uri: As it was asked for.
+        registered: Name of the registered model; None where it wasn't asked for by one.
+        version: Its version.
+        model_id: Logged model, `m-...`; None of a file.
+        run_id: Run that logged it; None of a file.
+        path: The file; None of a logged model.
+    """
+
+    uri: str
+    registered: str | None = None
+    version: int | None = None
+    model_id: str | None = None
+    run_id: str | None = None
+    path: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """What always means this model: `models:/m-...`, or an absolute path."""
+        return f"models:/{self.model_id}" if self.model_id else str(self.path)
+
+    @property
+    def readable(self) -> str:
+        """The same by name and version, `models:/NAME/3`, where it was asked for through the registry."""
+        return f"models:/{self.registered}/{self.version}" if self.registered else self.address
+
+    @property
+    def label(self) -> str:
+        """What a reader calls it: `samples-bicubic-x2 version 3`, else its address."""
+        return f"{self.registered} version {self.version}" if self.registered else Path(self.address).name
+
+
+def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
+    """Find a model without loading it, in a moment.
+
+    Args:
+        store: Where runs are kept.
+        uri: One of `ADDRESSES`.
+        others: Words that the caller understands besides, for did-you-mean.
+
+    Returns:
+        Where the model is and where it comes from.
+
+    Raises:
+        RequestError: There is no such model; the nearest name is given.
+        SrexpError: The store can't be reached.
+    """
+    kind, separator, rest = uri.partition(":/")
+    if separator and kind in ("models", "runs"):
+        with translated(store, f"{uri} can't be looked up"):
+            client = connect(store)
+            with selected(store.uri):
+                return _logged(client, uri, rest) if kind == "models" else _of_run(client, uri, rest)
+    path = Path(uri).expanduser()
+    if network := next((each for each in (path, path / "data" / "model.keras") if each.is_file()), None):
+        return Found(uri, path=network.resolve())
+    if path.suffix == ".keras":
+        beside = [each.name for each in path.parent.glob("*.keras")]
+        raise _no_model(uri, f"there is no file {uri}", did_you_mean(path.name, beside))
+    words = [*others, "models:/", "runs:/"]
+    raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
+
+
+def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
+    """Find `NAME@ALIAS`, `NAME/VERSION` or `m-ID`."""
+    from mlflow.exceptions import MlflowException
+
+    at = "@" if "@" in rest else "/"
+    name, _, alias = rest.rpartition(at)
+    try:
+        if at == "@":
+            version = client.get_model_version_by_alias(name, alias)
+        elif name:
+            version = client.get_model_version(name, alias)
+        else:
+            logged = client.get_logged_model(rest)
+            return Found(uri, model_id=logged.model_id, run_id=logged.source_run_id)
+    except MlflowException as error:
+        if error.error_code not in _ABSENT:
+            raise
+        fix = _nearest(client, name, at, alias) if name else ""
+        raise _no_model(uri, str(error).splitlines()[0], fix) from error
+    model_id = version.model_id or str(version.source).removeprefix("models:/")
+    return Found(uri, version.name, int(version.version), model_id, version.run_id)
+
+
+def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
+    """Say which registered model, alias or version was perhaps meant, as it would be typed."""
+    models = {model.name: model for model in client.search_registered_models(max_results=_MOST_LISTED)}
+    if name not in models:
+        near = did_you_mean(name, models)
+        return near or (f"there are {', '.join(sorted(models))}" if models else "train a model first")
+    if at == "@":
+        known = sorted(models[name].aliases)
+    else:
+        versions = client.search_model_versions(f"name = '{name}'", max_results=_MOST_LISTED)
+        known = [str(number) for number in sorted(int(each.version) for each in versions)]
+    near = did_you_mean(chosen, known)
+    return near or " or ".join(f"models:/{name}{at}{each}" for each in known[-3:])
+
+
+def _of_run(client: MlflowClient, uri: str, rest: str) -> Found:
+    """Find `RUN_ID/NAME`, a model that a run logged, or `RUN_ID` alone, the last one."""
+    from mlflow.exceptions import MlflowException
+
+    run_id, _, name = rest.strip("/").partition("/")
+    try:
+        run = client.get_run(run_id)
+        ids = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+        logged = [client.get_logged_model(model_id) for model_id in ids]
+    except MlflowException as error:
+        if error.error_code not in _ABSENT:
+            raise
+        raise _no_model(uri, f"there is no run {run_id}", "") from error
+    for model in reversed(logged):
+        if name in ("", model.name):
+            return Found(uri, model_id=model.model_id, run_id=run_id)
+    names = sorted({model.name for model in logged})
+    hint = f"runs:/{run_id}/{names[0]}" if names else "choose a run that trained and finished"
+    raise _no_model(uri, f"run {run_id} logged no model {name}".rstrip(), hint)
+
+
+def _no_model(uri: str, what: str, fix: str, others: Collection[str] = ()) -> RequestError:
+    expected = ", ".join([*others, ADDRESSES])
+    return RequestError(what, got=uri, expected=expected, fix=fix or "look it up with `python -m srexp ui`")

@@ -1,0 +1,265 @@
+"""Where runs are kept: which MLflow store, its absolute addresses, and a first use that many processes survive."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.system import database_locks
+from srexp.system.redaction import mask
+from srexp.tracking.store.schema import bring_up_to_date
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+SERVERS = ("http", "https", "databricks")
+
+_LOCK_SECONDS = 300.0
+_REACH_SECONDS = 5.0
+_SELECTING = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Absolute addresses of an MLflow store.
+
+    Args:
+        uri: Tracking URI; of a local database it holds an absolute path.
+        artifacts: Where artifacts of a database store go, an absolute URI; None where a server decides.
+        lock: File that processes on this machine take in turn while they open a database; None for a server.
+    """
+
+    uri: str
+    artifacts: str | None
+    lock: Path | None
+
+
+def resolve(
+    uri: str | None, folder: Path, *, artifacts: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Store:
+    """Find the store: the configured URI, else `MLFLOW_TRACKING_URI`, else a database in the folder of runs.
+
+    Relative SQLite paths count from the folder of runs, never from the current directory, so that the same command
+    finds the same store wherever it is typed.
+
+    Args:
+        uri: `tracking.uri`, or None.
+        folder: Folder that runs write to, `mlruns/`.
+        artifacts: Root of a database store's artifacts, a URI or path; None for `artifacts/` in the folder.
+        environ: Where `MLFLOW_TRACKING_URI` is looked up.
+
+    Returns:
+        The store, with absolute addresses; nothing is created.
+
+    Raises:
+        RequestError: The URI is of no kind that MLflow keeps runs in, or the driver of its database is not installed.
+
+    Example:
+        >>> resolve(None, Path("/data/mlruns"), environ={}).uri
+        'sqlite:////data/mlruns/mlflow.db'
+    """
+    folder = folder.expanduser().absolute()
+    text = uri or environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
+    name = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
+    kind = _kind(text, name)
+    if kind in SERVERS:
+        return Store(text, None, None)
+    lock = folder / "mlflow.lock"
+    if kind == "sqlite":
+        text, file = _absolute_sqlite(text, folder, name)
+        lock = file.with_name(f"{file.name}.lock")
+    elif kind in database_locks.DRIVERS:
+        text = database_locks.with_driver(text, name)
+    return Store(text, _artifact_root(artifacts, folder), lock)
+
+
+def _kind(uri: str, name: str) -> str:
+    """The store's scheme, without an SQL driver: `postgresql` of `postgresql+psycopg2://...`."""
+    kind = "databricks" if uri == "databricks" else urlsplit(uri).scheme.split("+")[0]
+    if kind in (*DATABASES, *SERVERS):
+        return kind
+    raise RequestError(
+        f"{name} is not an address of an MLflow store",
+        got=mask(uri),
+        expected=f"a URI that begins with one of {', '.join((*DATABASES, *SERVERS))}",
+        fix=did_you_mean(kind, (*DATABASES, *SERVERS)) or f"{name}=sqlite:////absolute/path/mlflow.db, or leave it out",
+    )
+
+
+def _absolute_sqlite(uri: str, folder: Path, name: str) -> tuple[str, Path]:
+    scheme, _, rest = uri.partition("://")
+    path, question, query = rest.removeprefix("/").partition("?")
+    if path in ("", ":memory:"):
+        raise RequestError(
+            f"{name} is a database in memory, which ends with the process",
+            got=uri,
+            expected="a file",
+            fix=f"{name}=sqlite:////absolute/path/mlflow.db",
+        )
+    file = folder / Path(path).expanduser()
+    return f"{scheme}:///{file}{question}{query}", file
+
+
+def _artifact_root(artifacts: str | None, folder: Path) -> str:
+    if artifacts and "://" in artifacts:
+        return artifacts
+    return (folder / Path(artifacts or "artifacts").expanduser()).as_uri()
+
+
+def connect(store: Store) -> MlflowClient:
+    """Open a store, creating it on its first use.
+
+    MLflow creates the tables of an empty database without a lock, and several processes that do so at once damage it
+    for good; so processes take turns here: those of one machine, and those of all that share a PostgreSQL or MySQL.
+
+    Args:
+        store: Addresses from `resolve`.
+
+    Returns:
+        A client bound to the store, whatever MLflow's process-wide settings are.
+
+    Raises:
+        RequestError: It is the database of another version of MLflow, and can't be upgraded here.
+        SrexpError: The store can't be reached, opened or created.
+    """
+    from filelock import FileLock, Timeout
+    from mlflow import MlflowClient
+
+    with translated(store, "the tracking store can't be opened"):
+        if store.lock is None:
+            _reach(store.uri)
+            return MlflowClient(store.uri)
+        store.lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(store.lock, timeout=_LOCK_SECONDS), _everywhere(store.uri):
+                bring_up_to_date(store.uri)
+                return MlflowClient(store.uri)
+        except Timeout as error:
+            raise SrexpError(
+                "another process has been opening the tracking store for five minutes",
+                got=mask(store.uri),
+                fix=f"see which process holds {store.lock}",
+            ) from error
+
+
+@contextmanager
+def _everywhere(uri: str) -> Iterator[None]:
+    """Keep other machines from opening the same database meanwhile."""
+    from sqlalchemy import make_url
+
+    url = make_url(uri)
+    if url.get_backend_name() not in database_locks.DRIVERS:
+        yield
+        return
+    with database_locks.locked(url, "tracking store", int(_LOCK_SECONDS)):
+        yield
+
+
+@contextmanager
+def translated(store: Store, what: str) -> Iterator[None]:
+    """Say in srexp's terms what a store refuses.
+
+    Args:
+        store: The store that is spoken to.
+        what: What can't be done then.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SrexpError: The store refused, or can't be reached.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = (mask(str(error)).strip() or type(error).__name__).splitlines()[0]
+        raise SrexpError(
+            f"{what}: {reason}",
+            got=mask(store.uri),
+            expected="a reachable server, or a database and a disk that may be written",
+            fix="correct tracking.uri or MLFLOW_TRACKING_URI, start the server, or make room",
+        ) from error
+
+
+def _reach(uri: str) -> None:
+    """Fail within seconds on a wrong address, where MLflow's own retries take minutes."""
+    parts = urlsplit(uri)
+    if parts.hostname:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        socket.create_connection((parts.hostname, port), timeout=_REACH_SECONDS).close()
+
+
+def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+    """Find an experiment by name, or create it with an absolute place for its artifacts.
+
+    Args:
+        client: Client from `connect`.
+        store: The same store's addresses.
+        name: Experiment name, the task: `samples-bicubic-x2`.
+
+    Returns:
+        The experiment's id.
+
+    Raises:
+        RequestError: The experiment was deleted, and its name can't be used until it is restored or purged.
+    """
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(name, artifact_location=store.artifacts)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)
+    if found is None or found.lifecycle_stage == "deleted":
+        raise RequestError(
+            "the MLflow experiment of this task was deleted and still holds its name",
+            got=name,
+            fix="restore it in the MLflow UI, purge it with `mlflow gc`, or choose experiment_name=...",
+        )
+    return found.experiment_id
+
+
+@contextmanager
+def selected(uri: str) -> Iterator[None]:
+    """Point MLflow's process-wide store at a URI, and put everything back afterwards.
+
+    `models:/...` URIs are looked up there, whatever client asks; MLflow also writes it into the environment, where
+    it would decide the store of the process's next run. One thread at a time, for the one that sends a
+    journal does it, too.
+
+    Args:
+        uri: Tracking URI from `resolve`.
+
+    Yields:
+        Nothing.
+    """
+    import mlflow
+
+    with _SELECTING:
+        environment = os.environ.get("MLFLOW_TRACKING_URI")
+        before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+        before = None if before == environment else before  # it only came from there, and goes back there
+        mlflow.set_tracking_uri(uri)
+        try:
+            yield
+        finally:
+            mlflow.set_tracking_uri(before)  # type: ignore[arg-type]  # None means unset, as MLflow itself does it
+            if environment is None:
+                os.environ.pop("MLFLOW_TRACKING_URI", None)
+            else:
+                os.environ["MLFLOW_TRACKING_URI"] = environment

@@ -1,0 +1,72 @@
+"""What a configuration would be typed as leads back to the same configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import srexp
+from srexp.config import overrides
+from srexp.config.schema import Config
+
+REQUESTS = [
+    [],
+    ["model=vdsr", "optimizer.lr=1e-4", "seed=7"],
+    ["+debug=fast"],
+    ["+experiment=vdsr_samples", "scale=4"],
+    ["degradation=identity"],
+    ["degradation=xray", "degradation.steps.noise.photons=123", "~degradation.steps.contrast"],
+    ["dataset=folder", 'dataset.root="/some where/it\'s"', r'dataset.patients="^(\d{8})"', "model.kernels=[9,1,5]"],
+    ["dataset=paired", "dataset.root=x", "experiment_name=mine"],
+    ["+tags.note='a, b: {c} \\'d\\' 1e3'", "schedule=step", "schedule.milestones=[0.5]", "protocol=y"],
+]
+
+
+def decisive(config: Config) -> dict[str, object]:
+    return {key: value for key, value in config.resolved.items() if key not in overrides.ELSEWHERE}
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=" ".join)
+def test_typing_it_gives_the_same_configuration(request_: list[str]) -> None:
+    config = srexp.compose(request_)
+    again = srexp.compose(overrides.overrides_of(config))
+    assert decisive(again) == decisive(config)
+
+
+def test_nothing_superfluous_is_typed() -> None:
+    assert overrides.overrides_of(srexp.compose([])) == []
+    assert overrides.overrides_of(srexp.compose(["scale=4"])) == ["scale=4"]
+    assert overrides.overrides_of(srexp.compose(["+experiment=vdsr_samples"]))[0] == "model=vdsr"
+
+
+def test_places_are_typed_where_asked_for() -> None:
+    config = srexp.compose(["paths.root=/tmp/runs", "tracking.max_images=1", "+tags.a=b"])
+    assert overrides.overrides_of(config) == []
+    expected = {"paths.root=/tmp/runs", "tracking.max_images=1", "+tags.a=b"}
+    assert set(overrides.overrides_of(config, without=("verb",))) == expected
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 1e-05, "a b", "null", "1e3", "it's", [1, "x y"], {"a": [1]}, r"\d'"])
+def test_values_survive_hydra(value: object) -> None:
+    config = srexp.compose([f"+{overrides.override('tags.x', value)}"] if isinstance(value, str) else [])
+    if isinstance(value, str):
+        assert config.tags["x"] == value
+    else:
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        parsed = OverridesParser.create().parse_override(overrides.override("x", value))
+        assert parsed.value() == value
+
+
+@pytest.mark.parametrize("request_", [REQUESTS[1], REQUESTS[3], REQUESTS[6]], ids=" ".join)
+def test_a_preset_composes_to_the_same_configuration(request_: list[str], tmp_path: Path) -> None:
+    config = srexp.compose(request_)
+    (tmp_path / "experiment").mkdir()
+    text = overrides.preset(config, "Found by a search.\nCost: none.")
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    assert text.startswith("# @package _global_\n# Found by a search.\n# Cost: none.\n")
+    again = srexp.compose(["+experiment=mine", f"hydra.searchpath=[file://{tmp_path}]"])
+    assert decisive(again) == decisive(config)
+    assert "experiment_name" not in OmegaConf.create(text)

@@ -1,0 +1,96 @@
+"""NIfTI slices against the arrays they were written from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from srexp.data.formats.registry import frames_in, read_image, shape_of
+from srexp.data.image import UnreadableImageError
+from srexp.data.sources.folder import Folder
+
+RNG = np.random.default_rng(4)
+
+
+def written(path: Path, values: np.ndarray, slope: float | None = None) -> Path:
+    volume = nibabel.Nifti1Image(values, np.eye(4))
+    if slope is not None:  # nibabel would rescale the values, so the header is changed afterwards
+        data = bytearray(volume.to_bytes())
+        offset = nibabel.Nifti1Header.template_dtype.fields["scl_slope"][1]
+        data[offset : offset + 8] = np.array([slope, 5], "<f4").tobytes()
+        path.write_bytes(data)
+        return path
+    volume.to_filename(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+@pytest.mark.parametrize(("kind", "offset"), [(np.uint8, 0), (np.int16, 2**15), (np.uint16, 0)])
+def test_each_slice_keeps_its_values(tmp_path: Path, suffix: str, kind: type, offset: int) -> None:
+    limits = np.iinfo(kind)
+    values = RNG.integers(limits.min, limits.max, (6, 5, 4), kind, endpoint=True)
+    path = written(tmp_path / f"v.{suffix}", values)
+    assert list(frames_in(path)) == [0, 1, 2, 3]
+    assert shape_of(path) == (5, 6)
+    for frame in range(4):
+        expected = values[:, ::-1, frame].T.astype(int) + offset
+        image = read_image(path, frame)
+        np.testing.assert_array_equal(image.pixels[..., 0], expected)
+        assert image.bits == limits.bits
+
+
+def test_further_axes_run_slower(tmp_path: Path) -> None:
+    values = RNG.integers(0, 99, (3, 2, 4, 5), np.uint8)
+    path = written(tmp_path / "v.nii", values)
+    assert len(frames_in(path)) == 20
+    np.testing.assert_array_equal(read_image(path, 4 * 3 + 2).pixels[..., 0], values[:, ::-1, 2, 3].T)
+
+
+@pytest.mark.parametrize(("slope", "turned"), [(2.0, False), (-2.0, True)])
+def test_scaling_only_relabels_but_for_its_sign(tmp_path: Path, slope: float, turned: bool) -> None:
+    values = RNG.integers(0, 256, (3, 2, 1), np.uint8)
+    expected = values[:, ::-1, 0].T
+    image = read_image(written(tmp_path / "v.nii", values, slope))
+    np.testing.assert_array_equal(image.pixels[..., 0], 255 - expected if turned else expected)
+
+
+def test_floating_point_needs_percentiles(tmp_path: Path) -> None:
+    values = RNG.normal(size=(6, 5, 2)).astype(np.float32)
+    values[0, 0, 0] = np.nan
+    path = written(tmp_path / "v.nii", values)
+    with pytest.raises(UnreadableImageError, match=r"no stored bit depth[\s\S]*dataset.intensity=percentile"):
+        read_image(path)
+    image = read_image(path, intensity="percentile")
+    assert (image.bits, image.pixels.min(), image.pixels.max()) == (16, 0, 65535)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.complex64])
+def test_other_types_are_refused(tmp_path: Path, kind: type) -> None:
+    with pytest.raises(UnreadableImageError, match=f"holds {np.dtype(kind).name} values"):
+        read_image(written(tmp_path / "v.nii", np.zeros((2, 2, 2), kind)))
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+def test_truncated_volume_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path / f"v.{suffix}", RNG.integers(0, 99, (20, 20, 20), np.uint8))
+    path.write_bytes(path.read_bytes()[:-4000])
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        read_image(path, 19)
+
+
+def test_volume_that_claims_more_than_the_file_can_hold_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "v.nii", np.zeros((4, 4, 4), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[46:48] = (32767).to_bytes(2, "little")  # dim[3]
+    path.write_bytes(data)
+    with pytest.raises(UnreadableImageError, match="4 x 4 x 32767 values don't fit"):
+        frames_in(path)
+
+
+def test_slices_are_images_of_one_patient(tmp_path: Path) -> None:
+    written(tmp_path / "sub-01.nii.gz", np.zeros((4, 4, 3), np.uint8))
+    items = Folder("f", str(tmp_path)).items()
+    assert [(item.key, item.patient) for item in items] == [(f"sub-01.nii.gz#{n}", "sub-01.nii.gz") for n in range(3)]

@@ -1,0 +1,61 @@
+"""Files, folders and patterns."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from srexp.data.sources.discovery import find_images
+from srexp.errors import RequestError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.png", "sub/b.png", "sub/deep/c.bmp", "out/a.png", "x[1].png"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (4, 4)).save(path)
+    (tmp_path / "notes.txt").write_text("no image")
+    (tmp_path / ".hidden.png").write_bytes((tmp_path / "a.png").read_bytes())
+    return tmp_path
+
+
+def test_a_folder_with_all_below_it(tree: Path) -> None:
+    found = find_images(str(tree), "input")
+    assert list(found) == ["a.png", "out/a.png", "sub/b.png", "sub/deep/c.bmp", "x[1].png"]
+    assert found["sub/b.png"] == tree / "sub" / "b.png"
+
+
+def test_a_file_whatever_its_name(tree: Path) -> None:
+    assert list(find_images(str(tree / "x[1].png"), "input")) == ["x[1].png"]
+    assert list(find_images(str(tree / "notes.txt"), "input")) == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.png", ["a.png", "x[1].png"]),
+        ("**/*.png", ["a.png", "out/a.png", "sub/b.png", "x[1].png"]),
+        ("sub/*", ["b.png"]),
+        ("s?b/**/c.*", ["sub/deep/c.bmp"]),
+        ("sub/d*/c.bmp", ["deep/c.bmp"]),
+    ],
+)
+def test_patterns_keep_the_tree_below_their_fixed_part(tree: Path, pattern: str, names: list[str]) -> None:
+    assert list(find_images(str(tree / pattern), "input")) == names
+
+
+def test_relative_patterns(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    assert list(find_images("*.png", "input")) == ["a.png", "x[1].png"]
+    assert list(find_images("./sub/**/*.bmp", "input")) == ["deep/c.bmp"]
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [("sbu", "did you mean sub"), ("*.tif", "matches no file"), ("sbu/*.png", "did you mean sub")]
+)
+def test_what_is_not_there_is_told(tree: Path, named: str, told: str) -> None:
+    with pytest.raises(RequestError, match=told) as refused:
+        find_images(str(tree / named), "input")
+    assert "input" in str(refused.value)
+    assert "dataset" not in str(refused.value)

@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+
+from srexp.enhance.export.export import Parity, compare, export
+from srexp.enhance.export.model_card import card
+from srexp.errors import RequestError, SrexpError
+from srexp.models import vdsr
+
+IMAGES = [np.random.default_rng(0).random(shape, dtype=np.float32) for shape in ((1, 9, 14, 1), (2, 5, 5, 1))]
+FILES = {
+    "savedmodel": ["savedmodel"],
+    "onnx": ["model.onnx"],
+    "openvino": ["model.bin", "model.xml"],
+    "litert": ["model.tflite"],
+}
+
+
+@pytest.fixture(scope="module")
+def network(randomised):
+    return randomised(vdsr.build(2, 1, depth=3, width=4))
+
+
+def told(file, parity):
+    return f"{file} {parity.largest}"
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_a_folder_with_file_parity_and_card(network, tmp_path, form):
+    folder = tmp_path / "deep" / "out"
+    parity = export(network, form, folder, images=IMAGES, tolerance=1e-4, card=told)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(["MODEL_CARD.md", *FILES[form], "parity.json"])
+    written = json.loads((folder / "parity.json").read_text())
+    assert written["largest"] == parity.largest < 1e-5
+    assert written["mean"] <= written["largest"]
+    assert [image["shape"] for image in written["images"]] == [[1, 9, 14, 1], [2, 5, 5, 1]]
+    assert (folder / "MODEL_CARD.md").read_text().split()[1] == str(parity.largest)
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+
+
+def test_what_differs_too_much_is_not_left_behind(network, tmp_path):
+    with pytest.raises(SrexpError, match="computes something else") as refused:
+        export(network, "onnx", tmp_path / "out", images=IMAGES, tolerance=1e-12, card=told)
+    assert refused.value.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten_unless_told(network, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    export(network, "onnx", folder, images=IMAGES, tolerance=1e-4, card=told)  # an empty one is no loss
+    (folder / "mine.txt").write_text("kept")
+    with pytest.raises(RequestError, match="overwrite=true"):
+        export(network, "onnx", folder, images=IMAGES, tolerance=1e-4, card=told)
+    assert (folder / "mine.txt").exists()
+    with pytest.raises(SrexpError, match="computes something else"):
+        export(network, "onnx", folder, images=IMAGES, tolerance=1e-12, card=told, overwrite=True)
+    assert (folder / "mine.txt").exists()
+    export(network, "openvino", folder, images=IMAGES, tolerance=1e-4, card=told, overwrite=True)
+    assert (folder / "model.xml").exists()
+    assert not (folder / "mine.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_differences():
+    images = [np.zeros((1, 2, 2, 1), np.float32), np.zeros((1, 1, 4, 1), np.float32)]
+    parity = compare(lambda low: low + np.float32(0.5) * (low.shape[1] == 1), lambda low: low, images, 0.5)
+    assert (parity.largest, parity.mean, parity.holds) == (0.5, 0.25, True)
+    assert not compare(lambda low: low * np.nan, lambda low: low, images, 1).holds
+    assert not compare(lambda low: low[:, :1, :1], lambda low: low, images, 1).holds
+
+
+def test_a_card_says_what_is_not_known():
+    parity = Parity(1e-6, 1e-7, 1e-4, ())
+    options = {"form": "onnx", "file": "model.onnx", "parity": parity, "scale": 3, "channels": 1, "version": "9"}
+    text = card({"task": "knees-xray-x3", "test_psnr": "41.2"}, **options)
+    assert text.startswith("# knees-xray-x3: not recorded, x3\n")
+    assert "| PSNR, dB | 41.2 | not recorded |" in text
+    for needed in (
+        "research only",
+        "not a medical device",
+        "(n, h * 3, w * 3, 1)",
+        "Licence of the data",
+        "InferenceSession",
+    ):
+        assert needed in text
+
+
+@pytest.mark.parametrize("form", FILES)
+def test_the_example_in_the_card_works(network, tmp_path, form, monkeypatch):
+    import onnxruntime
+    import openvino
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    options = {"form": form, "scale": 2, "channels": 1, "version": "9"}
+    export(
+        network,
+        form,
+        tmp_path / "out",
+        images=IMAGES,
+        tolerance=1e-4,
+        card=lambda file, parity: card({}, file=file, parity=parity, **options),
+    )
+    code = (tmp_path / "out" / "MODEL_CARD.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {"tf": tf, "onnxruntime": onnxruntime, "openvino": openvino, "Interpreter": Interpreter, "low": IMAGES[0]}
+    monkeypatch.chdir(tmp_path / "out")
+    exec(code, names)  # our own
+    assert names["restored"].shape == (1, 18, 28, 1)

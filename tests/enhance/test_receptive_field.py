@@ -1,0 +1,186 @@
+"""How far models see, against a probe that shows it: one pixel that is not a number poisons all that depend on it."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from srexp.enhance.receptive_field import reach
+from srexp.models import hybrid
+
+
+def functional(*stack, channels=1):
+    image = keras.Input((None, None, channels))
+    tensor = image
+    for layer in stack:
+        tensor = layer(tensor)
+    return keras.Model(image, tensor)
+
+
+def seen_by_probe(model, scale):
+    """Low-resolution pixels to each side, along either axis, over which one input pixel spreads."""
+    size, centre = 61, 30
+    low = np.zeros((1, size, size, model.input_shape[-1]), np.float32)
+    low[0, centre, centre] = np.nan
+    poisoned = np.isnan(np.asarray(model(low))).any(axis=-1)[0]
+    touched = np.argwhere(poisoned) // scale
+    return np.abs(touched - centre).max()
+
+
+def conv(kernel, filters=2, **options):
+    return layers.Conv2D(filters, kernel, padding="same", kernel_initializer="ones", **options)
+
+
+def pad(margin, mode="symmetric"):
+    return lambda image: keras.ops.pad(image, ((0, 0), (margin, margin), (margin, margin), (0, 0)), mode=mode)
+
+
+STACKS = {
+    "one_by_one": ([conv(1)], 1, 0),
+    "three": ([conv(3), conv(3)], 1, 2),
+    "even": ([conv(4)], 1, 2),
+    "oblong": ([conv((3, 7))], 1, 3),
+    "dilated": ([conv(3, dilation_rate=4)], 1, 4),
+    "bicubic": ([layers.UpSampling2D(2, interpolation="bicubic")], 2, 2),
+    "nearest": ([layers.UpSampling2D(3, interpolation="nearest")], 3, 1),
+    "bilinear": ([layers.UpSampling2D(3, interpolation="bilinear")], 3, 1),
+    "lanczos": ([layers.UpSampling2D(2, interpolation="lanczos3")], 2, 4),
+    "srcnn_x2": ([layers.UpSampling2D(2, interpolation="bicubic"), conv(9), conv(5), conv(5)], 2, 6),
+    "srcnn_x3": ([layers.UpSampling2D(3, interpolation="bicubic"), conv(9), conv(5), conv(5)], 3, 5),
+    "late": ([conv(5), layers.UpSampling2D(4, interpolation="bicubic"), conv(3)], 4, 5),
+    "twice": ([layers.UpSampling2D(2, interpolation="bicubic"), layers.UpSampling2D(2, interpolation="bicubic")], 4, 3),
+    "transposed": ([layers.Conv2DTranspose(2, 4, strides=2, padding="same", kernel_initializer="ones")], 2, 2),
+    "depthwise": ([layers.DepthwiseConv2D(5, padding="same", depthwise_initializer="ones")], 1, 2),
+    "separable": ([layers.SeparableConv2D(2, 5, padding="same", depthwise_initializer="ones")], 1, 2),
+    "padded": ([pad(1), pad(2), layers.Conv2D(2, 7, kernel_initializer="ones")], 1, 3),
+    "padded_x2": (
+        [layers.UpSampling2D(2, interpolation="bicubic"), pad(4), *[layers.Conv2D(2, 5) for _ in range(2)]],
+        2,
+        4,
+    ),
+    "padded_early": ([pad(1), layers.UpSampling2D(2, interpolation="bicubic"), layers.Conv2D(2, 5), conv(3)], 2, 4),
+    "pointwise": (
+        [
+            layers.Rescaling(2.0, offset=-0.5),
+            layers.PReLU(shared_axes=[1, 2]),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Activation("tanh"),
+        ],
+        1,
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_radius_and_scale(name):
+    stack, scale, radius = STACKS[name]
+    found = reach(functional(*stack))
+    assert (found.scale, found.radius) == (scale, radius)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_no_pixel_sees_further_than_the_radius(name):
+    stack, scale, radius = STACKS[name]
+    seen = seen_by_probe(functional(*stack), scale)
+    assert seen <= radius
+    assert seen >= radius - 1  # nor is the halo much wider than needed
+
+
+def test_longest_branch_counts():
+    image = keras.Input((None, None, 3))
+    narrow, wide = conv(3)(image), conv(5)(conv(5)(image))
+    both = layers.Concatenate()([layers.Add()([narrow, wide]), narrow])
+    found = reach(keras.Model(image, both))
+    assert (found.radius, found.scale) == (4, 1)
+
+
+def test_nested_and_repeated_models_are_followed():
+    block = keras.Sequential([keras.Input((None, None, 2)), conv(3), conv(3)])
+    inner = functional(conv(3), block, block, layers.UpSampling2D(2, interpolation="bicubic"))
+    outer = functional(conv(3), inner, conv(3), channels=1)
+    inner_alone = functional(conv(3, filters=1), inner)
+    assert reach(inner_alone).radius == 1 + 1 + 2 + 2 + 2
+    with pytest.raises(ValueError, match="incompatible"):
+        outer(np.zeros((1, 8, 8, 3)))
+
+
+def test_sequential_models_are_followed():
+    model = keras.Sequential([keras.Input((None, None, 1)), conv(3), layers.UpSampling2D(2, interpolation="bicubic")])
+    assert (reach(model).radius, reach(model).scale) == (3, 2)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_the_hybrid_sees_no_further_than_its_radius(scale, randomised):
+    network = randomised(hybrid.build(scale, 1, wide=8, width=6, blocks=2))
+    found = reach(network)
+    assert found.scale == scale
+    assert 2 + 4 + 1 <= seen_by_probe(network, scale) <= found.radius <= 2 + 4 + 3
+
+
+def test_widest_layer_sets_the_memory():
+    # After enlargement by 2: input 64 and output 32 channels, four pixels per low pixel, four bytes each.
+    model = functional(layers.UpSampling2D(2, interpolation="bicubic"), conv(9, 64), conv(5, 32), conv(5, 1))
+    assert reach(model).bytes_per_pixel == (64 + 32) * 4 * 4
+
+
+class Shift(layers.Layer):
+    def call(self, inputs):
+        return keras.ops.roll(inputs, 100, axis=1)
+
+
+class SubclassedModel(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def whole_image(x):
+    return x - keras.ops.mean(x, axis=(1, 2), keepdims=True)
+
+
+UNKNOWN = {
+    "custom_layer": lambda: functional(Shift()),
+    "lambda": lambda: functional(layers.Lambda(whole_image)),
+    "own_activation": lambda: functional(conv(3, activation=whole_image)),
+    "own_activation_layer": lambda: functional(layers.Activation(whole_image)),
+    "stride": lambda: functional(conv(3, strides=2)),
+    "pooling": lambda: functional(layers.MaxPooling2D()),
+    "valid_padding": lambda: functional(layers.Conv2D(2, 3)),
+    "global_pooling": lambda: functional(layers.GlobalAveragePooling2D(keepdims=True)),
+    "group_normalisation": lambda: functional(layers.GroupNormalization(1)),
+    "padding_left": lambda: functional(pad(1)),
+    "more_cut_than_padded": lambda: functional(pad(1), layers.Conv2D(2, 5), pad(1)),
+    "even_kernel_cut": lambda: functional(pad(1), layers.Conv2D(2, 2)),
+    "oblong_kernel_cut": lambda: functional(pad(1), layers.Conv2D(2, (3, 1))),
+    "channels_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (1, 1)))),
+    "one_side_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (2, 0), (1, 1), (0, 0))), conv(3)),
+    "oblong_upsampling": lambda: functional(layers.UpSampling2D((2, 1))),
+    "own_operation": lambda: functional(whole_image),
+    "rows_joined": lambda: functional(lambda x: layers.Concatenate(axis=1)([x, x])),
+    "nested": lambda: functional(conv(3, filters=1), functional(Shift())),
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_might_see_everything_is_not_followed(name):
+    assert reach(UNKNOWN[name]()) is None
+
+
+def test_a_subclass_of_a_keras_layer_is_not_trusted():
+    class Wider(layers.Conv2D):
+        def call(self, inputs):
+            return whole_image(super().call(inputs))
+
+    assert reach(functional(Wider(2, 3, padding="same"))) is None
+
+
+def test_subclassed_and_fixed_size_models_are_not_followed():
+    assert reach(SubclassedModel()) is None
+    image = keras.Input((16, 16, 1))
+    assert reach(keras.Model(image, conv(3)(image))) is None
+
+
+def test_two_inputs_are_not_followed():
+    left, right = keras.Input((None, None, 1)), keras.Input((None, None, 1))
+    assert reach(keras.Model([left, right], layers.Add()([left, right]))) is None

@@ -1,0 +1,133 @@
+"""The page: everything in it, nothing from outside, and names that are text whatever they hold."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report, render
+from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
+from srexp.evaluation.figures.image_cards import card
+from srexp.types import Sample
+
+NASTY = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> {{ 7*7 }} &amp; é 肺.png"
+
+
+class Reader(HTMLParser):
+    """Collects elements and text, and whether elements are closed in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.open, self.text, self.crossed = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def report_of(name, key):
+    found = standings(
+        [key, "b.png"],
+        [
+            Contender(name=name, values={"psnr": [31.0, 33.0], "ssim": [0.91, 0.93], "mae": [1.0, 2.0]}),
+            Contender(name=BASELINE, values={"psnr": [30.0, 31.0], "ssim": [0.9, 0.9], "mae": [1.5, 2.5]}),
+        ],
+    )
+    high = np.random.default_rng(0).random((40, 40, 1), dtype=np.float32)
+    sample = Sample(key, "secret patient", 8, high[::2, ::2], high)
+    restored = {BASELINE: high * 0.9, name: high * 0.95}
+    made = card(sample, restored, {BASELINE: 30.0, name: 31.0}, scale=2, max_grey_levels=8)
+    return Report(
+        title=name,
+        subtitle=name,
+        summary=conclusions.summary(found),
+        limits=conclusions.limits(found),
+        alarms=[name],
+        scores=tables.scores(found),
+        costs=tables.costs(found),
+        further=tables.further(found),
+        pairs=tables.pairs(found),
+        hues={name: "#c2410c", BASELINE: "#7a7a7a"},
+        drawings={kind: Drawing("data:,", 10, 10, name) for kind in ("gains", "times", "curves", "quality", "scale")},
+        cards=[made],
+        card_notes=[name],
+        findings=[Remark(name), Remark("some", [name])],
+        protocol={name: name},
+        models=[name],
+        differences=[Fact(name, [name])],
+        data={name: name},
+        origins=[Fact(name, [name])],
+        made=name,
+    )
+
+
+@pytest.fixture
+def page():
+    reader = Reader()
+    reader.feed(render(report_of(NASTY, NASTY)))
+    return reader
+
+
+def test_names_stay_text(page):
+    assert not {"script", "iframe", "object", "form"} & {tag for tag, _ in page.elements}
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+    assert {attributes["src"].partition(":")[0] for tag, attributes in page.elements if tag == "img"} == {"data"}
+    assert sum(NASTY in text for text in page.text) > 20
+    assert "49" not in {text.strip() for text in page.text}
+    assert any(NASTY in attributes["alt"] for tag, attributes in page.elements if tag == "img")
+
+
+def test_the_page_is_well_formed(page):
+    assert page.crossed == []
+    assert page.open == []
+    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert len(set(identifiers)) == len(identifiers)
+    assert [link.removeprefix("#") for link in links] == identifiers  # the contents name every section, in its order
+
+
+def test_the_page_needs_nothing_else(page):
+    addresses = [
+        value for tag, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")
+    ]
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    style = "".join(page.text)
+    assert not re.search(r"https?://|@import|url\(", style)
+
+
+def test_pictures_are_described_and_sized(page):
+    for tag, attributes in page.elements:
+        if tag == "img":
+            assert attributes["alt"]
+            assert int(attributes["width"]) > 0 < int(attributes["height"])
+
+
+def test_no_patient_is_named(page):
+    assert "secret" not in "".join(page.text)
+
+
+def test_what_is_missing_has_no_section():
+    import dataclasses
+
+    bare = dataclasses.replace(
+        report_of("srcnn", "a.png"), drawings={}, cards=[], card_notes=[], further=None, findings=[], differences=[],
+        alarms=[],
+    )  # fmt: skip
+    text = render(bare)
+    for section in ("gains", "images", "times", "curves", "quality"):
+        assert f'id="{section}"' not in text
+        assert f'href="#{section}"' not in text
+    assert "found nothing" in text
+    assert 'role="alert"' not in text

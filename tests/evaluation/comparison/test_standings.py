@@ -1,0 +1,128 @@
+"""Ranking, wins, gains, and tests that are corrected for their number."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from srexp.evaluation.comparison.conclusions import limits, summary
+from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
+from srexp.evaluation.statistics import compare, holm, mean_ci95
+
+
+def contender(name, psnr, **known):
+    return Contender(name=name, values={"psnr": psnr, "ssim": [0.9] * len(psnr)}, **known)
+
+
+@pytest.fixture
+def found():
+    rng = np.random.default_rng(3)
+    bicubic = rng.normal(30, 3, 12)
+    better, much_better = bicubic + rng.normal(0.5, 0.1, 12), bicubic + rng.normal(1.5, 0.2, 12)
+    return standings(
+        [f"{place}.png" for place in range(12)],
+        [
+            contender("small", better.tolist()),
+            contender(BASELINE, bicubic.tolist()),
+            contender("big", much_better.tolist()),
+        ],
+    )
+
+
+def test_rows_are_ranked_and_carry_their_spread(found):
+    assert [row.name for row in found.rows] == ["big", "small", BASELINE]
+    assert found.best.name == "big"
+    for row in found.rows:
+        values = row.contender.values["psnr"]
+        assert row.means["psnr"].mean == pytest.approx(np.mean(values))
+        assert row.means["psnr"].ci95 == mean_ci95(values)
+    assert [row.wins for row in found.rows] == [12, 0, 0]
+    assert found.row(BASELINE).gains == {}
+    assert found.row("small").gains["psnr"].gain == pytest.approx(
+        found.row("small").means["psnr"].mean - found.row(BASELINE).means["psnr"].mean
+    )
+
+
+def test_every_pair_is_tested_and_corrected_as_one_family(found):
+    raw = [pair.difference.p_value for pair in found.pairs]
+    assert len(raw) == 3
+    assert [pair.p_holm for pair in found.pairs] == holm(raw)
+    again = compare(found.row("big").contender.values["psnr"], found.row("small").contender.values["psnr"])
+    assert found.pair("small", "big").difference == again
+    assert found.row("small").p_best == found.pair("big", "small").p_holm
+    assert found.best.p_best is None
+
+
+def test_holm_by_hand():
+    # Sorted: 0.005 x 4, 0.01 x 3, 0.03 x 2, 0.04 x 1, never falling (Holm 1979; R: p.adjust(p, "holm")).
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_ties_are_nobodys_wins():
+    found = standings(["a", "b"], [contender("one", [31.0, 32.0]), contender("two", [31.0, 33.0])])
+    assert {row.name: row.wins for row in found.rows} == {"one": 0, "two": 1}
+
+
+def test_infinite_psnr_is_counted_apart_and_ranked_first():
+    found = standings(
+        ["a", "b"],
+        [
+            contender(BASELINE, [30.0, 31.0]),
+            contender("copy", [math.inf, math.inf]),
+            contender("half", [math.inf, 32.0]),
+        ],
+    )
+    assert found.best.name == "copy"
+    assert found.best.means["psnr"].mean is None
+    assert found.row("half").means["psnr"].mean == 32.0
+    assert found.row("half").means["psnr"].n_infinite == 1
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["best"] == "copy"
+    assert summary(found)[0].startswith("copy restores every pixel")
+    assert any("half restores 1 image without any error" in said for said in limits(found))
+
+
+def test_words_claim_what_the_test_carries(found):
+    said = " ".join(summary(found)).replace("\u00a0", " ")
+    assert said.startswith("big has the highest mean PSNR on 12 test images")
+    assert "better on 12 of 12 images: more than chance (p = 0.001 after Holm's correction)" in said
+    assert "Better than bicubic, with an interval that excludes zero: big" in said
+
+
+def test_words_claim_nothing_else():
+    same = [30.0, 31.0, 32.0, 33.0, 34.0, 35.0, 36.0]
+    noise = [30.1, 30.9, 32.1, 32.9, 34.1, 34.9, 36.05]
+    found = standings(list("abcdefg"), [contender(BASELINE, same), contender("noise", noise)])
+    assert "Not told apart from bicubic: noise" in " ".join(summary(found))
+    worse = standings(list("abcdefg"), [contender(BASELINE, same), contender("blur", [value - 1 for value in same])])
+    assert worse.best.name == BASELINE
+    assert "Worse than bicubic: blur -1.00 dB" in " ".join(summary(worse))
+
+
+@pytest.mark.parametrize(
+    ("loss", "wins"), [(3.0, 19), (5.0, 1)]
+)  # the better one by mean may be the worse one by ranks
+def test_where_interval_and_test_disagree_both_are_told(loss, wins):
+    base = [30.0 + place for place in range(20)]
+    mostly = [value + 0.1 + place / 100 for place, value in enumerate(base)]
+    mostly[7] -= loss  # one image makes the mean unsure, not the ranks
+    found = standings([str(place) for place in range(20)], [contender("even", base), contender("mostly", mostly)])
+    low, high = found.pairs[0].difference.ci95
+    assert low < 0 < high
+    said = " ".join(summary(found)).replace("\u00a0", " ")
+    assert f"better on {wins} of 20 images. By ranks they differ by more than chance (p < 0.001" in said
+    assert "may be chance" not in said
+
+
+def test_few_images_are_not_called_chance_nor_proof():
+    base = [30.0, 31.0, 32.0, 33.0, 34.0, 35.0]
+    found = standings(
+        list("abcdef"),
+        [contender(BASELINE, base), contender("one", [v + 1.1 for v in base]), contender("two", [v + 1 for v in base])],
+    )
+    assert "it can't fall below p\u00a0=\u00a00.094" in " ".join(summary(found))
+    single = standings(["a"], [contender(BASELINE, [30.0]), contender("one", [31.0]), contender("two", [30.5])])
+    assert "one is 0.50 dB above two on the one image." in summary(single)
+    assert limits(single)[0].startswith("One test image")

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from srexp.errors import RequestError
+from srexp.evaluation.promotion_gate import Case, Gate, Rival, rival
+from srexp.evaluation.score import Row, Scores
+from srexp.evaluation.statistics import compare
+
+BETTER = Rival(name="bicubic", psnr=compare([31, 32, 34], [30, 31, 32]), ssim=compare([0.9], [0.9]))
+CHAMPION = replace(BETTER, name="the champion")
+GOOD = Case(
+    degenerate=False, leaks=(), images=9, figures={"psnr": 32.0, "ssim": 0.9}, rivals=[BETTER, CHAMPION], slowdown=1.1
+)
+
+
+def failed(case, **keys):
+    return [line.name for line in Gate(**keys).judge(case) if not line.holds]
+
+
+def test_a_good_model_gets_through():
+    assert failed(GOOD) == []
+    assert len(Gate().judge(GOOD)) == 9
+
+
+def against(psnr, ssim=None):
+    return replace(GOOD, rivals=[BETTER, replace(CHAMPION, psnr=psnr, ssim=ssim or CHAMPION.ssim)])
+
+
+@pytest.mark.parametrize(
+    ("case", "names"),
+    [
+        (replace(GOOD, degenerate=True), ["not degenerate"]),
+        (replace(GOOD, degenerate=None), ["not degenerate"]),
+        (replace(GOOD, leaks=("selection",)), ["no leak"]),
+        (replace(GOOD, leaks=None), ["no leak"]),
+        (replace(GOOD, images=5), ["test images"]),
+        (replace(GOOD, figures={"psnr": None, "ssim": 1.0}), ["finite figures"]),
+        (replace(GOOD, broken="NaN"), ["finite figures"]),
+        (replace(GOOD, slowdown=2.1), ["inference time"]),
+        (against(compare([30.04, 31.04, 32.04], [30, 31, 32])), ["PSNR over the champion"]),  # sure, but small
+        (against(compare([33, 31, 31.9], [30, 31, 32])), ["PSNR over the champion"]),  # large, but not sure
+        (against(compare([31], [30])), ["PSNR over the champion"]),  # no interval
+        (against(compare([float("inf")] * 3, [30, 31, 32])), ["PSNR over the champion"]),
+        (against(CHAMPION.psnr, compare([0.898], [0.9])), ["SSIM over the champion"]),
+        (
+            replace(GOOD, rivals=[BETTER, Rival(name="the champion", lacking="its files are gone")]),
+            ["PSNR over the champion"],
+        ),
+    ],
+)
+def test_each_criterion_stops_what_it_is_there_for(case, names):
+    assert failed(case) == names
+
+
+def test_what_is_absolute():
+    lines = [
+        line for case in (replace(GOOD, degenerate=True), replace(GOOD, broken="NaN")) for line in Gate().judge(case)
+    ]
+    assert [line.name for line in lines if line.absolute] == ["not degenerate", "finite figures"]
+    assert not any(line.absolute for line in Gate().judge(replace(GOOD, degenerate=None, leaks=["patients"])))
+
+
+def test_what_the_user_may_allow_is_named_and_lets_it_through():
+    slow = replace(GOOD, slowdown=8.0)
+    (line,) = [line for line in Gate().judge(slow) if not line.holds]
+    assert line.allow == "promote.max_slowdown=10"
+    assert failed(slow, max_slowdown=10) == []
+    assert "allow" not in line.as_dict()
+
+
+def test_keys_move_the_gate():
+    slow = replace(GOOD, slowdown=9.0, images=3)
+    assert failed(slow) == ["test images", "inference time"]
+    assert failed(slow, max_slowdown=None, min_images=2) == []
+    assert failed(GOOD, min_gain_db=2) == ["PSNR over bicubic", "PSNR over the champion"]
+    lower = against(CHAMPION.psnr, compare([0.898], [0.9]))
+    assert failed(lower, ssim_tolerance=0.01) == []
+
+
+@pytest.mark.parametrize(
+    "keys", [{"min_gain_db": -1}, {"ssim_tolerance": -1}, {"max_slowdown": 0}, {"min_images": 1}], ids=str
+)
+def test_numbers_that_make_no_sense_are_refused(keys):
+    with pytest.raises(RequestError, match=f"promote.{next(iter(keys))}"):
+        Gate(**keys)
+
+
+def test_a_rival_is_compared_image_by_image():
+    rows = [
+        Row(key=str(n), height=9, width=9, bits=8, model={"psnr": 30.0 + n, "ssim": 0.9}, baseline={}) for n in range(3)
+    ]
+    found = rival("x", Scores(rows=tuple(rows), protocol={}), [29.0, 29.0, float("inf")], [0.8, 0.8, 1.0], seed=0)
+    assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.n_infinite) == (1.5, 2, 1)
+    assert found.ssim.gain == pytest.approx(0.1 / 3)

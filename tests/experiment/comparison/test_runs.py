@@ -1,0 +1,118 @@
+"""Which runs may be compared, and what is said of those that may not."""
+
+import shutil
+
+import pytest
+
+from srexp.errors import RequestError
+from srexp.evaluation.comparison.standings import BASELINE
+from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
+from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.tracking import Tracking
+
+PROTOCOL = {"channel": "grey", "scale": 2, "degradation": {"name": "bicubic"}}
+
+
+def entry(number, *, fingerprint="f00", protocol=PROTOCOL, keys=("a.png", "b.png"), bicubic=(30.0, 31.0), **columns):
+    images = [
+        {"key": key, "height": "64", "width": "64", "bits": "8", "psnr": "32.5", "ssim": "0.9", "mae": "1",
+         "baseline_psnr": str(value), "baseline_ssim": "0.8", "baseline_mae": "2", **columns}
+        for key, value in zip(keys, bicubic, strict=True)
+    ]  # fmt: skip
+    return Entry(
+        run=Past(f"run{number}", f"model {number}", "task", "FINISHED", 0, {"model": "m"}, {}),
+        name=f"m{number}",
+        result={"data_fingerprint": fingerprint, "protocol": protocol},
+        images=images,
+        timings={},
+        curve=[],
+        config={},
+        environment={},
+    )
+
+
+def refusal(*entries):
+    with pytest.raises(RequestError) as caught:
+        require_comparable(entries)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_equal_runs_are_let_through():
+    require_comparable([entry(1), entry(2), entry(3, bicubic=(30.001, 31.0))])
+
+
+def test_other_data_are_refused_with_both_fingerprints_and_what_would_go():
+    said = refusal(entry(1), entry(2, fingerprint="bad"), entry(3))
+    assert "don't have the same data fingerprint:" in said
+    assert "run1 (m1)  f00" in said
+    assert "run2 (m2)  bad" in said
+    assert "runs=[run1,run3]" in said
+
+
+@pytest.mark.parametrize(
+    ("other", "key", "ours", "theirs"),
+    [
+        ({**PROTOCOL, "channel": "y"}, "protocol.channel", "grey", "y"),
+        ({**PROTOCOL, "degradation": {"name": "blur"}}, "protocol.degradation.name", "bicubic", "blur"),
+        ({**PROTOCOL, "crop": 96}, "protocol.crop", "none", "96"),
+    ],
+)
+def test_another_protocol_is_refused_side_by_side(other, key, ours, theirs):
+    said = refusal(entry(1), entry(2, protocol=other))
+    assert f"don't have the same {key}:" in said
+    assert f"run1 (m1)  {ours}\n    run2 (m2)  {theirs}" in said
+
+
+def test_other_test_images_are_refused():
+    assert "a.png 64 64 8, c.png 64 64 8" in refusal(entry(1), entry(2, keys=("a.png", "c.png")))
+    assert "2: a.png 64 64 8, b.png" in refusal(entry(1), entry(2, keys=("a.png",), bicubic=(30.0,)))
+
+
+def test_other_pixels_under_the_same_name_are_refused():
+    said = refusal(entry(1, sha256="aaaaaaaa1"), entry(2, sha256="bbbbbbbb2"))
+    assert "pixels of the test images" in said
+    require_comparable([entry(1, sha256="aaaaaaaa1"), entry(2)])  # an older run, without digests
+
+
+def test_another_bicubic_on_the_same_images_is_refused():
+    said = refusal(entry(1), entry(2, bicubic=(30.0, 31.5)))
+    assert "up to 0.500 dB between run1 (m1) and run2 (m2)" in said
+    require_comparable([entry(1, bicubic=(float("inf"), 31.0)), entry(2, bicubic=(float("inf"), 31.0))])
+
+
+def test_more_models_than_colours_are_refused():
+    assert f"at most {MOST}" in refusal(*(entry(number) for number in range(MOST + 1)))
+
+
+def test_all_metrics_are_taken_whatever_their_names():
+    row, bicubic = entry(1, edge="3.5", baseline_edge="4.5").contender(), entry(1).baseline()
+    assert row.values == {"psnr": [32.5] * 2, "ssim": [0.9] * 2, "mae": [1.0] * 2, "edge": [3.5] * 2}
+    assert (bicubic.name, bicubic.values["psnr"]) == (BASELINE, [30.0, 31.0])
+
+
+@pytest.fixture
+def logged(tmp_path, made_store):
+    """Track epochs that end at some seconds since the start; gives the learning curve of a training of 30 s."""
+    shutil.copy(made_store, tmp_path / "mlflow.db")
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+
+    def curve(ended, spent=None):
+        with tracking.run("task") as tracked:
+            for epoch, at in enumerate(ended, 1):
+                numbers = {"val_psnr": 30.0 + epoch, **({"training_seconds": spent[epoch - 1]} if spent else {})}
+                tracked.log_metrics(numbers, step=epoch, milliseconds=1000 * (1_700_000_000 + at))
+        points = learning_curve(tracking.store, tracked.id, 30.0)
+        return [(point.epoch, round(point.seconds, 3), point.psnr) for point in points]
+
+    return curve
+
+
+def test_the_pause_of_an_interrupted_training_is_not_on_its_curve(logged):
+    assert logged([10, 620, 630], [10.5, 20.5, 30.5]) == [(1, 10.5, 31), (2, 20.5, 32), (3, 30.5, 33)]
+
+
+def test_of_an_older_run_the_curve_is_drawn_if_nothing_interrupted_it(logged):
+    assert logged([10, 20, 30]) == [(1, 10, 31), (2, 20, 32), (3, 30, 33)]
+    assert logged([10, 620, 630]) == []
+    assert logged([]) == []

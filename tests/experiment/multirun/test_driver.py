@@ -1,0 +1,37 @@
+"""The runs of a multirun while the store is away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from srexp.config.compose import compose
+from srexp.errors import SrexpError
+from srexp.experiment.multirun import driver
+from srexp.tracking.runs.tracking import Tracking
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    return replace(compose("train", [])[0], sweep=tmp_path)
+
+
+def test_a_multirun_begins_without_a_store_that_is_away(config, tmp_path, caplog):
+    tracking = Tracking(folder=tmp_path, uri="http://127.0.0.1:9", system_metrics=False)
+    assert driver.finished_before(tracking, config, "same") is None
+    assert driver.parent(tracking, config) is None
+    assert not (tmp_path / driver.PARENT).exists()
+    assert "no parent run" in caplog.text
+    driver.close(tmp_path, "FINISHED")
+
+
+def test_a_store_that_answers_and_refuses_is_not_away(config, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise SrexpError("the tables are of another MLflow")
+
+    monkeypatch.setattr(driver.family, "find_finished", refuse)
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+    with pytest.raises(SrexpError, match="another MLflow"):
+        driver.finished_before(tracking, config, "same")

@@ -1,0 +1,20 @@
+"""What is left of a job on disk shows no credentials."""
+
+from __future__ import annotations
+
+import pytest
+
+from srexp import cli
+from srexp.experiment.multirun import job
+
+
+@pytest.mark.parametrize("more", [[], ["-m", "seed=1,2"]], ids=["run", "multirun"])
+def test_no_file_of_a_run_has_the_password_of_its_store(more, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    assert cli.run(["check", *more, "tracking.uri='https://ann:pa55word@host/x?token=pa55word'"]) == 0
+    files = [path for path in (tmp_path / "mlruns" / "outputs").rglob("*") if path.is_file()]
+    assert any(path.name == "overrides.yaml" for path in files)
+    assert [path for path in files if b"pa55word" in path.read_bytes()] == []
+    if more:
+        [sweep] = {path.parent for path in files if path.name == "multirun.yaml"}
+        assert "***" in job.jobs(sweep)[0].overrides["tracking.uri"]

@@ -1,0 +1,111 @@
+"""The table at the end of a multirun: a mean never stands without its spread, or for images that it hides."""
+
+from __future__ import annotations
+
+import csv
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from srexp.commands import console
+from srexp.experiment.multirun import summary
+from srexp.experiment.multirun.job import Job
+
+SAME = "a" * 64
+
+
+def finished(overrides: dict[str, str], gain: float | None, *, data: str = SAME, **more) -> Job:
+    test_psnr = None if gain is None else 30 + gain
+    result = {
+        "run_id": "r" * 32,
+        "validation": {"psnr": 31.0},
+        "test": {"psnr": test_psnr, "ssim": 0.9},
+        "gain_db": gain,
+        "data_fingerprint": data,
+        "protocol": {"channel": "grey"},
+        **more,
+    }
+    return Job(Path("0"), "train", overrides, result, {})
+
+
+def failed(overrides: dict[str, str], message: str) -> Job:
+    return Job(Path("0"), "train", overrides, {}, {"message": message, "exit_code": 1})
+
+
+def test_one_row_for_each_combination_over_its_seeds():
+    gains = {"srcnn": [0.5, 0.7, 0.9], "vdsr": [1.0, 1.4, 1.2]}
+    jobs = [
+        finished({"model": model, "seed": str(seed), "scale": "2"}, gain)
+        for model, values in gains.items()
+        for seed, gain in enumerate(values, 1)
+    ]
+    table = summary.summarise(jobs)
+    assert table.keys == ["model"]
+    assert [row.swept for row in table.rows] == [{"model": "srcnn"}, {"model": "vdsr"}]
+    for row, values in zip(table.rows, gains.values(), strict=True):
+        gain = row.figures["gain_db"]
+        assert (gain.mean, gain.std) == pytest.approx((statistics.mean(values), statistics.stdev(values)))
+        assert (row.seeds, gain.n, row.state, row.data) == (3, 3, "3 finished", [SAME])
+        assert [run["seed"] for run in row.runs] == [1, 2, 3]
+    assert table.notes == []
+
+
+def test_one_seed_has_no_spread_and_says_so(capfd):
+    table = summary.summarise([finished({"model": model, "seed": "1"}, 0.5) for model in ("srcnn", "vdsr")])
+    assert table.notes == [summary.ONE_SEED]
+    assert all(row.figures["gain_db"].std is None for row in table.rows)
+    console.multirun(table, Path("sweep"))
+    rows = [line for line in capfd.readouterr().out.splitlines() if "srcnn" in line]
+    assert len(rows) == 1
+    assert "+0.500" in rows[0]
+    assert "±" not in rows[0]
+
+
+def test_seeds_on_different_images_are_marked(capfd):
+    table = summary.summarise([finished({"seed": seed}, 0.5, data=seed * 64) for seed in "12"])
+    assert summary.SEEDS_DIFFER in table.notes
+    assert summary.ROWS_DIFFER not in table.notes
+    console.multirun(table, Path("sweep"))
+    assert "2 splits *" in capfd.readouterr().out
+
+
+def test_rows_on_different_images_or_protocols_are_called_incomparable():
+    jobs = [finished({"scale": scale}, 0.5, data=scale * 64, protocol={"shave": scale}) for scale in "24"]
+    assert summary.summarise(jobs).notes == [summary.ONE_SEED, summary.ROWS_DIFFER, summary.PROTOCOLS_DIFFER]
+
+
+def test_infinite_figures_are_left_out_and_counted(capfd):
+    table = summary.summarise([finished({"seed": str(seed)}, gain) for seed, gain in enumerate((None, 0.4, 0.6))])
+    [row] = table.rows
+    assert (row.figures["gain_db"].mean, row.figures["gain_db"].n, row.seeds) == (pytest.approx(0.5), 2, 3)
+    assert summary.LEFT_OUT in table.notes
+    console.multirun(table, Path("sweep"))
+    assert "+0.500 ± 0.141 (2)" in capfd.readouterr().out
+
+    [row] = summary.summarise([finished({"seed": seed}, None) for seed in "12"]).rows
+    assert (row.figures["gain_db"].mean, row.figures["gain_db"].std) == (None, None)
+
+
+def test_how_the_jobs_of_a_row_ended():
+    jobs = [
+        finished({"lr": "1", "seed": "1"}, 0.5),
+        failed({"lr": "1", "seed": "2"}, "the loss exploded\n  got: nan"),
+        finished({"lr": "2", "seed": "1"}, 0.5, skipped=True),
+        Job(Path("3"), "train", {"lr": "2", "seed": "2"}, {}, {}),
+    ]
+    first, second = summary.summarise(jobs).rows
+    assert (first.state, first.reasons, first.seeds) == ("1 finished, 1 failed", ["the loss exploded"], 1)
+    assert (second.state, second.reasons) == ("1 finished before, 1 interrupted", [])
+
+
+def test_the_files_say_the_same(tmp_path: Path):
+    jobs = [finished({"model": "srcnn", "seed": "1"}, 0.5), failed({"model": "vdsr", "seed": "1"}, "broken, alas")]
+    as_json, as_csv = summary.write(summary.summarise(jobs), tmp_path)
+    told = json.loads(as_json.read_text())
+    rows = list(csv.DictReader(as_csv.read_text().splitlines()))
+    assert [row["swept"]["model"] for row in told["rows"]] == [row["model"] for row in rows] == ["srcnn", "vdsr"]
+    assert float(rows[0]["gain_db_mean"]) == told["rows"][0]["figures"]["gain_db"]["mean"] == 0.5
+    assert rows[0]["gain_db_std"] == rows[1]["gain_db_mean"] == ""
+    assert (rows[1]["state"], rows[1]["reasons"], rows[1]["seeds"]) == ("failed", "broken, alas", "0")

@@ -1,0 +1,52 @@
+"""A worker of a search, and what becomes of its trial when the driver is gone."""
+
+from __future__ import annotations
+
+import signal
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import srexp
+from srexp.experiment.search.trial_worker import Worker
+from srexp.system.signals import Interrupted, interruptible
+
+LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
+
+
+@pytest.fixture
+def worker(tmp_path, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    (tmp_path / "images").mkdir()
+    for number in range(6):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+    words = ["dataset=folder", f"dataset.root={tmp_path / 'images'}", f"search.space={{{LR}}}", "+debug=fast"]
+    return Worker(srexp.compose(words, verb="search"), "parent")
+
+
+class Attempt:
+    number, epochs, values = 0, None, {"optimizer.lr": 1e-4}
+
+
+def train_as_engines_do(worker):
+    with interruptible():
+        try:
+            worker.train(Attempt())
+        except Exception as error:  # noqa: BLE001
+            pytest.fail(f"an engine counts this as a failed trial: {error!r}")
+
+
+def test_an_interruption_before_the_run_that_code_in_c_hides_is_no_failure_of_the_trial(worker, monkeypatch):
+    """Engines catch exceptions, count the trial as failed and go on to the next; nobody would try its values again."""
+
+    def interrupted(*_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr(worker, "_config", interrupted)
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        train_as_engines_do(worker)

@@ -1,0 +1,253 @@
+"""Which runs go on, under which configuration, and what each refusal says."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+from PIL import Image
+
+import srexp
+from srexp.config.compose import compose
+from srexp.errors import RequestError
+from srexp.experiment import resume
+from srexp.experiment.multirun.driver import IDENTITY_TAG, identity
+from srexp.experiment.task import Task
+from srexp.system import process_identity
+from srexp.tracking.registry import resumed
+from srexp.tracking.runs import environment, queries
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
+from srexp.training.checkpoint import Checkpoint, Checkpoints
+
+TASK = "folder-bicubic-x2"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, made_store):
+    folder = tmp_path_factory.mktemp("resume")
+    (folder / "mlruns").mkdir()
+    shutil.copy(made_store, folder / "mlruns" / "mlflow.db")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(1)
+    for patient in range(10):
+        pixels = rng.integers(0, 256, (24, 24), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{patient:08}_000.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def asked(root):
+    """What was typed, and what it was composed to."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SREXP_ROOT", str(root))
+        places = ["dataset=folder", f"dataset.root={root / 'images'}", r"dataset.patients='^(\d{8})'"]
+        typed = [*places, "trainer.patch_size=16", "seed=4"]
+        return typed, compose("train", typed)[0]
+
+
+@pytest.fixture(scope="module")
+def same(asked):
+    return identity(asked[1], Task(asked[1]).prepared.fingerprint)
+
+
+@pytest.fixture
+def tracking(root, monkeypatch):
+    monkeypatch.setenv("SREXP_ROOT", str(root))
+    return Tracking(folder=root / "mlruns", system_metrics=False)
+
+
+@pytest.fixture
+def interrupted(tracking, asked, same, tmp_path):
+    """The id of a training that was killed after it had said what it would do."""
+    typed, config = asked
+    folder = tmp_path / "run" / "checkpoints" / "0123"
+    tags = {"model": "srcnn", "overrides": shlex.join(typed), IDENTITY_TAG: same, resume.FOLDER_TAG: str(folder)}
+    Checkpoints(folder).save(Checkpoint(step=300))
+    with tracking.run(TASK, name="srcnn seed 4", tags=tags) as run:
+        run.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
+        run.log_environment(typed)
+    put(tracking, run.id, "KILLED", **environment.origin_tags())
+    yield run.id
+    put(tracking, run.id, "FINISHED")
+
+
+def go_on(*words):
+    return srexp.run("train", list(words))
+
+
+@pytest.fixture
+def conducted(monkeypatch):
+    """What would be done; nothing is trained."""
+    seen = {}
+
+    def conduct(task, tracking, _watch, *, earlier, tags, **_):
+        seen.update(task=task, tracking=tracking, earlier=earlier, tags=tags)
+        return {"run_id": earlier.run_id}
+
+    monkeypatch.setattr("srexp.commands.train.conduct", conduct)
+    return seen
+
+
+def test_the_configuration_is_that_of_the_run(interrupted, conducted, asked, tmp_path):
+    result = go_on(f"resume={interrupted}", "trainer.workers=1", "tracking.max_images=0", "checkpoint.minutes=null")
+    _, config = asked
+    taken = conducted["task"].config
+    assert (taken.seed, taken.trainer.patch_size, taken.model) == (4, 16, config.model)
+    assert (taken.trainer.workers, taken.checkpoint.minutes, conducted["tracking"].max_images) == (1, None, 0)
+    assert taken.overrides == config.overrides
+    assert taken.run_dir == tmp_path / "run"
+    earlier = conducted["earlier"]
+    assert (earlier.run_id, earlier.logged, earlier.times, earlier.warnings) == (interrupted, True, 1, [])
+    assert (tmp_path / "run" / "result.json").is_file()
+    assert result["run_id"] == interrupted
+    assert not (tmp_path / "run" / "resume.lock").exists()
+
+
+def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupted, conducted, asked, monkeypatch):
+    monkeypatch.setattr(resume, "_kept", lambda *_: None)
+    go_on(f"resume={interrupted}")
+    assert identity(conducted["task"].config, "") == identity(asked[1], "")
+    assert conducted["earlier"].logged is False
+
+
+def test_images_that_moved_are_found_where_they_are(interrupted, conducted, root, tmp_path):
+    moved = shutil.copytree(root / "images", tmp_path / "elsewhere")
+    go_on(f"resume={interrupted}", "dataset=folder", f"dataset.root={moved}")
+    assert conducted["task"].config.dataset.root == str(moved)
+    assert "dataset is another one" in refused(f"resume={interrupted}", "dataset=chestmnist")
+
+
+def test_other_code_is_told(interrupted, conducted, tracking):
+    connect(tracking.store).set_tag(interrupted, "mlflow.source.git.commit", "0ld")
+    go_on(f"resume={interrupted}")
+    [warning] = conducted["earlier"].warnings
+    assert "commit 0ld, now" in warning
+
+
+def refused(*words):
+    with pytest.raises(RequestError) as error:
+        go_on(*words)
+    return str(error.value)
+
+
+def test_an_unknown_run(interrupted):
+    assert "no such run" in refused("resume=" + "0" * 32)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["optimizer.lr=1e-3", "model=vdsr", "trainer.epochs=9", "+debug=fast", "run_name=x", "trainer.memory_mb=512"],
+)
+def test_what_would_change_the_numbers(interrupted, typed):
+    said = refused(f"resume={interrupted}", typed)
+    assert "can't be given beside resume" in said
+    assert typed in said
+
+
+def test_a_multirun(interrupted, capfd):
+    from srexp.cli import run
+
+    assert run(["-m", f"resume={interrupted},{interrupted}"]) == 2
+    assert "this is a multirun" in capfd.readouterr().err
+
+
+def test_other_images(interrupted, root, tmp_path):
+    changed = shutil.copytree(root / "images", tmp_path / "changed")
+    Image.new("L", (24, 24), 77).save(changed / "00000003_000.png")
+    said = refused(f"resume={interrupted}", "dataset=folder", f"dataset.root={changed}")
+    assert "its fingerprint differs" in said
+
+
+@pytest.fixture
+def dead():
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as process:
+        return process_identity.process_tags(process.pid)
+
+
+def put(tracking, run_id, status=None, **tags):
+    client = connect(tracking.store)
+    for key, value in tags.items():
+        client.set_tag(run_id, key, value)
+    if status:
+        client.update_run(run_id, status=status)
+
+
+def test_a_finished_run(interrupted, tracking):
+    put(tracking, interrupted, "FINISHED")
+    assert "finished; there is nothing to go on with" in refused(f"resume={interrupted}")
+
+
+def test_a_run_that_still_runs(interrupted, tracking):
+    put(tracking, interrupted, "RUNNING", **process_identity.process_tags())
+    assert "still runs" in refused(f"resume={interrupted}")
+
+
+def test_an_open_run_of_another_machine(interrupted, tracking, dead):
+    put(tracking, interrupted, "RUNNING", **{**dead, "srexp.host": "far"})
+    assert "reap_hosts=[far]" in refused(f"resume={interrupted}")
+
+
+def test_an_open_run_whose_process_is_gone(interrupted, tracking, dead, conducted):
+    put(tracking, interrupted, "RUNNING", **dead)
+    assert go_on(f"resume={interrupted}")["run_id"] == interrupted
+
+
+def test_a_trial_of_a_search(interrupted, tracking):
+    put(tracking, interrupted, **{"srexp.search": "vdsr_tpe"})
+    assert "belongs to a search" in refused(f"resume={interrupted}")
+
+
+def test_what_is_no_training(tracking):
+    with tracking.run(TASK, tags={"verb": "evaluate"}) as run:
+        pass
+    assert "no training that can go on" in refused(f"resume={run.id}")
+
+
+def test_a_folder_that_is_not_here(interrupted, tmp_path):
+    shutil.rmtree(tmp_path / "run")
+    assert "is not here" in refused(f"resume={interrupted}")
+
+
+def test_one_process_at_a_time(interrupted, tmp_path):
+    from filelock import FileLock
+
+    with FileLock(tmp_path / "run" / "resume.lock"):
+        assert "another process goes on" in refused(f"resume={interrupted}")
+
+
+def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted, tracking, asked, same, capsys):
+    config = dataclasses.replace(asked[1], overrides=[*asked[0], "tracking.max_images=1"])
+    resume.mention(tracking, config, same)
+    said = capsys.readouterr().err
+    assert "interrupted at step 300" in said
+    assert f"python -m srexp resume={interrupted} tracking.max_images=1" in said
+
+    resume.mention(tracking, config, "another")
+    for path in Path(queries.get_run(tracking.store, interrupted).tags[resume.FOLDER_TAG]).iterdir():
+        path.unlink()
+    resume.mention(tracking, config, same)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_the_store_has_is_known(tracking):
+    with tracking.run(TASK) as run:
+        for epoch in (1, 2):
+            run.log_metrics({"loss": 3.0 / epoch, "val_psnr": 30.0 + epoch}, step=epoch)
+        run.log_metrics({"loss": 0.5}, step=3)
+        run.log_image(np.zeros((4, 4), np.uint8), key="01 1 input", step=0)
+    found = resumed.already(tracking.store, run.id)
+    assert found.points == {("loss", 1), ("loss", 2), ("loss", 3), ("val_psnr", 1), ("val_psnr", 2)}
+    assert found.pictures == {("01 1 input", 0)}
+    assert (found.model_uri, found.registered) == (None, None)
+    assert found.missing({"loss": 1.0, "val_psnr": 2.0}, 3) == {"val_psnr": 2.0}
+    put(tracking, run.id, **{"srexp.error": "Interrupted: SIGTERM"})
+    resumed.reopen(tracking.store, run.id)
+    assert "srexp.error" not in queries.get_run(tracking.store, run.id).tags

@@ -1,0 +1,51 @@
+"""Trials share decoded data where it is the same, and only there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import srexp
+from srexp.errors import RequestError
+from srexp.experiment.task import Task
+
+
+@pytest.fixture
+def arguments(tmp_path: Path, monkeypatch) -> list[str]:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    root = tmp_path / "images"
+    root.mkdir()
+    for number in range(10):
+        noise = np.random.default_rng(number).integers(0, 256, (64, 64), dtype=np.uint8)
+        Image.fromarray(noise).save(root / f"{number}.png")
+    return ["dataset=folder", f"dataset.root={root}", "trainer.patch_size=32"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [[], ["model=vdsr"], ["optimizer.lr=1"], ["trainer.patch_size=64"], ["trainer.patch_size=16"], ["loss=l1"]],
+    ids=" ".join,
+)
+def test_the_same_data_is_decoded_once(arguments: list[str], change: list[str]) -> None:
+    first = Task(srexp.compose(arguments))
+    second = Task(srexp.compose([*arguments, *change]), like=first)
+    assert second.prepared is first.prepared
+    assert second.audit is first.audit
+    assert second.sampler().batch(0, 0)[1].shape[1] == second.config.trainer.patch_size
+
+
+@pytest.mark.parametrize(
+    "change", [["seed=2"], ["scale=4"], ["degradation=noise"], ["protocol=y"], ["dataset.limit=5"]], ids=" ".join
+)
+def test_other_data_is_prepared_anew(arguments: list[str], change: list[str]) -> None:
+    first = Task(srexp.compose(arguments))
+    assert Task(srexp.compose([*arguments, *change]), like=first).prepared is not first.prepared
+
+
+def test_a_patch_without_room_is_refused_as_ever(arguments: list[str]) -> None:
+    first = Task(srexp.compose(arguments))
+    with pytest.raises(RequestError, match="smaller than a patch"):
+        Task(srexp.compose([*arguments, "trainer.patch_size=66"]), like=first)

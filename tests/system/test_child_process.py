@@ -1,0 +1,68 @@
+"""A job's own process: its exit code comes back, and it never outlives the one that waits for it."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+
+from srexp.system import process_identity
+from srexp.system.child_process import DRIVER, run_alone
+
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.parametrize(
+    ("work", "arguments", "code"),
+    [(operator.index, (0,), 0), (operator.index, (2,), 2), (os._exit, (3,), 3), (os.abort, (), -signal.SIGABRT)],
+)
+def test_the_exit_code_comes_back(work, arguments, code, capfd):
+    assert run_alone(work, *arguments) == code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_passed_on(number):
+    children = []
+
+    def interrupt() -> None:
+        while not children:
+            time.sleep(0.1)
+            children.extend(psutil.Process().children())
+        time.sleep(1)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_alone(time.sleep, 100)
+    assert not any(child.is_running() for child in children)
+
+
+def test_the_job_ends_when_its_driver_is_killed():
+    code = "import time; from srexp.system.child_process import run_alone; run_alone(time.sleep, 100)"
+    with subprocess.Popen([sys.executable, "-c", code]) as driver:
+        children: list[psutil.Process] = []
+        while not children:
+            time.sleep(0.1)
+            children = psutil.Process(driver.pid).children()
+        time.sleep(1)
+        driver.kill()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_the_job_ends_when_the_driver_behind_a_worker_is_gone(monkeypatch):
+    """A worker of joblib goes on waiting when the process that drives the multirun was killed."""
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as driver:
+        gone = process_identity.process_tags(driver.pid)
+    monkeypatch.setenv(DRIVER, json.dumps(gone))
+    begin = time.monotonic()
+    assert run_alone(time.sleep, 100) == 130
+    assert time.monotonic() - begin < 50

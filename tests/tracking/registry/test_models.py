@@ -1,0 +1,178 @@
+"""Models found by every address and loaded; wrong addresses and foreign code refused."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.registry import models, registry
+from srexp.tracking.registry.safe_keras_file import require_plain
+from srexp.tracking.store import addresses
+from srexp.tracking.store.store import connect
+
+NAME = "samples-bicubic-x2"
+IMAGE = np.random.default_rng(0).random((1, 9, 14, 1), dtype=np.float32)
+MANIFEST = [{"image": f"{n}.png", "split": split, "sha256": f"{n:064}"} for n, split in enumerate(["train", "test"])]
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    image = keras.Input((None, None, 1))
+    padded = keras.ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+    hidden = keras.layers.Conv2D(3, 3, activation="relu")(padded)
+    return keras.Model(image, keras.layers.UpSampling2D(2)(hidden), name="small")
+
+
+@pytest.fixture
+def logged(tracking, network):
+    with tracking.run(NAME) as run:
+        run.log_rows(MANIFEST, "data/manifest.csv")
+        uri = registry.log_best(run, network, channels=1, step=3, metrics={"test_psnr": 33.0})
+        registry.register(run, uri, NAME, tags={})
+    return run.id, uri
+
+
+@pytest.fixture
+def file(tmp_path, network):
+    network.save(tmp_path / "mine.keras")
+    return tmp_path / "mine.keras"
+
+
+def test_every_address_leads_to_the_same_network(tracking, logged, network, file):
+    run_id, uri = logged
+    known = [uri, f"models:/{NAME}/1", f"models:/{NAME}@candidate", f"runs:/{run_id}/model", f"runs:/{run_id}"]
+    expected = np.asarray(network(IMAGE))
+    for address in known:
+        loaded = models.load(tracking.store, address)
+        np.testing.assert_array_equal(loaded.model(IMAGE), expected)
+        assert (loaded.found.address, loaded.found.run_id) == (uri, run_id)
+    loaded = models.load(tracking.store, str(file))
+    np.testing.assert_array_equal(loaded.model(IMAGE), expected)
+    assert (loaded.found.model_id, loaded.found.run_id, loaded.found.path) == (None, None, file)
+    assert len(loaded.sha256) == 64
+
+
+def test_a_registered_model_has_its_name_and_version(tracking, logged):
+    found = addresses.find(tracking.store, f"models:/{NAME}@candidate")
+    assert (found.registered, found.version) == (NAME, 1)
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "mend"),
+    [
+        (f"models:/{NAME}@champion", "alias champion", f"models:/{NAME}@candidate"),
+        (f"models:/{NAME}@candidat", "alias candidat", "did you mean candidate?"),
+        (f"models:/{NAME}/7", "version=7", f"models:/{NAME}/1"),
+        (f"models:/{NAME}/newest", "", f"models:/{NAME}/1"),
+        ("models:/sample-bicubic-x2/1", "not found", f"did you mean {NAME}?"),
+        ("models:/other@champion", "not found", f"there are {NAME}"),
+        ("models:/m-0123", "m-0123", "srexp ui"),
+        ("runs:/0123/model", "no run 0123", "srexp ui"),
+        ("runs:/RUN/best", "no model best", "runs:/RUN/model"),
+        ("bicubicc", "no address of a model", "did you mean bicubic?"),
+        ("model.h5", "no address of a model", ""),
+    ],
+)
+def test_wrong_addresses_are_refused_with_what_there_is(tracking, logged, address, said, mend):
+    with pytest.raises(RequestError) as refused:
+        addresses.find(tracking.store, address.replace("RUN", logged[0]), others=["bicubic"])
+    assert said in refused.value.what
+    assert mend.replace("RUN", logged[0]) in refused.value.fix
+
+
+def test_a_file_that_is_not_there_is_refused_with_its_neighbour(tracking, file):
+    with pytest.raises(RequestError, match=r"did you mean mine\.keras\?"):
+        addresses.find(tracking.store, str(file.with_name("mein.keras")))
+
+
+def changed(file, change):
+    """A copy of a Keras file with another configuration."""
+    other = file.with_name("other.keras")
+    with zipfile.ZipFile(file) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, change(old.read(name)) if name == "config.json" else old.read(name))
+    return other
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda config: config.replace(b'"class_name": "Conv2D"', b'"class_name": "Lambda"'),
+        lambda config: config.replace(b'"module": "keras.layers"', b'"module": "os"'),
+        lambda config: config.replace(b'"module": "keras.layers"', b'"module": "keras_hub.layers"'),
+        lambda config: config.replace(b'"relu"', b'{"class_name": "__lambda__", "config": {"value": "x"}}'),
+    ],
+)
+def test_foreign_code_is_refused_before_it_is_imported(tracking, file, change):
+    other = changed(file, change)
+    assert (other.read_bytes()) != file.read_bytes()
+    with pytest.raises(RequestError, match="more than Keras's own layers"):
+        models.load(tracking.store, str(other))
+
+
+def test_a_lambda_layer_is_refused(tracking, tmp_path):
+    import keras
+
+    image = keras.Input((None, None, 1))
+    keras.Model(image, keras.layers.Lambda(lambda pixels: pixels * 2)(image)).save(tmp_path / "own.keras")
+    with pytest.raises(RequestError, match="Lambda"):
+        models.load(tracking.store, str(tmp_path / "own.keras"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip file", None])
+def test_a_damaged_file_is_named(tracking, file, content):
+    if content is None:
+        with zipfile.ZipFile(file) as archive:
+            config = archive.read("config.json")
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("config.json", config)
+    else:
+        file.write_bytes(content)
+    with pytest.raises(SrexpError, match=r"mine\.keras"):
+        models.load(tracking.store, str(file))
+
+
+def test_a_pickle_is_never_read(tracking, tmp_path):
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("the pickle was read",))
+
+    path = tmp_path / "bomb.keras"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(SrexpError, match="no Keras model file"):
+        models.load(tracking.store, str(path))
+
+
+def test_training_images_come_from_the_manifest_of_the_run(tracking, logged):
+    assert models.training_images(tracking.store, logged[0]) == {f"{0:064}": "train"}
+    with tracking.run(NAME) as empty:
+        pass
+    assert models.training_images(tracking.store, empty.id) is None
+
+
+def test_an_evaluation_appears_with_the_model(tracking, logged):
+    client, model_id = connect(tracking.store), logged[1].removeprefix("models:/")
+    with tracking.run("other-bicubic-x2") as run:
+        models.link(run, model_id, {"evaluate_psnr": 30.5}, dataset="other/test", digest="ab12")
+    (used,) = client.get_run(run.id).inputs.model_inputs
+    assert used.model_id == model_id
+    linked = {metric.key: metric for metric in client.get_logged_model(model_id).metrics}
+    assert (linked["evaluate_psnr"].value, linked["evaluate_psnr"].run_id) == (30.5, run.id)
+    assert (linked["evaluate_psnr"].dataset_name, linked["evaluate_psnr"].dataset_digest) == ("other/test", "ab12")
+    assert linked["test_psnr"].value == 33.0  # what its training led to stays what it was
+
+
+def test_a_configuration_of_our_own_networks_is_plain(tmp_path):
+    from srexp.models import srcnn, vdsr
+
+    for model in (srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32]), vdsr.build(3, 3, depth=3, width=8)):
+        model.save(tmp_path / "ours.keras")
+        require_plain(tmp_path / "ours.keras", "ours")
+        with zipfile.ZipFile(tmp_path / "ours.keras") as archive:
+            assert json.loads(archive.read("config.json"))["config"]["name"] == model.name

@@ -1,0 +1,154 @@
+"""The champion's alias moves at once or not at all, whoever is killed, and never without evidence."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from srexp.errors import RequestError, SrexpError
+from srexp.tracking.registry import promotion
+from srexp.tracking.registry.promotion import Places
+from srexp.tracking.store.store import connect, resolve
+
+NAME = "task"
+KILLING = Path(__file__).with_name("killing_promotions.py")
+
+
+def register(store, versions=4):
+    client = connect(store)
+    client.create_registered_model(NAME)
+    for _ in range(versions):
+        client.create_model_version(NAME, store.artifacts, await_creation_for=0)
+    return client
+
+
+def evidence(version, champion=None):
+    return {"run_id": f"run {version}", "gain_db": 0.5, "champion": champion, "gate": [{"name": "no leak"}]}
+
+
+@pytest.fixture
+def store(tracking):
+    return tracking.store
+
+
+@pytest.fixture
+def lock(tmp_path):
+    return tmp_path / "mlruns" / "promote.lock"
+
+
+def test_a_champion_is_followed_and_comes_back(store, lock):
+    client = register(store)
+    assert promotion.places(store, NAME) == Places(None, None)
+    assert promotion.promote(store, lock, NAME, 1, evidence(1), over=None)
+    assert promotion.places(store, NAME) == Places(1, None)
+    assert promotion.promote(store, lock, NAME, 3, evidence(3, 1), over=1)
+    assert promotion.places(store, NAME) == Places(3, 1)
+    tags = promotion.version_tags(store, NAME, 3)
+    assert json.loads(tags["promotion"]) == evidence(3, 1)
+    assert (tags["promotion.run_id"], tags["promotion.gain_db"], tags["promotion.champion"]) == ("run 3", "0.5", "1")
+    assert promotion.version_tags(store, NAME, 1)["promotion.champion"] == "none"
+
+    assert promotion.rollback(store, lock, NAME, {"reason": "artefacts"}) == Places(1, 3)
+    assert promotion.places(store, NAME) == Places(1, 3)
+    assert json.loads(promotion.version_tags(store, NAME, 3)["promotion.rolled_back"]) == {"reason": "artefacts"}
+    assert promotion.rollback(store, lock, NAME, {}) == Places(3, 1)
+    assert promotion.MOVING not in client.get_registered_model(NAME).tags
+
+
+def test_evidence_against_another_champion_moves_nothing(store, lock):
+    register(store)
+    assert promotion.promote(store, lock, NAME, 1, evidence(1), over=None)
+    assert not promotion.promote(store, lock, NAME, 2, evidence(2), over=None)
+    assert not promotion.promote(store, lock, NAME, 2, evidence(2, 4), over=4)
+    assert promotion.places(store, NAME) == Places(1, None)
+    assert "promotion" not in promotion.version_tags(store, NAME, 2)
+
+
+def test_there_must_be_something_to_go_back_to(store, lock):
+    with pytest.raises(RequestError, match="no such registered model"):
+        promotion.settle(store, lock, NAME)
+    register(store)
+    for champion in (None, 1):
+        if champion:
+            promotion.promote(store, lock, NAME, champion, evidence(champion), over=None)
+        with pytest.raises(RequestError, match="no previous champion"):
+            promotion.rollback(store, lock, NAME, {})
+
+
+def test_who_holds_the_lock_is_named(store, lock, monkeypatch):
+    from filelock import FileLock
+
+    register(store)
+    monkeypatch.setattr(promotion, "_LOCK_SECONDS", 0.1)
+    with FileLock(lock), pytest.raises(SrexpError, match="moving aliases") as raised:
+        promotion.promote(store, lock, NAME, 1, evidence(1), over=None)
+    assert str(lock) in str(raised.value)
+
+
+@pytest.fixture
+def killed(made_store, tmp_path):
+    """Stores that killed promotions left: a folder for each call before which one was killed, and how all ended."""
+    made = {}
+    for kind in ("made", "fresh"):
+        (tmp_path / kind).mkdir()
+        made[kind] = Path(shutil.copy(made_store, tmp_path / kind / "mlflow.db"))
+    store, lock = resolve(None, tmp_path / "made", environ={}), tmp_path / "lock"
+    register(store)
+    promotion.promote(store, lock, NAME, 1, evidence(1), over=None)
+    promotion.promote(store, lock, NAME, 2, evidence(2, 1), over=1)
+    register(resolve(None, tmp_path / "fresh", environ={}))
+    done = subprocess.run(
+        [sys.executable, KILLING, made["made"], made["fresh"], tmp_path],
+        env={**os.environ, "PYTHONPATH": str(KILLING.parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_whoever_is_killed_there_is_one_champion_with_its_evidence(killed, tmp_path):
+    for kind, before, after in (
+        ("promote", Places(2, 1), Places(3, 2)),
+        ("first", Places(None, None), Places(3, None)),
+        ("rollback", Places(2, 1), Places(1, 2)),
+    ):
+        assert len(killed[kind]) > 6
+        assert set(killed[kind][:-1]) == {-9}  # killed before their first, second, ... call
+        assert killed[kind][-1] == 0  # there were fewer calls
+        seen = [left_and_mended(tmp_path / kind / str(n + 1), before, after) for n in range(len(killed[kind]))]
+        assert {mended for _, mended in seen} == {before, after}
+        assert seen[-1] == (after, after)
+        if kind != "first":
+            assert any(left != mended for left, mended in seen)  # one was killed between the two aliases
+    one_of_those_at_once_was_promoted(killed["race"], resolve(None, tmp_path / "race" / "1", environ={}))
+
+
+def left_and_mended(folder, before, after):
+    store, lock = resolve(None, folder, environ={}), folder / "promote.lock"
+    left = promotion.places(store, NAME)
+    assert left.champion in (before.champion, after.champion)
+    if left.champion:
+        tags = promotion.version_tags(store, NAME, left.champion)
+        assert tags["promotion.run_id"] == json.loads(tags["promotion"])["run_id"]
+    mended = promotion.settle(store, lock, NAME)
+    assert mended == (before if left.champion == before.champion else after)
+    assert promotion.settle(store, lock, NAME) == mended
+    assert promotion.MOVING not in connect(store).get_registered_model(NAME).tags
+    return left, mended
+
+
+def one_of_those_at_once_was_promoted(codes, store):
+    assert sorted(codes) == [0, 1, 1, 1]
+    places = promotion.places(store, NAME)
+    assert places == Places((3, 4, 3, 4)[codes.index(0)], 2)
+    other = {3: 4, 4: 3}[places.champion]
+    assert "promotion" in promotion.version_tags(store, NAME, places.champion)
+    assert "promotion" not in promotion.version_tags(store, NAME, other)

@@ -1,0 +1,60 @@
+"""The course of a training: best weights, patience, and the warning of a network that does nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from srexp.training.history import Course
+
+
+def after(psnrs, *, bicubic_psnr=20.0, patience=None, epochs=100):
+    course = Course()
+    for epoch, psnr in enumerate(psnrs, 1):
+        assert not course.over
+        course = course.after(
+            {"val_psnr": psnr},
+            at=epoch,
+            weights=lambda epoch=epoch: (np.full(1, epoch),),
+            bicubic_psnr=bicubic_psnr,
+            patience=patience,
+            last=epoch == epochs,
+        )
+    return course
+
+
+@pytest.mark.parametrize(
+    ("psnrs", "best"),
+    [
+        ([30, 31, 30.5], 2),
+        ([30, 30], 1),  # a draw goes to the earlier one
+        ([math.inf, math.inf], 1),
+        ([math.nan, 30, 29], 2),
+        ([30, math.nan], 1),
+    ],
+)
+def test_the_best_epoch_keeps_its_weights(psnrs, best):
+    course = after(psnrs)
+    assert course.best_epoch == best
+    assert course.best_weights[0] == best
+    assert course.ended == tuple(range(1, len(psnrs) + 1))
+
+
+@pytest.mark.parametrize(("psnrs", "over"), [([30, 29], False), ([30, 29, 28], True), ([30, 29, 31, 30, 30], True)])
+def test_patience(psnrs, over):
+    assert after(psnrs, patience=2).over is over
+
+
+def test_the_last_epoch_ends_it():
+    assert after([30, 31], epochs=2).over
+
+
+@pytest.mark.parametrize(
+    ("psnrs", "warned_after"),
+    [([20, 30], []), ([20, 20, 20, 20], [2]), ([30, 20, 20], [3]), ([20, 20, 30, 20, 20.0005], [2, 5])],
+)
+def test_a_network_that_does_nothing_is_called_out_once(psnrs, warned_after):
+    told = after(psnrs).warnings
+    assert [int(warning.split("after epoch ")[1].split()[0]) for warning in told] == warned_after
