@@ -112,7 +112,7 @@ def test_the_configuration_is_that_of_the_run(interrupted, conducted, asked, tmp
 
 
 def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupted, conducted, asked, monkeypatch):
-    monkeypatch.setattr(resume, "_kept", lambda *_: None)
+    monkeypatch.setattr(resume, "kept_by", lambda *_: {})
     go_on(f"resume={interrupted}")
     assert identity(conducted["task"].config, "") == identity(asked[1], "")
     assert conducted["earlier"].logged is False

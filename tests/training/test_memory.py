@@ -17,14 +17,14 @@ STEPS = """
 import numpy as np
 from srexp.system.memory import peak_bytes
 from srexp.models import vdsr
-from srexp.training import room
+from srexp.training import memory
 
 network = vdsr.build(scale=1, channels=1)
 network.compile(optimizer="sgd", loss="mse", jit_compile=False)
 for size in (1, 64):
     batch = np.zeros((size, 41, 41, 1), "float32")
     network.train_on_batch(batch, batch)
-    print(peak_bytes(), room.least_bytes(network, batch.shape, batch.shape))
+    print(peak_bytes(), memory.least_bytes(network, batch.shape, batch.shape))
 """
 
 

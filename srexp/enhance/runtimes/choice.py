@@ -120,7 +120,7 @@ def module_of(name: str) -> ModuleType:
             got=f"no {' and no '.join(missing)}",
             fix=f'pip install "srexp[{RUNTIMES[name].extra}]"',
         )
-    return importlib.import_module(f"srexp.enhance.with_{name}")
+    return importlib.import_module(f"srexp.enhance.runtimes.{name}_runtime")
 
 
 def choose(

@@ -6,13 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tests.data.batches.test_patches import Image
 
 from srexp.data.batches.augment import Dihedral
 from srexp.data.batches.multiscale import MixedScales
 from srexp.data.batches.patches import PatchSampler
 from srexp.data.degradation.degradations import Bicubic
 from srexp.data.degradation.imresize import resize
+from tests.data.batches.test_patches import Image
 
 SCALES = (2, 3, 4)
 

@@ -31,7 +31,7 @@ def test_a_store_that_answers_and_refuses_is_not_away(config, tmp_path, monkeypa
     def refuse(*_, **__):
         raise SrexpError("the tables are of another MLflow")
 
-    monkeypatch.setattr(driver.family, "find_finished", refuse)
+    monkeypatch.setattr(driver.groups, "find_finished", refuse)
     tracking = Tracking(folder=tmp_path, system_metrics=False)
     with pytest.raises(SrexpError, match="another MLflow"):
         driver.finished_before(tracking, config, "same")

@@ -1,11 +1,11 @@
-"""What a command measures of itself."""
+"""How much memory a process has."""
 
 import subprocess
 import sys
 
 import numpy as np
 
-from srexp.experiment import profiling
+from srexp.system import memory
 
 MIB = 2**20
 
@@ -26,8 +26,8 @@ print(before, peak_bytes())
 
 
 def test_without_proc_the_system_is_asked(monkeypatch):
-    there = profiling.peak_bytes()
-    monkeypatch.setattr(profiling, "Path", lambda _: profiling.sys)  # no file, no text
-    monkeypatch.setattr(profiling.sys, "read_text", lambda **_: "", raising=False)
-    assert 0.5 * there < profiling.peak_bytes()
-    assert profiling.peak_rss_mb() == round(profiling.peak_bytes() / MIB, 1)
+    there = memory.peak_bytes()
+    monkeypatch.setattr(memory, "Path", lambda _: memory.sys)  # no file, no text
+    monkeypatch.setattr(memory.sys, "read_text", lambda **_: "", raising=False)
+    assert 0.5 * there < memory.peak_bytes()
+    assert memory.peak_rss_mb() == round(memory.peak_bytes() / MIB, 1)

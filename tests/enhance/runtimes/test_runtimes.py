@@ -18,7 +18,7 @@ SIZES = [(1, 19, 30), (3, 8, 8), (1, 1, 1), (1, 19, 30)]
 
 
 def runtime(name):
-    return importlib.import_module(f"srexp.enhance.with_{name}")
+    return importlib.import_module(f"srexp.enhance.runtimes.{name}_runtime")
 
 
 def images(size, channels=1):
