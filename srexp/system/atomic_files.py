@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Write a file so that whoever reads it, also meanwhile or after a kill, finds its old or its new content.
+
+    It is written under a hidden name beside it that ends in ``.unfinished``, and renamed when the block ends.
+
+    Args:
+        path: Of the file; its folder is made if need be.
+        durable: Also after a power cut, and then it is on the disk when the block has ended; otherwise faster.
+
+    Yields:
+        The new file, empty, open for bytes.
+
+    Raises:
+        OSError: The disk didn't take it; what was there before still is.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with whole_file(Path(folder, "runs", "note.bin")) as file:
+        ...         _ = file.write(b"kept")
+        ...     Path(folder, "runs", "note.bin").read_bytes()
+        b'kept'
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{threading.get_native_id()}.unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)  # what a full disk took of it is needed elsewhere
+    if durable:
+        _bring_to_disk(path.parent)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it, after whatever kill or power cut, finds its old or its new content.
+    """Write a text file like `whole_file`, durably.
 
     Args:
         path: Of the file; its folder is made if need be.
@@ -24,15 +66,14 @@ def write_whole(path: Path, text: str) -> None:
         ...     Path(folder, "runs", "note.txt").read_text()
         'kept'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with whole_file(path) as file:
+        file.write(text.encode())
+
+
+def _bring_to_disk(folder: Path) -> None:
+    """The names in a folder, too."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise
+        os.fsync(handle)
+    finally:
+        os.close(handle)

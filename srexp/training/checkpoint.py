@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import re
 import shutil
 import zipfile
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from srexp.errors import SrexpError
+from srexp.system.atomic_files import whole_file
 from srexp.training.history import Arrays, Course
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ class Checkpoints:
         content = _packed(checkpoint)
         name = f"step-{checkpoint.step:09}-epochs-{len(checkpoint.course.history):05}-{_digest(content)}.npz"
         path = self.folder / name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write_durably(path, content)
+        with whole_file(path) as file:
+            file.write(content)
         self._good = [*(good for good in self._good if good != path), path][-KEPT:]
         for other in self.folder.iterdir():
             if other not in self._good:
@@ -131,25 +131,6 @@ class Checkpoints:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file so that after a power cut it is there as a whole or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)  # what a full disk took of it is needed elsewhere
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name, too
-    finally:
-        os.close(folder)
 
 
 def _packed(checkpoint: Checkpoint) -> bytes:

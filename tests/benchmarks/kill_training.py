@@ -138,7 +138,7 @@ def follow(project: Path, process: subprocess.Popen[bytes], way: str, chance: ra
             since = time.monotonic() if there and way != "not at all" else None
         elif time.monotonic() - since >= wait:
             written = {WAYS[2]: "mlruns/outputs/**/*.unfinished", WAYS[3]: "mlruns/mlflow.db-journal"}.get(way)
-            if written is None or glob(written, root_dir=project, recursive=True):
+            if written is None or glob(written, root_dir=project, recursive=True, include_hidden=True):
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from srexp.system.atomic_files import write_whole
+from srexp.system.atomic_files import whole_file, write_whole
 
 
 def test_old_content_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
@@ -27,3 +28,50 @@ def test_what_stands_in_the_way_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a file")
     with pytest.raises(OSError, match="a"):
         write_whole(tmp_path / "a" / "c.txt", "text")
+
+
+def test_bytes_get_their_name_when_all_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "weights.npz"
+    with whole_file(path) as file:
+        file.write(b"half")
+        assert not path.exists()
+        assert [other.suffix for other in path.parent.iterdir()] == [".unfinished"]
+        file.write(b" and half")
+    assert path.read_bytes() == b"half and half"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_the_old_content_and_nothing_else(error: type, tmp_path: Path) -> None:
+    path = tmp_path / "kept.bin"
+    path.write_bytes(b"old")
+
+    def interrupted() -> None:
+        with whole_file(path) as file:
+            file.write(b"new")
+            raise error
+
+    with pytest.raises(error):
+        interrupted()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_a_durable_file_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr("os.fsync", waited.append)
+    with whole_file(tmp_path / "cached.npy", durable=False) as file:
+        file.write(b"pixels")
+    assert waited == []
+    write_whole(tmp_path / "kept.txt", "text")
+    assert len(waited) == 2
+    assert (tmp_path / "cached.npy").read_bytes() == b"pixels"
+
+
+def test_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "shared.txt"
+    texts = [str(index) * 10_000 for index in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_whole(path, text), texts))
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
