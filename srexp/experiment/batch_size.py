@@ -19,7 +19,7 @@ from srexp.errors import SrexpError
 from srexp.experiment.task import Task
 from srexp.system import child_process
 from srexp.system.atomic_files import write_whole
-from srexp.system.memory import peak_bytes
+from srexp.system.memory import free_bytes, peak_bytes
 from srexp.training import memory
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
         return memory.Measured(size, min(seconds[1:]), peak_bytes() - before)
 
     with found.open("w", encoding="utf-8") as lines:
-        for each in memory.measure(cost, memory.sizes(trainer.patches_per_image), room=memory.free_bytes()):
+        for each in memory.measure(cost, memory.sizes(trainer.patches_per_image), room=free_bytes()):
             lines.write(json.dumps({"size": each.size, "seconds": each.seconds, "grown": each.grown}) + "\n")
             lines.flush()
             if time.perf_counter() - began > TRYING_SECONDS:

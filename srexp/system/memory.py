@@ -1,4 +1,4 @@
-"""How much memory this process has, and giving back what it no longer needs."""
+"""How much memory this process has and may take, and giving back what it no longer needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+_SHARE = 0.8  # of the free memory that a process may come to take
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def peak_bytes() -> int:
@@ -37,6 +39,33 @@ def rss_mb() -> float:
     import psutil
 
     return float(psutil.Process().memory_info().rss) / 2**20
+
+
+def free_bytes() -> int:
+    """Give the memory that this process may still take, in bytes, within its container where it is in one."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    most, used = _cgroup("memory.max"), _cgroup("memory.current")
+    return int(_SHARE * (free if most is None or used is None else min(free, most - used)))
+
+
+def whole_bytes() -> int:
+    """Give all the memory that there is, in bytes, with swap, within this process's container where it is in one."""
+    import psutil
+
+    whole = int(psutil.virtual_memory().total + psutil.swap_memory().total)
+    most, swap = _cgroup("memory.max"), _cgroup("memory.swap.max")
+    return whole if most is None or swap is None else min(whole, most + swap)
+
+
+def _cgroup(name: str) -> int | None:
+    """Read a figure of the container; None where there is no container, or no bound."""
+    try:
+        found = (_CGROUP / name).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+    return None if found == "max" else int(found)
 
 
 def give_back_freed_memory() -> None:

@@ -4,10 +4,19 @@ import os
 import platform
 from pathlib import Path
 
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+
 
 def cores() -> int:
     """Count the cores that this process may use, which a container or `taskset` may have reduced."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor computes in bfloat16 itself; elsewhere that is emulated, and slower."""
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(_BFLOAT16_FLAGS & set(flags.split()))
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

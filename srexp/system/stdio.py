@@ -1,9 +1,12 @@
-"""Standard output and error that outlive their reader: no training ends because `head` or `tee` did."""
+"""Standard output and error: they outlive their reader, and what libraries of C++ write to them can be kept off."""
 
 import io
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -22,6 +25,20 @@ class _Outlet(io.FileIO):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
         os.close(nowhere)
+
+
+@contextmanager
+def no_native_stderr() -> Iterator[None]:
+    """Keep whatever writes to standard error below Python, and has no log level, off it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def outlive_reader() -> None:

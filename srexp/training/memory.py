@@ -1,4 +1,4 @@
-"""Memory: what is free, a batch that fits into it, and what to say when it is exhausted."""
+"""A batch that fits into memory, and what to say when none is left."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srexp.errors import SrexpError
+from srexp.system.memory import whole_bytes
 
 if TYPE_CHECKING:
     import keras
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 SMALLEST, LARGEST = 4, 256
 #: A size is fast enough when it trains this share of the patches that the fastest trains in the same time.
 ENOUGH = 0.9
-_SHARE = 0.8  # of the free memory that the steps of a training may come to take
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +93,6 @@ def choose(measured: Sequence[Measured]) -> int:
     """
     best = max(each.rate for each in measured)
     return min(each.size for each in measured if each.rate >= ENOUGH * best)
-
-
-def free_bytes() -> int:
-    """Give the memory that this process may still take, in bytes, within its container where it is in one."""
-    import psutil
-
-    free = int(psutil.virtual_memory().available)
-    most, used = _cgroup("memory.max"), _cgroup("memory.current")
-    return int(_SHARE * (free if most is None or used is None else min(free, most - used)))
-
-
-def whole_bytes() -> int:
-    """Give all the memory that there is, in bytes, with swap, within this process's container where it is in one."""
-    import psutil
-
-    whole = int(psutil.virtual_memory().total + psutil.swap_memory().total)
-    most, swap = _cgroup("memory.max"), _cgroup("memory.swap.max")
-    return whole if most is None or swap is None else min(whole, most + swap)
-
-
-def _cgroup(name: str) -> int | None:
-    """Read a figure of the container; None where there is no container, or no bound."""
-    try:
-        found = (_CGROUP / name).read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-    return None if found == "max" else int(found)
 
 
 def least_bytes(network: keras.Model, low: tuple[int, ...], high: tuple[int, ...]) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from srexp.system.processor import has_bfloat16
+from srexp.system.stdio import no_native_stderr
 
 if TYPE_CHECKING:
     import keras
-
-_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 
 
 def load_quietly() -> None:
@@ -20,20 +18,13 @@ def load_quietly() -> None:
 
     They tell of GPUs that are not there and of processor instructions; errors of the import itself still show.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-            import keras  # noqa: F401
-            import tensorflow as tf
+    with no_native_stderr():
+        import keras  # noqa: F401
+        import tensorflow as tf
 
-            tf.config.list_physical_devices()
-            # Its Python side warns of a graph for each image size, which is meant.
-            tf.get_logger().setLevel("ERROR")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        tf.config.list_physical_devices()
+        # Its Python side warns of a graph for each image size, which is meant.
+        tf.get_logger().setLevel("ERROR")
 
 
 def prepare(*, seed: int, deterministic: bool) -> None:
@@ -71,16 +62,8 @@ def resolve_precision(precision: str, network: keras.Model) -> str:
     import tensorflow as tf
 
     adds = bool(network.layers) and isinstance(network.layers[-1], keras.layers.Add)
-    computes = bool(tf.config.list_physical_devices("GPU")) or _processor_has_bfloat16()
+    computes = bool(tf.config.list_physical_devices("GPU")) or has_bfloat16()
     return "mixed_bfloat16" if adds and computes else "float32"
-
-
-def _processor_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    if not cpuinfo.is_file():
-        return False
-    with cpuinfo.open(encoding="utf-8") as lines:
-        flags = next((line for line in lines if line.startswith("flags")), "")
-    return bool(_BFLOAT16_FLAGS & set(flags.split()))
 
 
 @contextmanager

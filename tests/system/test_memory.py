@@ -31,3 +31,24 @@ def test_without_proc_the_system_is_asked(monkeypatch):
     monkeypatch.setattr(memory.sys, "read_text", lambda **_: "", raising=False)
     assert 0.5 * there < memory.peak_bytes()
     assert memory.peak_rss_mb() == round(memory.peak_bytes() / MIB, 1)
+
+
+def test_a_container_bounds_what_is_free(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("200000\n")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.free_bytes() == 640_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_bytes() > 640_000
+
+
+def test_the_whole_memory_is_the_containers_where_that_has_less(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    machine = memory.whole_bytes()
+    assert machine > memory.free_bytes()
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert memory.whole_bytes() == machine  # swap has no bound that is known
+    (tmp_path / "memory.swap.max").write_text("24\n")
+    assert memory.whole_bytes() == 1_000_024
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.whole_bytes() == machine

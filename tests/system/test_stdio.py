@@ -59,3 +59,14 @@ sys.exit(sys.stdout is not before or sys.stderr is not kept)
     with (tmp_path / "said.txt").open("w") as file:
         done = subprocess.run([sys.executable, "-c", BEGINNING + code], stdout=file, check=False, timeout=60)
     assert done.returncode == 0
+
+
+def test_what_is_written_below_python_can_be_kept_off():
+    code = """
+from srexp.system.stdio import no_native_stderr
+with no_native_stderr():
+    os.write(2, b"unwanted")
+os.write(2, b"wanted")
+"""
+    done = subprocess.run([sys.executable, "-c", BEGINNING + code], check=True, capture_output=True, timeout=60)
+    assert done.stderr == b"wanted"

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from srexp.errors import SrexpError
 from srexp.models import srcnn
+from srexp.system.memory import whole_bytes
 from srexp.training import memory
 from srexp.training.memory import Measured
 
@@ -76,15 +77,6 @@ def test_every_size_is_a_multiple_of_what_an_image_gives(unit):
     assert memory.sizes(unit)[0] >= memory.SMALLEST
 
 
-def test_a_container_bounds_what_is_free(tmp_path, monkeypatch):
-    (tmp_path / "memory.max").write_text("1000000\n")
-    (tmp_path / "memory.current").write_text("200000\n")
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    assert memory.free_bytes() == 640_000
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory.free_bytes() > 640_000
-
-
 def test_tensorflow_that_really_runs_out_is_explained():
     with pytest.raises(SrexpError) as told, memory.enough(batch_size=64, patch_size=48):
         tf.zeros((2**21, 2**21))
@@ -99,18 +91,6 @@ def test_python_that_runs_out_is_explained_and_others_pass():
         bytearray(2**60)
     with pytest.raises(KeyError), memory.enough(batch_size=1, patch_size=48):
         raise KeyError
-
-
-def test_the_whole_memory_is_the_containers_where_that_has_less(tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    machine = memory.whole_bytes()
-    assert machine > memory.free_bytes()
-    (tmp_path / "memory.max").write_text("1000000\n")
-    assert memory.whole_bytes() == machine  # swap has no bound that is known
-    (tmp_path / "memory.swap.max").write_text("24\n")
-    assert memory.whole_bytes() == 1_000_024
-    (tmp_path / "memory.max").write_text("max\n")
-    assert memory.whole_bytes() == machine
 
 
 def test_a_step_takes_at_least_the_batch_and_what_its_convolutions_make():
@@ -140,11 +120,11 @@ def test_the_least_is_at_most_what_a_step_really_takes():
 
 
 def test_a_step_that_the_machine_can_take_is_not_refused():
-    memory.require(memory.whole_bytes(), batch_size=16, patch_size=48)
+    memory.require(whole_bytes(), batch_size=16, patch_size=48)
 
 
 def test_a_step_that_no_machine_can_take_is_refused():
     with pytest.raises(SrexpError) as told:
-        memory.require(memory.whole_bytes() + 1, batch_size=2**30, patch_size=16)
+        memory.require(whole_bytes() + 1, batch_size=2**30, patch_size=16)
     for part in ("trainer.batch_size=1073741824", "trainer.patch_size=16", "GiB", "trainer.batch_size=auto"):
         assert part in str(told.value)

@@ -17,7 +17,7 @@ SMALL = {
 
 @pytest.fixture
 def with_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numerics, "_processor_has_bfloat16", lambda: True)
+    monkeypatch.setattr(numerics, "has_bfloat16", lambda: True)
 
 
 @pytest.mark.usefixtures("with_bfloat16")
@@ -34,15 +34,5 @@ def test_what_is_asked_for_is_taken(precision: str) -> None:
 
 
 def test_auto_is_float32_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numerics, "_processor_has_bfloat16", lambda: False)
+    monkeypatch.setattr(numerics, "has_bfloat16", lambda: False)
     assert numerics.resolve_precision("auto", SMALL["vdsr"]()) == "float32"
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"), [("avx2 avx512_bf16", True), ("amx_bf16", True), ("avx2 avx512f", False)]
-)
-def test_the_processor_says_what_it_has(tmp_path, flags: str, expected: bool) -> None:
-    told = tmp_path / "cpuinfo"
-    told.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
-    assert numerics._processor_has_bfloat16(told) is expected
-    assert not numerics._processor_has_bfloat16(tmp_path / "missing")

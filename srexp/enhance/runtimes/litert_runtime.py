@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +15,7 @@ from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.enhance.runtimes.keras_runtime import write as write_savedmodel
 from srexp.errors import RequestError
 from srexp.system.processor import cores
+from srexp.system.stdio import no_native_stderr
 from srexp.types import Batch
 
 if TYPE_CHECKING:
@@ -94,7 +92,7 @@ def _convert(converter: Any, name: str, precision: str) -> bytes:
     if precision == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
-        with _quiet():
+        with no_native_stderr():
             content: bytes = converter.convert()
     except Exception as error:
         if type(error).__name__ != "ConverterError":
@@ -152,7 +150,7 @@ def _bicubic(layer: keras.layers.UpSampling2D) -> keras.layers.Layer:
 def _interpreted(content: bytes) -> Restore:
     from ai_edge_litert.interpreter import Interpreter
 
-    with _quiet():
+    with no_native_stderr():
         interpreter = Interpreter(model_content=content, num_threads=cores())
         interpreter.allocate_tensors()
     (entry,), (leaving,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -170,16 +168,3 @@ def _interpreted(content: bytes) -> Restore:
         return restored
 
     return restore
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the C++ parts of the converter and the interpreter, which have no log level, off standard error."""
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

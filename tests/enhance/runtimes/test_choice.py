@@ -10,7 +10,6 @@ from srexp.enhance.runtimes import choice
 from srexp.enhance.runtimes.choice import Cost, choose, loss_db, race, winner
 from srexp.errors import RequestError
 from srexp.models import srcnn
-from srexp.system.processor import cores, processor
 
 
 @pytest.fixture(scope="module")
@@ -140,11 +139,3 @@ def test_the_loss_is_told(network, probes):
     told = choose(network, runtime="keras", precision="bfloat16", probes=probes).told()
     assert told.startswith("keras in bfloat16, ")
     assert told.endswith("dB lost against Keras in float32")
-
-
-def test_processor(tmp_path):
-    file = tmp_path / "cpuinfo"
-    file.write_text("model\t\t: 17\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx2\n\nmodel name\t: second\n")
-    assert "AMD EPYC" in processor(file)
-    assert "avx2" in processor(file)
-    assert f"{cores()} cores" in processor(tmp_path / "none")

@@ -1,10 +1,7 @@
 import subprocess
-import sys
 
-import psutil
 import pytest
 
-from srexp.system import process_identity
 from srexp.tracking.runs import environment
 
 
@@ -55,21 +52,3 @@ def test_a_user_without_a_name_is_unknown(monkeypatch):
 
     monkeypatch.setattr(environment.getpass, "getuser", nameless)
     assert environment.origin_tags()["mlflow.user"] == "unknown"
-
-
-def test_the_process_that_ends_a_run_may_be_another(tmp_path):
-    parent = psutil.Process().parent()
-    tags = process_identity.process_tags(parent.pid)
-    assert tags["srexp.pid"] == str(parent.pid)
-    assert float(tags["srexp.process_start"]) == pytest.approx(parent.create_time(), abs=0.01)
-
-
-def test_a_living_process_a_dead_one_and_one_of_elsewhere_are_told_apart():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        theirs = process_identity.process_tags(process.pid)
-        assert process_identity.process_is_gone(theirs) is False
-        assert process_identity.process_is_gone({**theirs, "srexp.process_start": "1.00"}) is True
-        process.kill()
-    assert process_identity.process_is_gone(theirs) is True
-    assert process_identity.process_is_gone({**theirs, "srexp.host": "elsewhere"}) is None
-    assert process_identity.process_is_gone({}) is None
