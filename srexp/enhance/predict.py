@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from srexp.enhance.receptive_field import reach
+from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import joined, restore_in_strips, tile_shape
 from srexp.errors import RequestError
 from srexp.types import Batch, Pixels
@@ -89,7 +89,7 @@ def strip_predictor(
     Raises:
         RequestError: As `predictor`.
     """
-    restore, sees = restore or batch_predictor(model), reach(model)
+    restore, sees = restore or batch_predictor(model), receptive_field(model)
     needed = lru_cache(maxsize=64)(partial(whole_bytes, model))
     if sees is not None and sees.scale != scale:
         raise RequestError(

@@ -1,10 +1,11 @@
 """How far a Keras model sees around a pixel, and how much memory it takes for one."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from srexp.network_graph import Step, carry, layer_graph
 
 if TYPE_CHECKING:
     import keras
@@ -27,7 +28,7 @@ PADDING = ("constant", "edge", "reflect", "symmetric")
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ReceptiveField:
     """What a model needs for one pixel of its low-resolution input.
 
     Args:
@@ -41,29 +42,38 @@ class Reach:
     bytes_per_pixel: int
 
 
-def reach(model: "keras.Model") -> Reach | None:
+def receptive_field(model: "keras.Model") -> ReceptiveField | None:
     """Follow a functional or sequential Keras model from its input to its output.
 
-    Only layers of Keras whose reach is known are followed. Anything else, a custom layer, a stride, pooling, attention,
-    a normalisation over the image, might see everything, so it gets None: restore the whole image at once.
+    Only layers of Keras whose receptive field is known are followed. Anything else, a custom layer, a stride, pooling,
+    attention, a normalisation over the image, might see everything, so it gets None: restore the whole image at once.
 
     Args:
         model: Built Keras model with one input (n, None, None, c) and one output.
 
     Returns:
-        Reach of the model; None when it may depend on the whole image.
+        Receptive field of the model; None when it may depend on the whole image.
     """
-    graph = _graph(model)
+    graph = layer_graph(model)
     if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
         return None
     if tuple(graph.inputs[0].shape[1:3]) != (None, None):
         return None
+    widest = 0
+
+    def through(step: Step, arriving: list[_Spread]) -> list[_Spread]:
+        nonlocal widest
+        inner = layer_graph(step.layer)
+        leaving = [_through(step, arriving)] * len(step.outputs) if inner is None else carry(inner, arriving, through)
+        around = zip([*step.inputs, *step.outputs], [*arriving, *leaving], strict=True)
+        widest = max(widest, sum(_bytes(tensor, spread) for tensor, spread in around))
+        return leaving
+
     try:
-        outputs, widest = _follow(graph, [_Spread(Fraction(0), 1)])
+        (output,) = carry(graph, [_Spread(Fraction(0), 1)], through)
     except _SeesEverythingError:
         return None
-    (output,) = outputs
-    return None if output.margin else Reach(math.ceil(output.radius), output.ratio, widest)
+    return None if output.margin else ReceptiveField(math.ceil(output.radius), output.ratio, widest)
 
 
 class _SeesEverythingError(Exception):
@@ -83,50 +93,19 @@ class _Spread:
     margin: int = 0
 
 
-def _graph(model: "keras.Operation") -> "keras.Model | None":
-    """The graph of layers in a model; None for a subclassed model, whose code can't be followed."""
-    import keras
-
-    if isinstance(model, keras.Sequential):
-        return model._functional
-    return model if hasattr(model, "_nodes_by_depth") else None
-
-
-def _follow(graph: "keras.Model", inputs: Sequence[_Spread]) -> tuple[list[_Spread], int]:
-    """Spread of each output of a graph, and the bytes of its widest layer, for given spreads of its inputs."""
-    spreads = {id(tensor): spread for tensor, spread in zip(graph.inputs, inputs, strict=True)}
-    widest = 0
-    for depth in sorted(graph._nodes_by_depth, reverse=True):  # from the input to the output
-        for node in graph._nodes_by_depth[depth]:
-            if node.is_input:
-                continue
-            arriving = [spreads[id(tensor)] for tensor in node.input_tensors]
-            inner = _graph(node.operation)
-            if inner is not None:
-                leaving, inside = _follow(inner, arriving)
-            else:
-                leaving, inside = [_through(node.operation, arriving)] * len(node.outputs), 0
-            spreads.update((id(tensor), spread) for tensor, spread in zip(node.outputs, leaving, strict=True))
-            here = sum(_bytes(tensor, spreads[id(tensor)]) for tensor in [*node.input_tensors, *node.outputs])
-            widest = max(widest, inside, here)
-    return [spreads[id(tensor)] for tensor in graph.outputs], widest
-
-
 def _bytes(tensor: "keras.KerasTensor", spread: _Spread) -> int:
     return int(tensor.shape[-1]) * spread.ratio**2 * 4  # float32; bfloat16 is widened on processors without it
 
 
-def _through(layer: "keras.Operation", arriving: list[_Spread]) -> _Spread:
+def _through(step: Step, arriving: list[_Spread]) -> _Spread:
     """Spread behind one layer or operation."""
-    import keras
-
-    name = type(layer).__name__
+    layer, name = step.layer, type(step.layer).__name__
     if len({(spread.ratio, spread.margin) for spread in arriving}) != 1:
         raise _SeesEverythingError
     before = _Spread(max(spread.radius for spread in arriving), arriving[0].ratio, arriving[0].margin)
-    if name == "Pad" and type(layer).__module__ == "keras.src.ops.numpy":
+    if step.is_operation("Pad"):
         return replace(before, margin=before.margin + _padding(layer.pad_width, layer.mode))
-    if type(layer) is not getattr(keras.layers, name, None):
+    if not step.is_builtin_layer():
         raise _SeesEverythingError
     if name in POINTWISE and _works_along_channels(layer):
         return before

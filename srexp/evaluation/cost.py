@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from srexp.network_graph import Step, carry, layer_graph
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,8 +49,7 @@ def cost(model: keras.Model) -> Cost:
     """
     parameters = int(model.count_params())
     try:
-        shape = (1, _SIDE, _SIDE, int(model.input_shape[-1]))
-        counted, pixels = _count(model, shape)
+        counted, pixels = _count(model)
     except _UnknownLayerError:
         return Cost(parameters, None)
     return Cost(parameters, counted / pixels * _MEGAPIXEL)
@@ -58,28 +59,31 @@ class _UnknownLayerError(Exception):
     """A layer's work isn't known."""
 
 
-def _count(model: keras.Model, shape: Sequence[int]) -> tuple[int, int]:
-    """Multiply-adds for one input of a shape, and pixels of the output."""
+def _count(model: keras.Model) -> tuple[int, int]:
+    """Multiply-adds for one large image, and pixels of the output."""
     import keras
 
-    if isinstance(model, keras.Sequential):
-        model = model._functional
-    if not hasattr(model, "_nodes_by_depth") or len(model.inputs) != 1:
-        raise _UnknownLayerError
-    sized = keras.models.clone_model(model, input_tensors=keras.Input(batch_shape=shape))
     total = 0
-    for node in (node for nodes in sized._nodes_by_depth.values() for node in nodes):
-        if node.is_input:
-            continue
-        if isinstance(node.operation, keras.Model):
-            total += _count(node.operation, node.input_tensors[0].shape)[0]
-        else:
-            total += _through(node.operation, node.input_tensors[0].shape, node.outputs[0].shape)
-    return total, prod(sized.outputs[0].shape[1:3])
+
+    def through(step: Step, arriving: list[keras.KerasTensor]) -> list[keras.KerasTensor]:
+        nonlocal total
+        inner = layer_graph(step.layer)
+        if inner is not None:
+            return carry(inner, arriving, through)
+        leaving = step.called_with(arriving)
+        total += _multiply_adds(step.layer, arriving[0].shape, leaving[0].shape)
+        return leaving
+
+    graph = layer_graph(model)
+    if graph is None or len(graph.inputs) != 1:
+        raise _UnknownLayerError
+    image = keras.KerasTensor((1, _SIDE, _SIDE, graph.inputs[0].shape[-1]))
+    restored = carry(graph, [image], through)[0]
+    return total, prod(restored.shape[1:3])
 
 
-def _through(layer: keras.Operation, before: Sequence[int], after: Sequence[int]) -> int:
-    """Multiply-adds of one layer."""
+def _multiply_adds(layer: keras.Operation, before: Sequence[int], after: Sequence[int]) -> int:
+    """Multiply-adds of one layer, for the shapes of its input and output."""
     name = type(layer).__name__
     if name in ("Conv2D", "DepthwiseConv2D"):
         return int(prod(layer.kernel.shape) * prod(after[1:3]))

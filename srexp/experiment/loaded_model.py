@@ -115,9 +115,9 @@ def _bicubic(scale: int, channels: int) -> Loaded:
 
 def _scale(loaded: Loaded) -> int:
     """Ask the network's layers, or else what it makes of a small image."""
-    from srexp.enhance.receptive_field import reach
+    from srexp.enhance.receptive_field import receptive_field
 
-    if sees := reach(loaded.model):
+    if sees := receptive_field(loaded.model):
         return sees.scale
     shape = (1, *((_PROBE if length is None else length) for length in loaded.model.input_shape[1:]))
     height = int(np.asarray(loaded.model(np.zeros(shape, np.float32), training=False)).shape[1])

@@ -12,7 +12,7 @@ from keras import layers
 from srexp.config.builders import build
 from srexp.config.compose import compose
 from srexp.enhance.predict import batch_predictor, predictor, strip_predictor, whole_bytes
-from srexp.enhance.receptive_field import reach
+from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import windows
 from srexp.errors import RequestError
 from srexp.models import srcnn
@@ -48,16 +48,16 @@ def test_tiled_equals_whole(scale, size):
 
 def test_several_tiles_were_compared():
     model = network(2)
-    assert 2 * (2 * reach(model).radius + 16) < 101
+    assert 2 * (2 * receptive_field(model).radius + 16) < 101
 
 
 def test_a_halo_one_pixel_narrower_is_seen(monkeypatch):
     # Without this, the comparison above might pass because it compares nothing.
     model, low = network(1), picture(101, 67)
     whole = np.asarray(model(low[np.newaxis]))[0]
-    sees = reach(model)
+    sees = receptive_field(model)
     monkeypatch.setattr(
-        "srexp.enhance.predict.reach", lambda _: type(sees)(sees.radius - 1, sees.scale, sees.bytes_per_pixel)
+        "srexp.enhance.predict.receptive_field", lambda _: type(sees)(sees.radius - 1, sees.scale, sees.bytes_per_pixel)
     )
     assert np.abs(predictor(model, 1, memory_mb=TINY_MB)(low) - whole).max() > 1e-3
 
@@ -72,7 +72,7 @@ def test_padding_of_other_kinds_equals_whole(mode):
         padded = layers.Conv2D(3, kernel, bias_initializer="random_normal")(padded)
     model, low = keras.Model(image, padded), picture(101, 67)
     whole = np.asarray(model(low[np.newaxis]))[0]
-    assert reach(model).radius == 5
+    assert receptive_field(model).radius == 5
     assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 
@@ -90,7 +90,7 @@ def test_every_model_in_tiles_equals_the_whole(name, scale):
     model = build(compose("check", [f"model={name}"])[0].model, scale=scale, channels=1)
     for layer in model.layers:  # trained, as it were: no weight is zero, no bias hides what padding does
         layer.set_weights([w + np.random.default_rng(3).normal(0, 0.01, w.shape) for w in layer.get_weights()])
-    sees = reach(model)
+    sees = receptive_field(model)
     least = 2 * sees.radius + max(2 * sees.radius, 16)
     low = picture(least // 2 + 3, 2 * least + 5)  # a tile is smaller in one direction only, and divides none
     whole = np.asarray(model(low[np.newaxis]))[0]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from srexp.enhance.receptive_field import reach
+from srexp.enhance.receptive_field import receptive_field
 from srexp.models import hybrid
 
 
@@ -76,7 +76,7 @@ STACKS = {
 @pytest.mark.parametrize("name", STACKS)
 def test_radius_and_scale(name):
     stack, scale, radius = STACKS[name]
-    found = reach(functional(*stack))
+    found = receptive_field(functional(*stack))
     assert (found.scale, found.radius) == (scale, radius)
 
 
@@ -92,7 +92,7 @@ def test_longest_branch_counts():
     image = keras.Input((None, None, 3))
     narrow, wide = conv(3)(image), conv(5)(conv(5)(image))
     both = layers.Concatenate()([layers.Add()([narrow, wide]), narrow])
-    found = reach(keras.Model(image, both))
+    found = receptive_field(keras.Model(image, both))
     assert (found.radius, found.scale) == (4, 1)
 
 
@@ -101,20 +101,20 @@ def test_nested_and_repeated_models_are_followed():
     inner = functional(conv(3), block, block, layers.UpSampling2D(2, interpolation="bicubic"))
     outer = functional(conv(3), inner, conv(3), channels=1)
     inner_alone = functional(conv(3, filters=1), inner)
-    assert reach(inner_alone).radius == 1 + 1 + 2 + 2 + 2
+    assert receptive_field(inner_alone).radius == 1 + 1 + 2 + 2 + 2
     with pytest.raises(ValueError, match="incompatible"):
         outer(np.zeros((1, 8, 8, 3)))
 
 
 def test_sequential_models_are_followed():
     model = keras.Sequential([keras.Input((None, None, 1)), conv(3), layers.UpSampling2D(2, interpolation="bicubic")])
-    assert (reach(model).radius, reach(model).scale) == (3, 2)
+    assert (receptive_field(model).radius, receptive_field(model).scale) == (3, 2)
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 def test_the_hybrid_sees_no_further_than_its_radius(scale, randomised):
     network = randomised(hybrid.build(scale, 1, wide=8, width=6, blocks=2))
-    found = reach(network)
+    found = receptive_field(network)
     assert found.scale == scale
     assert 2 + 4 + 1 <= seen_by_probe(network, scale) <= found.radius <= 2 + 4 + 3
 
@@ -122,7 +122,7 @@ def test_the_hybrid_sees_no_further_than_its_radius(scale, randomised):
 def test_widest_layer_sets_the_memory():
     # After enlargement by 2: input 64 and output 32 channels, four pixels per low pixel, four bytes each.
     model = functional(layers.UpSampling2D(2, interpolation="bicubic"), conv(9, 64), conv(5, 32), conv(5, 1))
-    assert reach(model).bytes_per_pixel == (64 + 32) * 4 * 4
+    assert receptive_field(model).bytes_per_pixel == (64 + 32) * 4 * 4
 
 
 class Shift(layers.Layer):
@@ -164,7 +164,7 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_what_might_see_everything_is_not_followed(name):
-    assert reach(UNKNOWN[name]()) is None
+    assert receptive_field(UNKNOWN[name]()) is None
 
 
 def test_a_subclass_of_a_keras_layer_is_not_trusted():
@@ -172,15 +172,15 @@ def test_a_subclass_of_a_keras_layer_is_not_trusted():
         def call(self, inputs):
             return whole_image(super().call(inputs))
 
-    assert reach(functional(Wider(2, 3, padding="same"))) is None
+    assert receptive_field(functional(Wider(2, 3, padding="same"))) is None
 
 
 def test_subclassed_and_fixed_size_models_are_not_followed():
-    assert reach(SubclassedModel()) is None
+    assert receptive_field(SubclassedModel()) is None
     image = keras.Input((16, 16, 1))
-    assert reach(keras.Model(image, conv(3)(image))) is None
+    assert receptive_field(keras.Model(image, conv(3)(image))) is None
 
 
 def test_two_inputs_are_not_followed():
     left, right = keras.Input((None, None, 1)), keras.Input((None, None, 1))
-    assert reach(keras.Model([left, right], layers.Add()([left, right]))) is None
+    assert receptive_field(keras.Model([left, right], layers.Add()([left, right]))) is None

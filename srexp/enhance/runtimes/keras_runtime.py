@@ -10,6 +10,7 @@ import numpy as np
 
 from srexp.enhance.predict import Restore, batch_predictor
 from srexp.errors import RequestError
+from srexp.network_graph import layer_graph
 from srexp.types import Batch
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
 
     if precision == "float32" and all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
-    if not hasattr(model, "_nodes_by_depth") and not isinstance(model, keras.Sequential):
+    if layer_graph(model) is None:
         raise RequestError(f"model {model.name} can't compute in {precision}", expected="a functional Keras model")
     convolutions = [layer.name for layer in model.layers if type(layer).__name__ in _CONVOLUTIONS]
 

@@ -1,0 +1,264 @@
+"""What each Keras layer is in ONNX, on images (n, c, h, w)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
+from srexp.enhance.runtimes.onnx_builder import Graph
+from srexp.errors import RequestError
+
+if TYPE_CHECKING:
+    from srexp.network_graph import Step
+
+_ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
+    "linear": lambda _, x: x,
+    "relu": lambda graph, x: graph.add("Relu", x),
+    "relu6": lambda graph, x: graph.add("Clip", x, graph.weight(0), graph.weight(6)),
+    "sigmoid": lambda graph, x: graph.add("Sigmoid", x),
+    "tanh": lambda graph, x: graph.add("Tanh", x),
+    "elu": lambda graph, x: graph.add("Elu", x),
+    "softplus": lambda graph, x: graph.add("Softplus", x),
+    "silu": lambda graph, x: graph.add("Mul", x, graph.add("Sigmoid", x)),
+    "leaky_relu": lambda graph, x: graph.add("LeakyRelu", x, alpha=0.2),
+}
+_PADDING = {"constant": "constant", "edge": "edge", "reflect": "reflect"}
+_MERGING = {"Add": "Sum", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean", "Maximum": "Max", "Minimum": "Min"}
+_NOTHING = ("Identity", "Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise")
+
+
+def translated(graph: Graph, step: Step, inputs: Sequence[str]) -> str:
+    """Add what one call of a layer computes.
+
+    Args:
+        graph: Grows.
+        step: The call.
+        inputs: Names of the layer's inputs in the graph.
+
+    Returns:
+        Name of its output.
+
+    Raises:
+        RequestError: The layer has no translation.
+    """
+    layer, name = step.layer, type(step.layer).__name__
+    if step.is_operation("Pad"):
+        if step.options.get("constant_values"):
+            raise untranslated(layer.name, "padding with other values than zero")
+        return _pad(graph, layer, inputs[0])
+    if not step.is_builtin_layer() or getattr(layer, "data_format", None) == "channels_first":
+        raise untranslated(layer.name, name)
+    if name in _MERGING:
+        return graph.add(_MERGING[name], *inputs)
+    if name in _NOTHING:
+        return inputs[0]
+    with _named(layer):
+        return _LAYERS[name](graph, layer, *inputs)
+
+
+@contextmanager
+def _named(layer: Any) -> Iterator[None]:
+    """Say which layer it was that has no translation."""
+    try:
+        yield
+    except _UntranslatedError as error:
+        raise untranslated(layer.name, f"{type(layer).__name__} with {error}") from error
+    except KeyError as error:
+        raise untranslated(layer.name, f"{type(layer).__name__}, {error.args[0]}") from error
+
+
+class _UntranslatedError(Exception):
+    """An option that has no translation; the message names it."""
+
+
+def untranslated(layer: str, what: str) -> RequestError:
+    """Make the error that names a layer without a translation, and what of it has none."""
+    return RequestError(
+        f"layer {layer} has no translation to ONNX",
+        got=what,
+        expected="convolutions, upsampling, padding, activations and sums, as in srexp/models",
+        fix="format=savedmodel, or runtime=keras",
+    )
+
+
+def _activated(graph: Graph, layer: Any, value: str) -> str:
+    activation = layer.activation
+    name = getattr(activation, "__name__", type(activation).__name__)
+    if not getattr(activation, "__module__", "").startswith("keras."):
+        raise _UntranslatedError(f"the activation {name}")
+    return _ACTIVATIONS[name](graph, value)
+
+
+def _biased(graph: Graph, layer: Any) -> list[str]:
+    return [graph.weight(layer.bias)] if layer.use_bias else []
+
+
+def _conv(graph: Graph, layer: Any, value: str) -> str:
+    kernel = np.transpose(np.asarray(layer.kernel, np.float32), (3, 2, 0, 1))
+    out = graph.add("Conv", value, graph.weight(kernel), *_biased(graph, layer), group=layer.groups, **_geometry(layer))
+    return _activated(graph, layer, out)
+
+
+def _depthwise(graph: Graph, layer: Any, value: str) -> str:
+    out = graph.add("Conv", value, *_per_channel(graph, layer.kernel), *_biased(graph, layer), **_geometry(layer, True))
+    return _activated(graph, layer, out)
+
+
+def _separable(graph: Graph, layer: Any, value: str) -> str:
+    middle = graph.add("Conv", value, *_per_channel(graph, layer.depthwise_kernel), **_geometry(layer, True))
+    mixing = graph.weight(np.transpose(np.asarray(layer.pointwise_kernel), (3, 2, 0, 1)))
+    return _activated(graph, layer, graph.add("Conv", middle, mixing, *_biased(graph, layer)))
+
+
+def _per_channel(graph: Graph, kernel: Any) -> list[str]:
+    """Weights of a depthwise convolution: (h, w, c, m) to (c * m, 1, h, w)."""
+    values = np.asarray(kernel, np.float32)
+    height, width, channels, multiple = values.shape
+    moved = np.transpose(values, (2, 3, 0, 1)).reshape(channels * multiple, 1, height, width)
+    return [graph.weight(moved)]
+
+
+def _geometry(layer: Any, depthwise: bool = False) -> dict[str, Any]:
+    """Attributes of a convolution: strides, dilation, padding."""
+    if layer.padding not in ("same", "valid"):
+        raise _UntranslatedError(f"padding={layer.padding}")
+    attributes = {
+        "kernel_shape": list(layer.kernel_size),
+        "strides": list(layer.strides),
+        "dilations": list(layer.dilation_rate),
+    }
+    if depthwise:
+        attributes["group"] = (layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel).shape[2]
+    if set(layer.strides) == {1}:
+        total = [(layer.padding == "same") * (size - 1) * step for size, step in zip(*_spans(layer), strict=True)]
+        attributes["pads"] = [span // 2 for span in total] + [span - span // 2 for span in total]
+        return attributes
+    return {**attributes, "auto_pad": "SAME_UPPER" if layer.padding == "same" else "VALID"}
+
+
+def _spans(layer: Any) -> tuple[Sequence[int], Sequence[int]]:
+    return layer.kernel_size, layer.dilation_rate
+
+
+def _transposed(graph: Graph, layer: Any, value: str) -> str:
+    sizes, strides = layer.kernel_size, layer.strides
+    plain = layer.padding == "same" and layer.output_padding is None and set(layer.dilation_rate) == {1}
+    if not plain or any(size < stride for size, stride in zip(sizes, strides, strict=True)):
+        raise _UntranslatedError("a padding other than same, a dilation, or a kernel smaller than its stride")
+    total = [size - stride for size, stride in zip(sizes, strides, strict=True)]
+    pads = [span // 2 for span in total] + [span - span // 2 for span in total]
+    kernel = np.transpose(np.asarray(layer.kernel, np.float32), (3, 2, 0, 1))  # (h, w, out, in) to (in, out, h, w)
+    out = graph.add(
+        "ConvTranspose", value, graph.weight(kernel), *_biased(graph, layer), strides=list(strides), pads=pads
+    )
+    return _activated(graph, layer, out)
+
+
+def _upsampled(graph: Graph, layer: Any, value: str) -> str:
+    if layer.size == (1, 1):
+        return value
+    if layer.interpolation == "bicubic":
+        return _bicubic(graph, layer, value)
+    options = {
+        "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+        "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
+    }[layer.interpolation]
+    scales = graph.weight([1, 1, *layer.size])
+    return graph.add("Resize", value, "", scales, **options)
+
+
+def _bicubic(graph: Graph, layer: Any, value: str) -> str:
+    """Bicubic interpolation as a transposed convolution, divided by what it makes of ones.
+
+    TensorFlow leaves out what lies outside the image and divides by the remaining weights; the division does that, and
+    the weights are TensorFlow's own, which ONNX's Resize would miss by 3e-4 where the scale is no power of two.
+    """
+    channels = int(layer.input.shape[-1])
+    taps = [bicubic_taps(size) for size in layer.size]
+    kernel = np.outer(*taps).astype(np.float32)[np.newaxis, np.newaxis]
+    total = [len(line) - size for line, size in zip(taps, layer.size, strict=True)]
+    options: dict[str, Any] = {"strides": list(layer.size), "pads": [span // 2 for span in total] * 2}
+    enlarged = graph.add(
+        "ConvTranspose", value, graph.weight(np.repeat(kernel, channels, 0)), group=channels, **options
+    )
+    size = graph.add("Shape", value, start=2)
+    one = graph.weight(np.ones((1, 1, 1, 1)))
+    ones = graph.add("Expand", one, graph.add("Concat", graph.weight([1, 1], np.int64), size, axis=0))
+    return graph.add("Div", enlarged, graph.add("ConvTranspose", ones, graph.weight(kernel), **options))
+
+
+def _pad(graph: Graph, operation: Any, value: str) -> str:
+    """Padding; several repetitions of the outermost pixels in a row become one."""
+    batch, rows, columns, channels = operation.pad_width
+    widths = np.array([batch, channels, rows, columns], np.int64).T.ravel()
+    # "symmetric" repeats the outermost pixel for a width of 1.
+    mode = "edge" if operation.mode == "symmetric" and widths.max() == 1 else operation.mode
+    if mode not in _PADDING:
+        raise untranslated(operation.name, f"padding {operation.mode} of {operation.pad_width}")
+    before, already = graph.extended.get(value, (value, np.zeros_like(widths)))
+    if mode != "edge":
+        before, already = value, np.zeros_like(widths)
+    out = graph.add("Pad", before, graph.weight(widths + already, np.int64), mode=mode)
+    if mode == "edge":
+        graph.extended[out] = (before, widths + already)
+    return out
+
+
+def _rectified(graph: Graph, layer: Any, value: str) -> str:
+    if layer.threshold:
+        raise _UntranslatedError(f"threshold={layer.threshold}")
+    if layer.negative_slope:
+        value = graph.add("LeakyRelu", value, alpha=float(layer.negative_slope))
+    elif layer.max_value is None:
+        return graph.add("Relu", value)
+    if layer.max_value is None:
+        return value
+    limits = ["" if layer.negative_slope else graph.weight(0), graph.weight(layer.max_value)]
+    return graph.add("Clip", value, *limits)
+
+
+def _prelu(graph: Graph, layer: Any, value: str) -> str:
+    return graph.add("PRelu", value, graph.weight(np.asarray(layer.alpha).reshape(-1, 1, 1)))
+
+
+def _normalized(graph: Graph, layer: Any, value: str) -> str:
+    if layer.axis not in (-1, 3):
+        raise _UntranslatedError(f"axis={layer.axis}")
+    mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
+    factor = 1 / np.sqrt(variance + layer.epsilon)
+    factor = factor * np.asarray(layer.gamma) if layer.scale else factor
+    offset = (np.asarray(layer.beta) if layer.center else 0) - mean * factor
+    scaled = graph.add("Mul", value, graph.weight(factor.reshape(-1, 1, 1)))
+    return graph.add("Add", scaled, graph.weight(offset.reshape(-1, 1, 1)))
+
+
+def _rescaled(graph: Graph, layer: Any, value: str) -> str:
+    factor, offset = (np.reshape(number, (-1, 1, 1)) for number in (layer.scale, layer.offset))
+    return graph.add("Add", graph.add("Mul", value, graph.weight(factor)), graph.weight(offset))
+
+
+def _concatenated(graph: Graph, layer: Any, *values: str) -> str:
+    if layer.axis not in (-1, 3):
+        raise _UntranslatedError(f"axis={layer.axis}")
+    return graph.add("Concat", *values, axis=1)
+
+
+_LAYERS: dict[str, Callable[..., str]] = {
+    "Conv2D": _conv,
+    "DepthwiseConv2D": _depthwise,
+    "SeparableConv2D": _separable,
+    "Conv2DTranspose": _transposed,
+    "UpSampling2D": _upsampled,
+    "Activation": _activated,
+    "ReLU": _rectified,
+    "LeakyReLU": lambda graph, layer, value: graph.add("LeakyRelu", value, alpha=float(layer.negative_slope)),
+    "ELU": lambda graph, layer, value: graph.add("Elu", value, alpha=float(layer.alpha)),
+    "PReLU": _prelu,
+    "BatchNormalization": _normalized,
+    "Rescaling": _rescaled,
+    "Concatenate": _concatenated,
+}
