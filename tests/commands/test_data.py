@@ -18,6 +18,7 @@ import srexp
 from srexp.cli import run
 from srexp.commands import data
 from srexp.data.preparation.split import draw_splits
+from srexp.data.sources.public_dataset import Downloadable
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
 
@@ -112,13 +113,11 @@ def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monke
     parts = builders(config)
     calls = []
 
-    class Remote:
+    class Remote(Downloadable):
         """The folder as a data set that has to be downloaded."""
 
+        choice = "remote"
         warnings = ("half of it is invented",)
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(parts.source, name)
 
         def missing(self) -> str | None:
             return "all of it"
@@ -130,7 +129,7 @@ def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monke
             calls.append("items")
             return parts.source.items()
 
-    monkeypatch.setattr(data, "builders", lambda _: dataclasses.replace(parts, source=Remote()))
+    monkeypatch.setattr(data, "builders", lambda _: dataclasses.replace(parts, source=Remote("remote", "", tmp_path)))
     result = data.run(dataclasses.replace(config, run_dir=tmp_path))
     assert calls == ["download", "items"]
     assert "half of it is invented" in result["warnings"]

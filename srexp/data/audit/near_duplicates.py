@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from srexp.data.audit.similarity import Floats, decoded, likeness, thumbnail
 from srexp.data.image import UnreadableImageError
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Split
+from srexp.system.atomic_files import whole_file
 
 SAME_FROM = 0.85
 """Likeness from which two images are taken for the same picture.
@@ -138,11 +138,6 @@ def _save(path: Path | None, fingerprint: str, known: _Known) -> None:
     if path is None:
         return
     pairs, left = known
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"about": [_FORMAT, fingerprint], "pairs": pairs, "left": left}, file)
-        Path(temporary).replace(path)
-    except OSError:
-        return
+    content = {"about": [_FORMAT, fingerprint], "pairs": pairs, "left": left}
+    with contextlib.suppress(OSError), whole_file(path, durable=False) as file:
+        file.write(json.dumps(content).encode())

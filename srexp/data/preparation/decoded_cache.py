@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from srexp.data.image import Stored
+from srexp.system.atomic_files import whole_file
 
 
 def through_disk(path: Path, bits: int, *, lossy: bool, decode: Callable[[], Stored]) -> Stored:
@@ -32,19 +31,6 @@ def through_disk(path: Path, bits: int, *, lossy: bool, decode: Callable[[], Sto
         pixels.flags.writeable = False
         return Stored(pixels, bits, lossy)
     image = decode()
-    with contextlib.suppress(OSError):
-        _write(path, image)
+    with contextlib.suppress(OSError), whole_file(path, durable=False) as file:
+        np.save(file, image.pixels)
     return image
-
-
-def _write(path: Path, image: Stored) -> None:
-    """Write in one step, so that a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, image.pixels)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

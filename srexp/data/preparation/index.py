@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
 from srexp.data.sources.source import Found, Item
+from srexp.system.atomic_files import whole_file
 
 Identity = tuple[int, int, int, int, int, int]
 
@@ -54,15 +55,10 @@ class Index:
         if self._path is None or len(self.found) == self._known:
             return
         rows = [[*identity, asdict(found)] for identity, found in self.found.items()]
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=self._path.stem)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(rows, file)
-            Path(temporary).replace(self._path)
-        except OSError:
-            return
-        self._known = len(self.found)
+        with contextlib.suppress(OSError):
+            with whole_file(self._path, durable=False) as file:
+                json.dump(rows, codecs.getwriter("utf-8")(file))  # piece by piece: there may be 100,000 rows
+            self._known = len(self.found)
 
     def _load(self) -> dict[Identity, Found]:
         if self._path is None:

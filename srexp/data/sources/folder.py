@@ -3,65 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from srexp.data.formats.registry import ONE_IMAGE, frames_in
-from srexp.data.image import Intensity, UnreadableImageError
+from srexp.data.image import UnreadableImageError
 from srexp.data.sources.discovery import existing_folder, image_files
 from srexp.data.sources.limit import spread
 from srexp.data.sources.patients import patients_of
-from srexp.data.sources.source import Item, OnError, Split
+from srexp.data.sources.source import Item, Source, Split
 from srexp.errors import RequestError
 
 _TESTED = "test_root/"
 
 
 @dataclass(frozen=True)
-class Folder:
+class Folder(Source):
     """A tree of image files.
 
     Files are taken by their extension, and by their content when they have none, as DICOM files often do. Hidden
     files and files of other kinds are passed over.
 
     Args:
-        name: Name of the data set.
         root: The folder.
         patients: See `srexp.data.sources.patients.patients_of`.
-        fractions: Shares of training, validation and test images.
         test_root: A folder whose images are the test images, all of them; those of `root` are divided into training and
             validation in the ratio of their fractions. It may lie below `root`.
-        intensity: See `srexp.data.formats.registry.read_image`.
-        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
-        limit: Use at most this many images, of as many patients as possible.
-        memory_mb: Memory for decoded images.
 
     Raises:
         RequestError: From `items`: no such folder, no image in it, no image in `root` outside `test_root`, or a
             patient that can't be told.
     """
 
-    name: str
     root: str
     patients: str | None = None
-    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
-    intensity: Intensity = "bits"
-    on_error: OnError = "fail"
-    limit: int | None = None
-    memory_mb: int = 1024
     test_root: str | None = None
 
-    attribution = ""
-
     def items(self) -> list[Item]:
-        """List the images; headers are read only of kinds that may hold several.
-
-        Returns:
-            The images in the order of their keys.
-
-        Raises:
-            RequestError: See above.
-        """
+        """List the images by their keys; headers are read only of kinds that may hold several."""
         root = existing_folder(self.root, "dataset.root")
         files = image_files(root, "dataset.root")
         if self.test_root is not None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srexp.data.image import Intensity
-from srexp.data.sources import public_dataset
-from srexp.data.sources.folder import Folder
-from srexp.data.sources.source import Item, OnError
+from srexp.data.sources.public_dataset import Downloadable, Piece
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress
 
 PREFIX_BYTES = 14 * 1024 * 1024
-IMAGES = 430
 
 # Name of the archive in its static link, and SHA-256 of its first PREFIX_BYTES.
 ARCHIVES: tuple[tuple[str, str], ...] = (
@@ -36,62 +31,24 @@ ARCHIVES: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True)
-class NihSample:
+class NihSample(Downloadable):
     """The images that lie whole in the first 14 MiB of each archive, 34 to 38 of 1024 x 1024 pixels.
 
     Args:
-        name: Name of the data set.
         url: Address that the archives' static links are relative to.
-        cache: Folder that downloads are kept in.
-        fractions: Shares of training, validation and test images; patients are never divided.
-        intensity: See `srexp.data.formats.registry.read_image`.
-        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
-        limit: Use at most this many images, of as many patients as possible.
-        memory_mb: Memory for decoded images.
-
-    Raises:
-        RequestError: From `items`: not downloaded yet. From `download`: see `srexp.data.sources.public_dataset.obtain`.
     """
 
-    name: str
-    url: str
-    cache: Path
-    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
-    intensity: Intensity = "bits"
-    on_error: OnError = "fail"
-    limit: int | None = None
-    memory_mb: int = 1024
-
+    choice = "nih_sample"
+    images = 430
+    patients = r"^(\d{8})_"
     attribution = (
         "NIH ChestX-ray14, from https://nihcc.app.box.com/v/ChestXray-NIHCC: usage unrestricted; acknowledge the NIH "
         "Clinical Center as the provider and cite X. Wang et al., ChestX-ray8, CVPR 2017"
     )
 
-    def missing(self) -> str | None:
-        """Say what has yet to be downloaded; no network."""
-        return public_dataset.missing("nih_sample", self._root, self._pieces())
-
-    def download(self, progress: Progress | None = None) -> None:
-        """Download and unpack what is missing."""
-        public_dataset.obtain(self._root, self._pieces(), progress)
-
-    def items(self) -> list[Item]:
-        """List the images; the patient is in the first eight digits of the name."""
-        public_dataset.require("nih_sample", self._root, self._pieces())
-        return Folder(self.name, str(self._root), patients=r"^(\d{8})_", limit=self.limit).items()
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """Say when images have gone from the cache."""
-        return public_dataset.incomplete(self._root, IMAGES)
-
-    @property
-    def _root(self) -> Path:
-        return self.cache / "nih_sample"
-
-    def _pieces(self) -> list[public_dataset.Piece]:
+    def _pieces(self) -> list[Piece]:
         return [
-            public_dataset.Piece(
+            Piece(
                 folder=f"images_{number:03d}",
                 archive=f"images_{number:03d}.tar.gz",
                 url=f"{self.url.rstrip('/')}/{link}.gz",

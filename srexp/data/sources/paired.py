@@ -7,10 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from srexp.data.image import Intensity
 from srexp.data.sources.folder import Folder
 from srexp.data.sources.limit import spread
-from srexp.data.sources.source import Item, OnError
+from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError
 
 _NAMED = 5
@@ -28,47 +27,26 @@ class Pair(Item):
 
 
 @dataclass(frozen=True)
-class Paired:
+class Paired(Source):
     """Images of `high`, each with its partner of the same relative name in `low`; extensions may differ.
 
     Args:
-        name: Name of the data set.
         root: Folder that holds the two.
         low: Folder of the low-resolution images, relative to the root.
         high: Folder of the high-resolution images, relative to the root.
         patients: See `srexp.data.sources.patients.patients_of`; it is sought in the names below `high`.
-        fractions: Shares of training, validation and test images.
-        intensity: See `srexp.data.formats.registry.read_image`.
-        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
-        limit: Use at most this many pairs, of as many patients as possible.
-        memory_mb: Memory for decoded images.
 
     Raises:
         RequestError: From `items`: no such folder, an image without a partner or with two.
     """
 
-    name: str
     root: str
     low: str = "low"
     high: str = "high"
     patients: str | None = None
-    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
-    intensity: Intensity = "bits"
-    on_error: OnError = "fail"
-    limit: int | None = None
-    memory_mb: int = 1024
-
-    attribution = ""
 
     def items(self) -> list[Item]:
-        """List the pairs from their names.
-
-        Returns:
-            A `Pair` for each high-resolution image, in the order of their keys.
-
-        Raises:
-            RequestError: See above.
-        """
+        """List a `Pair` for each high-resolution image, in the order of their keys."""
         root = Path(self.root).expanduser()
         highs = _by_name("dataset.high", Folder(self.name, str(root / self.high), patients=self.patients))
         lows = _by_name("dataset.low", Folder(self.name, str(root / self.low)))

@@ -5,30 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar
 
+from srexp.data.sources.folder import Folder
+from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress
-
-
-@runtime_checkable
-class Downloadable(Protocol):
-    """A source whose images come from the network; `items` works once `download` has been called on this machine.
-
-    `check` asks `missing` and goes no further when something is; every other verb calls `download` before `items`.
-    """
-
-    def missing(self) -> str | None:
-        """Say what has yet to be downloaded, without any network; None when all is there."""
-
-    def download(self, progress: Progress | None = None) -> None:
-        """Download and unpack what is missing; returns at once when nothing is."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What the scores on this data set can't show, or what is wrong with the copy on this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,77 +38,90 @@ class Piece:
     prefix_bytes: int | None = None
 
 
-def missing(name: str, root: Path, pieces: Sequence[Piece]) -> str | None:
-    """Say what has yet to be downloaded.
+@dataclass(frozen=True)
+class Downloadable(Source):
+    """A source whose images come from the network; `items` works once `download` has been called on this machine.
+
+    `check` asks `missing` and goes no further when something is; every other verb calls `download` before `items`.
 
     Args:
-        name: The data set's choice in the configuration.
-        root: Folder of the data set.
-        pieces: All that belongs to it.
+        url: Where the archives are.
+        cache: Folder that downloads are kept in.
 
-    Returns:
-        A sentence, or None when everything is there.
-    """
-    lacking = [piece for piece in pieces if not (root / piece.folder).is_dir()]
-    if not lacking:
-        return None
-    size = sum(piece.megabytes for piece in lacking)
-    files = f"{len(lacking)} of {len(pieces)} files" if len(pieces) > 1 else lacking[0].archive
-    return f"dataset={name} is not there yet: {files} (up to {size:,} MB) will be downloaded into {root}"
-
-
-def require(name: str, root: Path, pieces: Sequence[Piece]) -> None:
-    """Refuse to list a data set that is not there.
-
-    Args:
-        name: See `missing`.
-        root: See `missing`.
-        pieces: See `missing`.
+    Attributes:
+        choice: The data set's choice in the configuration.
+        images: How many images there are.
+        patients: See `srexp.data.sources.patients.patients_of`.
 
     Raises:
-        RequestError: Something is missing.
+        RequestError: From `items`: not downloaded yet.
     """
-    if sentence := missing(name, root, pieces):
-        raise RequestError(sentence, fix=f"python -m srexp data dataset={name}")
 
+    url: str
+    cache: Path
 
-def obtain(root: Path, pieces: Sequence[Piece], progress: Progress | None = None) -> None:
-    """Download and unpack what is missing; several processes may do so at once.
+    choice: ClassVar[str]
+    images: ClassVar[int]
+    patients: ClassVar[str | None] = None
 
-    Args:
-        root: Folder of the data set, made when it is not there.
-        pieces: All that belongs to it.
-        progress: Told about every piece of a file that arrives or is unpacked.
+    def missing(self) -> str | None:
+        """Say what has yet to be downloaded, without any network; None when all is there."""
+        pieces = self._pieces()
+        lacking = [piece for piece in pieces if not (self._root / piece.folder).is_dir()]
+        if not lacking:
+            return None
+        size = sum(piece.megabytes for piece in lacking)
+        files = f"{len(lacking)} of {len(pieces)} files" if len(pieces) > 1 else lacking[0].archive
+        return (
+            f"dataset={self.choice} is not there yet: {files} (up to {size:,} MB) will be downloaded into {self._root}"
+        )
 
-    Raises:
-        RequestError: See `srexp.data.download.fetch.fetch` and `srexp.data.download.archive`.
-        SrexpError: The folder can't be written.
-    """
-    from srexp.data.download.fetch import exclusive, fetch, writing
+    def download(self, progress: Progress | None = None) -> None:
+        """Download and unpack what is missing; several processes may do so at once.
 
-    for piece in pieces:
-        folder, archive = root / piece.folder, root / piece.archive
-        if folder.is_dir():
-            continue
-        with writing(root), exclusive(folder):
+        Args:
+            progress: Told about every piece of a file that arrives or is unpacked.
+
+        Raises:
+            RequestError: See `srexp.data.download.fetch.fetch` and `srexp.data.download.archive`.
+            SrexpError: The folder can't be written.
+        """
+        from srexp.data.download.fetch import exclusive, fetch, writing
+
+        for piece in self._pieces():
+            folder, archive = self._root / piece.folder, self._root / piece.archive
             if folder.is_dir():
                 continue
-            fetch(piece.url, archive, checksum=piece.checksum, prefix_bytes=piece.prefix_bytes, progress=progress)
-            piece.unpack(archive, folder, progress)
-            archive.unlink()
+            with writing(self._root), exclusive(folder):
+                if folder.is_dir():
+                    continue
+                fetch(piece.url, archive, checksum=piece.checksum, prefix_bytes=piece.prefix_bytes, progress=progress)
+                piece.unpack(archive, folder, progress)
+                archive.unlink()
 
+    def items(self) -> list[Item]:
+        """List the images, whose names tell the patient."""
+        self._require_files()
+        return Folder(self.name, str(self._root), patients=self.patients, limit=self.limit).items()
 
-def incomplete(root: Path, images: int) -> tuple[str, ...]:
-    """Say when a data set on this machine has another number of images than it is known for.
+    @property
+    def warnings(self) -> Sequence[str]:
+        """Say what the scores on this data set can't show, or that images have gone from the cache."""
+        found = sum(1 for _ in self._root.glob("*/*.png"))
+        if found in (0, self.images):
+            return ()
+        return (
+            f"{self._root} holds {found} images instead of {self.images}: delete it, and it will be downloaded again",
+        )
 
-    Args:
-        root: Folder of the data set.
-        images: How many PNG files there should be in its folders.
+    @property
+    def _root(self) -> Path:
+        return self.cache / self.choice
 
-    Returns:
-        Nothing, or one sentence.
-    """
-    found = sum(1 for _ in root.glob("*/*.png"))
-    if found in (0, images):
-        return ()
-    return (f"{root} holds {found} images instead of {images}: delete it, and it will be downloaded again",)
+    def _pieces(self) -> list[Piece]:
+        """List the archives that the data set consists of."""
+        raise NotImplementedError
+
+    def _require_files(self) -> None:
+        if sentence := self.missing():
+            raise RequestError(sentence, fix=f"python -m srexp data dataset={self.choice}")

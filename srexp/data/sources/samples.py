@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from srexp.data.image import Intensity
 from srexp.data.sources.limit import spread
-from srexp.data.sources.source import Item, OnError, Split
+from srexp.data.sources.source import Item, Source, Split
 from srexp.errors import RequestError
 
 # File, patient, split, height and width. Lossy and re-encoded copies of these files in the package are left out.
@@ -23,41 +22,22 @@ OFFICIAL_SPLIT: tuple[tuple[str, str, Split, tuple[int, int]], ...] = (
 
 
 @dataclass(frozen=True)
-class Samples:
+class Samples(Source):
     """Six radiographs, CT and MR images of six patients.
-
-    Args:
-        name: Name of the data set.
-        intensity: See `srexp.data.formats.registry.read_image`.
-        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
-        limit: Use at most this many images, of as many patients as possible.
-        memory_mb: Memory for decoded images.
 
     Raises:
         RequestError: From `items`: the package is not installed, or a file of it is missing.
     """
 
-    name: str
-    intensity: Intensity = "bits"
-    on_error: OnError = "fail"
-    limit: int | None = None
-    memory_mb: int = 1024
+    fractions: list[float] = field(init=False, default_factory=lambda: [0.6, 0.2, 0.2])
 
     attribution = (
         "DICOM images of NEMA working group 4 and contributors to the pydicom project, "
         "from the Python package pydicom-data (MIT licence)"
     )
-    fractions = (0.6, 0.2, 0.2)
 
     def items(self) -> list[Item]:
-        """List the images.
-
-        Returns:
-            The images in the order of `OFFICIAL_SPLIT`.
-
-        Raises:
-            RequestError: See above.
-        """
+        """List the images in the order of `OFFICIAL_SPLIT`."""
         folder = package_folder()
         missing = [name for name, *_ in OFFICIAL_SPLIT if not (folder / name).is_file()]
         if missing:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from srexp.data.image import Intensity
 
@@ -94,32 +93,37 @@ class Entry(Found):
         return self.item.frame
 
 
-class Source(Protocol):
-    """A data set: what `prepare` needs to know of it."""
+@dataclass(frozen=True)
+class Source:
+    """A data set: which images there are, and how they are to be read and divided.
 
-    @property
-    def name(self) -> str:
-        """Name of the data set, part of the experiment's name."""
+    Args:
+        name: Name of the data set, part of the experiment's name.
+        fractions: Shares of training, validation and test images, where the split is drawn; patients are never divided.
+        intensity: See `srexp.data.formats.registry.read_image`.
+        on_error: `fail` refuses the data set when a file can't be used, `skip` goes on without it.
+        limit: Use at most this many images, of as many patients as possible and from each split alike.
+        memory_mb: Memory for decoded images.
+    """
 
-    @property
-    def attribution(self) -> str:
-        """Whose images these are and under what terms; empty when they are the user's own."""
+    name: str
+    _: KW_ONLY
+    fractions: list[float] = field(default_factory=lambda: [0.8, 0.1, 0.1])
+    intensity: Intensity = "bits"
+    on_error: OnError = "fail"
+    limit: int | None = None
+    memory_mb: int = 1024
 
-    @property
-    def intensity(self) -> Intensity:
-        """How values become a range."""
-
-    @property
-    def on_error(self) -> OnError:
-        """What happens to a file that can't be used."""
-
-    @property
-    def memory_mb(self) -> int:
-        """Memory for decoded images."""
-
-    @property
-    def fractions(self) -> Sequence[float]:
-        """Shares of training, validation and test images, where the split is drawn."""
+    attribution: ClassVar[str] = ""
+    """Whose images these are and under what terms; empty when they are the user's own."""
 
     def items(self) -> list[Item]:
-        """List the images from names and headers, in a stable order; nothing is decoded."""
+        """List the images from names and headers; nothing is decoded.
+
+        Returns:
+            The images in a stable order.
+
+        Raises:
+            RequestError: The images are not there, or something about them is ambiguous.
+        """
+        raise NotImplementedError

@@ -33,7 +33,7 @@ def source(server, sha256, tmp_path, monkeypatch) -> Montgomery:
             archive.writestr(f"__MACOSX/MontgomerySet/CXR_png/._{name}.png", b"mac")
     server.put("set.zip", stream.getvalue())
     monkeypatch.setattr(montgomery, "SHA256", sha256(stream.getvalue()).removeprefix("sha256:"))
-    monkeypatch.setattr(montgomery, "IMAGES", 5)
+    monkeypatch.setattr(Montgomery, "images", 5)
     return Montgomery("montgomery", server.url("set.zip"), tmp_path / "cache")
 
 

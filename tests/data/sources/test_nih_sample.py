@@ -52,7 +52,7 @@ def mirror(server, tarballs, sha256, monkeypatch):
         links.append((f"link{number}", sha256(content[:CUT]).removeprefix("sha256:")))
     monkeypatch.setattr(nih_sample, "ARCHIVES", tuple(links))
     monkeypatch.setattr(nih_sample, "PREFIX_BYTES", CUT)
-    monkeypatch.setattr(nih_sample, "IMAGES", 24)
+    monkeypatch.setattr(NihSample, "images", 24)
     return server
 
 

@@ -3,13 +3,31 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from srexp.data.download.archive import unpack_zip
-from srexp.data.sources.public_dataset import Downloadable, Piece, incomplete, missing, obtain, require
+from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.errors import RequestError, SrexpError
+
+
+@dataclass(frozen=True)
+class Given(Downloadable):
+    """A data set of some pieces in the folder `set` of a cache."""
+
+    pieces: list[Piece] = field(default_factory=list)
+
+    choice = "set"
+    images = 2
+
+    def _pieces(self) -> list[Piece]:
+        return self.pieces
+
+
+def given(cache: Path, *pieces: Piece) -> Given:
+    return Given("set", "", cache, list(pieces))
 
 
 @pytest.fixture
@@ -38,39 +56,39 @@ def names(folder: Path) -> list[str]:
 
 
 def test_what_is_missing_is_said_and_what_is_there_is_not(tmp_path, piece):
-    root = tmp_path / "set"
-    sentence = missing("set", root, [piece])
-    assert sentence == f"dataset=set is not there yet: some.zip (up to 3 MB) will be downloaded into {root}"
+    source = given(tmp_path, piece)
+    expected = f"dataset=set is not there yet: some.zip (up to 3 MB) will be downloaded into {tmp_path / 'set'}"
+    assert source.missing() == expected
     with pytest.raises(RequestError, match="is not there yet") as caught:
-        require("set", root, [piece])
+        source.items()
     assert caught.value.fix == "python -m srexp data dataset=set"
 
-    obtain(root, [piece])
+    source.download()
 
-    assert missing("set", root, [piece]) is None
-    require("set", root, [piece])
+    assert source.missing() is None
+    assert [item.key for item in source.items()] == ["some/a.png", "some/b.png"]
 
 
 def test_the_folder_appears_and_the_archive_goes(tmp_path, piece, server):
-    obtain(tmp_path / "set", [piece])
+    given(tmp_path, piece).download()
     assert names(tmp_path / "set") == ["some"]
     assert names(tmp_path / "set" / "some") == ["a.png", "b.png"]
-    obtain(tmp_path / "set", [piece])
+    given(tmp_path, piece).download()
     assert len(server.asked) == 1
 
 
 def test_an_archive_put_there_by_hand_is_used(tmp_path, piece, server, archive):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "some.zip").write_bytes(archive)
-    obtain(tmp_path / "set", [piece])
+    given(tmp_path, piece).download()
     assert names(tmp_path / "set") == ["some"]
     assert server.asked == []
 
 
 def test_many_pieces_are_counted(tmp_path, piece):
-    (tmp_path / "some").mkdir()
+    (tmp_path / "set" / "some").mkdir(parents=True)
     others = [Piece(f"x{n}", f"x{n}.zip", piece.url, piece.checksum, 1000, piece.unpack) for n in range(2)]
-    assert "2 of 3 files (up to 2,000 MB)" in str(missing("set", tmp_path, [piece, *others]))
+    assert "2 of 3 files (up to 2,000 MB)" in str(given(tmp_path, piece, *others).missing())
 
 
 def test_several_processes_fill_one_cache(tmp_path, piece, server, answer):
@@ -78,16 +96,22 @@ def test_several_processes_fill_one_cache(tmp_path, piece, server, answer):
     code = """
 import sys
 from pathlib import Path
-from srexp.data.sources.public_dataset import Piece, obtain
+from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.data.download.archive import unpack_zip
 
 def unpack(file, folder, progress):
     unpack_zip(file, folder, wanted=r"\\w\\.png")
 
-obtain(Path(sys.argv[1]), [Piece("some", "some.zip", sys.argv[2], sys.argv[3], 3, unpack)])
-print(sorted(path.name for path in Path(sys.argv[1], "some").iterdir()))
+class Given(Downloadable):
+    choice = "set"
+
+    def _pieces(self):
+        return [Piece("some", "some.zip", self.url, sys.argv[3], 3, unpack)]
+
+Given("set", sys.argv[2], Path(sys.argv[1])).download()
+print(sorted(path.name for path in Path(sys.argv[1], "set", "some").iterdir()))
 """
-    command = [sys.executable, "-c", code, str(tmp_path / "set"), piece.url, piece.checksum]
+    command = [sys.executable, "-c", code, str(tmp_path), piece.url, piece.checksum]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = [process.communicate(timeout=60)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
@@ -99,17 +123,18 @@ print(sorted(path.name for path in Path(sys.argv[1], "some").iterdir()))
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, piece):
     (tmp_path / "blocked").write_text("a file")
     with pytest.raises(SrexpError, match=r"paths\.cache=FOLDER") as caught:
-        obtain(tmp_path / "blocked" / "set", [piece])
+        given(tmp_path / "blocked", piece).download()
     assert caught.value.exit_code == 1
 
 
 def test_images_that_went_from_the_cache_are_missed(tmp_path):
-    assert incomplete(tmp_path, 2) == ()
-    (tmp_path / "some").mkdir()
-    (tmp_path / "some" / "a.png").write_bytes(b"")
-    assert "1 images instead of 2" in incomplete(tmp_path, 2)[0]
-    (tmp_path / "some" / "b.png").write_bytes(b"")
-    assert incomplete(tmp_path, 2) == ()
+    source, folder = given(tmp_path), tmp_path / "set" / "some"
+    assert source.warnings == ()
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"")
+    assert "1 images instead of 2" in source.warnings[0]
+    (folder / "b.png").write_bytes(b"")
+    assert source.warnings == ()
 
 
 def test_sources_that_need_no_network_are_not_downloadable():
