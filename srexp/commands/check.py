@@ -23,18 +23,15 @@ def run(config: Config) -> dict[str, Any]:
         RequestError: Something does not fit.
     """
     parts = builders(config)
+    images = None
     if isinstance(parts.source, Downloadable) and (sentence := parts.source.missing()):
-        print(f"{config.experiment_name}: the configuration fits; {sentence}")
-        return {
-            "experiment_name": config.experiment_name,
-            "images": None,
-            "choices": config.choices,
-            "configuration": config.resolved,
-        }
-    for scale in config.trainer.scales or [config.scale]:
-        probe_request(parts.source, config.trainer.patch_size, scale)
-    images = len(parts.source.items())
-    print(f"{config.experiment_name}: {images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits")
+        told = f"the configuration fits; {sentence}"
+    else:
+        for scale in config.trainer.scales or [config.scale]:
+            probe_request(parts.source, config.trainer.patch_size, scale)
+        images = len(parts.source.items())
+        told = f"{images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits"
+    print(f"{config.experiment_name}: {told}")
     return {
         "experiment_name": config.experiment_name,
         "images": images,

@@ -163,21 +163,3 @@ def test_decoded_images_are_kept_on_disk_where_wanted(folder: Path, tmp_path: Pa
         kept = list((tmp_path / "project/mlruns/cache/decoded").glob("*.npy"))
         assert bool(kept) == (wanted == "true")
     assert all(np.load(file).shape[-1] == 1 for file in kept)
-
-
-def test_every_degradation_is_drawn_with_the_chosen_one_as_configured(folder: Path, tmp_path: Path) -> None:
-    config = dataclasses.replace(
-        srexp.compose([*arguments(folder), "degradation=noise", "degradation.photons=50"], verb="data"),
-        run_dir=tmp_path,
-    )
-    prepared = data._prepare(config, builders(config))
-    figure = data._gallery(config, prepared)
-    captions = {text.get_text() for text in figure.texts}
-    assert {"target", "bicubic", "blur", "identity", "noise, chosen", "xray"} <= captions
-    pictures = {text.get_text(): axes.images[0] for text, axes in zip(figure.texts[1:], figure.axes, strict=False)}
-    assert np.array_equal(pictures["identity"].get_array(), pictures["target"].get_array())
-    assert len({picture.get_clim() for picture in pictures.values()}) == 1
-    side = pictures["target"].get_array().shape[0]
-    assert {pictures[name].get_array().shape[0] for name in ("bicubic", "blur", "noise, chosen", "xray")} == {side // 2}
-    bicubic, noisy = pictures["bicubic"].get_array(), pictures["noise, chosen"].get_array()
-    assert np.std(noisy - bicubic) > 0.05

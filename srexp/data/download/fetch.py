@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import requests
+import urllib3
 from filelock import FileLock, Timeout
 
 from srexp.data.download.http_range import Patience, TryAgainError, Wanted, receive
@@ -143,7 +144,7 @@ def _silent(name: str, there: int, total: int | None) -> None:
 
 def _download(wanted: Wanted) -> None:
     """Attempt by attempt, until the bytes are there and right."""
-    failures, answered, second_chance = 0, False, True
+    retry, answered, second_chance = wanted.patience.retry, False, True
     with requests.Session() as session:
         while True:
             before = wanted.bytes_there()
@@ -151,8 +152,9 @@ def _download(wanted: Wanted) -> None:
                 receive(session, wanted)
             except TryAgainError as trouble:
                 answered = answered or trouble.answered
-                failures = 1 if wanted.bytes_there() - before >= _PROGRESS_THAT_COUNTS else failures + 1
-                _wait(wanted, trouble, failures, answered=answered)
+                progressed = wanted.bytes_there() - before >= _PROGRESS_THAT_COUNTS
+                retry = (wanted.patience.retry if progressed else retry).increment("GET", wanted.url)
+                _wait(wanted, trouble, retry, answered=answered)
                 continue
             got = _checksum(wanted, wanted.part)
             if got == wanted.checksum:
@@ -172,10 +174,11 @@ def _download(wanted: Wanted) -> None:
             _log.warning("%s has the wrong checksum after it was resumed; starting afresh", wanted.target.name)
 
 
-def _wait(wanted: Wanted, trouble: TryAgainError, failures: int, *, answered: bool) -> None:
+def _wait(wanted: Wanted, trouble: TryAgainError, retry: urllib3.Retry, *, answered: bool) -> None:
     """Pause before the next attempt, or give up."""
-    patience = wanted.patience
-    pause = patience.pause(failures) if trouble.wait is None else trouble.wait
+    patience, failures = wanted.patience, len(retry.history)
+    # One more is counted, since urllib3 itself repeats a request for the first time without a pause.
+    pause = retry.increment("GET", wanted.url).get_backoff_time() if trouble.wait is None else trouble.wait
     if failures >= (patience.attempts if answered else patience.attempts_offline):
         raise wanted.unavailable(
             f"{trouble}, {failures} times in a row",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 18
 _MAY_PASS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_RETRY = urllib3.Retry(None, backoff_factor=0.375, backoff_max=60.0, backoff_jitter=0.25, retry_after_max=10**9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,7 @@ class Patience:
     Args:
         attempts: Failures in a row after which a server that has answered is given up.
         attempts_offline: The same for a server that has never answered.
-        first_pause: Seconds before the second attempt; doubled after each failure and shortened by a random part.
-        longest_pause: Seconds that no pause exceeds.
+        retry: How long to pause: twice as long after each failure, and random so that clients don't move in step.
         longest_wait: Seconds that a server may ask for with `Retry-After`; a longer wish ends the download.
         connect_timeout: Seconds until a connection counts as refused.
         read_timeout: Seconds of silence after which a connection counts as broken.
@@ -40,17 +40,11 @@ class Patience:
 
     attempts: int = 6
     attempts_offline: int = 3
-    first_pause: float = 1.0
-    longest_pause: float = 60.0
+    retry: urllib3.Retry = _RETRY
     longest_wait: float = 300.0
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     slowest: int = 1024
-
-    def pause(self, failures: int) -> float:
-        """Give the seconds to wait: doubled after each failure, and random so that clients don't move in step."""
-        share = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
-        return min(self.longest_pause, self.first_pause * 2.0 ** (failures - 1)) * share
 
 
 class TryAgainError(Exception):
@@ -162,7 +156,7 @@ def _first_byte(response: requests.Response, wanted: Wanted, there: int) -> int 
         raise TryAgainError(f"the file changed on the server ({span or 'no Content-Range'})")
     answer = f"the server answered {status} {response.reason or ''}".rstrip()
     if status in _MAY_PASS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise TryAgainError(answer, wait=_retry_after(response))
+        raise TryAgainError(answer, wait=_retry_after(response, wanted))
     raise wanted.unavailable(answer, "look where the publisher has moved it and give the new address: dataset.url=URL")
 
 
@@ -213,15 +207,11 @@ def _tag_of(response: requests.Response) -> str:
     return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(response: requests.Response, wanted: Wanted) -> float | None:
     """Give the seconds that the server asks to wait, from a number or a date."""
-    wish = response.headers.get("Retry-After")
-    if wish is None:
-        return None
-    try:
-        return urllib3.Retry(retry_after_max=10**9).parse_retry_after(wish)
-    except urllib3.exceptions.InvalidHeader:
-        return None
+    with contextlib.suppress(urllib3.exceptions.InvalidHeader):
+        return wanted.patience.retry.get_retry_after(response.raw)
+    return None
 
 
 def _plain(error: Exception) -> str:

@@ -12,6 +12,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from srexp.data.download.fetch import checksum_of, exclusive, fetch
 from srexp.data.download.http_range import Patience
@@ -19,7 +20,8 @@ from srexp.errors import RequestError, SrexpError
 
 BODY = bytes(range(256)) * 12_000  # 3 MB
 OTHER = bytes(reversed(BODY))
-HASTY = Patience(first_pause=0.01, longest_pause=0.05, longest_wait=5, connect_timeout=2, read_timeout=0.5)
+HASTE = urllib3.Retry(None, backoff_factor=0.005, backoff_max=0.05, retry_after_max=10**9)
+HASTY = Patience(retry=HASTE, longest_wait=5, connect_timeout=2, read_timeout=0.5)
 
 
 @pytest.fixture
@@ -128,7 +130,7 @@ def test_a_cut_without_range_support_starts_again(server, target, sha256, answer
 def test_many_cuts_are_no_failure_while_each_attempt_brings_much(server, target, sha256, answer):
     body = BODY * 4
     server.put("file.bin", body, answers=[answer(cut_after=(1 << 20) + 1) for _ in range(8)])
-    patience = Patience(attempts=3, first_pause=0.01, longest_pause=0.01)
+    patience = Patience(attempts=3, retry=HASTE)
     fetch(server.url("file.bin"), target, checksum=sha256(body), patience=patience)
     assert target.read_bytes() == body
 
