@@ -266,9 +266,10 @@ def _in_own_process(config: Config, log: Path, logging_settings: Mapping[str, An
 
 
 def _close_multirun(sweep: Path, status: str) -> None:
+    from srexp.commands import console
     from srexp.experiment.multirun import driver
 
-    driver.close(sweep, status)
+    driver.close(sweep, status, console.multirun)
 
 
 def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:

@@ -15,25 +15,27 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from srexp.experiment.multirun.summary import Row, Summary
+    from srexp.experiment.pipeline import Outcome
 
 #: Width of a table that goes to a file, where no terminal says how wide it is.
 _FILE_COLUMNS = 140
 
 
-def training(result: Mapping[str, Any], summary: Mapping[str, Mapping[str, Any]], model_name: str) -> None:
+def training(outcome: Outcome) -> None:
     """Print the scores of a training beside bicubic, its run and where to look next.
 
     Args:
-        result: What `train` returns.
-        summary: Score summaries of `model` and `bicubic` on the test images.
-        model_name: Name of the model.
+        outcome: Of the run; one of an earlier process has been told already.
     """
+    result, summary = outcome.result, outcome.summary
+    if not summary:
+        return
     console = Console(soft_wrap=True, highlight=False)
     test = result["test"]
     table = Table(title=f"{result['experiment_name']}, {test['n_images']} test image{'s' * (test['n_images'] != 1)}")
     for heading in ("", "PSNR dB", "SSIM"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name, scores in ((model_name, summary["model"]), ("bicubic", summary["bicubic"])):
+    for name, scores in ((outcome.model_name, summary["model"]), ("bicubic", summary["bicubic"])):
         table.add_row(name, _spread(scores, "psnr", 3), _spread(scores, "ssim", 5))
     table.add_row("gain", _gain(result), _number(_difference(summary, "ssim"), 5, sign=True))
     console.print(table)

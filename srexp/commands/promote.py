@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from srexp.commands import console
-from srexp.commands.evaluate import TRAINING, require_fit
-from srexp.commands.train import log_request, task_tags
 from srexp.config.builders import build
 from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.promotion_gate import Criterion, Gate
+from srexp.experiment import network
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.promotion.candidate import Contestant, scored
 from srexp.experiment.promotion.challenge import Contest, contest, evidence
-from srexp.experiment.recorded_config import task_of
+from srexp.experiment.recorded_config import TRAINING, log_request, task_of, task_tags
+from srexp.experiment.scoring import require_fit
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.tracking.registry import models, promotion
@@ -109,10 +109,7 @@ def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Map
 
 
 def _scored(store: Store, found: addresses.Found, task: Task, version: int) -> Contestant:
-    from srexp.training import numerics
-
-    numerics.load_quietly()
-    numerics.prepare(seed=task.config.seed, deterministic=task.config.trainer.deterministic)
+    network.prepare(task.config)
     model = models.load(store, found).model
     require_fit(model, task, found.uri)
     return scored(model, task, version)

@@ -71,10 +71,11 @@ def run(config: SearchConfig) -> dict[str, Any]:
             Workers(job, run_id).run()
         if isinstance(parent, str):
             return _joined(job, run_id)
-        result = conclude(job, parent, watch)
+        result, final = conclude(job, parent, watch)
         parent.log_dict(result, "result.json")
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)
+    console.training(final)
     console.search(result)
     return result
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
@@ -134,6 +136,22 @@ class Config:
     def inner_scale(self) -> int:
         """What the network enlarges while it is trained: nothing, where batches of several scales come enlarged."""
         return 1 if self.trainer.scales else self.scale
+
+    def changed(self, *, trainer: Mapping[str, Any] | None = None, **values: Any) -> Self:
+        """Give the configuration with other values, as if they had been typed: as fields, and in `resolved` too.
+
+        Args:
+            trainer: Keys of `trainer`, to their values.
+            **values: Fields of the configuration that are no sections.
+
+        Returns:
+            Another configuration; this one stays as it is.
+        """
+        resolved = {**self.resolved, **{key: value for key, value in values.items() if key in self.resolved}}
+        if trainer:
+            values["trainer"] = dataclasses.replace(self.trainer, **trainer)
+            resolved["trainer"] = {**resolved["trainer"], **trainer}
+        return dataclasses.replace(self, **values, resolved=resolved)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
+from srexp.experiment import network
 from srexp.experiment.task import Task
 from srexp.system import child_process
 from srexp.system.atomic_files import write_whole
@@ -65,16 +66,11 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
     Returns:
         The exit code, 0.
     """
-    from srexp.training import numerics
-
     trainer = config.trainer
-    numerics.load_quietly()
-    numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
-    design = build(config.model, scale=config.inner_scale, channels=channels)
-    precision = numerics.resolve_precision(trainer.precision, design)
-    with numerics.strategy_scope(trainer.strategy), numerics.policy(precision):
-        network = build(config.model, scale=config.inner_scale, channels=channels)
-        network.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
+    network.prepare(config)
+    design = network.float32_network(config, channels, scale=config.inner_scale)
+    with network.trained_network(config, channels, precision=network.precision_of(config, design)) as trained:
+        trained.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
     before, began = peak_bytes(), time.perf_counter()
 
     def cost(size: int) -> memory.Measured:
@@ -82,7 +78,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
         seconds = []
         for _ in range(1 + _TIMED):  # the first one traces the graph
             start = time.perf_counter()
-            network.train_on_batch(low, high)
+            trained.train_on_batch(low, high)
             seconds.append(time.perf_counter() - start)
         return memory.Measured(size, min(seconds[1:]), peak_bytes() - before)
 
@@ -97,7 +93,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
 
 def _tried(task: Task) -> list[memory.Measured]:
     config = task.config
-    if not build(config.model, scale=config.scale, channels=task.channels).trainable_weights:
+    if not network.float32_network(config, task.channels).trainable_weights:
         return [memory.Measured(memory.sizes(config.trainer.patches_per_image)[0], 1.0, 0)]  # nothing will be trained
     found = config.run_dir / "batch_sizes.jsonl"
     found.parent.mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build
 from srexp.errors import RequestError
+from srexp.experiment import network
 from srexp.experiment.task import Task
-from srexp.tracking.registry.resumed import NOTHING, Already
 from srexp.tracking.runs.run import Run
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ def fit_network(
     on_epoch: OnEpoch = lambda _epoch, _numbers: None,
     *,
     checkpoints: Checkpoints | None = None,
-    already: Already = NOTHING,
 ) -> tuple[keras.Model, Fitted]:
     """Train the network of a task.
 
@@ -38,7 +37,6 @@ def fit_network(
         tracked: The open run, which gets every epoch's numbers.
         on_epoch: Told of every epoch, too.
         checkpoints: Of this run, where training goes on when there are any; None to keep none.
-        already: What the store has of the run from before it was interrupted.
 
     Returns:
         A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
@@ -46,40 +44,36 @@ def fit_network(
     Raises:
         SrexpError: The loss was no number or exploded.
     """
-    from srexp.training import memory, numerics
+    from srexp.training import memory
     from srexp.training.fit import Fitted, Plan, fit
 
     config, trainer = task.config, task.config.trainer
-    numerics.load_quietly()
-    numerics.prepare(seed=config.seed, deterministic=trainer.deterministic)
-    with numerics.policy("float32"):
-        restorer = build(config.model, scale=config.scale, channels=task.channels)
-        _require_shared(restorer, task)
-    precision = numerics.resolve_precision(trainer.precision, restorer)
+    network.prepare(config)
+    restorer = network.float32_network(config, task.channels)
+    _require_shared(restorer, task)
+    precision = network.precision_of(config, restorer)
     tracked.set_tags({"precision": precision})
     if not restorer.trainable_weights:
         return restorer, Fitted()
     validate, bicubic_psnr = validation(restorer, task)
     if math.isfinite(bicubic_psnr):
-        tracked.log_metrics(already.missing({"bicubic_val_psnr": bicubic_psnr}, 0), step=0)
+        tracked.log_metrics({"bicubic_val_psnr": bicubic_psnr}, step=0)
 
     def record(epoch: int, numbers: Mapping[str, float], milliseconds: int) -> None:
-        tracked.log_metrics(already.missing(numbers, epoch), step=epoch, milliseconds=milliseconds)
+        tracked.log_metrics(numbers, step=epoch, milliseconds=milliseconds)
         on_epoch(epoch, numbers)
 
-    with numerics.strategy_scope(trainer.strategy):
-        with numerics.policy(precision):
-            network = build(config.model, scale=config.inner_scale, channels=task.channels)
-        network.set_weights(restorer.get_weights())
-        needed = memory.least_bytes(network, *task.sampler().shapes())
+    with network.trained_network(config, task.channels, precision=precision) as trained:
+        trained.set_weights(restorer.get_weights())
+        needed = memory.least_bytes(trained, *task.sampler().shapes())
         memory.require(needed, batch_size=trainer.patches, patch_size=trainer.patch_size)
 
         def score_network() -> Mapping[str, float]:
-            restorer.set_weights(network.get_weights())
+            restorer.set_weights(trained.get_weights())
             return validate()
 
         fitted = fit(
-            network,
+            trained,
             lambda step: _batches(task, step),
             loss=build(config.loss),
             optimizer=build(config.optimizer),
@@ -96,7 +90,7 @@ def fit_network(
             checkpoints=checkpoints,
             checkpoint_minutes=config.checkpoint.minutes,
         )
-    restorer.set_weights(network.get_weights())
+    restorer.set_weights(trained.get_weights())
     return restorer, fitted
 
 
@@ -107,7 +101,7 @@ def _require_shared(restorer: keras.Model, task: Task) -> None:
         return
     shapes = [weights.shape for weights in restorer.get_weights()]
     for scale in (config.inner_scale, *config.trainer.scales):
-        other = build(config.model, scale=scale, channels=task.channels)
+        other = network.float32_network(config, task.channels, scale=scale)
         if not shapes or [weights.shape for weights in other.get_weights()] != shapes:
             raise RequestError(
                 f"model={config.model.name} can't serve several scales",
@@ -140,25 +134,15 @@ def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str
     Returns:
         A function that gives `val_psnr` and `val_ssim`, and bicubic's PSNR on the same crops, in dB.
     """
-    from srexp.enhance.predict import predictor
     from srexp.evaluation.score import score
 
     samples = task.validation_samples()
     protocol, scale = task.parts.protocol, task.config.scale
-    predict = predictor(model, scale, task.config.trainer.memory_mb)
-    bicubic = score(bicubic_baseline(task), samples, protocol, scale).means()["psnr"]
+    predict = network.predictor(model, task.config)
+    bicubic = score(network.bicubic_predictor(task.config, task.channels), samples, protocol, scale).means()["psnr"]
 
     def validate() -> Mapping[str, float]:
         means = score(predict, samples, protocol, scale).means()
         return {f"val_{name}": math.inf if mean is None else mean for name, mean in means.items()}
 
     return validate, math.inf if bicubic is None else bicubic
-
-
-def bicubic_baseline(task: Task) -> Any:
-    """Give bicubic interpolation, the way the models do it inside."""
-    from srexp.enhance.predict import predictor
-    from srexp.models import bicubic
-
-    scale = task.config.scale
-    return predictor(bicubic.build(scale, task.channels, name="bicubic"), scale, task.config.trainer.memory_mb)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.errors import RequestError
+from srexp.experiment import pipeline
+from srexp.experiment.network import float32_network
+from srexp.experiment.pipeline import Outcome, Plan
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.task import Task
 from srexp.tracking.journal.journal import PENDING
@@ -58,13 +60,12 @@ def _at_scale(config: Config, scale: int) -> Config:
     name = config.experiment_name.removesuffix(f"x{config.scale}") + f"x{scale}"
     run_dir = config.run_dir / f"x{scale}"
     run_dir.mkdir(parents=True, exist_ok=True)
-    resolved = {**config.resolved, "scale": scale, "experiment_name": name}
-    return dataclasses.replace(config, scale=scale, experiment_name=name, run_dir=run_dir, resolved=resolved)
+    return config.changed(scale=scale, experiment_name=name, run_dir=run_dir)
 
 
 def score_others(
-    others: list[Task], tracking: Tracking, tracked: Run, model: keras.Model, fitted: Fitted
-) -> Iterator[dict[str, Any]]:
+    others: Sequence[Task], tracking: Tracking, tracked: Run, model: keras.Model, fitted: Fitted
+) -> list[Outcome]:
     """Score a network at other scales and register it there, each time in a run of its own.
 
     Args:
@@ -74,35 +75,25 @@ def score_others(
         model: The trained network, at the training's own scale.
         fitted: The course of its training.
 
-    Yields:
-        `result.json` of each scale.
+    Returns:
+        What came out at each scale.
     """
-    from srexp.commands.train import conduct
+    known = None if tracked.id.startswith(PENDING) else tracked.id
 
     def obtain(task: Task, _: Run) -> tuple[keras.Model, Fitted]:
-        return _enlarging(model, task), _course(fitted, tracked.id, task.config)
+        network = float32_network(task.config, task.channels)
+        network.set_weights(model.get_weights())
+        return network, _course(fitted, tracked.id, task.config)
 
-    known = None if tracked.id.startswith(PENDING) else tracked.id
-    for other in others:
-        yield _scored(tracking, other, known) or conduct(
-            other, tracking, Stopwatch(), parent=known, tags={WEIGHTS_TAG: tracked.id}, obtain=obtain
-        )
+    plan = Plan(parent=known, tags={WEIGHTS_TAG: tracked.id}, obtain=obtain)
+    return [_scored(tracking, each, known) or pipeline.run(each, tracking, Stopwatch(), plan) for each in others]
 
 
-def _scored(tracking: Tracking, other: Task, trained_by: str | None) -> dict[str, Any] | None:
+def _scored(tracking: Tracking, other: Task, trained_by: str | None) -> Outcome | None:
     """Find what an earlier process came to, before the training's run was interrupted."""
     earlier = trained_by and groups.find_finished(tracking.store, other.name, WEIGHTS_TAG, trained_by)
-    return queries.read_json(tracking.store, earlier, "result.json") if earlier else None
-
-
-def _enlarging(model: keras.Model, task: Task) -> keras.Model:
-    """Build a network for the scale of a task with the weights of another one."""
-    from srexp.training import numerics
-
-    with numerics.policy("float32"):
-        network: keras.Model = build(task.config.model, scale=task.config.scale, channels=task.channels)
-    network.set_weights(model.get_weights())
-    return network
+    result = queries.read_json(tracking.store, earlier, "result.json") if earlier else None
+    return Outcome(result, other.config.model.name) if result else None
 
 
 def _course(fitted: Fitted, run_id: str, config: Config) -> Fitted:

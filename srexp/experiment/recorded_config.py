@@ -1,22 +1,29 @@
-"""The task of a training that is over: its data, degradation and protocol, composed again from what its run kept."""
+"""A task as its run keeps it: recorded when the run begins, and composed again from that when it is over or goes on."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from srexp.config.allowed_targets import renewed
-from srexp.config.compose import check
-from srexp.config.schema import Config
+from srexp.config.compose import check, composed
+from srexp.config.schema import Config, TrainConfig
+from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.multirun.driver import PLACES
 from srexp.experiment.task import Task
 from srexp.tracking.runs import queries
+from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.run import Run
 from srexp.tracking.store.store import Store
 
+#: Sections that decide how a model is trained; they say nothing of one that is given.
+TRAINING = ("model", "loss", "optimizer", "schedule", "augmentation")
 #: What decides which images are scored, and how; it is taken from the training.
 DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_name")
 #: The same of the trainer.
@@ -24,6 +31,54 @@ DECISIVE_OF_TRAINER = (
     "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
 )  # fmt: skip
 _ABSENT = object()
+
+
+def task_tags(task: Task) -> dict[str, object]:
+    """Give the tags by which the runs of a task are filtered."""
+    config = task.config
+    return {
+        "task": task.name,
+        "model": config.model.name,
+        "scale": config.scale,
+        "seed": config.seed,
+        "degenerate": str(task.degenerate).lower(),
+        "protocol": task.protocol(),
+        **findings.tags(task.audit),
+        "overrides": shlex.join(config.overrides),
+    }
+
+
+def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> None:
+    """Log what was asked for, on which data, before anything can fail; sections in `without` played no part."""
+    config = task.config
+    log_config(tracked, config, without=without)
+    prepared = task.prepared
+    places = [str(place) for key in ("root", "test_root") if (place := config.resolved["dataset"].get(key))]
+    tracked.log_dataset(
+        name=config.dataset.name,
+        source=" and ".join(places) or task.parts.source.attribution,
+        fingerprint=prepared.fingerprint,
+        splits={split: {"images": len(entries)} for split, entries in prepared.entries.items() if entries},
+        manifest=prepared.manifest(),
+    )
+
+
+def log_config(tracked: Run, config: Config, *, without: Collection[str] = ()) -> None:
+    """Log a configuration, what was typed and what it ran on; sections in `without` played no part."""
+    asked = {key: value for key, value in config.resolved.items() if key not in without}
+    tracked.log_config(asked, OmegaConf.to_yaml(OmegaConf.create(asked)))
+    tracked.log_environment(config.overrides)
+
+
+def kept_by(store: Store, run_id: str) -> dict[str, Any]:
+    """Read the configuration that a run logged, with today's names of builders.
+
+    Returns:
+        It, resolved; empty when the run was ended before it came to that.
+    """
+    text = queries.read_text(store, run_id, "config.yaml")
+    kept = OmegaConf.to_container(OmegaConf.create(text)) if text else None
+    return renewed(kept) if isinstance(kept, dict) else {}
 
 
 def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> Task:
@@ -80,15 +135,38 @@ def recomposed(config: Config, kept: Mapping[str, Any]) -> Config:
     return check(OmegaConf.create(tree), overrides=config.overrides, run_dir=config.run_dir)
 
 
-def kept_by(store: Store, run_id: str) -> dict[str, Any]:
-    """Read the configuration that a run logged, with today's names of builders.
+def continued(config: TrainConfig, found: Past, kept: Mapping[str, Any], run_dir: Path) -> Config:
+    """Give the configuration that a run began with, at today's places.
+
+    Args:
+        config: Of the command that goes on; says where things are now.
+        found: The run.
+        kept: What it logged; empty when it was ended before it came to that, and its overrides are composed again.
+        run_dir: Its folder.
 
     Returns:
-        It, resolved; empty when the run was ended before it came to that.
+        The configuration to go on with.
+
+    Raises:
+        RequestError: The command names another data set than the run began with.
     """
-    text = queries.read_text(store, run_id, "config.yaml")
-    kept = OmegaConf.to_container(OmegaConf.create(text)) if text else None
-    return renewed(kept) if isinstance(kept, dict) else {}
+    # Whose code may run is said by this command, not by the store.
+    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if not _names_extensions(each)]
+    typed += [each for each in config.overrides if _names_extensions(each)]
+    tree: dict[str, Any] = dict(kept or OmegaConf.to_container(composed("train", typed), resolve=True))  # type: ignore[arg-type]
+    now = config.resolved
+    _require_same_kind(config, tree["dataset"])
+    tree["trainer"] = {**now["trainer"], **tree["trainer"]}
+    tree["checkpoint"] = tree.get("checkpoint", now["checkpoint"])
+    # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run.
+    tree["tracking"] = {**tree["tracking"], **{key: now["tracking"][key] for key in ("uri", "artifacts")}}
+    if tree["paths"]["root"] != now["paths"]["root"]:
+        tree["paths"] = now["paths"]
+    for key in _typed(config.overrides):
+        if key not in ("resume", "dataset"):
+            _take(tree, now, key.split("."))
+    tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
+    return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
 
 
 def _required(store: Store, run_id: str) -> dict[str, Any]:
@@ -137,3 +215,22 @@ def _at(tree: Any, path: Sequence[str]) -> Any:
     for key in path:
         tree = tree.get(key, _ABSENT) if isinstance(tree, Mapping) else _ABSENT
     return tree
+
+
+def _names_extensions(typed: str) -> bool:
+    return "extensions" in _typed([typed])
+
+
+def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:
+    """Let the choice of a data set only name it, so that its place can be given; its keys are those of then."""
+    asked = config.resolved["dataset"]["_target_"]
+    if any(typed.startswith("dataset=") for typed in config.overrides) and asked != kept["_target_"]:
+        raise RequestError("dataset is another one than the run began with", got=asked, expected=kept["_target_"])
+
+
+def _take(tree: dict[str, Any], now: Mapping[str, Any], place: Sequence[str]) -> None:
+    """Put what was typed now into the configuration of then."""
+    for key in place[:-1]:
+        tree[key] = dict(tree[key])
+        tree, now = tree[key], now[key]
+    tree[place[-1]] = now.get(place[-1])

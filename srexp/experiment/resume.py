@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import shlex
-import sys
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from omegaconf import OmegaConf
-
-from srexp.config.compose import check, composed
+from srexp.config.builders import build
 from srexp.config.schema import Config, TrainConfig
 from srexp.errors import RequestError, SrexpError
-from srexp.experiment.multirun import job
 from srexp.experiment.multirun.driver import IDENTITY_TAG
 from srexp.experiment.multiscale import WEIGHTS_TAG
+from srexp.experiment.pipeline import COUNT_TAG, FOLDER_TAG, Earlier, Plan
 from srexp.experiment.profiling import Stopwatch
-from srexp.experiment.recorded_config import kept_by
+from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
-from srexp.tracking.registry import resumed
-from srexp.tracking.registry.resumed import Already
-from srexp.tracking.runs import environment, queries
+from srexp.tracking.runs import environment, queries, resumed
 from srexp.tracking.runs.queries import Past
-from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
 
-#: Folder of the checkpoints of a run, in the folder of the run.
-FOLDER_TAG = "srexp.checkpoints"
-#: How often a run was resumed.
-COUNT_TAG = "srexp.resumed"
 #: What may be said beside `resume`: where things are, and what costs time or memory but changes no number.
 HARMLESS = (
     "resume", "extensions", "paths", "tracking", "checkpoint", "dataset.root", "dataset.cache", "dataset.url",
@@ -46,70 +33,30 @@ HARMLESS = (
 _DECISIVE = ("srexp", "keras", "numpy", "tensorflow", "tensorflow-cpu")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Earlier:
-    """A run that goes on.
-
-    Args:
-        run_id: Its id.
-        folder: Folder of its checkpoints.
-        logged: Whether its configuration and data are in the store.
-        times: How often it was resumed, this time included.
-        warnings: What differs from when it began.
-    """
-
-    run_id: str
-    folder: Path
-    logged: bool
-    times: int
-    warnings: list[str] = field(default_factory=list)
-
-    def reopen(self, tracked: Run) -> Already:
-        """Let the store have what an earlier process left unsent, and look up what it has then.
-
-        Raises:
-            SrexpError: The store is away, so that nobody knows what of the run it has.
-        """
-        if not tracked.flush():
-            raise SrexpError(
-                f"run {self.run_id} can't go on while its tracking store is away",
-                expected="a store that takes what the run has left unsent",
-                fix="start the server, and the same command goes on",
-            )
-        resumed.reopen(tracked.store, tracked.id)
-        tracked.set_tags({COUNT_TAG: self.times})
-        return resumed.already(tracked.store, tracked.id)
-
-
-def new_folder(run_dir: Path) -> Path:
-    """Name the folder of checkpoints of a run that begins; another run into the same folder has another."""
-    return run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
-
-
-def run(config: TrainConfig, tracking: Tracking, watch: Stopwatch) -> dict[str, Any]:
-    """Go on with a run.
+@contextmanager
+def interrupted_training(
+    config: TrainConfig, tracking: Tracking, watch: Stopwatch
+) -> Iterator[tuple[Task, Tracking, Plan]]:
+    """Find a training that was interrupted, and keep others from going on with it meanwhile.
 
     Args:
         config: With `resume`.
         tracking: Where the run is kept.
         watch: Times the stages.
 
-    Returns:
-        `result.json` of the whole run, which is written to its folder, too.
+    Yields:
+        Its task, how it is tracked, and the plan to go on.
 
     Raises:
         RequestError: There is no such run, it can't go on, or what would change its numbers was asked for.
-        SrexpError: Training failed.
     """
-    from srexp.commands.train import conduct
-
     _require_harmless(config)
     if str(config.resume).startswith(PENDING):
         raise RequestError("the tracking store doesn't know this run yet", got=config.resume, fix=f"{SYNC} sends it")
     found = queries.get_run(tracking.store, str(config.resume))
     folder = _require_interrupted(found)
     kept = kept_by(tracking.store, found.run_id)
-    whole = _recomposed(config, found, kept, folder.parents[1])
+    whole = continued(config, found, kept, folder.parents[1])
     with _alone(folder, found.run_id):
         with watch("data"):
             task = Task(whole)
@@ -121,45 +68,41 @@ def run(config: TrainConfig, tracking: Tracking, watch: Stopwatch) -> dict[str, 
             times=int(found.tags.get(COUNT_TAG, 0)) + 1,
             warnings=_differences(tracking, found),
         )
-        from srexp.config.builders import build
-
         going_on: Tracking = build(whole.tracking, folder=config.paths.root)
-        tags = {IDENTITY_TAG: found.tags[IDENTITY_TAG]}
-        result = conduct(task, going_on, watch, parent=None, tags=tags, earlier=earlier)
-        job.finish(whole.run_dir, result)
-    return result
+        yield task, going_on, Plan(tags={IDENTITY_TAG: found.tags[IDENTITY_TAG]}, earlier=earlier)
 
 
-def offer(config: Config, run_id: str) -> None:
+def offer(config: Config, run_id: str) -> str:
     """Say how to go on with a run that was interrupted."""
     if run_id.startswith(PENDING):
-        print(f"srexp: `{SYNC}` lets the tracking store know of this run; resume=RUN_ID goes on then", file=sys.stderr)
-    else:
-        print(f"srexp: {_command(config, run_id)} goes on with this run", file=sys.stderr)
+        return f"`{SYNC}` lets the tracking store know of this run; resume=RUN_ID goes on then"
+    return f"{_command(config, run_id)} goes on with this run"
 
 
-def mention(tracking: Tracking, config: Config, same: str) -> None:
+def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
     """Say that an earlier run of the same command can go on.
 
     Args:
         tracking: Where it is looked for; a store that can't be read is none of this function's business.
         config: Of the run that begins.
         same: What decides its numbers, see `multirun.identity`.
+
+    Returns:
+        The sentence; None when there is no such run.
     """
     try:
         runs = resumed.interrupted(tracking.store, config.experiment_name, IDENTITY_TAG, same)
     except SrexpError:
-        return
+        return None
     for run_id, tags in runs.items():
         files = Checkpoints(Path(tags[FOLDER_TAG])).files() if FOLDER_TAG in tags else []
         if files:
             step = int(files[-1].name.split("-")[1])
-            print(
-                f"srexp: this begins anew; the same was interrupted at step {step}, "
-                f"and {_command(config, run_id)} goes on from there",
-                file=sys.stderr,
+            return (
+                f"this begins anew; the same was interrupted at step {step}, "
+                f"and {_command(config, run_id)} goes on from there"
             )
-            return
+    return None
 
 
 def _command(config: Config, run_id: str) -> str:
@@ -238,55 +181,6 @@ def _alone(folder: Path, run_id: str) -> Iterator[None]:
     finally:
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _recomposed(config: TrainConfig, found: Past, kept: Mapping[str, Any], run_dir: Path) -> Config:
-    """Give the configuration that a run began with, at today's places."""
-    # Whose code may run is said by this command, not by the store.
-    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if not _is_of_extensions(each)]
-    typed += [each for each in config.overrides if _is_of_extensions(each)]
-    if not kept:
-        tree: dict[str, Any] = dict(OmegaConf.to_container(composed("train", typed), resolve=True))  # type: ignore[arg-type]
-    else:
-        tree = dict(kept)
-    now = config.resolved
-    _require_same_kind(config, tree["dataset"])
-    tree["trainer"] = {**now["trainer"], **tree["trainer"]}
-    tree["checkpoint"] = tree.get("checkpoint", now["checkpoint"])
-    # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run.
-    tree["tracking"] = {**tree["tracking"], **{key: now["tracking"][key] for key in ("uri", "artifacts")}}
-    if tree["paths"]["root"] != now["paths"]["root"]:
-        tree["paths"] = now["paths"]
-    for place in _places(config.overrides):
-        _take(tree, now, place)
-    tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
-    return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
-
-
-def _is_of_extensions(typed: str) -> bool:
-    return typed.lstrip("+~").partition("=")[0] == "extensions"
-
-
-def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:
-    """Let the choice of a data set only name it, so that its place can be given; its keys are those of then."""
-    asked = config.resolved["dataset"]["_target_"]
-    if any(typed.startswith("dataset=") for typed in config.overrides) and asked != kept["_target_"]:
-        raise RequestError("dataset is another one than the run began with", got=asked, expected=kept["_target_"])
-
-
-def _places(overrides: Sequence[str]) -> Iterator[list[str]]:
-    for typed in overrides:
-        key = typed.partition("=")[0].lstrip("+~")
-        if key not in ("resume", "dataset"):
-            yield key.split(".")
-
-
-def _take(tree: dict[str, Any], now: Mapping[str, Any], place: Sequence[str]) -> None:
-    """Put what was typed now into the configuration of then."""
-    for key in place[:-1]:
-        tree[key] = dict(tree[key])
-        tree, now = tree[key], now[key]
-    tree[place[-1]] = now.get(place[-1])
 
 
 def _require_same_data(found: Past, task: Task) -> None:

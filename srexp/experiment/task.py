@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -119,13 +118,8 @@ class Task:
 
     def with_batch_size(self, size: int) -> Task:
         """Give the same task with so many patches in a batch, as if that had been typed."""
-        other, config = copy.copy(self), self.config
-        trainer = {**config.resolved["trainer"], "batch_size": size}
-        other.config = dataclasses.replace(
-            config,
-            trainer=dataclasses.replace(config.trainer, batch_size=size),
-            resolved={**config.resolved, "trainer": trainer},
-        )
+        other = copy.copy(self)
+        other.config = self.config.changed(trainer={"batch_size": size})
         return other
 
     def _prepare(self) -> Prepared:

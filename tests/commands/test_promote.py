@@ -16,8 +16,8 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
-from srexp.commands.train import log_request, task_tags
 from srexp.experiment.promotion import challenge
+from srexp.experiment.recorded_config import log_request, task_tags
 from srexp.experiment.task import Task
 from srexp.tracking.registry import promotion, registry
 from srexp.tracking.registry.promotion import Places

@@ -9,6 +9,7 @@ import pytest
 import srexp
 from srexp.commands import search
 from srexp.errors import RequestError
+from srexp.experiment.pipeline import Outcome
 from srexp.search.optuna.study import OptunaStudy
 from srexp.tracking.runs import groups
 from srexp.tracking.runs.tracking import Tracking
@@ -46,8 +47,8 @@ def quick(monkeypatch):
             pass
 
     monkeypatch.setattr(search, "Workers", Idle)
-    monkeypatch.setattr(search, "conclude", lambda job, parent, watch: {"run_id": parent.id})
-    monkeypatch.setattr(search.show, "search", lambda result: None)
+    monkeypatch.setattr(search, "conclude", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
+    monkeypatch.setattr(search.console, "search", lambda result: None)
 
 
 def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, config_of, tmp_path, monkeypatch):

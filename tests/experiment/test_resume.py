@@ -19,10 +19,10 @@ from srexp.config.compose import compose
 from srexp.errors import RequestError
 from srexp.experiment import resume
 from srexp.experiment.multirun.driver import IDENTITY_TAG, identity
+from srexp.experiment.pipeline import FOLDER_TAG, Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity
-from srexp.tracking.registry import resumed
-from srexp.tracking.runs import environment, queries
+from srexp.tracking.runs import environment, queries, resumed
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 from srexp.training.checkpoint import Checkpoint, Checkpoints
@@ -69,7 +69,7 @@ def interrupted(tracking, asked, same, tmp_path):
     """The id of a training that was killed after it had said what it would do."""
     typed, config = asked
     folder = tmp_path / "run" / "checkpoints" / "0123"
-    tags = {"model": "srcnn", "overrides": shlex.join(typed), IDENTITY_TAG: same, resume.FOLDER_TAG: str(folder)}
+    tags = {"model": "srcnn", "overrides": shlex.join(typed), IDENTITY_TAG: same, FOLDER_TAG: str(folder)}
     Checkpoints(folder).save(Checkpoint(step=300))
     with tracking.run(TASK, name="srcnn seed 4", tags=tags) as run:
         run.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
@@ -88,11 +88,11 @@ def conducted(monkeypatch):
     """What would be done; nothing is trained."""
     seen = {}
 
-    def conduct(task, tracking, _watch, *, earlier, tags, **_):
-        seen.update(task=task, tracking=tracking, earlier=earlier, tags=tags)
-        return {"run_id": earlier.run_id}
+    def conduct(task, tracking, _watch, plan):
+        seen.update(task=task, tracking=tracking, earlier=plan.earlier, tags=plan.tags)
+        return Outcome({"run_id": plan.earlier.run_id}, "srcnn")
 
-    monkeypatch.setattr("srexp.commands.train.conduct", conduct)
+    monkeypatch.setattr("srexp.experiment.pipeline.run", conduct)
     return seen
 
 
@@ -223,18 +223,16 @@ def test_one_process_at_a_time(interrupted, tmp_path):
         assert "another process goes on" in refused(f"resume={interrupted}")
 
 
-def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted, tracking, asked, same, capsys):
+def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted, tracking, asked, same):
     config = dataclasses.replace(asked[1], overrides=[*asked[0], "tracking.max_images=1"])
-    resume.mention(tracking, config, same)
-    said = capsys.readouterr().err
+    said = resume.resumable(tracking, config, same)
     assert "interrupted at step 300" in said
     assert f"python -m srexp resume={interrupted} tracking.max_images=1" in said
 
-    resume.mention(tracking, config, "another")
-    for path in Path(queries.get_run(tracking.store, interrupted).tags[resume.FOLDER_TAG]).iterdir():
+    assert resume.resumable(tracking, config, "another") is None
+    for path in Path(queries.get_run(tracking.store, interrupted).tags[FOLDER_TAG]).iterdir():
         path.unlink()
-    resume.mention(tracking, config, same)
-    assert capsys.readouterr().err == ""
+    assert resume.resumable(tracking, config, same) is None
 
 
 def test_what_the_store_has_is_known(tracking):

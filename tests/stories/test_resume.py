@@ -98,7 +98,7 @@ def test_interrupted_before_and_after_training(place, project, folder_of, monkey
     """Before the first checkpoint, and after the model was registered."""
     module, _, name = place.rpartition(".")
     whole = srexp.run("train", folder_of)
-    owner = importlib.import_module("srexp.commands.train" if name == "fit_network" else module)
+    owner = importlib.import_module("srexp.experiment.pipeline" if name == "fit_network" else module)
     work = getattr(owner, name)
 
     def interrupted(*arguments, **options):

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from srexp.commands import console
 from srexp.config.allowed_targets import first
 from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.experiment.multirun import job, summary
+from srexp.experiment.multirun.summary import Summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
 from srexp.tracking.runs import groups, queries
@@ -160,12 +160,13 @@ def end_lost(sweep: Path, *, status: str, reason: str) -> None:
             _unless_away(store, lambda: groups.reap(store, parent=run_id, status=status, reason=reason), REAP)
 
 
-def close(sweep: Path, status: str) -> None:
+def close(sweep: Path, status: str, tell: Callable[[Summary, Path], object]) -> None:
     """End a multirun, whatever happened to its jobs: its runs, its summary, its parent. Called by its driver.
 
     Args:
         sweep: Folder of the multirun.
         status: FINISHED, FAILED or KILLED.
+        tell: Receives the summary, where there are trainings to sum up, and the folder.
     """
     files: list[Path] = []
     jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
@@ -174,7 +175,7 @@ def close(sweep: Path, status: str) -> None:
             if jobs:
                 table = summary.summarise(jobs)
                 files = summary.write(table, sweep)
-                console.multirun(table, sweep)
+                tell(table, sweep)
             if store:
                 interrupted = status == "KILLED"
                 reason = "the multirun was interrupted" if interrupted else "its process ended without a word"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srexp.commands.evaluate import require_fit
 from srexp.errors import SrexpError
-from srexp.experiment.fitting import bicubic_baseline
+from srexp.experiment.network import Predict, predictor
+from srexp.experiment.scoring import require_fit, score_split
 from srexp.experiment.task import Task
 from srexp.tracking.registry import models
 from srexp.tracking.store import addresses
@@ -21,7 +21,7 @@ from srexp.types import Pixels
 if TYPE_CHECKING:
     import keras
 
-    from srexp.evaluation.score import Predict, Scores
+    from srexp.evaluation.score import Scores
 
 ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
 
@@ -88,20 +88,9 @@ def scored(model: keras.Model, task: Task, version: int) -> Contestant:
     Returns:
         Its figures, or why it has none.
     """
-    from srexp.enhance.predict import predictor
-    from srexp.evaluation.score import score
-
-    config = task.config
-    predict = predictor(model, config.scale, config.trainer.memory_mb)
+    predict = predictor(model, task.config)
     try:
-        scores = score(
-            _numbers(predict),
-            task.test_samples(),
-            task.parts.protocol,
-            config.scale,
-            baseline=bicubic_baseline(task),
-            intensity=config.dataset.intensity,
-        )
+        scores = score_split(_numbers(predict), task, full=False)
     except _NotNumbersError as error:
         return Contestant(version=version, lacking=str(error), predict=predict)
     return Contestant(version=version, scores=scores, predict=predict)

@@ -7,7 +7,6 @@ import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,9 @@ from srexp.config.compose import compose
 from srexp.config.overrides import overrides_of, preset
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
+from srexp.experiment import pipeline
+from srexp.experiment.fitting import fit_network
+from srexp.experiment.pipeline import Outcome, Plan
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.search.trial_worker import (
     COURSE,
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from srexp.training.fit import Fitted
 
 
-def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
+def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, Any], Outcome]:
     """Show what a search found, and make its best network a candidate.
 
     Args:
@@ -48,7 +50,8 @@ def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
         watch: Times the stages.
 
     Returns:
-        `result.json`: counts, the best trial, and what its network scored on the test images, which no trial saw.
+        `result.json`: counts, the best trial, and what its network scored on the test images, which no trial saw; and
+        the outcome of that last run.
 
     Raises:
         SrexpError: No trial finished.
@@ -64,10 +67,11 @@ def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(text, encoding="utf-8")
     parent.log_text(text, "best.yaml")
-    final = _final(job, chosen, best, parent.id, watch)
+    outcome = _final(job, chosen, best, parent.id, watch)
+    final = outcome.result
     parent.set_tags({"best_trial": best.number, "best_run": best.facts.get("run_id", ""), "final_run": final["run_id"]})
     parent.log_metrics({"best_val_psnr": max(best.curve.values())}, step=0)
-    return {
+    result = {
         "run_id": parent.id,
         "experiment_name": final["experiment_name"],
         "study": engine.name,
@@ -86,6 +90,7 @@ def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> dict[str, Any]:
         **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
         "seconds": watch.seconds(),
     }
+    return result, outcome
 
 
 def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
@@ -131,19 +136,16 @@ def _config(config: SearchConfig, best: Trial) -> Config:
     chosen, _ = compose("train", trial_overrides(base_overrides(config), {**best.values, **granted}))
     run_dir = config.run_dir / "best"
     run_dir.mkdir(parents=True, exist_ok=True)
-    return replace(chosen, run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
+    return chosen.changed(run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
 
 
-def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> dict[str, Any]:
+def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> Outcome:
     """Take the best network as it is, or train it once more; score it on the test images and register it."""
-    from srexp.commands.train import conduct
-    from srexp.experiment.fitting import fit_network
-
     store = job.tracking.store
     asked = {"trial": best.number, "retrained": job.engine.retrain}
     known = job.study.about().get("final") or {}
     if asked.items() <= known.items() and (earlier := queries.read_json(store, known["run_id"], "result.json")):
-        return earlier
+        return Outcome(earlier, chosen.model.name)
 
     def obtain(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
         # Before its result is there: one that is found without it isn't taken, and one with it is never made twice.
@@ -152,19 +154,13 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
 
     with watch("data"):
         task = Task(chosen)
-    return conduct(
-        task,
-        job.tracking,
-        watch,
-        parent=parent,
-        tags={
-            **job.config.tags,
-            STUDY_TAG: job.engine.name,
-            TRIAL_TAG: best.number,
-            "overrides": shlex.join(overrides_of(chosen)),
-        },
-        obtain=obtain,
-    )
+    tags = {
+        **job.config.tags,
+        STUDY_TAG: job.engine.name,
+        TRIAL_TAG: best.number,
+        "overrides": shlex.join(overrides_of(chosen)),
+    }
+    return pipeline.run(task, job.tracking, watch, Plan(parent=parent, tags=tags, obtain=obtain))
 
 
 def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:

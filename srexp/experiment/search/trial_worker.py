@@ -8,7 +8,7 @@ import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,10 @@ from srexp.config.compose import compose
 from srexp.config.overrides import override, overrides_of
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
+from srexp.experiment import network
+from srexp.experiment.fitting import fit_network
 from srexp.experiment.multirun import job
+from srexp.experiment.recorded_config import log_request, task_tags
 from srexp.experiment.task import Task
 from srexp.search.study import Attempt, Pruned, Search, Study
 from srexp.system.redaction import Masked
@@ -221,11 +224,9 @@ class Worker:
     def _config(self, attempt: Attempt, folder: Path) -> Config:
         granted = {} if attempt.epochs is None else {"trainer.epochs": attempt.epochs}
         values = {**attempt.values, **granted}
-        return replace(compose("train", trial_overrides(self.base, values))[0], run_dir=folder)
+        return compose("train", trial_overrides(self.base, values))[0].changed(run_dir=folder)
 
     def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
-        from srexp.commands.train import task_tags
-
         repeat = shlex.join(overrides_of(task.config))
         return {
             **self.config.tags,
@@ -236,9 +237,6 @@ class Worker:
         }
 
     def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
-        from srexp.commands.train import log_request
-        from srexp.experiment.fitting import fit_network
-
         log_request(tracked, task)
         trainer = task.config.trainer
         with memory.enough(batch_size=trainer.patches, patch_size=trainer.patch_size):
@@ -280,8 +278,7 @@ def kept_network(folder: Path, task: Task) -> tuple[keras.Model, Fitted]:
     from srexp.training.fit import Fitted
 
     numerics.load_quietly()
-    with numerics.policy("float32"):
-        model = build(task.config.model, scale=task.config.scale, channels=task.channels)
+    model = network.float32_network(task.config, task.channels)
     model.load_weights(folder / WEIGHTS)
     return model, Fitted(**json.loads((folder / COURSE).read_text(encoding="utf-8")))
 
@@ -290,13 +287,11 @@ def _seconds(model: keras.Model, task: Task) -> float:
     """Time the network on one image of the size that validation has; the median of several calls."""
     import numpy as np
 
-    from srexp.enhance.predict import predictor
     from srexp.evaluation.timing import time_inference
 
-    trainer, scale = task.config.trainer, task.config.scale
-    side = trainer.validation_size // scale
+    side = task.config.trainer.validation_size // task.config.scale
     image = np.random.default_rng(0).random((side, side, task.channels), dtype=np.float32)
-    return time_inference(predictor(model, scale, trainer.memory_mb), image).median
+    return time_inference(network.predictor(model, task.config), image).median
 
 
 def _forget_networks() -> None:

@@ -43,7 +43,8 @@ def log_best(run: Run, model: keras.Model, *, channels: int, step: int, metrics:
     """Log the best-validation network once, linked to its run and its figures.
 
     What is logged takes images of any size (MLflow would infer the signature, and with it the patch size, from an
-    example) and names its exact requirements (inferring those takes ten seconds).
+    example) and names its exact requirements (inferring those takes ten seconds). A run that was interrupted after it
+    had logged its network only gets the figures that it lacks.
 
     Args:
         run: The open run that trained it.
@@ -55,6 +56,9 @@ def log_best(run: Run, model: keras.Model, *, channels: int, step: int, metrics:
     Returns:
         `models:/m-...`, the model's address in the store; while the store is away, the folder where it waits.
     """
+    if run.already.model_uri:
+        run.log_metrics(metrics, step=step)
+        return run.already.model_uri
     import mlflow.keras
     from mlflow.models import Model
 

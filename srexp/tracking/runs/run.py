@@ -20,7 +20,8 @@ import numpy.typing as npt
 from srexp.errors import SrexpError
 from srexp.system.redaction import mask
 from srexp.tracking.journal.writer import Writer
-from srexp.tracking.runs import environment
+from srexp.tracking.runs import environment, resumed
+from srexp.tracking.runs.resumed import NOTHING
 from srexp.tracking.store.parameters import flatten, tag
 
 if TYPE_CHECKING:
@@ -31,7 +32,27 @@ class Run(Writer):
     """An open run. Get one from `Tracking.run`.
 
     What is logged here is in the journal at once, and in the store within seconds if it answers.
+
+    Attributes:
+        already: What the store has of the run from before it was interrupted; none of it is logged again.
     """
+
+    already = NOTHING
+
+    def reopen(self) -> None:
+        """Go on with a run that was interrupted: the store gets what was left unsent, and is asked what it has then.
+
+        Raises:
+            SrexpError: The store is away, so that nobody knows what of the run it has.
+        """
+        if not self.flush():
+            raise SrexpError(
+                f"run {self.id} can't go on while its tracking store is away",
+                expected="a store that takes what the run has left unsent",
+                fix="start the server, and the same command goes on",
+            )
+        resumed.reopen(self.store, self.id)
+        self.already = resumed.already(self.store, self.id)
 
     def log_config(self, config: Mapping[str, object], text: str) -> None:
         """Keep the resolved configuration: as parameters to filter by, and whole as `config.yaml`.
@@ -81,18 +102,21 @@ class Run(Writer):
         self.add("tags", tags={key: tag(value) for key, value in tags.items()})
 
     def log_metrics(self, values: Mapping[str, float], *, step: int, milliseconds: int | None = None) -> None:
-        """Take metrics; they reach the store within seconds.
+        """Take metrics that the store doesn't have already; they reach it within seconds.
 
         Args:
             values: Name to value. Infinity is kept as NaN, for MLflow would make it 1.8e308 and spoil the chart.
             step: Epoch.
             milliseconds: When they were measured, since the epoch; None for now.
         """
-        drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in values.items()}
+        missing = self.already.missing(values, step)
+        if not missing:
+            return
+        drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in missing.items()}
         self.add("metrics", at=milliseconds, step=int(step), values=drawn)
 
     def log_image(self, pixels: npt.NDArray[np.uint8], *, key: str, step: int) -> None:
-        """Add a picture to the image grid, where those of one key form a series over steps.
+        """Add a picture to the image grid, where those of one key form a series over steps; one that is there stays.
 
         The MLflow UI opens a series of several steps at step 0, and shows a single picture whatever its step.
 
@@ -112,13 +136,15 @@ class Run(Writer):
                 got=f"{pixels.dtype} {pixels.shape}",
                 expected="uint8 (h, w), (h, w, 1) or (h, w, 3)",
             )
+        # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
+        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
+        if (name, step) in self.already.pictures:
+            return
         from mlflow.tracking.multimedia import compress_image_size
         from PIL import Image
 
         flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
         image = Image.fromarray(np.ascontiguousarray(flat))
-        # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
-        name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
         stem = f"images/{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
         self.keep(f"{stem}.png", image.save)
         self.keep(f"{stem}+compressed.webp", compress_image_size(image).save)
@@ -173,7 +199,7 @@ class Run(Writer):
     def register(
         self, model_uri: str, name: str, *, tags: Mapping[str, object], alias: str
     ) -> Mapping[str, Any] | None:
-        """Make a model a version of a registered model, and wait for its number.
+        """Make a model a version of a registered model, unless it is one already, and wait for its number.
 
         Args:
             model_uri: From `log_model`.
@@ -184,6 +210,8 @@ class Run(Writer):
         Returns:
             Name, version and alias; None when the store is away.
         """
+        if self.already.registered:
+            return self.already.registered
         known = {key: tag(value) for key, value in tags.items()}
         logged = model_uri if model_uri.startswith("models:/") else None
         taken = self.confirmed(self.add("register", name=name, tags=known, alias=alias, model=logged))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal.upload import move_forward
-from srexp.tracking.registry.registry import Registered
 from srexp.tracking.store.store import Store, connect, selected, translated
 
 if TYPE_CHECKING:
@@ -29,13 +28,13 @@ class Already:
         points: Name and step of each value of a metric, those of the system left out.
         pictures: Key and step of each picture of the image grid.
         model_uri: Address of its logged model.
-        registered: Version that the model became.
+        registered: Version that the model became: its name, number and alias.
     """
 
     points: frozenset[tuple[str, int]] = frozenset()
     pictures: frozenset[tuple[str, int]] = frozenset()
     model_uri: str | None = None
-    registered: Registered | None = None
+    registered: Mapping[str, Any] | None = None
 
     def missing(self, values: Mapping[str, float], step: int) -> dict[str, float]:
         """Give the values of metrics that the store lacks at a step."""
@@ -76,14 +75,14 @@ def _models(client: MlflowClient, run: MlflowRun) -> list[LoggedModel]:
     return list(client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"))
 
 
-def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> Registered | None:
+def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> dict[str, Any] | None:
     """Find the version that a run's model became, with the alias that it should have got."""
     versions = client.search_model_versions(f"run_id = '{run_id}'")
     if not versions:
         return None
     name, number = versions[0].name, max(int(each.version) for each in versions)
     move_forward(client, name, alias, number)
-    return Registered(name=name, version=number, alias=alias)
+    return {"name": name, "version": number, "alias": alias}
 
 
 def reopen(store: Store, run_id: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from srexp.experiment.network import predictor
 from srexp.experiment.task import Task
-from srexp.tracking.registry.resumed import NOTHING, Already
 from srexp.tracking.runs.run import Run
 from srexp.types import Pixels, Sample
 
@@ -27,7 +27,7 @@ GRID_SIDE = 768
 TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
 
 
-class Gallery:
+class RunPictures:
     """Collects pictures while images are scored, and logs the rest at the end.
 
     Args:
@@ -35,19 +35,14 @@ class Gallery:
         task: What the images belong to.
         model_name: Name of the model on the pictures.
         step: Epoch that the weights come from.
-        most: How many images get pictures.
-        already: What the store has of the run from before it was interrupted.
     """
 
-    def __init__(
-        self, tracked: Run, task: Task, *, model_name: str, step: int, most: int, already: Already = NOTHING
-    ) -> None:
-        self.tracked, self.task, self.model_name, self.step, self.most = tracked, task, model_name, step, most
-        self.already = already
+    def __init__(self, tracked: Run, task: Task, *, model_name: str, step: int) -> None:
+        self.tracked, self.task, self.model_name, self.step = tracked, task, model_name, step
         self.shown = 0
 
     def add(self, sample: Sample, restored: Pixels, baseline: Pixels | None, row: Row) -> None:
-        """Log the pictures of one scored image, unless there are enough.
+        """Log the pictures of one scored image, up to `tracking.max_images` of them.
 
         Args:
             sample: Degraded image and target.
@@ -55,7 +50,7 @@ class Gallery:
             baseline: Bicubic's image.
             row: Scores of the image.
         """
-        if baseline is None or self.shown == self.most:
+        if baseline is None or self.shown == self.task.config.tracking.max_images:
             return
         self.shown += 1
         from srexp.evaluation.figures.panel import panel
@@ -69,16 +64,13 @@ class Gallery:
         self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
         self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
 
-    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores) -> dict[str, Any]:
+    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores) -> None:
         """Log rows, curves and inference times.
 
         Args:
             model: Scored model.
             fitted: Course of its training.
             scores: All rows.
-
-        Returns:
-            Inference times by input, ready for JSON.
         """
         from srexp.evaluation.figures.plots import inference_times, learning_curves
 
@@ -96,14 +88,12 @@ class Gallery:
         self.tracked.log_figure(
             inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png"
         )
-        described = {label: timing.as_dict() for label, timing in timings.items()}
-        self.tracked.log_dict(described, "inference_times.json")
+        self.tracked.log_dict({label: each.as_dict() for label, each in timings.items()}, "inference_times.json")
         seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
-        self.tracked.log_metrics(self.already.missing(seconds, self.step), step=self.step)
-        return described
+        self.tracked.log_metrics(seconds, step=self.step)
 
     def _time(self, model: keras.Model) -> dict[str, Timing]:
-        from srexp.enhance.predict import batch_predictor, predictor
+        from srexp.enhance.predict import batch_predictor
         from srexp.evaluation.timing import time_inference
 
         trainer, scale = self.task.config.trainer, self.task.config.scale
@@ -111,7 +101,7 @@ class Gallery:
         rng = np.random.default_rng(0)
         inputs = {
             f"batch of {trainer.patches}": (batch_predictor(model), (trainer.patches, patch, patch)),
-            f"image {trainer.validation_size}": (predictor(model, scale, trainer.memory_mb), (image, image)),
+            f"image {trainer.validation_size}": (predictor(model, self.task.config), (image, image)),
         }
         return {
             label: time_inference(
@@ -124,9 +114,7 @@ class Gallery:
         }
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
-        # MLflow's UI opens a series of pictures at step 0.
-        if (key, 0) not in self.already.pictures:
-            self.tracked.log_image(_reduced(pixels), key=key, step=0)
+        self.tracked.log_image(_reduced(pixels), key=key, step=0)  # where MLflow's UI opens a series of pictures
 
 
 def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:

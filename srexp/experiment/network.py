@@ -1,0 +1,106 @@
+"""The network of a task, and any network as a function of images: precision, strategy, tiling, bicubic beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from srexp.config.builders import build
+from srexp.config.schema import Config
+from srexp.types import Pixels
+
+if TYPE_CHECKING:
+    import keras
+
+Predict: TypeAlias = Callable[[Pixels], Pixels]
+"""Degraded image (h, w, c) to restored image (h * scale, w * scale, c)."""
+
+
+def prepare(config: Config) -> None:
+    """Load TensorFlow quietly, with the seed and the determinism that a configuration asks for.
+
+    Args:
+        config: Checked configuration.
+    """
+    from srexp.training import numerics
+
+    numerics.load_quietly()
+    numerics.prepare(seed=config.seed, deterministic=config.trainer.deterministic)
+
+
+def float32_network(config: Config, channels: int, *, scale: int | None = None) -> keras.Model:
+    """Build the network that restores images, whatever precision it is trained in.
+
+    Args:
+        config: Checked configuration.
+        channels: Of the images.
+        scale: What it enlarges; None for the scale of the configuration.
+
+    Returns:
+        A float32 network with initial weights.
+    """
+    from srexp.training import numerics
+
+    with numerics.policy("float32"):
+        network: keras.Model = build(config.model, scale=scale or config.scale, channels=channels)
+    return network
+
+
+@contextmanager
+def trained_network(config: Config, channels: int, *, precision: str) -> Iterator[keras.Model]:
+    """Build the network whose steps are taken, and hold the devices that they are taken on.
+
+    Args:
+        config: Checked configuration.
+        channels: Of the images.
+        precision: Keras dtype policy, from `precision_of`.
+
+    Yields:
+        A network with initial weights; it is compiled and trained while the context is open.
+    """
+    from srexp.training import numerics
+
+    with numerics.strategy_scope(config.trainer.strategy):
+        with numerics.policy(precision):
+            network = build(config.model, scale=config.inner_scale, channels=channels)
+        yield network
+
+
+def precision_of(config: Config, network: keras.Model) -> str:
+    """Choose the Keras dtype policy in which a network is trained, see `numerics.resolve_precision`."""
+    from srexp.training import numerics
+
+    return numerics.resolve_precision(config.trainer.precision, network)
+
+
+def predictor(model: keras.Model, config: Config, *, scale: int | None = None) -> Predict:
+    """Make a network a function of images of any size, in tiles where one needs more than `trainer.memory_mb`.
+
+    Args:
+        model: Built network.
+        config: Has the memory, and the scale.
+        scale: What the network enlarges; None for the scale of the configuration.
+
+    Returns:
+        Function from an image to what the network makes of it.
+    """
+    from srexp.enhance import predict
+
+    return predict.predictor(model, scale or config.scale, config.trainer.memory_mb)
+
+
+def bicubic_predictor(config: Config, channels: int, *, scale: int | None = None) -> Predict:
+    """Give bicubic interpolation, the way the networks do it inside: what every network is scored beside.
+
+    Args:
+        config: Has the memory, and the scale.
+        channels: Of the images.
+        scale: What is enlarged; None for the scale of the configuration.
+
+    Returns:
+        Function from an image to its enlargement.
+    """
+    from srexp.models import bicubic
+
+    return predictor(bicubic.build(scale or config.scale, channels), config, scale=scale)

@@ -1,0 +1,218 @@
+"""The course of a run: from a task to a scored, tracked and registered network.
+
+What comes before, composing, preparing and auditing, is in `task`; the stages are in `fitting`, `scoring` and
+`run_pictures`, and here they follow each other. A training, one that goes on, the other scales of a network and the end
+of a search differ in their `Plan`.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from srexp.experiment.fitting import fit_network, validation
+from srexp.experiment.network import predictor
+from srexp.experiment.profiling import Profile, Stopwatch
+from srexp.experiment.recorded_config import log_request, task_tags
+from srexp.experiment.run_pictures import RunPictures
+from srexp.experiment.scoring import figures_of, result_of, score_split
+from srexp.experiment.task import Task
+from srexp.system.memory import peak_rss_mb
+from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
+from srexp.training import memory
+from srexp.training.checkpoint import Checkpoints
+
+if TYPE_CHECKING:
+    import keras
+
+    from srexp.evaluation.score import Scores
+    from srexp.tracking.registry.registry import Registered
+    from srexp.training.fit import Fitted
+
+#: Folder of the checkpoints of a run, in the folder of the run.
+FOLDER_TAG = "srexp.checkpoints"
+#: How often a run was resumed.
+COUNT_TAG = "srexp.resumed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A run that was interrupted and goes on.
+
+    Args:
+        run_id: Its id.
+        folder: Folder of its checkpoints.
+        logged: Whether its configuration and data are in the store.
+        times: How often it was resumed, this time included.
+        warnings: What differs from when it began.
+    """
+
+    run_id: str
+    folder: Path
+    logged: bool
+    times: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run led to.
+
+    Args:
+        result: Its `result.json`.
+        model_name: What the network is called.
+        summary: Score summaries of `model` and `bicubic` on the test images; empty for a run of an earlier process.
+        others: What the same network led to at other scales.
+    """
+
+    result: dict[str, Any]
+    model_name: str
+    summary: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    others: Sequence[Outcome] = ()
+
+
+Obtain: TypeAlias = "Callable[[Task, Run], tuple[keras.Model, Fitted]]"
+Then: TypeAlias = "Callable[[Run, keras.Model, Fitted], Sequence[Outcome]]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What differs between runs of one course.
+
+    Args:
+        parent: Run that this one belongs to.
+        tags: Tags of the run besides those of the task.
+        obtain: Gives the network, in the open run; None to train it, in a way that can go on when interrupted.
+        then: What else the network is for, done before the run ends; its outcomes are told beside the run's own.
+        earlier: The run to go on with; None for a new one.
+        on_open: Receives the id of the open run.
+    """
+
+    parent: str | None = None
+    tags: Mapping[str, object] = field(default_factory=dict)
+    obtain: Obtain | None = None
+    then: Then | None = None
+    earlier: Earlier | None = None
+    on_open: Callable[[str], object] = lambda _: None
+
+
+def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome:
+    """Fit a network, or take it as it is, score it on the test images, once, draw, track and register it.
+
+    Args:
+        task: Data and configuration.
+        tracking: Where the run is kept.
+        watch: Times the stages; `data` is over.
+        plan: What else there is to know.
+
+    Returns:
+        What came out, to be told.
+
+    Raises:
+        SrexpError: Training failed, or the store refused; the run is FAILED.
+    """
+    config, earlier = task.config, plan.earlier
+    checkpoints = Checkpoints(earlier.folder if earlier else _new_folder(config.run_dir))
+    with (
+        Profile(config.run_dir) if config.trainer.profile else nullcontext(),
+        tracking.run(
+            task.name,
+            name=config.run_name or f"{config.model.name} seed {config.seed}",
+            parent=plan.parent,
+            tags={**config.tags, **task_tags(task), **plan.tags, FOLDER_TAG: str(checkpoints.folder)},
+            resume=earlier.run_id if earlier else None,
+            folder=config.run_dir,
+        ) as tracked,
+    ):
+        plan.on_open(tracked.id)
+        with watch("track"):
+            _begin(tracked, task, earlier)
+        with watch("train"), memory.enough(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
+            obtained = plan.obtain(task, tracked) if plan.obtain else None
+            model, fitted = obtained or fit_network(task, tracked, checkpoints=checkpoints)
+        watch.add("train", fitted.earlier_seconds)
+        with watch("evaluate"):
+            chosen = _validation(model, task, fitted)
+            scores = _score_and_draw(model, task, tracked, fitted)
+        with watch("track"):
+            model_uri, registered = _register(model, task, tracked, fitted.best_epoch, _figures(scores, chosen))
+        result = _result(task, tracked, fitted, scores, watch)
+        result["warnings"] += earlier.warnings if earlier else []
+        result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
+        others = plan.then(tracked, model, fitted) if plan.then else []
+        if others:
+            result["other_scales"] = [each.result for each in others]
+        tracked.log_result(result)
+    checkpoints.remove()
+    summary = {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}
+    return Outcome(tracked.answered(result), config.model.name, summary, others)
+
+
+def _new_folder(run_dir: Path) -> Path:
+    """Name the folder of checkpoints of a run that begins; another run into the same folder has another."""
+    return run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
+
+
+def _begin(tracked: Run, task: Task, earlier: Earlier | None) -> None:
+    """Log what was asked for, as far as the store doesn't know it from before an interruption."""
+    if earlier:
+        tracked.reopen()
+        tracked.set_tags({COUNT_TAG: earlier.times})
+    if earlier is None or not earlier.logged:
+        log_request(tracked, task)
+
+
+def _validation(model: keras.Model, task: Task, fitted: Fitted) -> dict[str, float | None]:
+    """Give the validation figures of the best epoch; of a network that wasn't trained they are measured now."""
+    best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
+    figures = {name: best[f"val_{name}"] for name in ("psnr", "ssim")}
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def _score_and_draw(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> Scores:
+    """Score the best weights on the test images, once, beside bicubic; make the pictures."""
+    pictures = RunPictures(tracked, task, model_name=task.config.model.name, step=fitted.best_epoch)
+    scores = score_split(predictor(model, task.config), task, on_image=pictures.add)
+    pictures.finish(model, fitted, scores)
+    return scores
+
+
+def _figures(scores: Scores, chosen: Mapping[str, float | None]) -> dict[str, float]:
+    return {f"best_val_{name}": value for name, value in chosen.items() if value is not None} | figures_of(scores)
+
+
+def _register(
+    model: keras.Model, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
+) -> tuple[str, Registered | None]:
+    """Log the model once; register it when it came back from the store unchanged."""
+    from srexp.tracking.registry import registry
+
+    model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
+    if not model.trainable_weights:
+        return model_uri, None
+    probe = next(task.test_samples()).low[np.newaxis, :70, :54]
+    registry.verify(tracked, model_uri, model, probe)
+    known = {**task_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
+    known |= {"test_images": len(task.prepared.entries["test"])}
+    return model_uri, registry.register(tracked, model_uri, task.name, tags=known)
+
+
+def _result(task: Task, tracked: Run, fitted: Fitted, scores: Scores, watch: Stopwatch) -> dict[str, Any]:
+    patches = fitted.steps * task.config.trainer.patches
+    return {
+        "run_id": tracked.id,
+        "best_epoch": fitted.best_epoch,
+        **result_of(scores, task),
+        "warnings": [*task.findings(), *fitted.warnings],
+        "train_patches_per_second": patches / fitted.train_seconds if patches else None,
+        "seconds": watch.seconds(),
+        "peak_rss_mb": peak_rss_mb(),
+    }
