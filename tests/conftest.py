@@ -17,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from srexp.system.memory import peak_bytes
+from tests.warm_start import Server
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -50,6 +51,13 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_start_warm() -> Iterator[None]:
+    """Fork commands from a process that has TensorFlow loaded; it inherits nothing that a single test sets."""
+    with Server.offered():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,6 +25,7 @@ from srexp.cli import run
 from srexp.data.formats.registry import read_image
 from srexp.errors import RequestError, SrexpError
 from srexp.models import bicubic, vdsr
+from tests.warm_start import Command
 
 RNG = np.random.default_rng(0)
 
@@ -302,18 +302,8 @@ def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
     (tmp_path / "in").mkdir()
     for number in range(40):
         Image.fromarray(RNG.integers(0, 256, (300, 300), np.uint8)).save(f"in/{number:02}.png")
-    command = [
-        sys.executable,
-        "-m",
-        "srexp",
-        "enhance",
-        f"model_uri={models}/identity_x2.keras",
-        "input=in",
-        "output=out",
-    ]
-    checkout = str(Path(__file__).parents[2])
-    environment = {**os.environ, "PYTHONPATH": checkout}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+    words = ["enhance", f"model_uri={models}/identity_x2.keras", "input=in", "output=out"]
+    with Command(words, env=os.environ, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 100
         while not Path("out/02.png").exists():
             assert time.monotonic() < deadline

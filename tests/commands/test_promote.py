@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from srexp.tracking.registry import promotion, registry
 from srexp.tracking.registry.promotion import Places
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.tracking import Tracking
+from tests.warm_start import Command
 
 NAME = "folder-bicubic-x2"
 QUIET = ["tracking.system_metrics=false"]
@@ -243,15 +243,9 @@ def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeyp
 @pytest.mark.system
 @pytest.mark.slow
 def test_of_two_commands_at_once_the_better_version_stays(store, tmp_path):
-    checkout = str(Path(__file__).parents[2])
-    command = [sys.executable, "-m", "srexp", "promote", f"name={NAME}", *QUIET, "promote.max_slowdown=null"]
-    started = [
-        subprocess.Popen(
-            [*command, f"version={version}"],
-            env={**os.environ, "PYTHONPATH": checkout}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )
-        for version in (1, 2)
-    ]  # fmt: skip
+    words = ["promote", f"name={NAME}", *QUIET, "promote.max_slowdown=null"]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [Command([*words, f"version={version}"], env=os.environ, **silent) for version in (1, 2)]
     codes = [process.wait(240) for process in started]
     now = promotion.places(store, NAME)
     # Whoever was first: version 2 beats version 1, as no champion or as champion, and version 1 never version 2.

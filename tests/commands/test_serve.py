@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from srexp.cli import run
+from tests.warm_start import Command
 
 pytestmark = pytest.mark.system
 
@@ -31,9 +31,9 @@ def free_port():
 @pytest.fixture(scope="module")
 def port(champion):
     number = free_port()
-    command = [sys.executable, "-m", "srexp", "serve", f"model_uri={champion.uri}", f"port={number}", "max_mb=1"]
-    command += ["max_pixels=90000", "waiting=16", "runtime=openvino"]
-    with subprocess.Popen(command, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
+    words = ["serve", f"model_uri={champion.uri}", f"port={number}", "max_mb=1", "max_pixels=90000", "waiting=16"]
+    words += ["runtime=openvino"]
+    with Command(words, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
         shown = []
         for line in process.stdout:
             shown.append(line)

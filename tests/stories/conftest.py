@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.warm_start import Command
 
 TINY = ["+debug=fast", "trainer.patch_size=16", "trainer.validation_size=32", "trainer.test_size=null"]
 
@@ -22,21 +24,20 @@ class Project:
 
     root: Path
 
-    def run(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Type a command as a user would."""
-        return subprocess.run(
-            [sys.executable, "-m", "srexp", *arguments],
-            env=self.environment(),
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+    def run(self, *words: str, timeout: float = 240, cold: bool = False) -> subprocess.CompletedProcess[str]:
+        """Type a command as a user would, and wait for its end."""
+        with self.start(*words, cold=cold, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                said = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(words, process.returncode, *said)
 
-    def environment(self) -> dict[str, str]:
-        checkout = str(Path(__file__).parents[2])
-        return {**os.environ, "SREXP_ROOT": str(self.root), "PYTHONPATH": checkout}
+    def start(self, *words: str, cold: bool = False, **streams: Any) -> Command:
+        """Type a command; `cold` starts it as a user does, otherwise it finds TensorFlow loaded."""
+        environment = {**os.environ, "SREXP_ROOT": str(self.root)}
+        return Command(words, env=environment, cwd=self.root, text=True, cold=cold, **streams)
 
     def results(self) -> list[dict]:
         """All result.json, oldest first."""

@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +24,10 @@ SPACE = "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-4,log:true}}"
 
 @pytest.mark.system
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     def typed(verb, *words):
-        done = project.run(verb, *words, *QUIET, timeout=280)
+        done = project.run(verb, *words, *QUIET, timeout=280, cold=True)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         return project.results()[-1], done.stdout
@@ -99,10 +99,8 @@ def served(project):
     """The champion behind HTTP, until Ctrl-C; give its address."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    command = [sys.executable, "-m", "srexp", "serve", f"model_uri={CHAMPION}", f"port={port}", "runtime=keras"]
-    with subprocess.Popen(
-        command, env=project.environment(), cwd=project.root, stdout=subprocess.PIPE, text=True
-    ) as process:
+    words = ["serve", f"model_uri={CHAMPION}", f"port={port}", "runtime=keras"]
+    with project.start(*words, cold=True, stdout=subprocess.PIPE) as process:
         try:
             assert any(line.startswith("serving") for line in process.stdout)
             yield f"http://127.0.0.1:{port}"

@@ -34,7 +34,6 @@ def textured(height, width, seed=0):
 
 
 @pytest.mark.system
-@pytest.mark.slow
 def test_a_trained_model_is_scored_on_its_test_images_and_told_off_on_all(project, folder_of, capfd):
     trained = srexp.run("train", [*folder_of, *PLAIN, "seed=5"])
     done = project.run(

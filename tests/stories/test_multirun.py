@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from srexp.cli import run
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = pytest.mark.system
 
 #: A network of which each job asks for another end.
 BREAKING = """
@@ -67,6 +66,7 @@ def test_seeds_on_two_processes_of_joblib_and_then_skipped(project, folder_of, c
     assert len(project.runs()) == 3
 
 
+@pytest.mark.slow
 def test_a_failing_and_a_dying_job_do_not_stop_the_others(project, folder_of, tmp_path, monkeypatch, capfd):
     (tmp_path / "breaking.py").write_text(BREAKING)
     monkeypatch.syspath_prepend(tmp_path)
@@ -94,12 +94,11 @@ def test_a_failing_and_a_dying_job_do_not_stop_the_others(project, folder_of, tm
     ]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_driver_and_job(project, folder_of):
     """A terminal sends it to the whole group, so to both."""
-    command = [sys.executable, "-m", "srexp", *folder_of, "-m", "trainer.epochs=100000", "seed=1,2"]
-    with subprocess.Popen(
-        command, env=project.environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    grid = [*folder_of, "-m", "trainer.epochs=100000", "seed=1,2"]
+    with project.start(*grid, stderr=subprocess.PIPE, start_new_session=True) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break

@@ -114,7 +114,10 @@ def test_every_old_name_leads_to_a_builder_that_its_section_allows(old_name):
 
 
 def test_a_tree_is_renewed_at_every_depth():
-    tree = {"dataset": {"_target_": "srexp.data.folder.Folder", "deep": {"_target_": "srexp.data.imaging.Blur"}}, "n": 1}
+    tree = {
+        "dataset": {"_target_": "srexp.data.folder.Folder", "deep": {"_target_": "srexp.data.imaging.Blur"}},
+        "n": 1,
+    }
     assert renewed(tree) == {
         "dataset": {
             "_target_": "srexp.data.sources.folder.Folder",

@@ -22,7 +22,6 @@ def aliases(project):
 
 
 @pytest.mark.system
-@pytest.mark.slow
 def test_a_champion_is_made_replaced_and_called_back(project, folder_of, capfd):
     for seed in (1, 2):
         srexp.run("train", [*folder_of, *QUIET, f"seed={seed}"])

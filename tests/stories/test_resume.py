@@ -6,7 +6,6 @@ import importlib
 import json
 import random
 import subprocess
-import sys
 import time
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 import srexp
 from srexp.cli import run
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = pytest.mark.system
 
 #: Of `result.json`, what must not depend on interruptions.
 SAME = ("best_epoch", "validation", "test", "baseline", "gain_db", "data_fingerprint", "protocol")
@@ -22,9 +21,7 @@ SAME = ("best_epoch", "validation", "test", "baseline", "gain_db", "data_fingerp
 
 def start(project, words, until):
     """Start a command and wait for a line of what it says."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "srexp", *words], env=project.environment(), stderr=subprocess.PIPE, text=True
-    )
+    process = project.start(*words, stderr=subprocess.PIPE)
     for line in process.stderr:
         if line.startswith(until):
             break
@@ -54,11 +51,10 @@ def assert_same(project, resumed, whole):
     assert not list(project.root.rglob("step-*.npz"))
 
 
+@pytest.mark.slow
 def test_a_training_outlives_who_reads_what_it_says(project, folder_of):
-    words = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=3"]
-    process = subprocess.Popen(
-        words, env=project.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = project.start(*folder_of, "trainer.epochs=3", cold=True, **both)  # as libraries find these when imported
     assert any(line.startswith("epoch 1/") for line in process.stdout)
     process.stdout.close()
     assert process.wait(120) == 0
@@ -68,6 +64,7 @@ def test_a_training_outlives_who_reads_what_it_says(project, folder_of):
     assert written == [finished.info.run_id]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_an_epoch(project, folder_of, capsys):
     asked = [*folder_of, "model=vdsr", "model.depth=4", "trainer.epochs=4", "trainer.steps_per_epoch=25", "seed=3"]
     process = start(project, [*asked, "checkpoint.minutes=0"], "epoch 2/")
@@ -121,14 +118,10 @@ def test_interrupted_before_and_after_training(place, project, folder_of, monkey
     assert len(pictures[0]) == len(pictures[1]) > 0
 
 
+@pytest.mark.slow
 def test_a_child_of_a_multirun(project, folder_of, monkeypatch):
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "srexp", "-m", *folder_of, "trainer.epochs=3", "seed=3,4", "checkpoint.minutes=0"],
-        env=project.environment(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    grid = ["-m", *folder_of, "trainer.epochs=3", "seed=3,4", "checkpoint.minutes=0"]
+    parent = project.start(*grid, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     for line in parent.stderr:
         if line.startswith("epoch 1/"):
             break

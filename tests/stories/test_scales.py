@@ -9,7 +9,7 @@ import srexp
 from srexp.cli import run
 from srexp.experiment import multiscale
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = pytest.mark.system
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_one_training_gives_a_model_of_every_scale(project, asked):
     assert len(project.runs()) == 2
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_between_the_scales_goes_on_without_training_again(project, asked, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

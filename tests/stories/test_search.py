@@ -7,8 +7,6 @@ import os
 import random
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+
+from tests.warm_start import Command
 
 pytestmark = pytest.mark.system
 
@@ -39,8 +39,7 @@ def trials_of(project, name: str) -> list:
     return build(config.search, folder=folder).open(seed=config.seed, epochs=config.trainer.epochs).trials()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["optuna", pytest.param("keras_tuner", marks=pytest.mark.slow)])
 def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of, engine: str) -> None:
     request = [*folder_of, SPACE, "search.name=tiny", "search.trials=3", "search.workers=2", *ENGINES[engine]]
     done = project.run("search", *request, timeout=280)
@@ -131,13 +130,10 @@ def test_a_search_survives_kills_in_mid_trial(project, folder_of) -> None:
 
 
 @contextmanager
-def started(project, request: list[str]) -> Iterator[subprocess.Popen]:
+def started(project, request: list[str]) -> Iterator[Command]:
     """A search in a process group of its own, as a terminal would start it."""
     with (project.root / "said.txt").open("a") as said:
-        search = subprocess.Popen(
-            [sys.executable, "-m", "srexp", "search", *request],
-            env=project.environment(), cwd=project.root, stdout=said, stderr=said, start_new_session=True,
-        )  # fmt: skip
+        search = project.start("search", *request, stdout=said, stderr=said, start_new_session=True)
         try:
             yield search
         finally:

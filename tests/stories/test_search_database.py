@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -68,9 +67,7 @@ def test_two_machines_begin_one_search_at_once_on_an_empty_server(project, tmp_p
     drivers = []
     for machine in machines:
         machine.root.mkdir()
-        command = [sys.executable, "-m", "srexp", "search", *request]
-        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        drivers.append(subprocess.Popen(command, env=machine.environment(), cwd=machine.root, **both))
+        drivers.append(machine.start("search", *request, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
     try:
         said = [driver.communicate(timeout=280)[0] for driver in drivers]
     finally:

@@ -32,7 +32,7 @@ def artifact(project, run_id, path):
 
 
 def test_a_training_is_scored_tracked_and_registered(project, folder_of):
-    done = project.run(*folder_of, "model=srcnn", "trainer.epochs=3", "seed=5")
+    done = project.run(*folder_of, "model=srcnn", "trainer.epochs=3", "seed=5", cold=True)
     assert done.returncode == 0, done.stderr
     for shown in ("srcnn", "bicubic", "gain", "PSNR", "SSIM", "folder-bicubic-x2 version 1", "python -m srexp ui"):
         assert shown in done.stdout
@@ -123,8 +123,8 @@ def test_a_dead_network_is_called_out(project, folder_of):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(project, folder_of, number):
-    command = [sys.executable, "-m", "srexp", *folder_of, "trainer.epochs=100000", "checkpoint.minutes=null"]
-    with subprocess.Popen(command, env=project.environment(), stderr=subprocess.PIPE, text=True) as process:
+    endless = [*folder_of, "trainer.epochs=100000", "checkpoint.minutes=null"]
+    with project.start(*endless, stderr=subprocess.PIPE) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break

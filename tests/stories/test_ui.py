@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +13,8 @@ import numpy as np
 import psutil
 import pytest
 import requests
+
+from tests.warm_start import Command
 
 TASK = "samples-bicubic-x2"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -55,10 +55,7 @@ def address(project, search) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (project.root / "ui.log").open("wb") as log:
-        served = subprocess.Popen(
-            [sys.executable, "-m", "srexp", "ui", f"port={port}"],
-            env=project.environment(), cwd=project.root, stdout=log, stderr=log,
-        )  # fmt: skip
+        served = project.start("ui", f"port={port}", cold=True, stdout=log, stderr=log)
     try:
         yield _printed(served, project.root / "ui.log", f"http://127.0.0.1:{port}")
     finally:
@@ -71,7 +68,7 @@ def address(project, search) -> Iterator[str]:
     assert left == []
 
 
-def _printed(served: subprocess.Popen, log: Path, server: str) -> str:
+def _printed(served: Command, log: Path, server: str) -> str:
     until = time.monotonic() + 120
     while time.monotonic() < until and served.poll() is None:
         try:

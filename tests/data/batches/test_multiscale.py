@@ -52,7 +52,6 @@ def test_the_larger_the_scale_the_more_is_lost():
     assert np.mean(errors[2]) < np.mean(errors[3]) < np.mean(errors[4])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_network_enlarges_as_the_batches_do(scale):
     """Within an image; at its border TensorFlow goes on otherwise."""

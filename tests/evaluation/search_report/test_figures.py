@@ -236,6 +236,7 @@ def script_calls():
 
 
 @pytest.mark.system
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine; .ci/run installs it")
 def test_a_browser_draws_the_page_without_a_complaint(tmp_path):
     trials = search(30)
