@@ -83,7 +83,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
         return memory.Measured(size, min(seconds[1:]), peak_bytes() - before)
 
     with found.open("w", encoding="utf-8") as lines:
-        for each in memory.measure(cost, memory.sizes(trainer.patches_per_image), room=free_bytes()):
+        for each in memory.measure(cost, memory.sizes(trainer.patches_per_image), free=free_bytes()):
             lines.write(json.dumps({"size": each.size, "seconds": each.seconds, "grown": each.grown}) + "\n")
             lines.flush()
             if time.perf_counter() - began > TRYING_SECONDS:

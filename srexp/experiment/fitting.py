@@ -45,7 +45,7 @@ def fit_network(
         SrexpError: The loss was no number or exploded.
     """
     from srexp.training import memory
-    from srexp.training.fit import Fitted, Plan, fit
+    from srexp.training.fit import Fitted, Plan, Recipe, Validation, fit
 
     config, trainer = task.config, task.config.trainer
     network.prepare(config)
@@ -75,20 +75,17 @@ def fit_network(
         fitted = fit(
             trained,
             lambda step: _batches(task, step),
-            loss=build(config.loss),
-            optimizer=build(config.optimizer),
-            schedule=build(config.schedule),
-            plan=Plan(
+            Recipe(build(config.loss), build(config.optimizer), build(config.schedule)),
+            Plan(
                 epochs=trainer.epochs,
                 steps_per_epoch=trainer.steps_per_epoch,
                 max_minutes=trainer.max_minutes,
                 patience=trainer.patience,
+                checkpoint_minutes=config.checkpoint.minutes,
             ),
-            validate=score_network,
-            bicubic_psnr=bicubic_psnr,
+            Validation(score_network, bicubic_psnr),
             on_epoch=record,
             checkpoints=checkpoints,
-            checkpoint_minutes=config.checkpoint.minutes,
         )
     restorer.set_weights(trained.get_weights())
     return restorer, fitted

@@ -135,7 +135,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         plan.on_open(tracked.id)
         with watch("track"):
             _begin(tracked, task, earlier)
-        with watch("train"), memory.enough(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
+        with watch("train"), memory.explained(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
             obtained = plan.obtain(task, tracked) if plan.obtain else None
             model, fitted = obtained or fit_network(task, tracked, checkpoints=checkpoints)
         watch.add("train", fitted.earlier_seconds)

@@ -11,8 +11,8 @@ from typing import Any
 import keras
 
 from srexp.errors import SrexpError
+from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint, Checkpoints
-from srexp.training.history import Course
 
 Scores = Mapping[str, float]
 
@@ -127,11 +127,11 @@ class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
             )
 
 
-class FollowCourse(keras.callbacks.Callback):  # type: ignore[misc]
+class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
     """Keep the numbers of every epoch and the weights of the best one, and end training when it is over.
 
     Args:
-        course: What it was before an interruption.
+        history: Of the epochs before an interruption.
         epochs: Number of epochs.
         patience: Epochs without a better validation PSNR after which training ends; None for never.
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
@@ -139,15 +139,15 @@ class FollowCourse(keras.callbacks.Callback):  # type: ignore[misc]
     """
 
     def __init__(
-        self, course: Course, epochs: int, patience: int | None, bicubic_psnr: float, clock: Callable[[], float]
+        self, history: History, epochs: int, patience: int | None, bicubic_psnr: float, clock: Callable[[], float]
     ) -> None:
         super().__init__()
-        self.course, self.epochs, self.patience, self.bicubic_psnr = course, epochs, patience, bicubic_psnr
+        self.history, self.epochs, self.patience, self.bicubic_psnr = history, epochs, patience, bicubic_psnr
         self.clock = clock
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the numbers in."""
-        self.course = self.course.after(
+        self.history = self.history.after(
             {**{key: float(value) for key, value in (logs or {}).items()}, "training_seconds": self.clock()},
             at=int(time.time() * 1000),
             weights=self.model.get_weights,
@@ -155,7 +155,7 @@ class FollowCourse(keras.callbacks.Callback):  # type: ignore[misc]
             patience=self.patience,
             last=self.model.stop_training or epoch + 1 == self.epochs,
         )
-        if self.course.over:
+        if self.history.over:
             self.model.stop_training = True
 
 
@@ -198,7 +198,7 @@ class KeepCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
         if self.checkpoints is None:
             return
         found = self.capture()
-        same = self.last.step == found.step and self.last.course is found.course
+        same = self.last.step == found.step and self.last.history is found.history
         self.last = found
         if same or not found.finite():
             return
@@ -215,15 +215,15 @@ class Report(keras.callbacks.Callback):  # type: ignore[misc]
     """Hand every epoch's numbers on, once they are safe.
 
     Args:
-        follow: Has them.
+        record: Has them.
         on_epoch: Receives the number of the epoch, from 1, its numbers, and when it ended, in milliseconds since 1970.
     """
 
-    def __init__(self, follow: FollowCourse, on_epoch: Callable[[int, Scores, int], None]) -> None:
+    def __init__(self, record: RecordHistory, on_epoch: Callable[[int, Scores, int], None]) -> None:
         super().__init__()
-        self.follow, self.on_epoch = follow, on_epoch
+        self.record, self.on_epoch = record, on_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Hand them on."""
-        course = self.follow.course
-        self.on_epoch(epoch + 1, course.history[-1], course.ended[-1])
+        history = self.record.history
+        self.on_epoch(epoch + 1, history.epochs[-1], history.ended[-1])

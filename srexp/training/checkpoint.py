@@ -18,7 +18,7 @@ import numpy as np
 
 from srexp.errors import SrexpError
 from srexp.system.atomic_files import whole_file
-from srexp.training.history import Arrays, Course
+from srexp.training.best_epoch import Arrays, History
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Checkpoint:
 
     Args:
         step: Optimizer steps done.
-        course: What the epochs so far led to.
+        history: The epochs so far, and the weights of the best one.
         model: Variables of the network, random seeds of its layers included.
         optimizer: Variables of the optimizer.
         metrics: Variables of the running loss of the epoch.
@@ -45,7 +45,7 @@ class Checkpoint:
     """
 
     step: int = 0
-    course: Course = field(default_factory=Course)
+    history: History = field(default_factory=History)
     model: Arrays = field(default=(), repr=False)
     optimizer: Arrays = field(default=(), repr=False)
     metrics: Arrays = field(default=(), repr=False)
@@ -90,7 +90,7 @@ class Checkpoints:
             OSError: It can't be written; those before it are still there.
         """
         content = _packed(checkpoint)
-        name = f"step-{checkpoint.step:09}-epochs-{len(checkpoint.course.history):05}-{_digest(content)}.npz"
+        name = f"step-{checkpoint.step:09}-epochs-{len(checkpoint.history.epochs):05}-{_digest(content)}.npz"
         path = self.folder / name
         with whole_file(path) as file:
             file.write(content)
@@ -136,8 +136,10 @@ def _digest(content: bytes) -> str:
 def _packed(checkpoint: Checkpoint) -> bytes:
     groups = _groups(checkpoint)
     arrays: dict[str, Any] = {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
-    course = replace(checkpoint.course, best_weights=())
-    rest = asdict(replace(checkpoint, course=course, model=(), optimizer=(), metrics=()))
+    history = replace(checkpoint.history, best_weights=())
+    rest = asdict(replace(checkpoint, history=history, model=(), optimizer=(), metrics=()))
+    course = rest.pop("history")
+    rest["course"] = {"history": course.pop("epochs"), **course}  # as the first version of srexp called them
     rest["sizes"] = {name: len(group) for name, group in groups.items()}
     text = np.frombuffer(json.dumps(rest).encode(), dtype=np.uint8)
     file = io.BytesIO()
@@ -150,7 +152,7 @@ def _groups(checkpoint: Checkpoint) -> Mapping[str, Arrays]:
         "model": checkpoint.model,
         "optimizer": checkpoint.optimizer,
         "metrics": checkpoint.metrics,
-        "best": checkpoint.course.best_weights,
+        "best": checkpoint.history.best_weights,
     }
 
 
@@ -162,10 +164,10 @@ def _unpacked(content: bytes, path: Path) -> Checkpoint:
                 name: tuple(file[f"{name}/{index}"] for index in range(size))
                 for name, size in rest.pop("sizes").items()
             }
-        listed = {name: tuple(known) if isinstance(known, list) else known for name, known in rest["course"].items()}
-        course: dict[str, Any] = {**listed, "best_weights": arrays.pop("best")}
-        rest["course"] = Course(**course)
-        return Checkpoint(**{**rest, **arrays})
+        course = rest.pop("course")
+        listed = {name: tuple(known) if isinstance(known, list) else known for name, known in course.items()}
+        history: dict[str, Any] = {"epochs": listed.pop("history"), **listed, "best_weights": arrays.pop("best")}
+        return Checkpoint(**{**rest, **arrays, "history": History(**history)})
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise SrexpError(
             f"checkpoint {path} is whole, but of another version of srexp",

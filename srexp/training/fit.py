@@ -27,12 +27,42 @@ class Plan:
         steps_per_epoch: Optimizer steps in each.
         max_minutes: Wall time after which training stops; None for no limit.
         patience: Epochs without a better validation PSNR after which training stops; None for never.
+        checkpoint_minutes: Age from which a checkpoint is old within an epoch; None for never.
     """
 
     epochs: int
     steps_per_epoch: int
     max_minutes: float | None = None
     patience: int | None = None
+    checkpoint_minutes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is minimised, and how weights move.
+
+    Args:
+        loss: Keras loss.
+        optimizer: Keras optimizer; its learning rate is what the schedule multiplies.
+        schedule: Multiplier of the learning rate at (step, total steps).
+    """
+
+    loss: Any
+    optimizer: Any
+    schedule: Callable[[int, int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """By what the epochs are compared.
+
+    Args:
+        score: Gives `val_psnr` and `val_ssim` of the model as it is.
+        bicubic_psnr: PSNR of bicubic on the same images, in dB, to call out a network that does nothing.
+    """
+
+    score: Callable[[], Scores]
+    bicubic_psnr: float
 
 
 @dataclass
@@ -45,7 +75,7 @@ class Fitted:
         seconds: Wall time of training, validation included.
         train_seconds: The same without validation.
         steps: Optimizer steps taken.
-        warnings: What the user should know of the course of training.
+        warnings: What the user should know of the training.
         bicubic_psnr: Validation PSNR of bicubic, in dB; None when nothing was trained.
         earlier_seconds: The part of `seconds` before an interruption, spent in another process.
     """
@@ -63,32 +93,24 @@ class Fitted:
 def fit(
     model: keras.Model,
     batches: Batches,
-    *,
-    loss: Any,
-    optimizer: Any,
-    schedule: Callable[[int, int], float],
+    recipe: Recipe,
     plan: Plan,
-    validate: Callable[[], Scores],
-    bicubic_psnr: float,
+    validation: Validation,
+    *,
     on_epoch: OnEpoch,
     checkpoints: Checkpoints | None = None,
-    checkpoint_minutes: float | None = None,
 ) -> Fitted:
     """Train a model, from its newest checkpoint on; it ends with the weights of its best validation epoch.
 
     Args:
         model: A Keras model; compiled here.
         batches: Opens a `tf.data.Dataset` of (low, high) over all steps from a given one on.
-        loss: Keras loss.
-        optimizer: Keras optimizer; its learning rate is what the schedule multiplies.
-        schedule: Multiplier of the learning rate at (step, total steps).
+        recipe: Loss, optimizer and schedule.
         plan: Length of training.
-        validate: Gives `val_psnr` and `val_ssim` of the model as it is.
-        bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
+        validation: Scores the model after each epoch.
         on_epoch: Receives each epoch's number, from 1, its numbers, and when it ended, in milliseconds since 1970; also
             those of epochs before an interruption.
         checkpoints: Of this training; None to keep none.
-        checkpoint_minutes: Age from which one is old within an epoch; None for never.
 
     Returns:
         Best epoch, history and timing.
@@ -97,28 +119,16 @@ def fit(
         SrexpError: The loss was no number or exploded, or the checkpoint is of another network.
     """
     # XLA has no kernel for bicubic resizing.
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
-    optimizer.build(model.trainable_variables)
-    lr = float(optimizer.learning_rate)
+    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, jit_compile=False)
+    recipe.optimizer.build(model.trainable_variables)
     start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
+    training = _Training(model, recipe, plan, start, validation=validation, on_epoch=on_epoch, checkpoints=checkpoints)
     if start.model:
-        state.put(model, start)
-    training = _Training(
-        model,
-        plan,
-        start,
-        lr=lr,
-        schedule=schedule,
-        validate=validate,
-        bicubic_psnr=bicubic_psnr,
-        on_epoch=on_epoch,
-        checkpoints=checkpoints,
-        minutes=checkpoint_minutes,
-    )
-    for epoch, (numbers, at) in enumerate(zip(start.course.history, start.course.ended, strict=True), 1):
+        state.put(model, start)  # also the learning rate of its last step, so the recipe's is known by now
+    for epoch, (numbers, at) in enumerate(zip(start.history.epochs, start.history.ended, strict=True), 1):
         on_epoch(epoch, numbers, at)
     training.run(batches)
-    model.set_weights(training.follow.course.best_weights)
+    model.set_weights(training.record.history.best_weights)
     return training.fitted()
 
 
@@ -128,43 +138,45 @@ class _Training:
     def __init__(
         self,
         model: keras.Model,
+        recipe: Recipe,
         plan: Plan,
         start: Checkpoint,
         *,
-        lr: float,
-        schedule: Callable[[int, int], float],
-        validate: Callable[[], Scores],
-        bicubic_psnr: float,
+        validation: Validation,
         on_epoch: OnEpoch,
         checkpoints: Checkpoints | None,
-        minutes: float | None,
     ) -> None:
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
-        self.model, self.plan, self.start, self.bicubic_psnr = model, plan, start, bicubic_psnr
+        self.model, self.plan, self.start, self.validation = model, plan, start, validation
         total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
         self.pace = callbacks.FollowSchedule(
-            schedule, lr=lr, total_steps=total, max_seconds=max_seconds, first_step=start.step, seconds=start.seconds
+            recipe.schedule,
+            lr=float(recipe.optimizer.learning_rate),
+            total_steps=total,
+            max_seconds=max_seconds,
+            first_step=start.step,
+            seconds=start.seconds,
         )
         self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
-        self.check = callbacks.Validate(validate, start.validation_seconds)
+        self.validate = callbacks.Validate(validation.score, start.validation_seconds)
         self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
-        self.follow = callbacks.FollowCourse(
-            start.course, plan.epochs, plan.patience, bicubic_psnr, lambda: self.pace.seconds
+        self.record = callbacks.RecordHistory(
+            start.history, plan.epochs, plan.patience, validation.bicubic_psnr, lambda: self.pace.seconds
         )
-        self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, minutes, start)
+        self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
-        report = callbacks.Report(self.follow, on_epoch)
-        self.callbacks = [self.pace, self.explosion, self.check, self.progress, self.follow, self.keep, report]
+        report = callbacks.Report(self.record, on_epoch)
+        self.callbacks = [self.pace, self.explosion, self.validate, self.progress, self.record, self.keep, report]
 
     def capture(self) -> Checkpoint:
         """Take the state as it is."""
         return state.take(
             self.model,
-            course=self.follow.course,
+            history=self.record.history,
             seconds=self.pace.seconds,
-            validation_seconds=self.check.seconds,
+            validation_seconds=self.validate.seconds,
             first_loss=self.explosion.first,
         )
 
@@ -173,7 +185,7 @@ class _Training:
         try:
             with closing(self.progress):
                 epoch = self._end_begun_epoch(batches)
-                if not self.follow.course.over:
+                if not self.record.history.over:
                     self._fit(batches, epoch, self.plan.epochs, self.plan.steps_per_epoch)
         except KeyboardInterrupt:
             self.keep.save()
@@ -183,9 +195,9 @@ class _Training:
         """Do what an epoch lacks that was interrupted; give the number of the next one, from 0."""
         import keras
 
-        epoch, steps = len(self.start.course.history), self.plan.steps_per_epoch
+        epoch, steps = len(self.start.history.epochs), self.plan.steps_per_epoch
         done = self.start.step - epoch * steps
-        if self.start.course.over or not done:
+        if self.start.history.over or not done:
             return epoch
         if done < steps:
             restore = keras.callbacks.LambdaCallback(
@@ -215,14 +227,14 @@ class _Training:
 
     def fitted(self) -> Fitted:
         """Say what it led to."""
-        course, seconds = self.follow.course, self.pace.seconds
+        history, seconds = self.record.history, self.pace.seconds
         return Fitted(
-            best_epoch=course.best_epoch,
-            history=list(course.history),
+            best_epoch=history.best_epoch,
+            history=list(history.epochs),
             seconds=seconds,
-            train_seconds=seconds - self.check.seconds,
+            train_seconds=seconds - self.validate.seconds,
             steps=self.pace.step,
-            warnings=[*course.warnings, *([self.keep.warning] if self.keep.warning else [])],
-            bicubic_psnr=self.bicubic_psnr,
+            warnings=[*history.warnings, *([self.keep.warning] if self.keep.warning else [])],
+            bicubic_psnr=self.validation.bicubic_psnr,
             earlier_seconds=self.start.seconds,
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST = 4, 256
 #: A size is fast enough when it trains this share of the patches that the fastest trains in the same time.
-ENOUGH = 0.9
+NEARLY_FASTEST = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,13 @@ def sizes(unit: int) -> list[int]:
     return found
 
 
-def measure(cost: Callable[[int], Measured], tried: Sequence[int], *, room: int) -> Iterator[Measured]:
+def measure(cost: Callable[[int], Measured], tried: Sequence[int], *, free: int) -> Iterator[Measured]:
     """Try sizes upwards for as long as the next one will fit, too.
 
     Args:
         cost: Takes a step with a batch of a size.
         tried: Sizes, each twice the one before.
-        room: Bytes that steps may take.
+        free: Bytes that steps may take.
 
     Yields:
         What each size costs, as soon as it is known; nothing more once memory is exhausted.
@@ -77,7 +77,7 @@ def measure(cost: Callable[[int], Measured], tried: Sequence[int], *, room: int)
                 raise
             return
         yield found
-        if 2 * found.grown > room:
+        if 2 * found.grown > free:
             return
 
 
@@ -92,7 +92,7 @@ def choose(measured: Sequence[Measured]) -> int:
         8
     """
     best = max(each.rate for each in measured)
-    return min(each.size for each in measured if each.rate >= ENOUGH * best)
+    return min(each.size for each in measured if each.rate >= NEARLY_FASTEST * best)
 
 
 def least_bytes(network: keras.Model, low: tuple[int, ...], high: tuple[int, ...]) -> int:
@@ -149,7 +149,7 @@ def is_exhaustion(error: BaseException) -> bool:
 
 
 @contextmanager
-def enough(*, batch_size: int, patch_size: int) -> Iterator[None]:
+def explained(*, batch_size: int, patch_size: int) -> Iterator[None]:
     """Say how to mend it when training takes more memory than there is.
 
     Args:

@@ -6,21 +6,21 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
+from srexp.training.best_epoch import Arrays, History
 from srexp.training.checkpoint import Checkpoint
-from srexp.training.history import Arrays, Course
 
 if TYPE_CHECKING:
     import keras
 
 
 def take(
-    model: keras.Model, *, course: Course, seconds: float, validation_seconds: float, first_loss: float | None
+    model: keras.Model, *, history: History, seconds: float, validation_seconds: float, first_loss: float | None
 ) -> Checkpoint:
     """Copy the state of a training. A step of Keras is one call of TensorFlow, so there is no state within one.
 
     Args:
         model: A compiled model whose optimizer is built.
-        course: What the epochs so far led to.
+        history: The epochs so far.
         seconds: Time spent so far.
         validation_seconds: The part of it that was validation.
         first_loss: Running loss after the first step.
@@ -31,7 +31,7 @@ def take(
     optimizer = _copied(model.optimizer.variables)
     return Checkpoint(
         step=int(optimizer[0]),  # the first is the count of steps, and unlike one of ours it moves with the weights
-        course=course,
+        history=history,
         model=_copied(model.variables),
         optimizer=optimizer,
         metrics=_copied(model.metrics_variables),

@@ -138,4 +138,4 @@ def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(projec
     assert f"python -m srexp resume={killed.info.run_id} goes on" in said
     checkpoint = Checkpoints(Path(killed.data.tags["srexp.checkpoints"])).latest()
     assert checkpoint.step >= 8
-    assert checkpoint.course.history
+    assert checkpoint.history.epochs

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 from srexp.errors import SrexpError
+from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint, Checkpoints
-from srexp.training.history import Course
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,8 +29,8 @@ def checkpoint(step=8, seed=0, epochs=1):
 
     return Checkpoint(
         step=step,
-        course=Course(
-            history=({"loss": 0.1 + step, "val_psnr": math.inf, "lr": 1e-3},) * epochs,
+        history=History(
+            epochs=({"loss": 0.1 + step, "val_psnr": math.inf, "lr": 1e-3},) * epochs,
             ended=(1_700_000_000_123,) * epochs,
             best_epoch=epochs,
             best_weights=arrays(),
@@ -48,12 +50,12 @@ def assert_equal(one, other):
         for ours, theirs in zip(getattr(one, name), getattr(other, name), strict=True):
             assert ours.dtype == theirs.dtype
             np.testing.assert_array_equal(ours, theirs)
-    for ours, theirs in zip(one.course.best_weights, other.course.best_weights, strict=True):
+    for ours, theirs in zip(one.history.best_weights, other.history.best_weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     plain = ("step", "seconds", "validation_seconds", "first_loss")
     assert [getattr(one, name) for name in plain] == [getattr(other, name) for name in plain]
-    told = ("history", "ended", "best_epoch", "warnings", "over")
-    assert [getattr(one.course, name) for name in told] == [getattr(other.course, name) for name in told]
+    told = ("epochs", "ended", "best_epoch", "warnings", "over")
+    assert [getattr(one.history, name) for name in told] == [getattr(other.history, name) for name in told]
 
 
 def test_it_comes_back_to_the_last_bit(tmp_path):
@@ -142,6 +144,26 @@ def test_one_of_another_version_is_refused_by_name(tmp_path):
         Checkpoints(tmp_path).latest()
 
 
+def test_one_of_an_older_version_is_read(tmp_path):
+    course = {"history": [{"val_psnr": 30.5}], "ended": [17], "best_epoch": 1, "best_weights": [], "warnings": []}
+    stored = {"step": 4, "course": {**course, "over": False}, "model": [], "optimizer": [], "metrics": []}
+    stored |= {"seconds": 2.5, "validation_seconds": 0.5, "first_loss": 9.0}
+    stored["sizes"] = {"model": 1, "optimizer": 0, "metrics": 0, "best": 1}
+    weights = {"model/0": np.ones(2), "best/0": np.zeros(2)}
+    content = io.BytesIO()
+    np.savez(content, state=np.frombuffer(json.dumps(stored).encode(), dtype=np.uint8), **weights)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    (tmp_path / f"step-000000004-epochs-00001-{digest}.npz").write_bytes(content.getvalue())
+    checkpoints = Checkpoints(tmp_path)
+    read = checkpoints.latest()
+    assert read.history == History(epochs=({"val_psnr": 30.5},), ended=(17,), best_epoch=1, best_weights=ANY)
+    assert (read.step, read.seconds, read.first_loss) == (4, 2.5, 9.0)
+    np.testing.assert_array_equal(read.history.best_weights[0], np.zeros(2))
+    with np.load(checkpoints.save(read)) as again:  # an older version reads what this one writes
+        assert json.loads(again["state"].tobytes()) == stored
+        assert set(again) == {"state", *weights}
+
+
 def test_weights_that_are_no_numbers_are_known(tmp_path):
     assert checkpoint().finite()
     spoilt = checkpoint()
@@ -162,6 +184,7 @@ def test_removing_leaves_nothing_and_spares_others(tmp_path):
 KILLING = """
 import os, random, signal, sys, time
 from pathlib import Path
+from unittest.mock import ANY
 import numpy as np
 from srexp.training.checkpoint import Checkpoint, Checkpoints
 folder, chance, seen = Path(sys.argv[1]), random.Random(1), 0

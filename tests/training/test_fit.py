@@ -17,7 +17,7 @@ from srexp.errors import SrexpError
 from srexp.models import srcnn, vdsr
 from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
-from srexp.training.fit import Plan, fit
+from srexp.training.fit import Plan, Recipe, Validation, fit
 from srexp.training.losses import mse
 
 STEPS, EPOCHS = 4, 3
@@ -77,15 +77,11 @@ class Training:
         fitted = fit(
             model,
             batches,
-            loss=mse(),
-            optimizer=OPTIMIZERS[self.optimizer](),
-            schedule=follow,
-            plan=self.plan,
-            validate=validate,
-            bicubic_psnr=30.0,
+            Recipe(loss=mse(), optimizer=OPTIMIZERS[self.optimizer](), schedule=follow),
+            dataclasses.replace(self.plan, checkpoint_minutes=minutes),
+            Validation(validate, bicubic_psnr=30.0),
             on_epoch=tell,
             checkpoints=checkpoints,
-            checkpoint_minutes=minutes,
         )
         return fitted, model
 

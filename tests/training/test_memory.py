@@ -44,14 +44,14 @@ def machine(memory: int, *, per_patch: int = 10 * MIB, seconds=lambda size: 0.1 
 
 def test_sizes_are_tried_upwards_until_the_next_one_would_not_fit():
     cost, taken = machine(10_000 * MIB)
-    measured = list(memory.measure(cost, memory.sizes(4), room=500 * MIB))
+    measured = list(memory.measure(cost, memory.sizes(4), free=500 * MIB))
     assert taken == [4, 8, 16, 32]  # 32 takes 320 MiB, and 64 would take 640
     assert [each.size for each in measured] == taken
 
 
 def test_exhaustion_ends_the_trying_and_not_the_work():
     cost, taken = machine(100 * MIB)
-    assert [each.size for each in memory.measure(cost, memory.sizes(1), room=10**12)] == [4, 8]
+    assert [each.size for each in memory.measure(cost, memory.sizes(1), free=10**12)] == [4, 8]
     assert taken[-1] == 16
 
 
@@ -60,12 +60,12 @@ def test_other_failures_are_not_taken_for_exhaustion():
         raise ValueError("a wrong shape")
 
     with pytest.raises(ValueError, match="a wrong shape"):
-        list(memory.measure(broken, [4], room=1))
+        list(memory.measure(broken, [4], free=1))
 
 
 def test_the_smallest_of_those_that_are_fast_is_chosen():
     cost, _ = machine(10**15)
-    measured = list(memory.measure(cost, memory.sizes(1), room=10**15))
+    measured = list(memory.measure(cost, memory.sizes(1), free=10**15))
     chosen = memory.choose(measured)
     rates = {each.size: each.rate for each in measured}
     assert rates[chosen] >= 0.9 * max(rates.values()) > rates[chosen // 2]
@@ -78,7 +78,7 @@ def test_every_size_is_a_multiple_of_what_an_image_gives(unit):
 
 
 def test_tensorflow_that_really_runs_out_is_explained():
-    with pytest.raises(SrexpError) as told, memory.enough(batch_size=64, patch_size=48):
+    with pytest.raises(SrexpError) as told, memory.explained(batch_size=64, patch_size=48):
         tf.zeros((2**21, 2**21))
     assert told.value.exit_code == 1
     said = str(told.value)
@@ -87,9 +87,9 @@ def test_tensorflow_that_really_runs_out_is_explained():
 
 
 def test_python_that_runs_out_is_explained_and_others_pass():
-    with pytest.raises(SrexpError, match="memory is exhausted"), memory.enough(batch_size=1, patch_size=48):
+    with pytest.raises(SrexpError, match="memory is exhausted"), memory.explained(batch_size=1, patch_size=48):
         bytearray(2**60)
-    with pytest.raises(KeyError), memory.enough(batch_size=1, patch_size=48):
+    with pytest.raises(KeyError), memory.explained(batch_size=1, patch_size=48):
         raise KeyError
 
 

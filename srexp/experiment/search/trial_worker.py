@@ -239,7 +239,7 @@ class Worker:
     def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
         log_request(tracked, task)
         trainer = task.config.trainer
-        with memory.enough(batch_size=trainer.patches, patch_size=trainer.patch_size):
+        with memory.explained(batch_size=trainer.patches, patch_size=trainer.patch_size):
             model, fitted = fit_network(
                 task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
             )

@@ -1,4 +1,4 @@
-"""What the epochs of a training led to: its numbers, its best weights, and whether it is over."""
+"""Which epoch of a training is the best, its weights, and when patience with the ones after it ends."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ DEAD_DB = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class History:
     """What the epochs so far led to.
 
     An epoch that ends replaces it as a whole, so that an interruption finds the old one or the new one.
 
     Args:
-        history: Numbers of every epoch, in order, among them `val_psnr`.
+        epochs: Numbers of every epoch, in order, among them `val_psnr`.
         ended: When each ended, in milliseconds since 1970.
         best_epoch: Epoch with the best validation PSNR, from 1; 0 before the first.
         best_weights: Weights after it.
@@ -30,7 +30,7 @@ class Course:
         over: Whether training ended with the last of these epochs.
     """
 
-    history: tuple[dict[str, float], ...] = ()
+    epochs: tuple[dict[str, float], ...] = ()
     ended: tuple[int, ...] = ()
     best_epoch: int = 0
     best_weights: Arrays = field(default=(), repr=False)
@@ -46,8 +46,8 @@ class Course:
         bicubic_psnr: float,
         patience: int | None,
         last: bool,
-    ) -> Course:
-        """Give the course after one more epoch.
+    ) -> History:
+        """Give the history after one more epoch.
 
         Args:
             numbers: Of the epoch.
@@ -57,28 +57,28 @@ class Course:
             patience: Epochs without a better validation PSNR after which training is over; None for never.
             last: Whether no other epoch was asked for, or there is no time for one.
         """
-        history = (*self.history, dict(numbers))
-        best = self.history[self.best_epoch - 1]["val_psnr"] if self.history else math.nan
-        better = not self.history or numbers["val_psnr"] > best or math.isnan(best)
-        best_epoch = len(history) if better else self.best_epoch
+        epochs = (*self.epochs, dict(numbers))
+        best = self.epochs[self.best_epoch - 1]["val_psnr"] if self.epochs else math.nan
+        better = not self.epochs or numbers["val_psnr"] > best or math.isnan(best)
+        best_epoch = len(epochs) if better else self.best_epoch
         return replace(
             self,
-            history=history,
+            epochs=epochs,
             ended=(*self.ended, at),
             best_epoch=best_epoch,
             best_weights=weights() if better else self.best_weights,
-            warnings=(*self.warnings, *_dead(history, bicubic_psnr)),
-            over=last or (patience is not None and len(history) - best_epoch >= patience),
+            warnings=(*self.warnings, *_dead(epochs, bicubic_psnr)),
+            over=last or (patience is not None and len(epochs) - best_epoch >= patience),
         )
 
 
-def _dead(history: Sequence[Mapping[str, float]], bicubic_psnr: float) -> list[str]:
+def _dead(epochs: Sequence[Mapping[str, float]], bicubic_psnr: float) -> list[str]:
     """Warn of a network that does nothing, once."""
-    still = [abs(numbers["val_psnr"] - bicubic_psnr) < DEAD_DB for numbers in history[-3:]]
+    still = [abs(numbers["val_psnr"] - bicubic_psnr) < DEAD_DB for numbers in epochs[-3:]]
     # Twice in a row is no accident of early training.
     if still[-2:] != [True, True] or still[:-2] == [True]:
         return []
     return [
-        f"dead network: after epoch {len(history)} its output equals bicubic to {DEAD_DB} dB; "
+        f"dead network: after epoch {len(epochs)} its output equals bicubic to {DEAD_DB} dB; "
         "lower optimizer.lr, lengthen schedule.warmup_steps or choose another model.start"
     ]

@@ -1,4 +1,4 @@
-"""The course of a training: best weights, patience, and the warning of a network that does nothing."""
+"""The history of a training: best weights, patience, and the warning of a network that does nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from srexp.training.history import Course
+from srexp.training.best_epoch import History
 
 
 def after(psnrs, *, bicubic_psnr=20.0, patience=None, epochs=100):
-    course = Course()
+    history = History()
     for epoch, psnr in enumerate(psnrs, 1):
-        assert not course.over
-        course = course.after(
+        assert not history.over
+        history = history.after(
             {"val_psnr": psnr},
             at=epoch,
             weights=lambda epoch=epoch: (np.full(1, epoch),),
@@ -22,7 +22,7 @@ def after(psnrs, *, bicubic_psnr=20.0, patience=None, epochs=100):
             patience=patience,
             last=epoch == epochs,
         )
-    return course
+    return history
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def after(psnrs, *, bicubic_psnr=20.0, patience=None, epochs=100):
     ],
 )
 def test_the_best_epoch_keeps_its_weights(psnrs, best):
-    course = after(psnrs)
-    assert course.best_epoch == best
-    assert course.best_weights[0] == best
-    assert course.ended == tuple(range(1, len(psnrs) + 1))
+    history = after(psnrs)
+    assert history.best_epoch == best
+    assert history.best_weights[0] == best
+    assert history.ended == tuple(range(1, len(psnrs) + 1))
 
 
 @pytest.mark.parametrize(("psnrs", "over"), [([30, 29], False), ([30, 29, 28], True), ([30, 29, 31, 30, 30], True)])
