@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srexp.errors import RequestError
-from srexp.models.bicubic import begin, extend
 from srexp.models.initializers import detail_filters
+from srexp.models.layers.borders import repeat_border
+from srexp.models.layers.upsampling import begin
 
 if TYPE_CHECKING:
     import keras
@@ -64,7 +65,9 @@ def build(
     def convolve(filters: int, kernel: int, **options: object) -> "keras.layers.Conv2D":
         return keras.layers.Conv2D(filters, kernel, **{"padding": "same", **options})
 
-    patches = convolve(wide, EXTRACT, padding="valid", activation="relu", name="extract")(extend(low, EXTRACT // 2))
+    patches = convolve(wide, EXTRACT, padding="valid", activation="relu", name="extract")(
+        repeat_border(low, EXTRACT // 2)
+    )
     features = convolve(width, 1, kernel_initializer="orthogonal", name="shrink")(patches)
     for number in range(1, blocks + 1):
         inner = convolve(width, 3, activation="relu", kernel_initializer="he_normal", name=f"block_{number}a")(features)

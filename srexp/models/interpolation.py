@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from srexp.models import bicubic
+from srexp.models.layers.upsampling import begin
 
 if TYPE_CHECKING:
     import keras
@@ -34,7 +34,7 @@ def build(scale: int, channels: int, *, method: Method) -> "keras.Model":
     """
     import keras
 
-    low, enlarged = bicubic.begin(scale, channels)
+    low, enlarged = begin(scale, channels)
     if scale > 1 and method != "bicubic":
         kernel = {"lanczos": "lanczos3", "nearest": "nearest"}[method]
         enlarged = keras.layers.UpSampling2D(scale, interpolation=kernel, dtype="float32", name="enlarged")(low)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from srexp.errors import RequestError
-from srexp.models.bicubic import begin, extend
 from srexp.models.initializers import Weights, detail_filters, mirrored
+from srexp.models.layers.borders import repeat_border
+from srexp.models.layers.upsampling import begin
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,7 @@ def build(
         return keras.layers.Conv2D(width, kernel, kernel_initializer=initial(), **options)
 
     low, enlarged = begin(scale, channels)
-    extended = extend(enlarged, sum(size // 2 for size in kernels))
+    extended = repeat_border(enlarged, sum(size // 2 for size in kernels))
     patches = convolve(filters[0], kernels[0], activation="relu", name="extract")(extended)
     mapped = convolve(filters[1], kernels[1], activation="relu", name="map")(patches)
     # float32: in bfloat16 the output itself would be rounded to 8 significant bits.

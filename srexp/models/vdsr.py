@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from srexp.errors import RequestError
-from srexp.models.bicubic import begin, extend
 from srexp.models.initializers import detail_filters, mirrored, scattered
+from srexp.models.layers.borders import repeat_border
+from srexp.models.layers.upsampling import begin
 
 if TYPE_CHECKING:
     import keras
@@ -57,7 +58,7 @@ def build(
     check_size(depth, width, start)
     low, enlarged = begin(scale, channels)
     repeats = border == "repeat"
-    features = extend(enlarged, 1) if repeats else enlarged
+    features = repeat_border(enlarged, 1) if repeats else enlarged
     for number in range(1, depth):
         hidden = keras.layers.Conv2D(
             width,

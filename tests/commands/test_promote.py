@@ -34,11 +34,14 @@ TAGS = {5: {"audit": "near-duplicates"}, 6: {"degenerate": "true"}, 7: {"data.fi
 def sharpener(amount):
     import keras
 
-    from srexp.models.bicubic import begin, extend
+    from srexp.models.layers.borders import repeat_border
+    from srexp.models.layers.upsampling import begin
 
     low, enlarged = begin(2, 1)
     layer = keras.layers.Conv2D(1, 3, use_bias=False)
-    model = keras.Model(low, layer(extend(enlarged, 1)), name=f"sharpen{amount}".replace("-", "m").replace(".", "_"))
+    model = keras.Model(
+        low, layer(repeat_border(enlarged, 1)), name=f"sharpen{amount}".replace("-", "m").replace(".", "_")
+    )
     kernel = np.full((3, 3), -amount / 8, np.float32)
     kernel[1, 1] = 1 + amount
     layer.set_weights([kernel[..., None, None]])
