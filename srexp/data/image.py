@@ -26,7 +26,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _STUDIO_LUMINANCE = np.array([65.481, 128.553, 24.966])
 _STUDIO_OFFSET = 16.0
 
-_BYTE, _RANK_WITH_CHANNEL = 8, 3
+_BYTE, _RANK_WITH_CHANNEL, _GREY_AND_OPACITY = 8, 3, 2
 
 MAX_PIXELS = 100_000_000
 """Largest image accepted, in pixels: ten times the largest mammogram, a fifth of what exhausts a small machine."""
@@ -147,6 +147,33 @@ def to_channel(image: Stored, channel: Channel) -> Stored:
     return stored(quantised(value, image.bits), image.bits, lossy=image.lossy)
 
 
+def ranged(
+    values: Numbers, bits: int, intensity: Intensity, *, lossy: bool, valid: npt.NDArray[np.bool_] | None = None
+) -> Stored:
+    """Hold decoded values in the range of their bit depth, or stretched under `percentile`.
+
+    Args:
+        values: See `stored`; floating-point values can only be stretched.
+        bits: Stored bit depth, or that of the result where values are stretched.
+        intensity: `percentile`, or anything else to leave the values as they are.
+        lossy: Whether the values come out of a lossy compression.
+        valid: See `stretch`.
+
+    Returns:
+        The image.
+
+    Raises:
+        UnreadableImageError: Floating-point values that are not to be stretched.
+    """
+    if intensity == "percentile":
+        return stretch(values, bits, lossy=lossy, valid=valid)
+    if values.dtype.kind == "f":
+        raise UnreadableImageError(
+            "holds floating-point values, which have no stored bit depth", fix="dataset.intensity=percentile"
+        )
+    return stored(values, bits, lossy=lossy)
+
+
 def stretch(values: Numbers, bits: int, *, lossy: bool, valid: npt.NDArray[np.bool_] | None = None) -> Stored:
     """Stretch the values between the 0.5th and the 99.5th percentile over the whole range, clipping the rest.
 
@@ -189,17 +216,19 @@ def over_black(values: Numbers, bits: int) -> Numbers:
     """Lay an image with transparency over black, as a reader sees it in the dark.
 
     Args:
-        values: (h, w, 3) or (h, w, 4), integers in 0..2**bits-1, the fourth channel opacity.
+        values: (h, w, c), integers in 0..2**bits-1: grey and opacity, three colours, or three colours and opacity.
         bits: Bit depth.
 
     Returns:
-        (h, w, 3), unchanged where the image is opaque.
+        (h, w, 3), the colours, unchanged where the image is opaque.
 
     Example:
         >>> over_black(np.array([[[200, 100, 0, 255], [200, 100, 0, 0]]]), 8).tolist()
         [[[200, 100, 0], [0, 0, 0]]]
     """
-    colours, opacity = values[..., :_RANK_WITH_CHANNEL], values[..., _RANK_WITH_CHANNEL:]
+    if values.shape[-1] == _GREY_AND_OPACITY:
+        values = values[..., [0, 0, 0, 1]]
+    colours, opacity = values[..., :3], values[..., 3:]
     white = 2**bits - 1
     if (opacity == white).all():
         return colours

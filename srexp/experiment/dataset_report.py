@@ -48,7 +48,7 @@ def split_summary(entries: Sequence[Entry]) -> dict[str, Any]:
     Returns:
         What `result.json` says of a split: counts, sizes, bit depths, and the share of the stored range that is filled.
     """
-    sizes = sorted({(entry.height, entry.width) for entry in entries}, key=lambda size: (size[0] * size[1], size))
+    sizes = sorted({entry.size for entry in entries}, key=lambda size: (size[0] * size[1], size))
     filled = [round(fill(entry), 4) for entry in entries]
     return {
         "images": len(entries),

@@ -14,7 +14,7 @@ from srexp.config.schema import Config
 from srexp.data.audit.audit import audit, facts
 from srexp.data.audit.findings import Finding, messages, require_clean
 from srexp.data.batches.augment import Augmentation
-from srexp.data.batches.multiscale import MixedScales
+from srexp.data.batches.multiscale import MultiscaleSampler
 from srexp.data.batches.patches import PatchSampler, require_divisible, scored_samples
 from srexp.data.degradation.degradations import Degradation
 from srexp.data.degradation.given import Given
@@ -200,10 +200,10 @@ class Task:
         told = [finding for finding in self.audit if finding.kind not in of_splits | of_others]
         return [*messages(told), *cropped]
 
-    def sampler(self) -> PatchSampler | MixedScales:
+    def sampler(self) -> PatchSampler | MultiscaleSampler:
         """Give the training batches as a function of (epoch, step); of several scales in turn where that is asked."""
         if scales := self.config.trainer.scales:
-            return MixedScales([self._sampler(scale) for scale in scales])
+            return MultiscaleSampler([self._sampler(scale) for scale in scales])
         return self._sampler(self.config.scale)
 
     def _sampler(self, scale: int) -> PatchSampler:

@@ -154,16 +154,16 @@ def _duplicates(prepared: Prepared) -> list[Finding]:
 
 
 def _near_duplicates(prepared: Prepared, most: int, cache_dir: Path | None) -> list[Finding]:
-    twins, left = near_duplicates.near(prepared, most=most, cache_dir=cache_dir)
-    if not twins:
+    found, left = near_duplicates.near(prepared, most=most, cache_dir=cache_dir)
+    if not found:
         return []
-    pairs = _some([f"{_placed(pair.first)} ~ {_placed(pair.second)} ({pair.likeness:.2f})" for pair in twins])
+    pairs = _some([f"{_placed(pair.first)} ~ {_placed(pair.second)} ({pair.similarity:.2f})" for pair in found])
     more = f"; {left} further similar pairs were not compared" if left else ""
     message = (
-        f"{'at least ' if left else ''}{_count(len(twins), 'pair')} of images in different splits that show the same "
+        f"{'at least ' if left else ''}{_count(len(found), 'pair')} of images in different splits that show the same "
         f"picture, rescaled, compressed, trimmed or brightened: {pairs}{more}"
     )
-    images = [entry for pair in twins for entry in (pair.first, pair.second)]
+    images = [entry for pair in found for entry in (pair.first, pair.second)]
     return [Finding("near-duplicates", "warning", message, _keys(images))]
 
 

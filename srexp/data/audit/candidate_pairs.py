@@ -26,7 +26,7 @@ Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class Candidate:
     """Two images that may show the same.
 
     Args:
@@ -42,7 +42,7 @@ class Pair:
     correlation: float
 
 
-def propose(signatures: Signatures, groups: Rows) -> list[Pair]:
+def propose(signatures: Signatures, groups: Rows) -> list[Candidate]:
     """Propose pairs of images of different groups that may show the same picture.
 
     Whole images of one group look for their nearest neighbours among those of another that were trimmed in one of
@@ -63,7 +63,7 @@ def propose(signatures: Signatures, groups: Rows) -> list[Pair]:
     if len(by_size) < 2:  # noqa: PLR2004 - copies lie in two groups
         return []
     axes = _principal_axes(whole)
-    best: dict[tuple[int, int], Pair] = {}
+    best: dict[tuple[int, int], Candidate] = {}
     for window in ((*rows, *columns) for rows, columns in product(_TRIMS, repeat=2)):
         trimmed = _described(signatures, window)
         for few, many in combinations(by_size, 2):
@@ -74,7 +74,7 @@ def propose(signatures: Signatures, groups: Rows) -> list[Pair]:
                 (many[held], few[asked], alike) for asked, held, alike in _nearest(whole[few], trimmed[many], axes)
             ]
             for first, second, alike in found:
-                pair = Pair(int(first), int(second), window, alike)
+                pair = Candidate(int(first), int(second), window, alike)
                 ends = min(pair.first, pair.second), max(pair.first, pair.second)
                 best[ends] = max(best.get(ends, pair), pair, key=lambda each: each.correlation)
     return sorted(best.values(), key=lambda pair: (-pair.correlation, pair.first, pair.second))

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from srexp.data.audit.candidate_pairs import propose
-from srexp.data.audit.similarity import Floats, decoded, likeness, thumbnail
+from srexp.data.audit.similarity import Floats, decoded, similarity, thumbnail
 from srexp.data.image import UnreadableImageError
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Split
 from srexp.system.atomic_files import whole_file
 
 SAME_FROM = 0.85
-"""Likeness from which two images are taken for the same picture.
+"""Similarity from which two images are taken for the same picture.
 
 Measured on 150 radiographs of 150 patients (NIH ChestX-ray14): at least 0.96 with a copy that was shrunk by half,
 compressed as JPEG of quality 80, trimmed by 5 %, given gamma 0.9 or 1.1, brightened, or all of it; 0.67 at most between
@@ -30,18 +30,18 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class NearDuplicate:
     """Two different files in different splits that show the same picture.
 
     Args:
         first: One of them.
         second: The other.
-        likeness: See `srexp.data.audit.similarity.likeness`.
+        similarity: See `srexp.data.audit.similarity.similarity`.
     """
 
     first: Entry
     second: Entry
-    likeness: float
+    similarity: float
 
 
 def exact(prepared: Prepared, splits: Sequence[Split]) -> list[list[Entry]]:
@@ -61,7 +61,7 @@ def exact(prepared: Prepared, splits: Sequence[Split]) -> list[list[Entry]]:
     return [entries for entries in same.values() if len({entry.split for entry in entries}) > 1]
 
 
-def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tuple[list[Twins], int]:
+def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tuple[list[NearDuplicate], int]:
     """Find images in different splits that are changed copies of each other.
 
     The signatures of the scan propose pairs; the images themselves, read again, decide, the most similar first.
@@ -81,8 +81,7 @@ def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tup
         known = _search(prepared, list(images.values()), most)
         _save(path, prepared.fingerprint, known)
     pairs, left = known
-    twins = [Twins(images[first], images[second], alike) for first, second, alike in pairs]
-    return twins, left
+    return [NearDuplicate(images[first], images[second], alike) for first, second, alike in pairs], left
 
 
 _Content = tuple[str, Split]
@@ -112,7 +111,7 @@ def _search(prepared: Prepared, entries: Sequence[Entry], most: int) -> _Known:
     for pair in proposed[:most]:
         first, second = entries[pair.first], entries[pair.second]
         try:
-            alike = likeness(picture(first), picture(second), pair.window)
+            alike = similarity(picture(first), picture(second), pair.window)
         except UnreadableImageError:  # gone since the scan; training will say so
             continue
         if alike >= SAME_FROM:

@@ -77,7 +77,7 @@ def thumbnail(image: Stored, size: int = COMPARED_SIZE) -> Floats:
     return _whole(height, size) @ grey @ _whole(width, size).T
 
 
-def likeness(first: Floats, second: Floats, window: Window = WHOLE) -> float:
+def similarity(first: Floats, second: Floats, window: Window = WHOLE) -> float:
     """Correlate the details of two thumbnails after laying one over the other.
 
     The part of the first that the second shows is found by Gauss-Newton steps from coarse to fine, with brightness and
@@ -93,7 +93,7 @@ def likeness(first: Floats, second: Floats, window: Window = WHOLE) -> float:
 
     Example:
         >>> noise = np.random.default_rng(0).random((128, 128), np.float32)
-        >>> likeness(noise, 3 * noise + 1) > 0.99, likeness(noise, noise.T) < 0.2
+        >>> similarity(noise, 3 * noise + 1) > 0.99, similarity(noise, noise.T) < 0.2
         (True, True)
     """
     found = 0.0

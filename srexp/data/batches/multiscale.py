@@ -12,7 +12,7 @@ from srexp.data.degradation.imresize import resize
 from srexp.types import Batch
 
 
-class MixedScales:
+class MultiscaleSampler:
     """Batches of several scales in turn, `low` enlarged to the size of `high`, as the network enlarges it itself.
 
     So the layers behind the network's own enlargement learn all scales at once (J. Kim et al., VDSR, CVPR 2016, section

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 VISITS, PATCHES, SCORING = range(3)
 
 
+@dataclass(eq=False)
 class PatchSampler:
     """Batches of training patches as a pure function of (seed, epoch, step).
 
@@ -50,30 +52,26 @@ class PatchSampler:
             degradation doesn't have.
     """
 
-    def __init__(
-        self,
-        entries: Sequence[Entry],
-        read: Callable[[Entry], Stored],
-        degrade: Degradation,
-        augment: Augmentation,
-        *,
-        scale: int,
-        patch_size: int,
-        batch_size: int,
-        patches_per_image: int,
-        seed: int,
-        steps_per_epoch: int,
-        quantize_low: bool,
-        read_low: Callable[[Entry], Stored] | None = None,
-    ) -> None:
-        require_divisible(patch_size, scale)
-        self._margin = degrade.halo(scale)
-        _require_room(entries, patch_size, scale)
-        self._entries, self._read, self._degrade, self._augment = entries, read, degrade, augment
-        self.scale, self.patch_size, self.batch_size = scale, patch_size, batch_size
-        self.patches_per_image, self.seed, self.steps_per_epoch = patches_per_image, seed, steps_per_epoch
-        self.quantize_low, self._read_low = quantize_low, read_low
-        self._visits = visits(entries)
+    entries: Sequence[Entry]
+    read: Callable[[Entry], Stored]
+    degrade: Degradation
+    augment: Augmentation
+    _: KW_ONLY
+    scale: int
+    patch_size: int
+    batch_size: int
+    patches_per_image: int
+    seed: int
+    steps_per_epoch: int
+    quantize_low: bool
+    read_low: Callable[[Entry], Stored] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be cut into patches."""
+        require_divisible(self.patch_size, self.scale)
+        self._margin = self.degrade.halo(self.scale)
+        _require_room(self.entries, self.patch_size, self.scale)
+        self._visits = visits(self.entries)
         # Workers are at most a pass apart.
         self._order = lru_cache(maxsize=2)(self._draw_order)
 
@@ -98,23 +96,22 @@ class PatchSampler:
 
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Give the shapes of `low` and `high` in every batch; decodes one image, for its channels."""
-        channels = self._read(self._entries[0]).pixels.shape[-1]
+        channels = self.read(self.entries[0]).pixels.shape[-1]
         side = self.patch_size // self.scale
         return (self.batch_size, side, side, channels), (self.batch_size, self.patch_size, self.patch_size, channels)
 
     def _visit(self, visit: int, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
         """Cut patches out of one image and degrade them together with their surroundings."""
         entry = self._visited(visit)
-        stored = self._read(entry)
+        stored = self.read(entry)
         image = divisible(stored.pixels, self.scale)
-        if self._read_low:
-            return self._cut_pairs(stored, self._read_low(entry), patches, rng)
+        if self.read_low:
+            return self._cut_pairs(stored, self.read_low(entry), patches, rng)
         cuts = [
-            self._augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale)
-            for _ in range(patches)
+            self.augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale) for _ in range(patches)
         ]
         around = as_float(np.stack(cuts), stored.bits)
-        low = np.stack([self._degrade(region, self.scale, rng) for region in around])
+        low = np.stack([self.degrade(region, self.scale, rng) for region in around])
         low = _inner(low, self._margin // self.scale)
         return quantize(low, stored.bits) if self.quantize_low else low, _inner(around, self._margin)
 
@@ -122,15 +119,15 @@ class PatchSampler:
         """Cut the same places out of two images: an augmentation that draws the same numbers finds them in both."""
         twin = copy.deepcopy(rng)
         image, size = divisible(high.pixels, self.scale), self.patch_size // self.scale
-        highs = [self._augment.cut(image, self.patch_size, rng, align=self.scale) for _ in range(patches)]
+        highs = [self.augment.cut(image, self.patch_size, rng, align=self.scale) for _ in range(patches)]
         small = given_low(low, image, self.scale)
-        lows = [self._augment.cut(small, size, twin) for _ in range(patches)]
+        lows = [self.augment.cut(small, size, twin) for _ in range(patches)]
         return as_float(np.stack(lows), low.bits), as_float(np.stack(highs), high.bits)
 
     def _visited(self, visit: int) -> Entry:
         """Give the image of a visit, counted from the start of training."""
         order = self._order(visit // len(self._visits))
-        return self._entries[int(order[visit % len(self._visits)])]
+        return self.entries[int(order[visit % len(self._visits)])]
 
     def _draw_order(self, number: int) -> npt.NDArray[np.int64]:
         """Draw the order of a pass."""

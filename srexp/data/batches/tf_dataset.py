@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srexp.data.batches.multiscale import MixedScales
+from srexp.data.batches.multiscale import MultiscaleSampler
 from srexp.data.batches.patches import PatchSampler
 from srexp.types import Batch
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def training_batches(
-    sampler: PatchSampler | MixedScales, *, start_step: int, total_steps: int, workers: int
+    sampler: PatchSampler | MultiscaleSampler, *, start_step: int, total_steps: int, workers: int
 ) -> Iterator[tf.data.Dataset]:
     """Prepare batches in background threads, in the order of their steps whatever the number of threads.
 

@@ -11,20 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from srexp.data.degradation.degradations import reduced, reduction_halo, require_scale
+from srexp.data.degradation.degradations import Reduction, reduced
 from srexp.errors import RequestError
 from srexp.types import Pixels
 
-LARGEST_SCALE = 4
 GAUSSIAN_REACH = 4.0  # sigmas after which a Gaussian is cut off; 6e-5 of its weight lies beyond
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blur:
+class Blur(Reduction):
     """Gaussian blur, then bicubic reduction: a large focal spot, motion, a worn screen.
 
     Args:
-        name: Short name.
         sigma: Typical standard deviation in pixels of `high`.
         spread: Factor within which each image draws its own sigma.
 
@@ -41,21 +39,15 @@ class Blur:
         _require(self.name, "sigma", self.sigma, least=0.01, most=32)
         _require(self.name, "spread", self.spread, least=1, most=100)
 
-    def degenerate(self, scale: int) -> bool:
-        """Say that `low` differs from `high` at any scale."""
-        return False
-
     def halo(self, scale: int) -> int:
         """Give the reach of the widest Gaussian and of the reduction after it."""
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
         reach = math.ceil(GAUSSIAN_REACH * self.sigma * self.spread + 1)
-        return reduction_halo(scale) + math.ceil(reach / scale) * scale
+        return super().halo(scale) + math.ceil(reach / scale) * scale
 
-    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
+    def _degraded(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
         """Blur and reduce an image."""
         from scipy.ndimage import gaussian_filter1d
 
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
         sigma, blurred = drawn(self.sigma, self.spread, rng), high
         for axis in (0, 1):
             # scipy calls `reflect` what repeats the border pixel, as `resize` does.
@@ -64,13 +56,12 @@ class Blur:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast:
+class Contrast(Reduction):
     """Bicubic reduction with all values drawn towards one grey: fog, scatter, poor light.
 
     `low = grey + level (high - grey)`.
 
     Args:
-        name: Short name.
         level: Typical contrast that is left; 1 leaves all of it.
         spread: Factor within which each image draws its own level.
         grey: What the values are drawn towards, 0 black to 1 white.
@@ -94,20 +85,14 @@ class Contrast:
         """Say whether neither size nor contrast is lost."""
         return scale == 1 and self.level == 1
 
-    def halo(self, scale: int) -> int:
-        """Give the reach of the reduction."""
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
-        return reduction_halo(scale)
-
-    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
+    def _degraded(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
         """Reduce an image and flatten it."""
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
         level, grey = np.float32(drawn(self.level, self.spread, rng)), np.float32(self.grey)
         return grey + level * (reduced(high, scale) - grey)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise:
+class Noise(Reduction):
     """Bicubic reduction, then Poisson-Gaussian noise: few quanta and a noisy read-out.
 
     A value x becomes `Poisson(photons x) / photons + N(0, read_noise^2)`: unbiased, of variance `x / photons +
@@ -116,7 +101,6 @@ class Noise:
     machine applied to them.
 
     Args:
-        name: Short name.
         photons: Typical dose: quanta that a white pixel of `low` counts.
         read_noise: Standard deviation of the electronics, as a fraction of white.
         spread: Factor within which each image draws its own dose.
@@ -136,18 +120,8 @@ class Noise:
         _require(self.name, "read_noise", self.read_noise, least=0, most=1)
         _require(self.name, "spread", self.spread, least=1, most=100)
 
-    def degenerate(self, scale: int) -> bool:
-        """Say that `low` differs from `high` at any scale."""
-        return False
-
-    def halo(self, scale: int) -> int:
-        """Give the reach of the reduction."""
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
-        return reduction_halo(scale)
-
-    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
+    def _degraded(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
         """Reduce an image and count its quanta."""
-        require_scale(self.name, scale, largest=LARGEST_SCALE)
         photons = drawn(self.photons, self.spread, rng)
         # Bicubic weights may undershoot black, and nothing counts fewer than no quanta.
         expected = np.maximum(reduced(high, scale), 0) * np.float32(photons)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -60,11 +60,39 @@ class Degradation(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bicubic:
-    """MATLAB-compatible antialiased bicubic reduction, see `srexp.data.degradation.imresize`.
+class Reduction:
+    """Base of the degradations that reduce by antialiased bicubic interpolation.
 
     Args:
         name: Short name.
+    """
+
+    name: str
+
+    largest_scale: ClassVar[int] = 4
+
+    def degenerate(self, scale: int) -> bool:
+        """Say that `low` differs from `high` at any scale."""
+        return False
+
+    def halo(self, scale: int) -> int:
+        """Give the reach of the reduction."""
+        require_scale(self.name, scale, largest=self.largest_scale)
+        return 0 if scale == 1 else REACH * scale
+
+    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
+        """Degrade an image."""
+        require_scale(self.name, scale, largest=self.largest_scale)
+        return self._degraded(high, scale, rng)
+
+    def _degraded(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
+        """Degrade an image at a scale that exists."""
+        return reduced(high, scale)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bicubic(Reduction):
+    """MATLAB-compatible antialiased bicubic reduction, see `srexp.data.degradation.imresize`.
 
     Example:
         >>> Bicubic()(np.ones((5, 8, 1), np.float32), 2, np.random.default_rng()).shape
@@ -73,19 +101,11 @@ class Bicubic:
 
     name: str = "bicubic"
 
+    largest_scale = 8
+
     def degenerate(self, scale: int) -> bool:
         """Say whether `low` equals `high`: at scale 1 there is nothing to reduce."""
         return scale == 1
-
-    def halo(self, scale: int) -> int:
-        """Give the reach of the antialiased kernel."""
-        require_scale(self.name, scale, largest=8)
-        return reduction_halo(scale)
-
-    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
-        """Reduce an image by `scale`."""
-        require_scale(self.name, scale, largest=8)
-        return reduced(high, scale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,18 +144,6 @@ def reduced(high: Pixels, scale: int) -> Pixels:
         (ceil(h / scale), ceil(w / scale), c), float32.
     """
     return high if scale == 1 else resize(high, scale=Fraction(1, scale))
-
-
-def reduction_halo(scale: int) -> int:
-    """Give how far `reduced` sees.
-
-    Args:
-        scale: Whole factor from 1.
-
-    Returns:
-        Pixels of the larger image, a multiple of `scale`.
-    """
-    return 0 if scale == 1 else REACH * scale
 
 
 def quantize(pixels: Pixels, bits: int) -> Pixels:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from srexp.data.dicom.geometry import make_finer
+from srexp.data.dicom.geometry import scale_geometry
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Made
 
@@ -69,7 +69,7 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: M
     series = _uid(str(source.get("SeriesInstanceUID") or reference.ReferencedSOPInstanceUID), made.identity)
     _clean(source, encoding)
     _describe_pixels(source, encoding, shape)
-    make_finer(source, made.scale)
+    scale_geometry(source, made.scale)
     _say_derived(source, made, [reference], lossy=lossy)
     source.SOPInstanceUID, source.SeriesInstanceUID = instance, series
     source.SeriesDescription = f"{str(source.get('SeriesDescription') or '')[:40]} srexp x{made.scale}".strip()

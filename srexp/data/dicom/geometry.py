@@ -1,4 +1,4 @@
-"""Geometry of a DICOM image on a finer grid: the same millimetres, more pixels in each."""
+"""Geometry of an enlarged DICOM image: the same millimetres, with more and smaller pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NESTED = (
 _PATIENT_AXES = 3
 
 
-def make_finer(image: Dataset, scale: int) -> None:
+def scale_geometry(image: Dataset, scale: int) -> None:
     """Divide the distances between pixels, and move what is counted in pixels.
 
     The outer edges of the image stay where they were in the patient, so the centre of the first pixel moves towards
@@ -38,9 +38,9 @@ def make_finer(image: Dataset, scale: int) -> None:
     if scale == 1:
         return
     _move_corners(image, scale)
-    _refine(image, scale)
+    _scale_lengths(image, scale)
     for region in image.get("SequenceOfUltrasoundRegions") or []:
-        _refine_region(region, scale)
+        _scale_region(region, scale)
 
 
 def _move_corners(image: Dataset, scale: int) -> None:
@@ -61,7 +61,7 @@ def _move_corners(image: Dataset, scale: int) -> None:
         place.ImagePositionPatient = [_decimal(value) for value in moved]
 
 
-def _refine(part: Dataset, scale: int) -> None:
+def _scale_lengths(part: Dataset, scale: int) -> None:
     """Divide spacings and multiply edges in an image and its functional groups."""
     for keyword in _SPACINGS:
         if part.get(keyword):
@@ -70,17 +70,17 @@ def _refine(part: Dataset, scale: int) -> None:
         value = part.get(keyword)
         if value not in (None, ""):
             several = isinstance(value, MultiValue)
-            moved = [_finer_position(int(each), scale) for each in (value if several else [value])]
+            moved = [_scaled_position(int(each), scale) for each in (value if several else [value])]
             part[keyword].value = moved if several else moved[0]
     for keyword in _LENGTHS:
         if part.get(keyword) not in (None, ""):
             part[keyword].value = int(part[keyword].value) * scale
     for keyword in _NESTED:
         for item in part.get(keyword) or []:
-            _refine(item, scale)
+            _scale_lengths(item, scale)
 
 
-def _refine_region(region: Dataset, scale: int) -> None:
+def _scale_region(region: Dataset, scale: int) -> None:
     """Describe a region of an ultrasound image, which is counted from pixel 0 (PS3.3 C.8.5.5.1)."""
     for name in ("X", "Y"):
         for end in (0, 1):
@@ -93,7 +93,7 @@ def _refine_region(region: Dataset, scale: int) -> None:
             region[step].value = float(region[step].value) / scale
 
 
-def _finer_position(position: int, scale: int) -> int:
+def _scaled_position(position: int, scale: int) -> int:
     """Move a pixel counted from 1 by its centre."""
     return round((position - 0.5) * scale + 0.5)
 

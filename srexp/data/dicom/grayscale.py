@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pydicom
 
 from srexp.data.dicom.header import Header, integer
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, quantised, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, quantised, ranged, refusing, stored
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,7 +48,7 @@ def smallest(header: Header) -> int:
     return -(2 ** (header.bits - 1)) if header.signed else 0
 
 
-def grey(values: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:
+def to_grayscale(values: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:
     """Bring stored values to unsigned ones in which larger is brighter.
 
     Args:
@@ -71,16 +71,13 @@ def grey(values: Numbers, header: Header, frame: int, intensity: Intensity) -> S
         low = 0
     else:
         slope, intercept = rescale(header.dataset, frame)
-    turned = header.photometric == "MONOCHROME1"
+    inverted = header.photometric == "MONOCHROME1"
     if intensity == "window":
         unit = _windowed(values * slope + intercept, header, frame)
-        image = stored(quantised(np.nan_to_num(1 - unit if turned else unit), bits), bits, lossy=header.lossy)
+        image = stored(quantised(np.nan_to_num(1 - unit if inverted else unit), bits), bits, lossy=header.lossy)
     else:
-        brightness = values - low if turned == (slope < 0) else low + 2**bits - 1 - values
-        if intensity == "percentile":
-            image = stretch(brightness, bits, lossy=header.lossy, valid=valid)
-        else:
-            image = stored(brightness, bits, lossy=header.lossy)
+        brightness = values - low if inverted == (slope < 0) else low + 2**bits - 1 - values
+        image = ranged(brightness, bits, intensity, lossy=header.lossy, valid=valid)
     if valid.all() or not valid.any():
         return image
     darkest = image.pixels[valid].min()

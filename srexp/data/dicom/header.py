@@ -12,15 +12,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import pydicom
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom import uid
+from pydicom.uid import UID
 
-from srexp.data.dicom.jpeg_header import DECODERS
+from srexp.data.dicom.codecs import DECODERS
 from srexp.data.dicom.layout import Layout, check_complete, layout_of
 from srexp.data.image import UnreadableImageError, check_size, refusing
 
@@ -44,10 +39,10 @@ _COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 _ALLOCATED, _MIN_STORED = (8, 16), 8
 
 _UNCOMPRESSED = {
-    ImplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
+    uid.ImplicitVRLittleEndian,
+    uid.ExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.DeflatedExplicitVRLittleEndian,
 }
 
 # PS3.5 A.4 and pydicom.uid: transfer syntaxes that may lose something.

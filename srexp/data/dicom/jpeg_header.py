@@ -1,74 +1,89 @@
-"""Which decoder decodes which compression inside DICOM, and libjpeg-turbo as one of pydicom's decoders.
-
-The choice is narrow on purpose. GDCM, which pydicom would prefer, ends the whole process on damaged JPEG data;
-pylibjpeg-libjpeg is under the GPL; and neither GDCM's plugin nor Pillow decodes 12 bits. libjpeg-turbo, which the
-package imagecodecs brings, decodes lossless JPEG and 12 bits and raises on damage. How a plugin looks:
-https://pydicom.github.io/pydicom/stable/guides/decoding/decoder_plugins.html
-"""
+"""Size and precision inside a compressed frame, read before a decoder allocates for them."""
 
 from __future__ import annotations
 
-import imagecodecs
-from pydicom import uid
-from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
+import struct
+from dataclasses import dataclass
 
-_TURBO = "libjpeg-turbo"
-DECODERS = {
-    uid.JPEGBaseline8Bit: "pillow",
-    uid.JPEGExtended12Bit: _TURBO,
-    uid.JPEGLossless: _TURBO,
-    uid.JPEGLosslessSV1: _TURBO,
-    uid.JPEGLSLossless: "pyjpegls",
-    uid.JPEGLSNearLossless: "pyjpegls",
-    uid.JPEG2000Lossless: "pylibjpeg",
-    uid.JPEG2000: "pylibjpeg",
-    uid.HTJ2KLossless: "pylibjpeg",
-    uid.HTJ2KLosslessRPCL: "pylibjpeg",
-    uid.HTJ2K: "pylibjpeg",
-    uid.RLELossless: "pydicom",
-}
-"""The plugin for each compressed transfer syntax that can be read."""
+from srexp.data.image import UnreadableImageError, refusing
 
-DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax, plugin in DECODERS.items() if plugin == _TURBO}
-_END_OF_IMAGE, _PADDING = b"\xff\xd9", 16
+_JP2_SIGNATURE, _JP2_CODESTREAM_BOX = b"\x00\x00\x00\x0cjP  ", b"jp2c"
+_J2K_START = b"\xff\x4f\xff\x51"
+_JPEG_START = b"\xff\xd8"
+# ITU-T T.81 table B.1 (SOF0..SOF15 without DHT, JPG, DAC) and T.87 (SOF55, JPEG-LS).
+_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 
 
-def is_available(syntax: str) -> bool:
-    """Tell pydicom that the decoder is there.
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a codestream claims.
 
     Args:
-        syntax: Transfer syntax.
-
-    Returns:
-        Whether it is decoded here.
+        rows: Height.
+        columns: Width.
+        components: 1 for grey, 3 for colour.
+        precision: Bits per component.
+        signed: Whether components are signed; None where the format can't tell (JPEG, JPEG-LS).
     """
-    return syntax in DECODER_DEPENDENCIES
+
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    signed: bool | None
 
 
-def decode(source: bytes, runner: DecodeRunner) -> bytearray:
-    """Decode a frame with libjpeg-turbo.
+def claim_of(frame: bytes) -> Claim | None:
+    """Read the claim of a JPEG, JPEG-LS or JPEG 2000 codestream.
 
     Args:
-        source: The JPEG codestream.
-        runner: pydicom's description of the image, which learns how values and colours are laid out.
+        frame: One compressed frame.
 
     Returns:
-        The values as little-endian words, or bytes up to 8 bits; colours of one pixel side by side.
+        The claim; None when the frame is none of these (RLE carries no size).
 
     Raises:
-        ValueError: The codestream breaks off, where libjpeg-turbo would fill the rest with grey.
+        UnreadableImageError: It begins like one of these and breaks off before it says its size.
+
+    Example:
+        >>> claim_of(bytes.fromhex("ffd8 ffc0 000b 08 0010 0020 01 011100"))
+        Claim(rows=16, columns=32, components=1, precision=8, signed=None)
     """
-    if _END_OF_IMAGE not in source[-_PADDING:]:
-        raise ValueError("no end of image")
-    values = imagecodecs.jpeg8_decode(source)
-    runner.set_option("bits_allocated", 8 * values.itemsize)
-    runner.set_option("planar_configuration", 0)
-    return bytearray(values.astype(values.dtype.newbyteorder("<")).tobytes())
+    with refusing("damaged compressed frame"):
+        if frame.startswith(_JP2_SIGNATURE):
+            box = frame.index(_JP2_CODESTREAM_BOX)
+            return _jpeg_2000(frame[box + len(_JP2_CODESTREAM_BOX) :])
+        if frame.startswith(_J2K_START):
+            return _jpeg_2000(frame)
+        if frame.startswith(_JPEG_START):
+            return _jpeg(frame)
+    return None
 
 
-def register() -> None:
-    """Add the decoder to pydicom's, once."""
-    for syntax in DECODER_DEPENDENCIES:
-        decoder = get_decoder(syntax)
-        if _TURBO not in decoder.available_plugins:
-            decoder.add_plugin(_TURBO, (__name__, decode.__name__))
+def _jpeg_2000(frame: bytes) -> Claim:
+    """Read the SIZ segment (ITU-T T.800 A.5.1)."""
+    if not frame.startswith(_J2K_START):
+        raise UnreadableImageError("damaged compressed frame (no SIZ)")
+    x_size, y_size, x_offset, y_offset = struct.unpack_from(">4I", frame, 8)
+    (components,) = struct.unpack_from(">H", frame, 40)
+    depth = frame[42]
+    return Claim(y_size - y_offset, x_size - x_offset, components, (depth & 0x7F) + 1, bool(depth & 0x80))
+
+
+def _jpeg(frame: bytes) -> Claim:
+    """Walk the segments up to the frame header (ITU-T T.81 B.2.2)."""
+    position = len(_JPEG_START)
+    while True:
+        if frame[position] != 0xFF:  # noqa: PLR2004
+            raise UnreadableImageError("damaged compressed frame (no marker)")
+        marker = frame[position + 1]
+        if marker in _FRAME_MARKERS:
+            precision, rows, columns, components = struct.unpack_from(">BHHB", frame, position + 4)
+            return Claim(rows, columns, components, precision, None)
+        if marker == 0xFF:  # noqa: PLR2004 (a fill byte)
+            position += 1
+        elif marker in _WITHOUT_LENGTH:
+            position += 2
+        else:
+            position += 2 + struct.unpack_from(">H", frame, position + 2)[0]

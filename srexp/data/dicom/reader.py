@@ -20,12 +20,12 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import RLELossless
 
-from srexp.data.dicom.codecs import claim_of
-from srexp.data.dicom.grayscale import grey, stored_values
+from srexp.data.dicom.codecs import DECODERS, register
+from srexp.data.dicom.grayscale import stored_values, to_grayscale
 from srexp.data.dicom.header import Header, quiet, read_header
-from srexp.data.dicom.jpeg_header import DECODERS, register
+from srexp.data.dicom.jpeg_header import claim_of
 from srexp.data.dicom.layout import encoded_frame
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, ranged, refusing
 
 register()
 
@@ -111,8 +111,8 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
             return _palette(decoded, header, intensity)
         values = stored_values(decoded, header)
         if header.samples == 1:
-            return grey(values, header, frame, intensity)
-        return _finish(values, header.bits, header, intensity)
+            return to_grayscale(values, header, frame, intensity)
+        return ranged(values, header.bits, intensity, lossy=header.lossy)
 
 
 def stored_frame(path: Path, frame: int) -> Numbers:
@@ -197,10 +197,4 @@ def _palette(indices: Numbers, header: Header, intensity: Intensity) -> Stored:
         bits = int(header.dataset.RedPaletteColorLookupTableDescriptor[2])
         if colours.shape[-1] != 3 or bits not in (8, 16):  # noqa: PLR2004
             raise UnreadableImageError(f"has a palette of {colours.shape[-1]} colours with {bits} bits")
-    return _finish(colours, bits, header, intensity)
-
-
-def _finish(colours: Numbers, bits: int, header: Header, intensity: Intensity) -> Stored:
-    if intensity == "percentile":
-        return stretch(colours, bits, lossy=header.lossy)
-    return stored(colours, bits, lossy=header.lossy)
+    return ranged(colours, bits, intensity, lossy=header.lossy)

@@ -1,4 +1,4 @@
-"""From brightness back to stored DICOM values: `dicom_grey` the other way round."""
+"""From brightness back to stored DICOM values: the inverse of `dicom.grayscale`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Encoding:
         bits: Bits stored.
         low: Smallest value that can be stored; negative where values are signed.
         photometric: Photometric interpretation.
-        turned: Whether larger stored values are darker.
+        inverted: Whether larger stored values are darker.
         padding: Values that pad the image.
         modality_kept: Whether stored values mean to the modality what they meant before.
         window_kept: Whether the window of the original applies to them.
@@ -32,7 +32,7 @@ class Encoding:
     bits: int
     low: int
     photometric: str
-    turned: bool = False
+    inverted: bool = False
     padding: range | None = None
     modality_kept: bool = True
     window_kept: bool = True
@@ -71,13 +71,13 @@ def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensi
     if intensity != "bits":
         return unsigned(bits, "MONOCHROME2")
     if modality_table(header) is not None:  # it has many values for one, so what it gives is stored
-        turned = header.photometric == "MONOCHROME1"
+        inverted = header.photometric == "MONOCHROME1"
         allocated = _BYTE if bits <= _BYTE else _WORD
-        return Encoding(allocated, bits, 0, header.photometric, turned, modality_kept=False)
+        return Encoding(allocated, bits, 0, header.photometric, inverted, modality_kept=False)
     photometric = "MONOCHROME1" if header.photometric == "MONOCHROME1" else "MONOCHROME2"
-    turned = (photometric == "MONOCHROME1") != (rescale(header.dataset, frame)[0] < 0)
+    inverted = (photometric == "MONOCHROME1") != (rescale(header.dataset, frame)[0] < 0)
     padding = padding_of(header)
-    return Encoding(header.bits_allocated, header.bits, smallest(header), photometric, turned, padding)
+    return Encoding(header.bits_allocated, header.bits, smallest(header), photometric, inverted, padding)
 
 
 def as_stored(brightness: Numbers, encoding: Encoding) -> Numbers:
@@ -91,11 +91,11 @@ def as_stored(brightness: Numbers, encoding: Encoding) -> Numbers:
         The same shape.
 
     Example:
-        >>> as_stored(np.array([0, 1023]), Encoding(16, 10, 0, "MONOCHROME1", turned=True)).tolist()
+        >>> as_stored(np.array([0, 1023]), Encoding(16, 10, 0, "MONOCHROME1", inverted=True)).tolist()
         [1023, 0]
     """
     values = brightness.astype(np.int32)
-    return encoding.low + (2**encoding.bits - 1 - values if encoding.turned else values)
+    return encoding.low + (2**encoding.bits - 1 - values if encoding.inverted else values)
 
 
 def with_padding(values: Numbers, original: Numbers, encoding: Encoding, *, top: int, scale: int) -> Numbers:

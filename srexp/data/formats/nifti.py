@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, refusing, stored, stretch
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, ranged, refusing
 
 _MOST_DEFLATED = 1032  # the largest ratio that deflate reaches
 _FLOAT_BITS, _WORD_BYTES, _PLANE = 16, 2, 2
@@ -70,22 +70,16 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         raise UnreadableImageError(
             f"holds {volume.dtype.name} values, where 8 or 16 bits or floating point can be read"
         )
-    floating = volume.dtype.kind == "f"
-    if floating and intensity != "percentile":
-        raise UnreadableImageError(
-            "holds floating-point values, which have no stored bit depth", fix="dataset.intensity=percentile"
-        )
     with refusing("damaged or truncated volume"):
         position = np.unravel_index(frame, volume.shape[_PLANE:], order="F")
         unscaled = ArrayProxy(str(path), (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
         values: Numbers = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
-    if floating:
-        return stretch(-values if volume.turned else values, _FLOAT_BITS, lossy=False)
+    if volume.dtype.kind == "f":
+        return ranged(-values if volume.inverted else values, _FLOAT_BITS, intensity, lossy=False)
     bits = 8 * volume.dtype.itemsize
     unsigned = values.astype(np.int32) + (2 ** (bits - 1) if volume.dtype.kind == "i" else 0)
-    brightness = 2**bits - 1 - unsigned if volume.turned else unsigned
-    finish = stretch if intensity == "percentile" else stored
-    return finish(brightness, bits, lossy=False)
+    brightness = 2**bits - 1 - unsigned if volume.inverted else unsigned
+    return ranged(brightness, bits, intensity, lossy=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +89,7 @@ class _Volume:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     offset: int
-    turned: bool
+    inverted: bool
 
 
 def _volume(path: Path) -> _Volume:

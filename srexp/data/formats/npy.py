@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from srexp.data.image import Intensity, Stored, UnreadableImageError, check_size, refusing, stored, stretch
+from srexp.data.image import Intensity, Stored, UnreadableImageError, check_size, ranged, refusing
 
 _AXES = (3, 4)  # images, rows, columns, and perhaps colours
 _COLOURS = ((), (1,), (3,))
@@ -79,7 +79,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         file.seek(header.start + frame * size)
         pixels = np.frombuffer(file.read(size), header.dtype).reshape(shape)
     bits = 8 * header.dtype.itemsize
-    return stretch(pixels, bits, lossy=False) if intensity == "percentile" else stored(pixels, bits, lossy=False)
+    return ranged(pixels, bits, intensity, lossy=False)
 
 
 def _header(path: Path) -> _Header:

@@ -7,24 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srexp.data.image import (
-    Intensity,
-    Numbers,
-    Stored,
-    UnreadableImageError,
-    check_size,
-    over_black,
-    refusing,
-    stored,
-    stretch,
-)
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, over_black, ranged, refusing
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 FORMATS = ("PNG", "JPEG", "BMP")
 
-_BYTE, _WORD, _GREY_AND_OPACITY = 8, 16, 2
+_BYTE, _WORD = 8, 16
 # Pillow's modes, and what each becomes without losing anything; 1, 2 and 4 bits become 8.
 _EXACT = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "RGBA": "RGBA"}
 # PNG specification 11.2.1: bit depth and colour type in the header chunk.
@@ -79,7 +69,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     with _opened(path) as image, refusing("damaged or truncated image data"):
         lossy = image.format == "JPEG"
         values, bits = _decode(image, path)
-    return stretch(values, bits, lossy=lossy) if intensity == "percentile" else stored(values, bits, lossy=lossy)
+    return ranged(values, bits, intensity, lossy=lossy)
 
 
 def _opened(path: Path) -> ImageFile:
@@ -119,5 +109,4 @@ def _has_wide_colours(path: Path) -> bool:
 def _wide_colours(path: Path) -> Numbers:
     import imagecodecs
 
-    values = np.asarray(imagecodecs.png_decode(path.read_bytes()))
-    return over_black(values if values.shape[-1] > _GREY_AND_OPACITY else values[..., [0, 0, 0, 1]], _WORD)
+    return over_black(np.asarray(imagecodecs.png_decode(path.read_bytes())), _WORD)

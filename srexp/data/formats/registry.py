@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +24,6 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
 )
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
-_DAMAGED = "is damaged"
-
 
 ONE_IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib")
 _SEVERAL_IMAGES = (".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz")
@@ -137,8 +136,7 @@ def frames_in(path: Path) -> Sequence[int]:
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    reader = reader_of(kind_of(path))
-    with refusing(_DAMAGED):
+    with _reader(path) as reader:
         return reader.frames_in(path)
 
 
@@ -154,8 +152,7 @@ def shape_of(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    reader = reader_of(kind_of(path))
-    with refusing(_DAMAGED):
+    with _reader(path) as reader:
         return reader.shape_of(path)
 
 
@@ -173,6 +170,13 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
     Raises:
         UnreadableImageError: The file can't be used, and why.
     """
-    reader = reader_of(kind_of(path))
-    with refusing(_DAMAGED):
+    with _reader(path) as reader:
         return reader.read(path, frame, intensity)
+
+
+@contextmanager
+def _reader(path: Path) -> Iterator[Reader]:
+    """Give the reader of a file, and turn what it fails with into a refusal."""
+    reader = reader_of(kind_of(path))
+    with refusing("is damaged"):
+        yield reader

@@ -18,16 +18,15 @@ from srexp.data.image import (
     check_size,
     over_black,
     quantised,
+    ranged,
     refusing,
-    stored,
-    stretch,
 )
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 _BYTE, _WORD, _PLANE = 8, 16, 2
-_GREY_AND_OPACITY, _RGBA = 2, 4
+_RGBA = 4
 _MAX_PAGES = 100_000
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
@@ -102,11 +101,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         _check_claims(page, path.stat().st_size)
         values, bits = _decode(page)
         lossy = int(page.compression) in _LOSSY
-    if values.dtype.kind == "f" and intensity != "percentile":
-        raise UnreadableImageError(
-            "holds floating-point values, which have no stored bit depth", fix="dataset.intensity=percentile"
-        )
-    return stretch(values, bits, lossy=lossy) if intensity == "percentile" else stored(values, bits, lossy=lossy)
+    return ranged(values, bits, intensity, lossy=lossy)
 
 
 def _opened(path: Path) -> TiffFile:
@@ -166,4 +161,4 @@ def _decode(page: TiffPage) -> tuple[Numbers, int]:
         values, bits = quantised(values / white, _BYTE), _BYTE
     if values.ndim == _PLANE:
         return values, bits
-    return over_black(values if values.shape[-1] > _GREY_AND_OPACITY else values[..., [0, 0, 0, 1]], bits), bits
+    return over_black(values, bits), bits

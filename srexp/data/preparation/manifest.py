@@ -50,13 +50,7 @@ def manifest_rows(entries: Sequence[Entry], salt: str) -> list[dict[str, str | i
         {
             "image": entry.key,
             "patient": patient_key(entry.patient, salt),
-            "split": entry.split,
-            "sha256": entry.sha256,
-            "height": entry.height,
-            "width": entry.width,
-            "channels": entry.channels,
-            "bits": entry.bits,
-            "lossy": entry.lossy,
+            **{column: getattr(entry, column) for column in COLUMNS[2:]},
         }
         for entry in entries
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from srexp.data.image import Stored
 
 
-class Memory:
+class MemoryCache:
     """The images used last, as many as fit.
 
     Two threads that miss the same image at once both decode it, which costs less than making one wait.
@@ -22,7 +22,7 @@ class Memory:
 
     Example:
         >>> import numpy as np
-        >>> memory = Memory(100)
+        >>> memory = MemoryCache(100)
         >>> image = Stored(np.zeros((8, 8, 1), np.uint8), 8, lossy=False)
         >>> memory.get("a", lambda: image) is memory.get("a", lambda: None)
         True

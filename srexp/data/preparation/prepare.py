@@ -11,7 +11,7 @@ from srexp.data.formats.registry import read_image, shape_of
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.decoded_cache import through_disk
 from srexp.data.preparation.manifest import fingerprint, manifest_rows, project_salt
-from srexp.data.preparation.memory_cache import Memory
+from srexp.data.preparation.memory_cache import MemoryCache
 from srexp.data.preparation.scan import Progress, Scan
 from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
@@ -43,7 +43,7 @@ class Prepared:
     channel: Channel
     intensity: Intensity
     salt: str
-    memory: Memory
+    memory: MemoryCache
     decoded_dir: Path | None
 
     def read(self, entry: Entry) -> Stored:
@@ -131,7 +131,7 @@ def prepare(
         RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
     """
     items = source.items()
-    memory = Memory(source.memory_mb * 2**20)
+    memory = MemoryCache(source.memory_mb * 2**20)
     scan = Scan(source.intensity, channel, memory, facts)
     found, refused = scan.run(items, cache_dir, progress)
     lows, refused_lows = _partners(items, scan, cache_dir, progress)
@@ -139,9 +139,7 @@ def prepare(
     good = []
     for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
         low = lows.get(item.key)
-        if not _fits(result.height, result.width, scale, patch_size):
-            refused.append((item.key, _too_small(result.height, result.width, scale, patch_size)))
-        elif low and (offence := size_offence((result.height, result.width), (low.height, low.width), scale)):
+        if offence := _offence(result.size, low.size if low else None, scale, patch_size):
             refused.append((item.key, offence))
         elif low or not isinstance(item, Pair):
             good.append((item, result))
@@ -178,14 +176,11 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
     step = -(-len(items) // _PROBED)
     for item in items[::step]:
         try:
-            height, width = item.size or shape_of(item.path)
             low = shape_of(item.low.path) if isinstance(item, Pair) else None
+            offence = _offence(item.size or shape_of(item.path), low, scale, patch_size)
         except UnreadableImageError as error:
-            refused.append((item.key, error.told()))
-            continue
-        if not _fits(height, width, scale, patch_size):
-            refused.append((item.key, _too_small(height, width, scale, patch_size)))
-        elif low and (offence := size_offence((height, width), low, scale)):
+            offence = error.told()
+        if offence:
             refused.append((item.key, offence))
     if refused and source.on_error == "fail":
         raise _refusal(refused, len(items))
@@ -258,16 +253,14 @@ def _fractions(source: Source) -> tuple[float, float, float]:
     return train, validation, test
 
 
-def _fits(height: int, width: int, scale: int, patch_size: int) -> bool:
-    return min(height // scale, width // scale) * scale >= patch_size
-
-
-def _too_small(height: int, width: int, scale: int, patch_size: int) -> str:
-    """Say what is too small, and the largest patch that would fit."""
-    fitting = min(height // scale, width // scale) * scale
-    cropped = f", {fitting} when cropped to a multiple of scale={scale}," if fitting != min(height, width) else ""
+def _offence(size: tuple[int, int], low: tuple[int, int] | None, scale: int, patch_size: int) -> str | None:
+    """Say why an image can't be used: it is smaller than a patch, or its partner has the wrong size."""
+    fitting = min(size) // scale * scale
+    if fitting >= patch_size:
+        return low and size_offence(size, low, scale)
+    cropped = f", {fitting} when cropped to a multiple of scale={scale}," if fitting != min(size) else ""
     return (
-        f"is {height} x {width} pixels{cropped} and so smaller than a patch of {patch_size} x {patch_size} "
+        f"is {size[0]} x {size[1]} pixels{cropped} and so smaller than a patch of {patch_size} x {patch_size} "
         f"(fix: trainer.patch_size={fitting}, larger images, or dataset.on_error=skip)"
     )
 

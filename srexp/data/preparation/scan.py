@@ -12,7 +12,7 @@ from typing import TypeAlias
 from srexp.data.formats.registry import read_image
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.index import Identity, Index, identity_of
-from srexp.data.preparation.memory_cache import Memory
+from srexp.data.preparation.memory_cache import MemoryCache
 from srexp.data.sources.source import Facts, Found, Item
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -34,7 +34,7 @@ class Scan:
 
     intensity: Intensity
     channel: Channel
-    memory: Memory
+    memory: MemoryCache
     facts: Callable[[Stored], Facts] | None = None
 
     def run(

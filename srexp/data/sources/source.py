@@ -57,6 +57,11 @@ class Found:
     sha256: str
     facts: Facts = field(default_factory=dict)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.height, self.width
+
 
 @dataclass(frozen=True, slots=True)
 class Entry(Found):

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from srexp.data.audit.candidate_pairs import propose
-from srexp.data.audit.similarity import decoded, likeness, signature, thumbnail
+from srexp.data.audit.similarity import decoded, signature, similarity, thumbnail
 from srexp.data.image import stored
 
 
@@ -50,8 +50,8 @@ def test_likeness_is_found_from_either_side(window: tuple[float, float, float, f
     whole, part, other = (
         thumbnail(stored(pixels, 8, lossy=False)) for pixels in (image, image[top:bottom, left:right], stranger)
     )
-    assert likeness(whole, part) > 0.95
-    assert likeness(part, whole) > 0.95
-    assert likeness(whole, part, window) > 0.95
-    assert likeness(whole, 255 - part) < 0.5
-    assert likeness(other, part) < 0.5
+    assert similarity(whole, part) > 0.95
+    assert similarity(part, whole) > 0.95
+    assert similarity(whole, part, window) > 0.95
+    assert similarity(whole, 255 - part) < 0.5
+    assert similarity(other, part) < 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from srexp.data.batches.augment import Dihedral
-from srexp.data.batches.multiscale import MixedScales
+from srexp.data.batches.multiscale import MultiscaleSampler
 from srexp.data.batches.patches import PatchSampler
 from srexp.data.degradation.degradations import Bicubic
 from srexp.data.degradation.imresize import resize
@@ -31,7 +31,7 @@ def sampler(scale):
 
 
 def test_scales_come_in_turn_across_epochs_and_low_is_enlarged():
-    mixed = MixedScales([sampler(scale) for scale in SCALES])
+    mixed = MultiscaleSampler([sampler(scale) for scale in SCALES])
     for step in range(11):
         epoch, within = divmod(step, 5)
         low, high = mixed.batch(epoch, within)
@@ -44,7 +44,7 @@ def test_scales_come_in_turn_across_epochs_and_low_is_enlarged():
 
 
 def test_the_larger_the_scale_the_more_is_lost():
-    mixed = MixedScales([sampler(scale) for scale in SCALES])
+    mixed = MultiscaleSampler([sampler(scale) for scale in SCALES])
     errors = {scale: [] for scale in SCALES}
     for step in range(30):
         low, high = mixed.batch(*divmod(step, 5))
