@@ -1,51 +1,61 @@
 """Figures of a search: how it went, what decided, and what its best trials have in common.
 
-Each is drawn twice from the same trials: with Matplotlib as a picture, and with Plotly as a part of a page.
+Optuna draws each twice from the same study, with Matplotlib for a picture and with Plotly for a page, whichever engine
+made the trials; `canvas.py` names what is added to either.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from srexp.evaluation.figures.plots import BASELINE, FAILED, FAINT, INK, MODEL, new_figure, tidy
-from srexp.evaluation.search_report import page
-from srexp.evaluation.search_report.axes import learning_range, parallel_coordinates, psnr_range, slices
-from srexp.evaluation.search_report.importance import importance, no_importance
+from srexp.evaluation.figures.plots import BASELINE, FAILED, FAINT, INK, MODEL
+from srexp.evaluation.search_report import interactive, pictures
+from srexp.evaluation.search_report.canvas import Canvas, Library, Look
+from srexp.evaluation.search_report.study import quiet, study_of
 from srexp.evaluation.search_report.trials import (
-    HIGHER_IS_BETTER,
     LABELS,
+    Space,
     best_first,
+    clipped,
     done,
     finite_curve,
-    parameters,
-    pareto_set,
+    keys_of,
+    learning_range,
+    psnr_range,
     reached,
 )
 from srexp.types import Trial
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROOM = 24
-"""Pixels between two numbers that can both be read."""
+NAMES = ("optimisation_history", "pareto_front", "learning_curves", "importance", "parallel_coordinates", "slice")
+"""Figures in the order in which they are read."""
 
-Space = Mapping[str, Mapping[str, Any]]
+COLUMNS = 4
+"""Keys beside each other in one figure of slices."""
+
+FEWEST = 10
+"""Finished trials below which the best ones are too few to say what decides."""
+
+BEST = 5
+"""Trials that must count as the best for PED-ANOVA to be steady, as its documentation advises."""
+
+MARKS = {"pruned, best until then": FAINT, "pruned, no value": FAINT, "failed": FAILED, "below the axis": INK}
+"""Trials beside the finished ones in the history, to the colour of their marks."""
 
 
 class Drawn(NamedTuple):
-    """One figure of a search.
+    """One figure of a search; one that is made for each objective, or doesn't fit a row, has several parts.
 
     Args:
-        figure: The picture.
+        pictures: With Matplotlib.
         html: The same for a page that has plotly.js, see `srexp.evaluation.search_report.page.page`.
     """
 
-    figure: Figure
+    pictures: tuple[Figure, ...]
     html: str
 
 
@@ -62,10 +72,10 @@ def left_out(trials: Sequence[Trial], objectives: Sequence[str], space: Space) -
     """
     finished = done(trials, objectives)
     none = "" if finished else "no trial finished"
-    without = none or ("" if parameters(finished, space) else "no finished trial has a key of the space")
+    without = none or ("" if keys_of(finished, space) else "no finished trial has a key of the space")
     reasons = {
         "pareto_front": none if len(objectives) > 1 else "there is one objective",
-        "importance": no_importance(trials, objectives, space) or "",
+        "importance": _no_importance(finished, space),
         "parallel_coordinates": without,
         "slice": without,
         "learning_curves": "" if any(map(finite_curve, trials)) else "no trial reported an epoch",
@@ -81,8 +91,7 @@ def figures(
     Args:
         trials: Of whatever engine, by number.
         objectives: What was sought: `val_psnr`, `seconds`.
-        space: Configuration key to its distribution, as JSON has it: `type` (float, int, categorical), `low`, `high`,
-            `log`, `choices`.
+        space: Configuration key to its distribution, as JSON has it.
         bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
 
     Returns:
@@ -90,204 +99,176 @@ def figures(
     """
     if bicubic_psnr is not None and not math.isfinite(bicubic_psnr):
         bicubic_psnr = None
-    finished = done(trials, objectives)
     missing = left_out(trials, objectives, space)
-    pictures = {
-        "optimisation_history": lambda: optimisation_history(trials, objectives, bicubic_psnr),
-        "pareto_front": lambda: pareto_front(trials, objectives, bicubic_psnr),
-        "learning_curves": lambda: learning_curves(trials, objectives, bicubic_psnr),
-        "importance": lambda: importance_bars(importance(trials, objectives, space)),
-        "parallel_coordinates": lambda: parallel_coordinates(finished, objectives, parameters(finished, space)),
-        "slice": lambda: slices(finished, objectives, parameters(finished, space)),
+
+    def drawn(library: Library) -> dict[str, list[Any]]:
+        asked = _Asked(library, trials, objectives, space, bicubic_psnr)
+        return {name: [each.figure for each in _DRAW[name](asked)] for name in NAMES if name not in missing}
+
+    with quiet(), pictures.without_window():
+        flat, live = drawn(pictures.library()), drawn(interactive.library())
+    parts = {
+        name: "\n".join(interactive.part(each, f"{name}-{place}") for place, each in enumerate(live[name]))
+        for name in live
     }
-    parts = page.parts(trials, objectives, space, bicubic_psnr, [name for name in pictures if name not in missing])
-    return {name: Drawn(pictures[name](), part) for name, part in parts.items()}
+    return {name: Drawn(tuple(flat[name]), parts[name]) for name in parts}
 
 
-def optimisation_history(
-    trials: Sequence[Trial], objectives: Sequence[str], bicubic_psnr: float | None = None
-) -> Figure:
-    """Draw what each trial reached, one panel for each objective, with the best so far; failed and pruned ones marked.
+class _Asked(NamedTuple):
+    library: Library
+    trials: Sequence[Trial]
+    objectives: Sequence[str]
+    space: Space
+    bicubic: float | None
 
-    Args:
-        trials: Of whatever engine, by number.
-        objectives: What was sought.
-        bicubic_psnr: Validation PSNR of bicubic interpolation in dB.
+    def study(self, trials: Sequence[Trial] | None = None, only: int | None = None) -> Any:
+        among = self.trials if trials is None else trials
+        return study_of(among, self.objectives, self.space, only=only, shown=self.library.shown)
 
-    Returns:
-        Figure 1200 pixels wide, 420 high for each objective.
-    """
-    from matplotlib.ticker import MaxNLocator
+    def draw(self, figure: str, *args: Any, **named: Any) -> Canvas:
+        return self.library.canvas(getattr(self.library.plots, figure)(*args, **named))
 
-    figure = new_figure(1200, 420 * len(objectives))
-    for place, axes in enumerate(figure.subplots(len(objectives), 1, squeeze=False)[:, 0]):
-        is_psnr = objectives[place] == "val_psnr"
-        limits = psnr_range(trials, objectives, bicubic_psnr) if is_psnr else None
-        _history(axes, trials, objectives, place, limits)
-        _bicubic(axes, bicubic_psnr if is_psnr else None)
-        axes.set_ylim(limits)
-        axes.set(title="Optimisation history", xlabel="trial", ylabel=LABELS[objectives[place]])
-        axes.set_xlim(-0.5, max([trial.number for trial in trials], default=0) + 0.5)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        _finish(axes)
-    figure.tight_layout(pad=1.5)
-    return figure
+    def level(self, canvas: Canvas) -> None:
+        if self.bicubic is not None:
+            canvas.level(self.bicubic, f"bicubic, {self.bicubic:.2f} dB", BASELINE)
 
 
-def learning_curves(trials: Sequence[Trial], objectives: Sequence[str], bicubic_psnr: float | None = None) -> Figure:
-    """Draw the validation PSNR of all trials over their epochs; where one was pruned is marked, the best stands out.
+def _histories(asked: _Asked) -> Iterator[Canvas]:
+    """What each trial reached and the best so far, for each objective; failed and pruned ones marked."""
+    for place, name in enumerate(asked.objectives):
+        label, is_psnr = LABELS[name], name == "val_psnr"
+        canvas = asked.draw("plot_optimization_history", asked.study(only=place), target_name=label)
+        canvas.restyle(label, Look("finished", INK))
+        canvas.restyle("Best Value", Look("best so far", MODEL, steps=True))
+        limits = psnr_range(asked.trials, asked.objectives, asked.bicubic) if is_psnr else None
+        for mark, points in _beside(asked.trials, asked.objectives, place, limits).items():
+            if points:
+                canvas.points(points, mark, MARKS[mark])
+        if is_psnr:
+            asked.level(canvas)
+        canvas.finish("Optimisation history", "trial", label, limits)
+        yield canvas
 
-    Args:
-        trials: Of whatever engine.
-        objectives: What was sought; the best trial is that of the first.
-        bicubic_psnr: Validation PSNR of bicubic interpolation in dB.
 
-    Returns:
-        Figure of 1200 x 560 pixels.
-    """
-    from matplotlib.ticker import MaxNLocator
-
-    figure = new_figure(1200, 560)
-    axes = figure.subplots()
-    best = next(iter(best_first(trials, objectives)), None)
-    labels: set[str] = set()
+def _beside(
+    trials: Sequence[Trial], objectives: Sequence[str], place: int, limits: tuple[float, float] | None
+) -> dict[str, dict[int, float]]:
+    """Trials that aren't drawn as finished ones, at what they reached or at the bottom."""
+    values = {trial.number: reached(trial, objectives, place) for trial in trials}
+    finite = [value for value in values.values() if value is not None]
+    low, high = limits or (min(finite, default=0), max(finite, default=1))
+    bottom = low + (0.03 if limits else -0.08) * (high - low)
+    marks: dict[str, dict[int, float]] = {name: {} for name in MARKS}
     for trial in trials:
-        if not (curve := finite_curve(trial)):
-            continue
-        label = f"best: trial {trial.number}" if trial is best else trial.state
-        look = _curve_look(trial, is_best=trial is best, is_point=len(curve) == 1)
-        named: dict[str, Any] = {} if label in labels else {"label": label}
-        axes.plot([*curve], [*curve.values()], **look, **named, markevery=[len(curve) - 1])
-        labels.add(label)
-    _bicubic(axes, bicubic_psnr)
-    axes.set_ylim(learning_range(trials, bicubic_psnr))
-    axes.set(title="Learning curves of all trials", xlabel="epoch", ylabel=LABELS["val_psnr"])
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_xlim(0.5, max([1, *(epoch for trial in trials for epoch in trial.curve)]) + 0.5)
-    _finish(axes)
-    figure.tight_layout(pad=1.5)
-    return figure
+        value = values[trial.number]
+        if trial.state == "pruned":
+            marks["pruned, no value" if value is None else "pruned, best until then"][trial.number] = (
+                bottom if value is None else value
+            )
+        elif trial.state == "failed":
+            marks["failed"][trial.number] = bottom
+        elif value is not None and limits and value < low:
+            marks["below the axis"][trial.number] = bottom
+    return marks
 
 
-def importance_bars(shares: Mapping[str, float]) -> Figure:
-    """Draw the share of each key in what sets the best trials apart.
-
-    Args:
-        shares: Configuration key to its share, the largest first, as `importance` gives it.
-
-    Returns:
-        Figure 1000 pixels wide.
-    """
-    figure = new_figure(1000, 120 + 44 * len(shares))
-    axes = figure.subplots()
-    bars = axes.barh(range(len(shares)), [*shares.values()], color=MODEL, height=0.6)
-    axes.bar_label(bars, [f"{share:.0%}" for share in shares.values()], padding=4, color=INK)
-    axes.set_yticks(range(len(shares)), [*shares], parse_math=False)
-    axes.set(title="What sets the best trials apart (PED-ANOVA)", xlabel="share", ylim=(len(shares) - 0.5, -0.5))
-    axes.set_xlim(0, 1.12 * max(shares.values()))
-    tidy(axes)
-    figure.tight_layout(pad=1.5)
-    return figure
-
-
-def pareto_front(trials: Sequence[Trial], objectives: Sequence[str], bicubic_psnr: float | None = None) -> Figure:
-    """Draw the finished trials over their first two objectives, and those that no other betters in both.
-
-    Args:
-        trials: Of whatever engine.
-        objectives: What was sought, two or more.
-        bicubic_psnr: Validation PSNR of bicubic interpolation in dB.
-
-    Returns:
-        Figure of 1200 x 640 pixels.
-    """
-    figure = new_figure(1200, 640)
-    axes = figure.subplots()
-    upright, across = objectives[:2]
-    places = np.array([trial.objectives for trial in done(trials, objectives)])
-    best = pareto_set(trials, objectives)
-    front = sorted((*(trial.objectives or ())[1::-1], trial.number) for trial in best)
-    axes.plot(places[:, 1], places[:, 0], "o", color=FAINT, alpha=0.6, label="finished")
-    x, y, numbers = zip(*front, strict=True)
-    axes.step(x, y, where="post" if HIGHER_IS_BETTER[upright] else "pre", color=MODEL, linewidth=1.2, alpha=0.6)
-    axes.plot(x, y, "o", color=MODEL, markersize=8, label="Pareto front")
+def _pareto_front(asked: _Asked) -> Iterator[Canvas]:
+    """The finished trials over their first two objectives, and those that no other betters in both."""
+    upright, across = asked.objectives[:2]
+    names = [LABELS[across], LABELS[upright]]
+    canvas = asked.draw(
+        "plot_pareto_front", asked.study(), target_names=names, targets=lambda trial: trial.values[1::-1]
+    )
+    canvas.restyle("Trial", Look("finished", FAINT))
+    canvas.restyle("Best Trial", Look("Pareto front", MODEL))
+    limits = None
     if upright == "val_psnr":
-        _bicubic(axes, bicubic_psnr)
-        axes.set_ylim(psnr_range(done(trials, objectives), objectives, bicubic_psnr))
-    axes.set(title="Pareto front", xlabel=LABELS[across], ylabel=LABELS[upright])
-    _finish(axes)
-    figure.tight_layout(pad=1.5)
-    _number(axes, dict(zip(numbers, zip(x, y, strict=True), strict=True)))
-    return figure
+        asked.level(canvas)
+        limits = psnr_range(done(asked.trials, asked.objectives), asked.objectives, asked.bicubic)
+    canvas.finish("Pareto front", names[0], names[1], limits)
+    yield canvas
 
 
-def _history(
-    axes: Axes, trials: Sequence[Trial], objectives: Sequence[str], place: int, limits: tuple[float, float] | None
-) -> None:
-    finished = done(trials, objectives)
-    numbers = [trial.number for trial in finished]
-    values = [trial.objectives[place] for trial in finished if trial.objectives]
-    if finished:
-        best = np.maximum if HIGHER_IS_BETTER[objectives[place]] else np.minimum
-        last = max(trial.number for trial in trials)
-        so_far = best.accumulate(values)
-        axes.step(
-            [*numbers, last], [*so_far, so_far[-1]], where="post", color=MODEL, linewidth=1.8, label="best so far"
-        )
-        axes.plot(numbers, values, "o", color=INK, alpha=0.6, label="finished")
-    pruned = {trial.number: reached(trial, objectives, place) for trial in trials if trial.state == "pruned"}
-    measured = {number: value for number, value in pruned.items() if value is not None}
-    failed = [trial.number for trial in trials if trial.state == "failed"]
-    edge: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False, "linestyle": ""}
-    if measured:
-        axes.plot([*measured], [*measured.values()], linestyle="", **_mark("pruned"), label="pruned, best until then")
-    if bare := sorted(pruned.keys() - measured.keys()):
-        axes.plot(bare, [0.02] * len(bare), **_mark("pruned"), **edge, label="pruned, no value")
-    if failed:
-        axes.plot(failed, [0.02] * len(failed), **_mark("failed"), **edge, label="failed")
-    if limits and (below := [n for n, value in zip(numbers, values, strict=True) if value < limits[0]]):
-        axes.plot(
-            below, [0.06] * len(below), "v", color=INK, transform=axes.get_xaxis_transform(), label="below the axis"
-        )
+def _learning_curves(asked: _Asked) -> Iterator[Canvas]:
+    """Validation PSNR of all trials over their epochs; the best stands out, and which ended early is dotted."""
+    canvas = asked.draw("plot_intermediate_values", asked.study())
+    best = next(iter(best_first(asked.trials, asked.objectives)), None)
+    for trial in asked.trials:
+        if trial is best:
+            look = Look(f"best: trial {trial.number}", MODEL, 3)
+        else:
+            colour = {"finished": INK, "failed": FAILED}.get(trial.state, FAINT)
+            look = Look(trial.state, colour, 1, dotted=trial.state != "finished")
+        canvas.restyle(f"Trial{trial.number}", look)
+    asked.level(canvas)
+    canvas.finish(
+        "Learning curves of all trials", "epoch", LABELS["val_psnr"], learning_range(asked.trials, asked.bicubic)
+    )
+    yield canvas
 
 
-def _number(axes: Axes, points: Mapping[int, tuple[float, float]]) -> None:
-    """Write the numbers of trials beside their points, as far as there is room."""
-    taken: list[tuple[float, float]] = []
-    for number, point in points.items():
-        place = tuple(axes.transData.transform(point))
-        if all(math.dist(place, other) > ROOM for other in taken):
-            axes.annotate(str(number), point, xytext=(6, 6), textcoords="offset points", color=INK, fontsize=9)
-            taken.append(place)
+def _importances(asked: _Asked) -> Iterator[Canvas]:
+    """Share of each key in what sets the best trials apart, for each objective.
+
+    Source: S. Watanabe, A. Bansal, F. Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in
+    Arbitrary Subspaces", IJCAI 2023, as Optuna has it, which also knows keys that not every trial has.
+    """
+    from optuna.importance import PedAnovaImportanceEvaluator
+
+    finished = done(asked.trials, asked.objectives)
+    quantile = max(0.1, min(0.5, BEST / len(finished)))
+    for place, name in enumerate(asked.objectives):
+        if len({(trial.objectives or ())[place] for trial in finished}) == 1:
+            continue  # nothing decides what is always the same
+        # A study of one objective: of several, Optuna would explain the lowest PSNR.
+        study = asked.study(only=place)
+        canvas = asked.draw("plot_param_importances", study, PedAnovaImportanceEvaluator(target_quantile=quantile))
+        canvas.bars(MODEL)
+        canvas.finish("What sets the best trials apart (PED-ANOVA)", f"share, by {LABELS[name]}", "")
+        yield canvas
 
 
-def _curve_look(trial: Trial, *, is_best: bool, is_point: bool) -> dict[str, Any]:
-    if is_best:
-        return {"color": MODEL, "linewidth": 2.4, "zorder": 4, "marker": "o" if is_point else ""}
-    if trial.state in ("pruned", "failed"):
-        colour = {"color": FAILED if trial.state == "failed" else FAINT}
-        return _mark(trial.state) | colour | {"linewidth": 1, "linestyle": ":"}
-    colour = {"color": INK if trial.state == "finished" else FAINT}
-    return colour | {
-        "linewidth": 1,
-        "alpha": 0.5,
-        "marker": "." if is_point else "",
-    }  # a line through one point is none
+def _parallel_coordinates(asked: _Asked) -> Iterator[Canvas]:
+    """Each finished trial as a line through its objectives and values; diverged ones end at the bottom."""
+    names = [LABELS[name] for name in asked.objectives]
+    finished = done(asked.trials, asked.objectives)
+    study = asked.study(clipped(finished, asked.objectives))
+    canvas = asked.draw("plot_parallel_coordinate", study, target_name=names[0])
+    canvas.uprights([*names, *sorted(map(asked.library.shown, keys_of(finished, asked.space)))])  # Optuna's order
+    canvas.finish("Parallel coordinates", None, None)
+    yield canvas
 
 
-def _mark(state: str) -> dict[str, Any]:
-    if state == "failed":
-        return {"marker": "x", "color": FAILED, "markersize": 7, "markeredgewidth": 1.8, "zorder": 3}
-    return {"marker": "o", "markerfacecolor": "white", "markeredgecolor": FAINT, "markersize": 6, "zorder": 3}
+def _slices(asked: _Asked) -> Iterator[Canvas]:
+    """Every objective over every key; the later the trial the darker."""
+    finished = done(asked.trials, asked.objectives)
+    keys = [asked.library.shown(key) for key in keys_of(finished, asked.space)]
+    for place, name in enumerate(asked.objectives):
+        study = asked.study(only=place)
+        limits = psnr_range(finished, asked.objectives, None) if name == "val_psnr" else None
+        for first in range(0, len(keys), COLUMNS):
+            beside = keys[first : first + COLUMNS]
+            canvas = asked.draw("plot_slice", study, beside, target_name=LABELS[name])
+            canvas.finish("Slices: the later the trial the darker", None, None, limits)
+            yield canvas
 
 
-def _bicubic(axes: Axes, psnr: float | None) -> None:
-    if psnr is not None:
-        axes.axhline(psnr, color=BASELINE, linestyle="--", label=f"bicubic, {psnr:.2f} dB")
+_DRAW: Mapping[str, Callable[[_Asked], Iterator[Any]]] = {
+    "optimisation_history": _histories,
+    "pareto_front": _pareto_front,
+    "learning_curves": _learning_curves,
+    "importance": _importances,
+    "parallel_coordinates": _parallel_coordinates,
+    "slice": _slices,
+}
 
 
-def _finish(axes: Axes) -> None:
-    tidy(axes)
-    axes.ticklabel_format(axis="y", useOffset=False)
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.01, 0.5))
+def _no_importance(finished: Sequence[Trial], space: Space) -> str:
+    """Say why there is no importance to speak of; empty where there is."""
+    if len(finished) < FEWEST:
+        return f"it takes {FEWEST} finished trials, there {'is' if len(finished) == 1 else 'are'} {len(finished)}"
+    if len(keys_of(finished, space)) < 2:  # noqa: PLR2004 - one has nothing to be compared with
+        return "the finished trials have fewer than two keys to compare"
+    if len({trial.objectives for trial in finished}) == 1:
+        return "all finished trials reached the same"
+    return ""

@@ -1,4 +1,4 @@
-"""The best trials of a search as a table: for the terminal, for a Markdown page, for a spreadsheet."""
+"""The best trials of a search as a table: for a Markdown page, for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
-from srexp.evaluation.search_report.trials import LABELS, best_first, pareto_set, text
+from srexp.evaluation.search_report.study import pareto_set
+from srexp.evaluation.search_report.trials import LABELS, best_first, text
 from srexp.types import Trial
 
 
@@ -95,22 +93,6 @@ def comma_separated(rows: Sequence[Row]) -> str:
         values = [text(row.values[key]) if key in row.values else "" for key in keys]
         writer.writerow([row.rank, row.number, *row.objectives.values(), row.epochs, row.seconds, *values])
     return written.getvalue()
-
-
-def table(rows: Sequence[Row], title: str) -> Table:
-    """Lay the table out for the terminal.
-
-    Args:
-        rows: As `best_trials` gives them.
-        title: Above it.
-    """
-    headings, sides = _headings(rows)
-    laid = Table(title=Text(title))
-    for heading, side in zip(headings, sides, strict=True):
-        laid.add_column(Text(heading), justify="right" if side.endswith(":") else "left")
-    for cells in _cells(rows):
-        laid.add_row(*map(Text, cells))
-    return laid
 
 
 def _seconds(trial: Trial) -> float | None:

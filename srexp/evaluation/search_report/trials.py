@@ -5,52 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from srexp.types import Trial
-
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
 
 LABELS = {"val_psnr": "validation PSNR in dB", "seconds": "inference time in s"}
 """Objectives as an axis names them."""
 
 HIGHER_IS_BETTER = {"val_psnr": True, "seconds": False}
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A configuration key of the space, as far as a figure has to know it.
-
-    Args:
-        key: Configuration key.
-        low: Lower end of a range.
-        high: Upper end of a range.
-        log: Whether its axis is logarithmic.
-        whole: Whether it has whole numbers alone.
-        choices: In the order of the space, as numbers where all are numbers, else as text; None for a range.
-    """
-
-    key: str
-    low: float = 0
-    high: float = 0
-    log: bool = False
-    whole: bool = False
-    choices: tuple[str | float, ...] | None = None
-
-    def shown(self, value: Any) -> str | float:
-        """Give a value as it is drawn.
-
-        Example:
-            >>> Parameter("model.filters", choices=("[64, 32]", "[32, 16]")).shown([64, 32])
-            '[64, 32]'
-        """
-        if self.choices is None:
-            return int(value) if self.whole else float(value)
-        return value if value in self.choices and is_number(value) else text(value)
+Space = Mapping[str, Mapping[str, Any]]
+"""Configuration key to its distribution: `type` (float, int, categorical), and `low`, `high`, `log` or `choices`."""
 
 
 def text(value: Any) -> str:
@@ -80,6 +48,11 @@ def done(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
     ]
 
 
+def keys_of(trials: Sequence[Trial], space: Space) -> list[str]:
+    """Give the keys of the space that at least one of these trials has, in the order of the space."""
+    return [key for key in space if any(key in trial.values for trial in trials)]
+
+
 def finite_curve(trial: Trial) -> dict[int, float]:
     """Give the validation PSNR of each epoch in order, without those that are not finite."""
     return {epoch: value for epoch, value in sorted(trial.curve.items()) if math.isfinite(value)}
@@ -98,98 +71,74 @@ def reached(trial: Trial, objectives: Sequence[str], place: int) -> float | None
     return trial.objectives[place] if trial.objectives and done([trial], objectives) else None
 
 
-def parameters(trials: Sequence[Trial], space: Mapping[str, Mapping[str, Any]]) -> list[Parameter]:
-    """Give the keys of the space that at least one of these trials has, in the order of the space.
+def best_first(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
+    """Give the finished trials, the best of the first objective first, equal ones by number."""
+    signs = [-1 if HIGHER_IS_BETTER[name] else 1 for name in objectives]
 
-    A value outside of the space, of a trial from before it was changed, widens it.
+    def rank(trial: Trial) -> tuple[float, ...]:
+        return (*(sign * value for sign, value in zip(signs, trial.objectives or (), strict=True)), trial.number)
 
-    Args:
-        trials: Finished trials.
-        space: Configuration key to its distribution: `type`, and `low`, `high`, `log` or `choices`.
-    """
-    found = []
-    for key, distribution in space.items():
-        values = [trial.values[key] for trial in trials if key in trial.values]
-        if not values:
-            continue
-        if distribution["type"] == "categorical":
-            choices = [*distribution["choices"], *values]
-            shown = choices if all(map(is_number, choices)) else map(text, choices)
-            found.append(Parameter(key, choices=tuple(dict.fromkeys(shown))))
-        else:
-            low, high = min(distribution["low"], *values), max(distribution["high"], *values)
-            whole, log = distribution["type"] == "int", bool(distribution.get("log"))
-            found.append(Parameter(key, low=low, high=high, log=log, whole=whole))
-    return found
+    return sorted(done(trials, objectives), key=rank)
 
 
-def study_of(
-    trials: Sequence[Trial], objectives: Sequence[str], keys: Sequence[Parameter] = (), *, only: int | None = None
-) -> Study:
-    """Make an Optuna study in memory in which every trial has its own number.
-
-    Trials that didn't finish are failed ones without values there, which no figure of Optuna's shows.
+def psnr_range(
+    trials: Sequence[Trial], objectives: Sequence[str], bicubic_psnr: float | None
+) -> tuple[float, float] | None:
+    """Range of the PSNRs that trials reached; diverged trials far below the others fall out of it.
 
     Args:
         trials: Of whatever engine.
-        objectives: What was sought.
-        keys: Parameters of the study.
-        only: Place of the one objective that the study is to have; None for all.
+        objectives: What was sought, `val_psnr` among it.
+        bicubic_psnr: Always within the range.
+
+    Returns:
+        Lower and upper end in dB; None where no trial has a value.
     """
-    import optuna
-
-    names = list(objectives) if only is None else [objectives[only]]
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would announce the study on the terminal
-    try:
-        study = optuna.create_study(directions=["maximize" if HIGHER_IS_BETTER[name] else "minimize" for name in names])
-    finally:
-        optuna.logging.set_verbosity(verbosity)
-    finished = {trial.number: trial for trial in done(trials, objectives)}
-    distributions = {parameter.key: _distribution(parameter) for parameter in keys}
-    for number in range(max(finished, default=-1) + 1):
-        study.add_trial(_frozen(finished.get(number), keys, distributions, only))
-    return study
+    place = objectives.index("val_psnr")
+    values = [value for trial in trials if (value := reached(trial, objectives, place)) is not None]
+    return _range(values, bicubic_psnr, below=0.08) if values else None
 
 
-def best_first(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
-    """Give the finished trials, the best of the first objective first, equal ones by number."""
-    return sorted(done(trials, objectives), key=lambda trial: _rank(trial, objectives))
+def learning_range(trials: Sequence[Trial], bicubic_psnr: float | None) -> tuple[float, float] | None:
+    """Range of learning curves: where they end up, and a part of the way there.
+
+    Args:
+        trials: Of whatever engine.
+        bicubic_psnr: Always within the range.
+
+    Returns:
+        Lower and upper end in dB; None where no trial has a value.
+    """
+    curves = [list(curve.values()) for trial in trials if (curve := finite_curve(trial))]
+    if not curves:
+        return None
+    lowest = min([*map(min, curves), *([] if bicubic_psnr is None else [bicubic_psnr])])
+    low, high = _range([max(curve) for curve in curves], bicubic_psnr, below=0.5)
+    return max(low, lowest - 0.05 * (high - lowest)), high
 
 
-def pareto_set(trials: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
-    """Give the finished trials that no other one betters in every objective, the best of the first objective first."""
-    front = {trial.number for trial in study_of(trials, objectives).best_trials}
-    return [trial for trial in best_first(trials, objectives) if trial.number in front]
+def clipped(finished: Sequence[Trial], objectives: Sequence[str]) -> list[Trial]:
+    """Raise the trials that diverged to the lower end of the range, so that the others can be told apart.
+
+    Args:
+        finished: Finished trials.
+        objectives: What was sought.
+    """
+    if "val_psnr" not in objectives or not finished:
+        return list(finished)
+    place = objectives.index("val_psnr")
+    low = _floor([trial.objectives[place] for trial in finished if trial.objectives])
+    lows = [low if index == place else -math.inf for index, _ in enumerate(objectives)]
+    return [replace(trial, objectives=tuple(map(max, trial.objectives or (), lows))) for trial in finished]
 
 
-def _rank(trial: Trial, objectives: Sequence[str]) -> tuple[float, ...]:
-    signs = [-1 if HIGHER_IS_BETTER[name] else 1 for name in objectives]
-    return (*(sign * value for sign, value in zip(signs, trial.objectives or (), strict=True)), trial.number)
+def _floor(values: Sequence[float]) -> float:
+    """Smallest value that isn't three times the middle half below it."""
+    quarter, most = np.quantile(values, [0.25, 0.75]).tolist()
+    return min(value for value in values if value >= quarter - 3 * (most - quarter))
 
 
-def _distribution(parameter: Parameter) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if parameter.choices is not None:
-        return CategoricalDistribution(parameter.choices)
-    # No step: the values are there already, and one that rounding moved off its step would be refused.
-    if parameter.whole:
-        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
-    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
-
-
-def _frozen(
-    trial: Trial | None, keys: Sequence[Parameter], distributions: Mapping[str, BaseDistribution], only: int | None
-) -> FrozenTrial:
-    from optuna.trial import TrialState, create_trial
-
-    if trial is None:
-        return create_trial(state=TrialState.FAIL)
-    held = [parameter for parameter in keys if parameter.key in trial.values]
-    numbers = trial.objectives or ()
-    return create_trial(
-        values=list(numbers) if only is None else [numbers[only]],
-        params={each.key: each.shown(trial.values[each.key]) for each in held},
-        distributions={each.key: distributions[each.key] for each in held},
-    )
+def _range(values: Sequence[float], bicubic_psnr: float | None, below: float) -> tuple[float, float]:
+    ends = [_floor(values), max(values), *([] if bicubic_psnr is None else [bicubic_psnr])]
+    span = max(max(ends) - min(ends), 0.02)
+    return min(ends) - below * span, max(ends) + 0.08 * span

@@ -103,7 +103,8 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
     bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
     drawn = figures(trials, objectives, space, bicubic_psnr=bicubic)
     for name, each in drawn.items():
-        parent.log_figure(each.figure, f"search/{name}.png")
+        for place, picture in enumerate(each.pictures, start=1):
+            parent.log_figure(picture, f"search/{name}{'' if place == 1 else f'_{place}'}.png")
     title = f"Search {engine.name}"
     parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
     rows = best_trials(trials, objectives)
@@ -112,7 +113,8 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
 
 
 def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
-    from srexp.evaluation.search_report.trials import best_first, pareto_set
+    from srexp.evaluation.search_report.study import pareto_set
+    from srexp.evaluation.search_report.trials import best_first
 
     if len(engine.objectives) > 1:
         return pareto_set(trials, engine.objectives)

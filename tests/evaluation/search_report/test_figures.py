@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from srexp.evaluation.search_report.figures import figures, left_out, optimisation_history
-from srexp.evaluation.search_report.importance import importance
+from srexp.evaluation.search_report.figures import figures, left_out
 from srexp.evaluation.search_report.page import page
 from srexp.types import Trial
 
@@ -65,9 +64,16 @@ def search(count, *, objectives=TWO, epochs=6, seed=0):
     return trials
 
 
-def texts(figure):
-    figure.canvas.draw()
-    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+def draw(drawn):
+    for each in drawn.values():
+        for picture in each.pictures:
+            picture.canvas.draw()
+
+
+def texts(each):
+    for picture in each.pictures:
+        picture.canvas.draw()
+    return [text.get_text() for picture in each.pictures for text in picture.findobj(lambda a: hasattr(a, "get_text"))]
 
 
 def finished(number=0, psnr=40.0, **facts):
@@ -82,17 +88,20 @@ def test_a_whole_search_has_every_figure(objectives):
 
     assert list(drawn) == [name for name in ALL if name != "pareto_front" or len(objectives) == 2]
     assert set(drawn) | set(left_out(trials, objectives, SPACE)) == set(ALL)
-    for name, (figure, part) in drawn.items():
-        figure.canvas.draw()
-        assert f'id="{name}-0"' in part
-    assert "bicubic, 38.00 dB" in texts(drawn["learning_curves"].figure)
-    assert {"best so far", "finished", "pruned, best until then", "failed"} <= set(
-        texts(drawn["optimisation_history"].figure)
-    )
-    assert {"[64, 32]", "vdsr", "not set", "null", "flip"} <= set(texts(drawn["parallel_coordinates"].figure))
-    assert {"[64, 32]", "vdsr", "null", "true"} <= set(texts(drawn["slice"].figure))
+    for name, (pictures, part) in drawn.items():
+        for place, picture in enumerate(pictures):
+            picture.canvas.draw()
+            assert f'id="{name}-{place}"' in part
+    for_each = {"optimisation_history", "importance", "slice"}
+    assert {name for name, each in drawn.items() if objectives == TWO and len(each.pictures) > 1} <= for_each
+    assert "bicubic, 38.00 dB" in texts(drawn["learning_curves"])
+    assert {"best so far", "finished", "pruned, best until then", "failed"} <= set(texts(drawn["optimisation_history"]))
+    assert {"[64, 32]", "vdsr", "not set", "null", "flip"} <= set(texts(drawn["parallel_coordinates"]))
+    assert {"[64, 32]", "vdsr", "null", "true"} <= set(texts(drawn["slice"]))
     assert "[64, 32]" in drawn["slice"].html
     assert "'vdsr'" not in drawn["slice"].html
+    assert '"text":"not set"' in drawn["parallel_coordinates"].html
+    assert '"text":"None"' not in drawn["parallel_coordinates"].html
 
 
 @pytest.mark.parametrize(
@@ -115,8 +124,7 @@ def test_a_search_with_little_in_it_is_drawn_as_far_as_it_goes(trials, names):
     drawn = figures(trials, ONE, SPACE, bicubic_psnr=math.inf)
 
     assert list(drawn) == names
-    for figure, _ in drawn.values():
-        figure.canvas.draw()
+    draw(drawn)
     reasons = left_out(trials, ONE, SPACE)
     assert set(reasons) == set(ALL) - set(names)
     document = page(drawn, "little", reasons)
@@ -148,9 +156,11 @@ def test_the_key_that_decides_is_the_important_one(objectives):
         for number in range(60)
     ]
 
-    shares = importance(trials, objectives, SPACE)
+    axes = figures(trials, objectives, SPACE)["importance"].pictures[0].axes[0]
 
-    assert next(iter(shares)) == "optimizer.lr"
+    keys = [label.get_text() for label in axes.get_yticklabels()]
+    shares = dict(zip(keys, (bar.get_width() for bar in axes.patches), strict=True))
+    assert keys[-1] == "optimizer.lr"  # the uppermost
     assert shares["optimizer.lr"] > 0.7
     assert sum(shares.values()) == pytest.approx(1)
 
@@ -163,10 +173,10 @@ def test_the_best_so_far_is_that_of_the_finished_trials_by_number():
         finished(4, 39.0),
     ]
 
-    axes = optimisation_history(trials, ONE).axes[0]
+    axes = figures(trials, ONE, SPACE)["optimisation_history"].pictures[0].axes[0]
 
     lines = {line.get_label(): (*line.get_xdata(), *line.get_ydata()) for line in axes.lines}
-    assert lines["best so far"] == (0, 3, 4, 4, 38, 40, 40, 40)
+    assert lines["best so far"] == (0, 1, 2, 3, 4, 38, 38, 38, 40, 40)
     assert lines["pruned, best until then"] == (1, 45)
 
 
@@ -175,16 +185,16 @@ def test_a_diverged_trial_does_not_squeeze_the_others():
 
     drawn = figures(trials, ONE, SPACE)
 
-    assert drawn["optimisation_history"].figure.axes[0].get_ylim()[0] > 39
-    assert "below the axis" in texts(drawn["optimisation_history"].figure)
-    assert "8" not in texts(drawn["parallel_coordinates"].figure)
+    assert drawn["optimisation_history"].pictures[0].axes[0].get_ylim()[0] > 39
+    assert "below the axis" in texts(drawn["optimisation_history"])
+    assert "8" not in texts(drawn["parallel_coordinates"])
 
 
 def test_bicubic_is_always_in_sight():
     drawn = figures([finished(0, 40.0, curve={1: 40.0})], ONE, SPACE, bicubic_psnr=31.0)
 
     for name in ALWAYS:
-        low, high = drawn[name].figure.axes[0].get_ylim()
+        low, high = drawn[name].pictures[0].axes[0].get_ylim()
         assert low < 31
         assert high > 40
 
@@ -192,10 +202,12 @@ def test_bicubic_is_always_in_sight():
 def test_values_that_the_space_no_longer_has_are_drawn_too():
     trials = [replace(finished(), values={"optimizer.lr": 0.5, "model": "old", "trainer.batch_size": 17, "gone": 1})]
 
-    shown = texts(figures(trials, ONE, SPACE)["parallel_coordinates"].figure)
+    drawn = figures(trials, ONE, SPACE)["parallel_coordinates"]
 
-    assert {"old", "17", "0.5"} <= set(shown)
-    assert "gone" not in shown
+    assert {"old", "17"} <= set(texts(drawn))
+    (rate,) = (axes for axes in drawn.pictures[0].axes if axes.get_yscale() == "log")
+    assert rate.get_ylim()[0] < 0.5 < rate.get_ylim()[1]
+    assert "gone" not in texts(drawn)
 
 
 def test_nothing_from_the_configuration_is_taken_for_markup():
@@ -209,9 +221,8 @@ def test_nothing_from_the_configuration_is_taken_for_markup():
     drawn = figures(trials, ONE, space)
     document = page(drawn, bad)
 
-    for figure, _ in drawn.values():
-        figure.canvas.draw()
-    assert bad in texts(drawn["importance"].figure)
+    draw(drawn)
+    assert bad.replace("$", r"\$") in texts(drawn["importance"])  # which Matplotlib shows as a dollar sign
     assert "<b onclick" not in document
     assert "\\u003cb onclick" not in document  # Plotly would take it for bold
     assert "<title>&lt;/script&gt;" in document
@@ -253,6 +264,20 @@ def test_a_browser_draws_the_page_without_a_complaint(tmp_path):
     assert done.stdout.count('class="main-svg"') >= parts
     assert len(re.findall(r'<section id="?(\w+)', done.stdout)) == len(ALL)
     assert "validation PSNR in dB</text>" in done.stdout
+
+
+def test_drawing_leaves_no_trace_in_the_process(capfd, recwarn):
+    from matplotlib import pyplot as plt
+
+    mine, looks = plt.figure(), dict(plt.rcParams)
+    chosen = plt.get_backend()
+
+    figures(search(12), TWO, SPACE)
+
+    assert plt.get_fignums() == [mine.number]
+    assert (plt.get_backend(), dict(plt.rcParams)) == (chosen, looks)
+    assert [*capfd.readouterr(), *recwarn] == ["", ""]
+    plt.close(mine)
 
 
 def test_drawing_uses_no_display_and_importing_loads_nothing_heavy():
