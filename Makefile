@@ -1,12 +1,13 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint audit chaos pins clean
+.PHONY: help setup run test test-slow lint audit chaos pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
 UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --constraint requirements.txt
 PINNED := gpu joblib slurm cmaes postgres mysql viz dev
+PYTEST = $(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 ARGS ?=
 WORKERS ?= logical
 MINUTES ?= 20
@@ -18,15 +19,18 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 	if $$name -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$name; break; fi; done)
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: $(VENV)/.installed ## Create .venv and install the pinned dependencies
 
 run: $(VENV)/.installed ## Train and score on the embedded images; ARGS="model=vdsr optimizer.lr=1e-4" overrides
 	$(PYTHON_IN) -m srexp $(ARGS)
 
-test: $(VENV)/.installed-dev ## Run the whole test suite; ARGS="-k split" passes on to pytest
-	$(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+test: $(VENV)/.installed-dev ## Run the test suite but for its slow lane; ARGS="-k split" passes on to pytest
+	$(PYTEST) $(ARGS)
+
+test-slow: $(VENV)/.installed-dev ## Run the slow lane: kills, outages, databases, a browser, long stories
+	$(PYTEST) -m slow $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff check .

@@ -53,6 +53,26 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long: each worker's share, an equal run of the tests, begins with stories, then commands.
+
+    A file's tests stay together, for they share what they make.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def length(tests: list[pytest.Item]) -> tuple[bool, bool, int]:
+        commands = any(item.get_closest_marker("system") for item in tests)
+        return "stories" in tests[0].path.parts, commands, len(tests)
+
+    shares: list[list[pytest.Item]] = [[] for _ in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))]
+    for tests in sorted(files.values(), key=length, reverse=True):
+        min(shares, key=len).extend(tests)
+    items[:] = [item for share in shares for item in share]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _commands_start_warm() -> Iterator[None]:
     """Fork commands from a process that has TensorFlow loaded; it inherits nothing that a single test sets."""

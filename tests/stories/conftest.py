@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
+import srexp
 from tests.warm_start import Command
 
 TINY = ["+debug=fast", "trainer.patch_size=16", "trainer.validation_size=32", "trainer.test_size=null"]
@@ -88,7 +93,51 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def folder_of(images: Path):
-    """Overrides that train on the small images, by patient."""
+def by_patient(images: Path) -> list[str]:
     return ["dataset=folder", f"dataset.root={images}", r"dataset.patients='^(\d{8})'", *TINY]
+
+
+@pytest.fixture
+def folder_of(images: Path) -> list[str]:
+    """Overrides that train on the small images, by patient."""
+    return by_patient(images)
+
+
+@dataclass(frozen=True)
+class Trained(Project):
+    """A project in which something was trained.
+
+    Args:
+        trainings: Their results, in order.
+    """
+
+    trainings: tuple[dict, ...] = ()
+
+
+@pytest.fixture(scope="session")
+def _trained_once(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Path:
+    """Train for all workers; the first one that needs it does."""
+    folder = tmp_path_factory.getbasetemp()
+    root = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "two_trainings"
+    with FileLock(f"{root}.lock"), pytest.MonkeyPatch.context() as patched:
+        if not (root / "trainings.json").exists():
+            patched.setenv("SREXP_ROOT", str(root))
+            quiet = ["tracking.max_images=0", "tracking.system_metrics=false"]
+            trained = [srexp.run("train", [*by_patient(images), *quiet, f"seed={seed}"]) for seed in (1, 2)]
+            (root / "trainings.json").write_text(json.dumps(trained))
+    return root
+
+
+@pytest.fixture
+def two_trainings(project: Project, _trained_once: Path) -> Trained:
+    """A project of the test's own, with trainings of the seeds 1 and 2 that all tests share; its store names it."""
+    shutil.copytree(_trained_once, project.root, dirs_exist_ok=True)
+    here, there = str(project.root), str(_trained_once)
+    with closing(sqlite3.connect(project.root / "mlruns" / "mlflow.db")) as store, store:
+        for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for _, column, *_ in store.execute(f"PRAGMA table_info('{table}')").fetchall():
+                store.execute(
+                    f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
+                    (there, here, there),
+                )
+    return Trained(project.root, tuple(json.loads((project.root / "trainings.json").read_text())))

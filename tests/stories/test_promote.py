@@ -22,9 +22,8 @@ def aliases(project):
 
 
 @pytest.mark.system
-def test_a_champion_is_made_replaced_and_called_back(project, folder_of, capfd):
-    for seed in (1, 2):
-        srexp.run("train", [*folder_of, *QUIET, f"seed={seed}"])
+def test_a_champion_is_made_replaced_and_called_back(two_trainings, capfd):
+    project = two_trainings
     assert aliases(project) == {"candidate": 2}
 
     # Two test images carry no claim.
