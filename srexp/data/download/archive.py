@@ -26,6 +26,7 @@ _CHUNK = 1 << 16
 _GZIP_INPUT = 1 << 12  # grows to 4 MB at most before the limits are looked at
 _SLACK = 1 << 20  # small archives may compress well
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, ValueError)
 _ENCRYPTED = 0x1  # ZIP application note, general purpose bit 0
 
 
@@ -122,15 +123,7 @@ def _said(archive: Path) -> Iterator[None]:
     """Say which archive a library's complaint is about."""
     try:
         yield
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        EOFError,
-        struct.error,
-        NotImplementedError,
-        ValueError,
-    ) as error:
+    except _DAMAGED as error:
         raise _refused(archive, f"it is damaged ({type(error).__name__}: {error})") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # a seek to a place that the archive's table of contents invents

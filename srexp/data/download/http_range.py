@@ -1,4 +1,4 @@
-"""One attempt to get the missing bytes of a file over HTTP, resumed where the last attempt broke off."""
+"""One HTTP request for the bytes that a file still lacks: a range, from where the last request broke off."""
 
 from __future__ import annotations
 
@@ -143,14 +143,11 @@ def _first_byte(response: requests.Response, wanted: Wanted, there: int) -> int 
     span = response.headers.get("Content-Range", "")
     if status == HTTPStatus.OK:
         return 0  # no Range support, or the file has changed: afresh
-    if status == HTTPStatus.PARTIAL_CONTENT:
+    if status == HTTPStatus.PARTIAL_CONTENT or (status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and there):
         same = not there or not wanted.tag.exists() or _tag_of(response) == wanted.tag.read_text(encoding="utf-8")
-        if span.startswith(f"bytes {there}-") and same:
+        if status == HTTPStatus.PARTIAL_CONTENT and span.startswith(f"bytes {there}-") and same:
             return there
-        wanted.discard()
-        raise TryAgainError(f"the file changed on the server ({span or 'no Content-Range'})")
-    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and there:
-        if span == f"bytes */{there}":
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and span == f"bytes */{there}":
             return None
         wanted.discard()
         raise TryAgainError(f"the file changed on the server ({span or 'no Content-Range'})")

@@ -61,13 +61,13 @@ class Prepared:
         return self.memory.get(entry.sha256, lambda: self._fetch(entry))
 
     def _fetch(self, entry: Entry) -> Stored:
-        def decode() -> Stored:
-            return to_channel(read_image(entry.path, entry.frame, self.intensity), self.channel)
-
         if self.decoded_dir is None:
-            return decode()
+            return self._decode(entry.item)
         path = self.decoded_dir / f"{entry.sha256}-{self.channel}.npy"
-        return through_disk(path, entry.bits, lossy=entry.lossy, decode=decode)
+        return through_disk(path, entry.bits, lossy=entry.lossy, decode=lambda: self._decode(entry.item))
+
+    def _decode(self, item: Item) -> Stored:
+        return to_channel(read_image(item.path, item.frame, self.intensity), self.channel)
 
     def read_low(self, entry: Entry) -> Stored:
         """Give the low-resolution partner of an image of a paired data set, as `read` gives the image.
@@ -84,9 +84,7 @@ class Prepared:
         if not isinstance(entry.item, Pair) or entry.low is None:
             raise UnreadableImageError("has no low-resolution partner", fix="dataset=paired, or another degradation")
         low = entry.item.low
-        return self.memory.get(
-            entry.low.sha256, lambda: to_channel(read_image(low.path, low.frame, self.intensity), self.channel)
-        )
+        return self.memory.get(entry.low.sha256, lambda: self._decode(low))
 
     def manifest(self) -> list[dict[str, str | int | bool]]:
         """Describe each image, its patient as a salted hash.

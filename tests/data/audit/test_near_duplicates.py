@@ -1,0 +1,134 @@
+"""Copies of an image in different splits: found whatever was done to them, and strangers are not accused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srexp.data.audit.audit import audit, facts
+from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.sources.source import SPLITS, Item
+from tests.data.audit.images import Folder, Given, by_kind, picture
+
+Change = Callable[[Image.Image], Image.Image]
+
+
+def trimmed(image: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
+    width, height = image.size
+    return image.crop((round(left * width), round(top * height), round(right * width), round(bottom * height)))
+
+
+def gamma(image: Image.Image, exponent: float) -> Image.Image:
+    return image.point([round(255 * (value / 255) ** exponent) for value in range(256)])
+
+
+def half(image: Image.Image) -> Image.Image:
+    return image.resize((image.width // 2, image.height // 2), Image.Resampling.BICUBIC)
+
+
+CHANGES: dict[str, Change] = {
+    "half the size": half,
+    "trimmed by 5 % on all sides together": lambda image: trimmed(image, 0.025, 0.025, 0.975, 0.975),
+    "trimmed by 5 % at a corner": lambda image: trimmed(image, 0.05, 0, 1, 0.95),
+    "gamma 1.1": lambda image: gamma(image, 1.1),
+    "brighter": lambda image: image.point([min(255, value + 20) for value in range(256)]),
+    "trimmed, then half the size and darker": lambda image: gamma(half(trimmed(image, 0, 0.05, 0.95, 1)), 1.1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("splits", [("train", "test"), ("test", "validation")], ids=["forth", "back"])
+def test_changed_copies_are_found_across_splits(change: Change, splits: tuple[str, str], tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    for number, split in enumerate(["train"] * 2 + ["validation"] * 2 + ["test"] * 6):
+        folder.add(split, picture(number))
+    pair = {folder.add(splits[0], picture(50)), folder.add(splits[1], change(picture(50)))}
+    found = by_kind(audit(folder.prepared()))
+    assert set(found) == {"near-duplicates"}
+    assert set(found["near-duplicates"].images) == pair
+    assert found["near-duplicates"].message.startswith("1 pair of images in different splits")
+
+
+def test_a_copy_saved_as_jpeg_is_found_and_lossy(folder: Folder) -> None:
+    picture(0).save(folder.root / "copy.jpg", quality=80)
+    folder.items.append(Item("copy.jpg", folder.root / "copy.jpg", 0, "another", "test"))
+    found = by_kind(audit(folder.prepared()))
+    assert set(found) == {"near-duplicates", "lossy"}
+    assert found["lossy"].images == ("copy.jpg",)
+    assert found["lossy"].message.startswith("1 of 13 targets")
+
+
+def test_what_is_left_uncompared_is_said(folder: Folder) -> None:
+    for number in range(3):
+        folder.add("test", half(picture(number)))
+    found = by_kind(audit(folder.prepared(), most=2))
+    assert found["near-duplicates"].message.startswith("at least 2 pairs")
+    assert found["near-duplicates"].message.endswith("1 further similar pairs were not compared")
+
+
+def test_near_duplicates_are_found_once_per_content(folder: Folder, tmp_path: Path, monkeypatch) -> None:
+    folder.add("test", half(picture(0)))
+    cache = tmp_path / "cache"
+    first = audit(folder.prepared(), cache_dir=cache)
+    assert [finding.kind for finding in first] == ["near-duplicates"]
+    monkeypatch.setattr(Prepared, "read", lambda *_: pytest.fail("compared again"))
+    assert audit(folder.prepared(), cache_dir=cache) == first
+    for kept in cache.glob("twins-*"):
+        kept.write_text("{")
+    with pytest.raises(pytest.fail.Exception):
+        audit(folder.prepared(), cache_dir=cache)
+
+
+def test_images_without_detail_are_alike_without_being_copies(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    ramp = np.linspace(10, 240, 96)
+    for number, split in enumerate(["train", "validation"] + ["test"] * 6):
+        smooth = np.uint8(np.rint(np.clip(ramp + 2 * number * np.sin(ramp / 100)[:, np.newaxis], 0, 255)))
+        folder.add(split, Image.fromarray(smooth))
+    assert audit(folder.prepared()) == []
+
+
+def test_the_same_noise_is_no_sign_of_the_same_picture(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    for number, split in enumerate(["train"] * 20 + ["validation"] * 10 + ["test"] * 10):
+        noise = np.random.default_rng(number).integers(100, 120, (64, 64), np.uint8)
+        folder.add(split, Image.fromarray(noise))
+    assert [finding.kind for finding in audit(folder.prepared())] == ["range"]
+
+
+RADIOGRAPH_CHANGES: Mapping[str, Change] = {
+    "half.png": half,
+    "quality80.jpg": lambda image: image,
+    "middle.png": CHANGES["trimmed by 5 % on all sides together"],
+    "corner.png": CHANGES["trimmed by 5 % at a corner"],
+    "gamma.png": CHANGES["gamma 1.1"],
+    "brighter.png": CHANGES["brighter"],
+    "all.jpg": CHANGES["trimmed, then half the size and darker"],
+}
+
+
+@pytest.mark.realdata
+@pytest.mark.slow
+def test_copies_among_radiographs_are_found_and_no_stranger_is_accused(real_data: Path, tmp_path: Path) -> None:
+    originals = sorted((real_data / "cxr" / "nih").glob("*.png"))
+    items = [Item(path.name, path, 0, path.name[:8], SPLITS[n % 3]) for n, path in enumerate(originals)]
+    assert len({item.patient for item in items}) == 150
+    sound = tuple(items)
+    planted = set()
+    for number, (name, change) in enumerate(RADIOGRAPH_CHANGES.items()):
+        for item in sound[number :: len(RADIOGRAPH_CHANGES)][:8]:
+            copy = tmp_path / f"{item.patient}-{name}"
+            with Image.open(item.path) as image:
+                change(image.convert("L")).save(copy, quality=80, compress_level=1)
+            other = SPLITS[(SPLITS.index(item.split) + 1) % 3]
+            items.append(Item(copy.name, copy, 0, copy.name, other))
+            planted.add(frozenset((item.key, copy.name)))
+    prepared = prepare(Given(items), seed=1, channel="grey", scale=2, patch_size=48, facts=facts)
+    found = by_kind(audit(prepared))
+    images = found["near-duplicates"].images
+    assert {frozenset(pair) for pair in zip(images[::2], images[1::2], strict=True)} == planted
+    assert len(planted) >= 50

@@ -1,0 +1,165 @@
+"""Grey values against pydicom's own: unused bits, padding, modality table, window and polarity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from srexp.data.formats.registry import read_image
+from srexp.data.image import UnreadableImageError
+from tests.data.dicom.images import Write, signed, unsigned
+
+
+def test_monochrome1_is_turned_over(write: Write) -> None:
+    pixels = unsigned(10)
+    image = read_image(write(pixels, BitsStored=10, PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_array_equal(image.pixels[..., 0], 1023 - pixels)
+
+
+@pytest.mark.parametrize(("slope", "turned"), [(1, False), (0.001, False), (3.77, False), (-1, True), (-0.5, True)])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_rescale_only_relabels_but_for_its_sign(write: Write, slope: float, turned: bool, photometric: str) -> None:
+    pixels = signed(12)
+    path = write(
+        pixels, BitsStored=12, RescaleSlope=slope, RescaleIntercept=-1024, PhotometricInterpretation=photometric
+    )
+    brightness = pixels.astype(int) + 2048
+    expected = 4095 - brightness if turned != (photometric == "MONOCHROME1") else brightness
+    np.testing.assert_array_equal(read_image(path).pixels[..., 0], expected)
+
+
+def test_slope_of_zero_is_refused(write: Write) -> None:
+    with pytest.raises(UnreadableImageError, match="RescaleSlope"):
+        read_image(write(unsigned(8), RescaleSlope=0, RescaleIntercept=0))
+
+
+def table(first: int, bits: int, values: list[int]) -> Sequence:
+    item = Dataset()
+    item.LUTDescriptor = [len(values), first, bits]
+    item["LUTDescriptor"].VR = "SS" if first < 0 else "US"
+    item.LUTData = np.array(values, "<u2").tobytes()
+    item["LUTData"].VR = "OW"
+    return Sequence([item])
+
+
+def test_modality_table_maps_to_its_own_bits_and_extends_its_ends(write: Write) -> None:
+    pixels = np.array([[0, 9, 10, 11, 12, 255]], np.uint8)
+    image = read_image(write(pixels, ModalityLUTSequence=table(10, 12, [100, 2000, 4095])))
+    assert image.pixels.ravel().tolist() == [100, 100, 100, 2000, 4095, 4095]
+    assert image.bits == 12
+
+
+def test_modality_table_of_signed_values(write: Write) -> None:
+    pixels = np.array([[-5, -2, -1, 0, 7]], np.int16)
+    image = read_image(write(pixels, ModalityLUTSequence=table(-2, 8, [1, 2, 3])))
+    assert image.pixels.ravel().tolist() == [1, 1, 2, 3, 3]
+
+
+def test_padding_takes_the_darkest_value_and_not_the_range(write: Write) -> None:
+    pixels = np.array([[-2000, 100, 300, 500]], np.int16)
+    shifted = 2**15
+    image = read_image(write(pixels, PixelPaddingValue=-2000))
+    assert (image.pixels.ravel() - shifted).tolist() == [100, 100, 300, 500]
+
+
+def test_padding_is_dark_in_monochrome1_too(write: Write) -> None:
+    pixels = np.array([[255, 0, 100, 200]], np.uint8)
+    image = read_image(write(pixels, PixelPaddingValue=255, PhotometricInterpretation="MONOCHROME1"))
+    assert image.pixels.ravel().tolist() == [55, 255, 155, 55]
+
+
+def test_padding_may_be_a_range(write: Write) -> None:
+    pixels = np.array([[0, 16, 17, 40]], np.uint8)
+    image = read_image(write(pixels, PixelPaddingValue=0, PixelPaddingRangeLimit=16))
+    assert image.pixels.ravel().tolist() == [17, 17, 17, 40]
+
+
+def test_padding_has_no_say_in_the_percentiles(write: Write) -> None:
+    pixels = np.tile(np.arange(100, 200, dtype=np.int16), (10, 1))
+    pixels[:5] = -30000
+    image = read_image(write(pixels, PixelPaddingValue=-30000), intensity="percentile")
+    assert image.pixels[5:].min() == 0
+    assert image.pixels[5:].max() == 65535
+    assert not image.pixels[:5].any()
+
+
+def test_image_of_padding_alone_stays_as_it_is(write: Write) -> None:
+    assert (read_image(write(np.full((3, 3), 7, np.uint8), PixelPaddingValue=7)).pixels == 7).all()
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_window_is_that_of_pydicom(write: Write, function: str, photometric: str) -> None:
+    path = write(
+        signed(12, (40, 40)),
+        BitsStored=12,
+        RescaleSlope=2,
+        RescaleIntercept=-1000,
+        WindowCenter=[40, 7],
+        WindowWidth=[1500, 9],
+        VOILUTFunction=function,
+        PhotometricInterpretation=photometric,
+    )
+    data = pydicom.dcmread(path)
+    shown = pydicom.pixels.apply_windowing(pydicom.pixels.apply_modality_lut(data.pixel_array, data), data)
+    low, high = 2 * -2048 - 1000, 2 * 2047 - 1000
+    unit = (shown - low) / (high - low)
+    expected = (1 - unit if photometric == "MONOCHROME1" else unit) * 4095
+    image = read_image(path, intensity="window")
+    assert image.bits == 12
+    assert np.abs(image.pixels[..., 0] - expected).max() <= 0.5 + 1e-6
+
+
+def test_window_of_width_1_is_a_threshold(write: Write) -> None:
+    image = read_image(write(np.array([[9, 10, 11]], np.uint8), WindowCenter=10.5, WindowWidth=1), intensity="window")
+    assert image.pixels.ravel().tolist() == [0, 128, 255]
+
+
+def test_window_table_is_requantised_to_the_stored_bits(write: Write) -> None:
+    path = write(np.array([[0, 1, 2]], np.uint16), BitsStored=12, VOILUTSequence=table(0, 8, [0, 51, 255]))
+    assert read_image(path, intensity="window").pixels.ravel().tolist() == [0, 819, 4095]
+    assert read_image(path).pixels.ravel().tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 0, "WindowWidth": 0}, {"WindowWidth": 5}])
+def test_window_that_is_not_there_is_refused(write: Write, window: dict[str, int]) -> None:
+    with pytest.raises(UnreadableImageError, match=r"no VOI window[\s\S]*dataset.intensity=bits"):
+        read_image(write(unsigned(8), **window), intensity="window")
+
+
+def test_colour_is_not_windowed(write: Write) -> None:
+    pixels = unsigned(8, (4, 5, 3))
+    np.testing.assert_array_equal(read_image(write(pixels), intensity="window").pixels, pixels)
+
+
+def test_overlay_in_the_unused_bits_is_left_out(write: Write) -> None:
+    pixels = unsigned(12)
+    image = read_image(write(pixels | 0x8000, BitsStored=12))
+    np.testing.assert_array_equal(image.pixels[..., 0], pixels)
+
+
+def test_values_in_the_upper_bits_are_brought_down(write: Write) -> None:
+    pixels = unsigned(12)
+    image = read_image(write(pixels << 4, BitsStored=12, HighBit=15))
+    np.testing.assert_array_equal(image.pixels[..., 0], pixels)
+    assert image.bits == 12
+
+
+def test_each_frame_is_described_by_its_own_functional_group(write: Write) -> None:
+    def group(slope: int, center: int) -> Dataset:
+        rescale, window, item = Dataset(), Dataset(), Dataset()
+        rescale.RescaleSlope, rescale.RescaleIntercept = slope, 0
+        window.WindowCenter, window.WindowWidth = center, 3
+        item.PixelValueTransformationSequence = Sequence([rescale])
+        item.FrameVOILUTSequence = Sequence([window])
+        return item
+
+    pixels = np.array([[[0, 1, 2, 3]], [[0, 1, 2, 3]]], np.uint8)
+    path = write(pixels, PerFrameFunctionalGroupsSequence=Sequence([group(1, 1), group(-1, -1)]))
+    assert read_image(path, 0).pixels.ravel().tolist() == [0, 1, 2, 3]
+    assert read_image(path, 1).pixels.ravel().tolist() == [255, 254, 253, 252]
+    assert read_image(path, 0, "window").pixels.ravel().tolist() == [64, 191, 255, 255]
+    assert read_image(path, 1, "window").pixels.ravel().tolist() == [255, 191, 64, 0]
