@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from srexp.metrics.table import NONE, QUICK, figure, heading, interval, plus_minus, with_unit
+
 if TYPE_CHECKING:
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
@@ -33,14 +35,17 @@ def training(outcome: Outcome) -> None:
     console = Console(soft_wrap=True, highlight=False)
     test = result["test"]
     table = Table(title=f"{result['experiment_name']}, {test['n_images']} test image{'s' * (test['n_images'] != 1)}")
-    for heading in ("", "PSNR dB", "SSIM"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    for title in ("", *map(heading, QUICK)):
+        table.add_column(title, justify="right" if title else "left")
     for name, scores in ((outcome.model_name, summary["model"]), ("bicubic", summary["bicubic"])):
-        table.add_row(name, _spread(scores, "psnr", 3), _spread(scores, "ssim", 5))
-    table.add_row("gain", _gain(result), _number(_difference(summary, "ssim"), 5, sign=True))
+        table.add_row(name, *(plus_minus(scores[metric], scores[f"{metric}_std"], metric) for metric in QUICK))
+    better = figure(_difference(summary, "ssim"), "ssim", sign=True, fine=True)
+    table.add_row("gain", _interval(result["gain_db"], result["gain_ci95"]), better)
     console.print(table)
     _protocol(console, result)
-    console.print(f"best epoch  {result['best_epoch']} (validation {_number(result['validation']['psnr'], 3)} dB)")
+    console.print(
+        f"best epoch  {result['best_epoch']} (validation {with_unit(result['validation']['psnr'], fine=True)})"
+    )
     console.print(f"run         {result['run_id'] or 'not in the tracking store yet'}")
     if registered := result["registered"]:
         console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
@@ -49,19 +54,6 @@ def training(outcome: Outcome) -> None:
         console.print(f"            they lie in {waiting['folder']}", markup=False)
         console.print(f"send them   {waiting['send']}", markup=False)
     console.print("look at it  python -m srexp ui")
-
-
-#: What a table calls each metric, and the digits of its values.
-METRICS = {
-    "psnr": ("PSNR dB", 3),
-    "ssim": ("SSIM", 5),
-    "ms_ssim": ("MS-SSIM", 5),
-    "mae": ("mean error", 3),
-    "edge_mae": ("error at edges", 3),
-    "psnr_coarse": ("PSNR, coarse", 3),
-    "psnr_medium": ("PSNR, medium", 3),
-    "psnr_fine": ("PSNR, fine", 3),
-}
 
 
 def evaluation(result: Mapping[str, Any]) -> None:
@@ -73,14 +65,14 @@ def evaluation(result: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     images, name = result["test"]["n_images"], result["model"]["name"]
     table = Table(title=f"{result['experiment_name']}, {images} image{'s' * (images != 1)} ({result['split']})")
-    for heading in ("", name, "bicubic", "better by"):
-        table.add_column(heading, justify="right" if heading else "left")
+    for title in ("", name, "bicubic", "better by"):
+        table.add_column(title, justify="right" if title else "left")
     for metric, of_metric in result["metrics"].items():
-        called, digits = METRICS[metric]
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
-        better = _interval(gain["gain"], gain["ci95"], digits)
+        better = _interval(gain["gain"], gain["ci95"], metric)
         fewer = f" ({model['n']} images)" if model["n"] != images else ""
-        table.add_row(called + fewer, _number(model["mean"], digits), _number(bicubic["mean"], digits), better)
+        means = (figure(each["mean"], metric, fine=True) for each in (model, bicubic))
+        table.add_row(heading(metric) + fewer, *means, better)
     if leaked := result["trained_on"] and sum(result["trained_on"].values()):
         table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
     console.print(table)
@@ -102,12 +94,12 @@ def multirun(summary: Summary, folder: Path) -> None:
     table = Table(title=f"multirun, {count} combination{'s' * (count != 1)}: mean ± standard deviation over seeds")
     for key in summary.keys:
         table.add_column(key, no_wrap=True)
-    for heading in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
-        table.add_column(heading, justify="right")
-    for heading in ("data", "state"):
-        table.add_column(heading)
+    for title in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
+        table.add_column(title, justify="right")
+    for title in ("data", "state"):
+        table.add_column(title)
     for row in summary.rows:
-        figures = [_mean(row, name, 5 if name == "test_ssim" else 3) for name in row.figures]
+        figures = [_mean(row, name) for name in row.figures]
         splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
         table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ": ".join([row.state, *row.reasons[:1]]))
     console.print(table)
@@ -116,12 +108,10 @@ def multirun(summary: Summary, folder: Path) -> None:
     console.print(f"kept in     {folder / 'summary.csv'}")
 
 
-def _mean(row: Row, name: str, digits: int) -> str:
-    figure = row.figures[name]
-    text = _number(figure.mean, digits, sign=name == "gain_db")
-    if figure.std is not None:
-        text += f" ± {figure.std:.{digits}f}"
-    return f"{text} ({figure.n})" if figure.n < row.seeds else text
+def _mean(row: Row, name: str) -> str:
+    found = row.figures[name]
+    text = plus_minus(found.mean, found.std, "ssim" if name == "test_ssim" else "psnr", sign=name == "gain_db")
+    return f"{text} ({found.n})" if found.n < row.seeds else text
 
 
 def search(result: Mapping[str, Any]) -> None:
@@ -149,15 +139,16 @@ def promotion(result: Mapping[str, Any]) -> None:
     if result.get("table"):
         images = result["n_images"]
         table = Table(title=f"{result['name']}, {images} test image{'s' * (images != 1)}")
-        for heading in ("", "PSNR dB", "SSIM", "seconds"):
-            table.add_column(heading, justify="right" if heading else "left")
+        for title in ("", *map(heading, QUICK), "seconds"):
+            table.add_column(title, justify="right" if title else "left")
         for row in result["table"]:
             champion = " (champion)" if row["who"] == f"version {result['champion']}" else ""
-            table.add_row(row["who"] + champion, *(_number(row[key], n) for key, n in _PROMOTED.items()))
+            seconds = NONE if row["seconds"] is None else f"{row['seconds']:.4f}"
+            table.add_row(row["who"] + champion, *(figure(row[key], key, fine=True) for key in QUICK), seconds)
         console.print(table)
         gate = Table(title="gate")
-        for heading in ("", "measured", "required", "holds"):
-            gate.add_column(heading)
+        for title in ("", "measured", "required", "holds"):
+            gate.add_column(title)
         for line in result["gate"]:
             holds = "yes" if line["holds"] else "[bold red]no[/bold red]"
             gate.add_row(line["name"], escape(line["measured"]), escape(line["required"]), holds)
@@ -165,10 +156,6 @@ def promotion(result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
     console.print(_outcome(result), markup=False)
-
-
-#: Columns of the table of a promotion, and the digits of their values.
-_PROMOTED = {"psnr": 3, "ssim": 5, "seconds": 4}
 
 
 def _outcome(result: Mapping[str, Any]) -> str:
@@ -196,7 +183,7 @@ def models(result: Mapping[str, Any]) -> None:
         table.add_row(
             f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
             "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
-            f"{_number(row['psnr'], 3)}\n{_number(row['gain_db'], 3, sign=True)}",
+            f"{figure(row['psnr'], fine=True)}\n{figure(row['gain_db'], sign=True, fine=True)}",
             f"{images or '?'} image{'s' * (images != 1)}\n{_under(row['protocol'])}",
             "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
         )
@@ -229,7 +216,7 @@ def runs(result: Mapping[str, Any]) -> None:
             f"{escape(row['experiment_name'])}\n{escape(row['model'] or '-')}",
             f"{row['state']}\n{_ago(row['seconds'])}{note}",
             "\n".join(
-                f"{name:<4} {_number(row[key], 2, sign=key == 'gain_db')}"
+                f"{name:<4} {figure(row[key], sign=key == 'gain_db')}"
                 for name, key in (("test", "test_psnr"), ("val", "val_psnr"), ("gain", "gain_db"))
                 if row[key] is not None
             ),
@@ -251,8 +238,8 @@ def runs(result: Mapping[str, Any]) -> None:
 def _stacked(*headings: str) -> Table:
     """Begin a table whose cells have several lines, so that it fits where a terminal has 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading.startswith("run"))
+    for title in headings:
+        table.add_column(title, overflow="fold", no_wrap=title.startswith("run"))
     return table
 
 
@@ -286,25 +273,11 @@ def _protocol(console: Console, result: Mapping[str, Any]) -> None:
         console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
 
 
-def _gain(result: Mapping[str, Any]) -> str:
-    return _interval(result["gain_db"], result["gain_ci95"], 3)
-
-
-def _interval(gain: float | None, ci95: Sequence[float] | None, digits: int) -> str:
-    text = _number(gain, digits, sign=True)
-    return f"{text} [{ci95[0]:+.{digits}f}, {ci95[1]:+.{digits}f}]" if ci95 else text
+def _interval(gain: float | None, ci95: Sequence[float] | None, metric: str = "psnr") -> str:
+    text = figure(gain, metric, sign=True, fine=True)
+    return f"{text} {interval(ci95, metric, sign=True, fine=True)}" if ci95 else text
 
 
 def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:
     model, bicubic = summary["model"][metric], summary["bicubic"][metric]
     return None if model is None or bicubic is None else model - bicubic
-
-
-def _spread(scores: Mapping[str, Any], metric: str, digits: int) -> str:
-    text = _number(scores[metric], digits)
-    std = scores[f"{metric}_std"]
-    return text if std is None else f"{text} ± {std:.{digits}f}"
-
-
-def _number(value: float | None, digits: int, *, sign: bool = False) -> str:
-    return "-" if value is None else f"{value:{'+' if sign else ''}.{digits}f}"

@@ -10,6 +10,7 @@ from typing import Any
 from srexp.errors import RequestError
 from srexp.evaluation.score import Scores
 from srexp.evaluation.statistics import Comparison, compare
+from srexp.metrics.table import figure, interval, with_unit
 
 LEAKS = ("patients", "duplicates", "near-duplicates", "selection")
 """Findings of an audit that let a model know its test images."""
@@ -152,7 +153,7 @@ class Gate:
         ssim = rival.ssim.gain
         yield Criterion(
             f"SSIM over {rival.name}",
-            "not measured" if ssim is None else f"{ssim:+.5f}",
+            "not measured" if ssim is None else figure(ssim, "ssim", sign=True, fine=True),
             f"at least {-self.ssim_tolerance:g}",
             ssim is not None and ssim >= -self.ssim_tolerance,
         )
@@ -199,8 +200,8 @@ def told(gain: Comparison) -> str:
     """
     if gain.gain is None:
         return "no image with a finite difference"
-    interval = f"[{gain.ci95[0]:+.3f}, {gain.ci95[1]:+.3f}]" if gain.ci95 else "without an interval"
-    return f"{gain.gain:+.3f} dB {interval}"
+    spread = interval(gain.ci95, sign=True, fine=True) if gain.ci95 else "without an interval"
+    return f"{with_unit(gain.gain, sign=True, fine=True)} {spread}"
 
 
 def _surely_above(gain: Comparison, least: float) -> bool:
@@ -227,5 +228,8 @@ def _measured(case: Case) -> Criterion:
     if case.broken:
         return Criterion("finite figures", case.broken, "numbers", holds=False, absolute=True)
     psnr, ssim = case.figures.get("psnr"), case.figures.get("ssim")
-    found = f"PSNR {'infinite' if psnr is None else f'{psnr:.3f} dB'}, SSIM {'none' if ssim is None else f'{ssim:.5f}'}"
+    found = (
+        f"PSNR {'infinite' if psnr is None else with_unit(psnr, fine=True)}, "
+        f"SSIM {'none' if ssim is None else figure(ssim, 'ssim', fine=True)}"
+    )
     return Criterion("finite figures", found, "numbers", psnr is not None and ssim is not None)

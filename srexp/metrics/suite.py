@@ -12,9 +12,7 @@ from srexp.metrics.mae import edge_mae, mae
 from srexp.metrics.ms_ssim import ms_ssim
 from srexp.metrics.psnr import psnr
 from srexp.metrics.ssim import ssim
-
-QUICK = ("psnr", "ssim")
-"""What is measured at every validation."""
+from srexp.metrics.table import QUICK
 
 BAND_NAMES = tuple(f"psnr_{band}" for band in BANDS)
 

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from srexp.metrics.suite import FULL, LOWER_IS_BETTER, QUICK, measure
+from srexp.metrics.suite import FULL, LOWER_IS_BETTER, measure
+from srexp.metrics.table import QUICK
 
 
 def image(side, seed=0):

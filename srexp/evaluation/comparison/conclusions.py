@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from srexp.evaluation.comparison.standings import BASELINE, Pair, Standing, Standings
 from srexp.evaluation.comparison.tables import p_value
 from srexp.evaluation.statistics import FEWEST_PAIRS
+from srexp.metrics.table import figure, with_unit
 
 ALPHA = 0.05
 _NOTABLE = 1.3  # ratio from which one cost is worth a sentence
@@ -43,8 +44,8 @@ def _winner(found: Standings) -> Iterator[str]:
     if mean.mean is None:
         yield f"{best.name} restores every pixel {on}: its PSNR is infinite."
         return
-    spread = f" (95 % interval {mean.ci95[0]:.2f} to {mean.ci95[1]:.2f})" if mean.ci95 else ""
-    yield f"{best.name} has the highest mean PSNR {on}: {mean.mean:.2f} dB{spread}."
+    spread = f" (95 % interval {' to '.join(map(figure, mean.ci95))})" if mean.ci95 else ""
+    yield f"{best.name} has the highest mean PSNR {on}: {with_unit(mean.mean)}{spread}."
 
 
 def _others(found: Standings) -> Iterator[str]:
@@ -59,12 +60,15 @@ def _difference(pair: Pair, found: Standings) -> str:
     difference = pair.difference
     if difference.gain is None:
         return f"{pair.better} and {pair.worse} can't be told apart by PSNR, which is infinite"
-    said = f"{pair.better} is {difference.gain:.2f} dB above {pair.worse}"
+    said = f"{pair.better} is {with_unit(difference.gain)} above {pair.worse}"
     if not difference.ci95:
         return f"{said} on the one image"
-    low, high = difference.ci95
-    said += f" ({low:+.2f} to {high:+.2f}) and better on {difference.wins} of {len(found.keys)} images"
-    return f"{said}{_verdict(pair, low, found)}"
+    said += f" ({_ends(difference.ci95)}) and better on {difference.wins} of {len(found.keys)} images"
+    return f"{said}{_verdict(pair, difference.ci95[0], found)}"
+
+
+def _ends(ci95: Sequence[float]) -> str:
+    return " to ".join(figure(end, sign=True) for end in ci95)
 
 
 def _verdict(pair: Pair, low: float, found: Standings) -> str:
@@ -107,7 +111,7 @@ def _against_bicubic(found: Standings) -> Iterator[str]:
         gain = row.gains.get("psnr")
         if gain is None or gain.gain is None or not gain.ci95:
             continue
-        text = f"{row.name} {gain.gain:+.2f} dB ({gain.ci95[0]:+.2f} to {gain.ci95[1]:+.2f})"
+        text = f"{row.name} {with_unit(gain.gain, sign=True)} ({_ends(gain.ci95)})"
         (sure if gain.ci95[0] > 0 else worse if gain.ci95[1] < 0 else unsure).append(text)
     for texts, what in (
         (sure, "Better than bicubic, with an interval that excludes zero"),

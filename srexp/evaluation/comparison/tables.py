@@ -9,11 +9,8 @@ from typing import TypeAlias
 from srexp.evaluation.comparison.standings import Mean, Standing, Standings
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
+from srexp.metrics.table import NONE, QUICK, figure, heading, interval
 
-NONE = "-"
-MAIN = ("psnr", "ssim")
-NAMES = {"psnr": "PSNR dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "mae": "MAE"}
-DIGITS = {"psnr": 2, "ssim": 4, "ms_ssim": 4}
 INTERVAL = "[95 %]"
 _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001
 
@@ -63,7 +60,7 @@ def scores(found: Standings) -> Grid:
     """
     columns: list[Column] = [
         (Cell("model"), lambda row: Cell(row.name)),
-        *(_metric(name) for name in MAIN),
+        *(_metric(name) for name in QUICK),
         (Cell("gain dB", INTERVAL), lambda row: gain_cell(row.gains.get("psnr"))),
         (Cell("p", "to the best"), lambda row: Cell(p_value(row.p_best))),
         (Cell("wins", f"of {len(found.keys)}"), lambda row: Cell(str(row.wins))),
@@ -101,7 +98,7 @@ def further(found: Standings) -> Grid | None:
     Returns:
         One row for each model; None when there is no such metric.
     """
-    names = [name for name in found.rows[0].means if name not in MAIN and all(name in row.means for row in found.rows)]
+    names = [name for name in found.rows[0].means if name not in QUICK and all(name in row.means for row in found.rows)]
     if not names:
         return None
     columns: list[Column] = [(Cell("model"), lambda row: Cell(row.name)), *map(_metric, names)]
@@ -137,7 +134,7 @@ def pairs(found: Standings) -> Grid:
 
 def _metric(name: str) -> Column:
     """Make the column of a metric."""
-    return Cell(NAMES.get(name, name), INTERVAL), lambda row: mean_cell(row.means[name], name)
+    return Cell(heading(name), INTERVAL), lambda row: mean_cell(row.means[name], name)
 
 
 def _input(found: Standings, label: str | None) -> str:
@@ -190,20 +187,18 @@ def mean_cell(mean: Mean, metric: str) -> Cell:
         >>> str(mean_cell(Mean(38.2, 1.0, [37.5, 39.0], 0), "psnr"))
         '38.20 [37.50, 39.00]'
     """
-    digits = DIGITS.get(metric, 3)
     if mean.mean is None:
         return Cell("∞" if mean.n_infinite else NONE)
-    interval = f"[{mean.ci95[0]:.{digits}f}, {mean.ci95[1]:.{digits}f}]" if mean.ci95 else "one image"
+    spread = interval(mean.ci95, metric) if mean.ci95 else "one image"
     left_out = f", without {mean.n_infinite} infinite" if mean.n_infinite else ""
-    return Cell(f"{mean.mean:.{digits}f}", interval + left_out)
+    return Cell(figure(mean.mean, metric), spread + left_out)
 
 
 def gain_cell(gain: Comparison | None) -> Cell:
     """Write a difference in dB with its interval."""
     if gain is None or gain.gain is None:
         return Cell(NONE)
-    interval = f"[{gain.ci95[0]:+.2f}, {gain.ci95[1]:+.2f}]" if gain.ci95 else "one image"
-    return Cell(f"{gain.gain:+.2f}", interval)
+    return Cell(figure(gain.gain, sign=True), interval(gain.ci95, sign=True) if gain.ci95 else "one image")
 
 
 def p_value(p: float | None) -> str:

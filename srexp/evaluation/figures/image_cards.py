@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from srexp.evaluation.figures.panel import Square, reduced, shown, window, worst_square
 from srexp.evaluation.figures.plots import error_map, error_map_rgb
+from srexp.metrics.table import with_unit
 from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def card(
     everywhere, there = window(high), window(high[square])
     frame = _percent(square, high.shape)
     wholes = [_grey(high, everywhere, "target", frame=frame)]
-    wholes += [_grey(each, everywhere, name, f"{psnr[name]:.2f} dB", frame) for name, each in restored.items()]
+    wholes += [_grey(each, everywhere, name, with_unit(psnr[name]), frame) for name, each in restored.items()]
     input_name = f"input, {low.shape[0]} x {low.shape[1]}"
     maps = [_grey(low, everywhere, input_name, frame=frame)]
     details = [_enlarged(shown(high[square], there), "target: detail")]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from srexp.evaluation.figures.plots import COLOURS, INK, MAX_GREY_LEVELS, error_map, new_figure
 from srexp.evaluation.score import Row
+from srexp.metrics.table import figure, with_unit
 from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
@@ -283,7 +284,8 @@ def _scores(values: Mapping[str, float | None], reference: Mapping[str, float | 
     psnr, ssim = values["psnr"], values["ssim"]
     other = reference["psnr"] if reference else None
     gain = math.nan if psnr is None or other is None else psnr - other
-    return f"{psnr:.2f} dB{f' ({gain:+.2f})' if math.isfinite(gain) else ''}    SSIM {ssim:.4f}"
+    better = f" ({figure(gain, sign=True)})" if math.isfinite(gain) else ""
+    return f"{with_unit(psnr)}{better}    SSIM {figure(ssim, 'ssim')}"
 
 
 def _rules(protocol: Mapping[str, Any], bits: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.timing import Timing
+from srexp.metrics.table import with_unit
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -113,10 +114,10 @@ def learning_curves(
     _curve(right, history, "val_psnr")
     right.set(title="Validation PSNR", xlabel="epoch", ylabel="dB")
     if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
-        right.axhline(bicubic_psnr, color=BASELINE, linestyle="--", label=f"bicubic, {bicubic_psnr:.2f} dB")
+        right.axhline(bicubic_psnr, color=BASELINE, linestyle="--", label=f"bicubic, {with_unit(bicubic_psnr)}")
     best = history[best_epoch - 1].get("val_psnr", math.nan) if best_epoch else math.nan
     if best_epoch and math.isfinite(best):
-        right.plot([best_epoch], [best], "o", color=INK, label=f"kept: epoch {best_epoch}, {best:.2f} dB", zorder=3)
+        right.plot([best_epoch], [best], "o", color=INK, label=f"kept: epoch {best_epoch}, {with_unit(best)}", zorder=3)
     if right.get_legend_handles_labels()[0]:
         right.legend(frameon=False)
     figure.tight_layout(pad=1.5)

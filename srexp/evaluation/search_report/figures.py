@@ -26,6 +26,7 @@ from srexp.evaluation.search_report.trials import (
     psnr_range,
     reached,
 )
+from srexp.metrics.table import with_unit
 from srexp.types import Trial
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class _Asked(NamedTuple):
 
     def level(self, canvas: Canvas) -> None:
         if self.bicubic is not None:
-            canvas.level(self.bicubic, f"bicubic, {self.bicubic:.2f} dB", BASELINE)
+            canvas.level(self.bicubic, f"bicubic, {with_unit(self.bicubic)}", BASELINE)
 
 
 def _histories(asked: _Asked) -> Iterator[Canvas]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from srexp.evaluation.search_report.study import pareto_set
 from srexp.evaluation.search_report.trials import LABELS, best_first, text
+from srexp.metrics.table import figure
 from srexp.types import Trial
 
 
@@ -121,7 +122,10 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
         [
             str(row.rank),
             str(row.number),
-            *(f"{value:.3f}" if name == "val_psnr" else f"{value:.3g}" for name, value in row.objectives.items()),
+            *(
+                figure(value, fine=True) if name == "val_psnr" else f"{value:.3g}"
+                for name, value in row.objectives.items()
+            ),
             "-" if row.epochs is None else str(row.epochs),
             "-" if row.seconds is None else f"{row.seconds:.0f}",
             *(_short(row.values[key]) if key in row.values else "-" for key in keys),

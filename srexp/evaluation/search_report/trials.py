@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from srexp.metrics.table import METRICS
 from srexp.types import Trial
 
-LABELS = {"val_psnr": "validation PSNR in dB", "seconds": "inference time in s"}
+LABELS = {"val_psnr": f"validation {METRICS['psnr'].name} in {METRICS['psnr'].unit}", "seconds": "inference time in s"}
 """Objectives as an axis names them."""
 
 HIGHER_IS_BETTER = {"val_psnr": True, "seconds": False}

@@ -13,6 +13,7 @@ from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.experiment.comparison.pictures import Exhibits
 from srexp.experiment.comparison.runs import Entry
+from srexp.metrics.table import NONE
 from srexp.tracking.runs.environment import packages
 from srexp.tracking.store.parameters import flatten
 
@@ -133,7 +134,7 @@ def _findings(chosen: Sequence[Entry]) -> list[Remark]:
 def _differences(chosen: Sequence[Entry]) -> list[Fact]:
     sides = [flatten({key: value for key, value in entry.config.items() if key not in INDIFFERENT}) for entry in chosen]
     keys = sorted({key for side in sides for key in side})
-    rows = {key: [side.get(key, tables.NONE) for side in sides] for key in keys}
+    rows = {key: [side.get(key, NONE) for side in sides] for key in keys}
     return [Fact(key, values) for key, values in rows.items() if len(set(values)) > 1]
 
 
@@ -160,21 +161,21 @@ def _attribution(dataset: Mapping[str, Any]) -> str:
 def _origins(chosen: Sequence[Entry]) -> list[Fact]:
     def commit(entry: Entry) -> str:
         sha, dirty = entry.environment.get("commit"), entry.environment.get("dirty")
-        return f"{str(sha)[:12]}{', with local changes' * bool(dirty)}" if sha else tables.NONE
+        return f"{str(sha)[:12]}{', with local changes' * bool(dirty)}" if sha else NONE
 
     def package(entry: Entry, name: str) -> str:
-        return str(entry.environment.get("packages", {}).get(name, tables.NONE))
+        return str(entry.environment.get("packages", {}).get(name, NONE))
 
     return [
         Fact("run", [entry.run.run_id for entry in chosen]),
         Fact("started", [_date(entry.run.started) for entry in chosen]),
-        Fact("best epoch", [str(entry.result.get("best_epoch", tables.NONE)) for entry in chosen]),
+        Fact("best epoch", [str(entry.result.get("best_epoch", NONE)) for entry in chosen]),
         Fact("commit", [commit(entry) for entry in chosen]),
         *(Fact(name, [package(entry, name) for entry in chosen]) for name in ("srexp", *PACKAGES)),
-        Fact("Python", [str(entry.environment.get("python", tables.NONE)) for entry in chosen]),
-        Fact("platform", [str(entry.environment.get("platform", tables.NONE)) for entry in chosen]),
-        Fact("processors", [str(entry.environment.get("processors", tables.NONE)) for entry in chosen]),
-        Fact("precision", [entry.run.tags.get("precision", tables.NONE) for entry in chosen]),
+        Fact("Python", [str(entry.environment.get("python", NONE)) for entry in chosen]),
+        Fact("platform", [str(entry.environment.get("platform", NONE)) for entry in chosen]),
+        Fact("processors", [str(entry.environment.get("processors", NONE)) for entry in chosen]),
+        Fact("precision", [entry.run.tags.get("precision", NONE) for entry in chosen]),
     ]
 
 

@@ -1,0 +1,105 @@
+"""The one table of what metrics are called, in what unit, and how many of their digits are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+NONE = "-"
+"""What stands where there is no figure."""
+
+
+class Metric(NamedTuple):
+    """How a metric is written.
+
+    Args:
+        name: What a reader calls it.
+        unit: Behind its figures; empty for a share of one. Errors are in grey levels of 255.
+        digits: Behind the point where models are compared: what intervals over some ten images leave of it.
+        fine: Behind the point where one model is looked at, or decided about.
+    """
+
+    name: str
+    unit: str
+    digits: int
+    fine: int
+
+
+QUICK = ("psnr", "ssim")
+"""What is measured at every validation, and shown wherever there is room for two."""
+
+METRICS = {
+    "psnr": Metric("PSNR", "dB", 2, 3),
+    "ssim": Metric("SSIM", "", 4, 5),
+    "ms_ssim": Metric("MS-SSIM", "", 4, 5),
+    "mae": Metric("mean error", "", 3, 3),
+    "edge_mae": Metric("error at edges", "", 3, 3),
+    "psnr_coarse": Metric("PSNR, coarse", "", 3, 3),
+    "psnr_medium": Metric("PSNR, medium", "", 3, 3),
+    "psnr_fine": Metric("PSNR, fine", "", 3, 3),
+}
+"""Name, as result.json and CSV files have it, to how it is written."""
+
+
+def heading(metric: str) -> str:
+    """Name a metric with its unit; one that an extension brings is called as it calls itself.
+
+    Example:
+        >>> heading("psnr"), heading("ssim"), heading("lpips")
+        ('PSNR dB', 'SSIM', 'lpips')
+    """
+    known = METRICS.get(metric)
+    return f"{known.name} {known.unit}".rstrip() if known else metric
+
+
+def figure(value: float | None, metric: str = "psnr", *, sign: bool = False, fine: bool = False) -> str:
+    """Write the value of a metric, or a difference of two, with the digits that mean something.
+
+    Args:
+        value: None where there is none.
+        metric: Whose value; a gain is one of PSNR.
+        sign: With a plus, as differences have it.
+        fine: With the digits for one model, not for a comparison.
+
+    Example:
+        >>> figure(38.2041), figure(0.25, sign=True, fine=True), figure(0.98765, "ssim"), figure(None)
+        ('38.20', '+0.250', '0.9877', '-')
+    """
+    return NONE if value is None else f"{value:{'+' if sign else ''}.{_digits(metric, fine)}f}"
+
+
+def with_unit(value: float | None, metric: str = "psnr", *, sign: bool = False, fine: bool = False) -> str:
+    """Write a value as `figure` does, and its unit.
+
+    Example:
+        >>> with_unit(38.2041), with_unit(0.98765, "ssim")
+        ('38.20 dB', '0.9877')
+    """
+    unit = METRICS[metric].unit if metric in METRICS else ""
+    return f"{figure(value, metric, sign=sign, fine=fine)} {unit}".rstrip()
+
+
+def interval(ends: Sequence[float], metric: str = "psnr", *, sign: bool = False, fine: bool = False) -> str:
+    """Write an interval, its ends as `figure` does.
+
+    Example:
+        >>> interval([-0.1, 0.25], sign=True)
+        '[-0.10, +0.25]'
+    """
+    return f"[{', '.join(figure(end, metric, sign=sign, fine=fine) for end in ends)}]"
+
+
+def plus_minus(mean: float | None, std: float | None, metric: str = "psnr", *, sign: bool = False) -> str:
+    """Write the mean of a model with its standard deviation, where there is one.
+
+    Example:
+        >>> plus_minus(38.2, 1.5), plus_minus(38.2, None)
+        ('38.200 ± 1.500', '38.200')
+    """
+    text = figure(mean, metric, sign=sign, fine=True)
+    return text if std is None else f"{text} ± {figure(std, metric, fine=True)}"
+
+
+def _digits(metric: str, fine: bool) -> int:
+    known = METRICS.get(metric)
+    return 3 if known is None else known.fine if fine else known.digits

@@ -1,0 +1,42 @@
+"""What metrics are called and how many digits they have: one table, and it knows every metric."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+
+from srexp.metrics import table
+from srexp.metrics.suite import FULL
+
+
+def test_every_metric_is_in_the_table_and_its_digits_suit_a_comparison_less_than_a_decision():
+    assert tuple(table.METRICS) == FULL
+    for metric in table.METRICS.values():
+        assert metric.name
+        assert metric.digits <= metric.fine
+
+
+@pytest.mark.parametrize(
+    ("metric", "coarse", "fine"),
+    [("psnr", "0.99", "0.988"), ("ssim", "0.9877", "0.98765"), ("mae", "0.988", "0.988"), ("lpips", "0.988", "0.988")],
+)
+def test_a_value_has_the_digits_of_its_metric(metric, coarse, fine):
+    assert table.figure(0.987654, metric) == coarse
+    assert table.figure(0.987654, metric, fine=True) == fine
+
+
+def test_what_is_no_number_is_said():
+    assert table.figure(None) == table.NONE
+    assert table.figure(math.inf) == "inf"
+    assert table.plus_minus(None, None, "ssim") == table.NONE
+
+
+def test_headings_have_the_unit_where_there_is_one():
+    headings = [table.heading(metric) for metric in (*table.QUICK, "mae", "unknown")]
+    assert headings == ["PSNR dB", "SSIM", "mean error", "unknown"]
+
+
+def test_it_costs_the_command_line_nothing():
+    code = "import sys, srexp.metrics.table; assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
