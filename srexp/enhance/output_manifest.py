@@ -16,7 +16,7 @@ State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
 """Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise."""
 
 
-class Ledger:
+class OutputManifest:
     """The list `enhanced.csv` of an output folder: a row for each file written, with the digests of both.
 
     A row is written before its file gets its name. So a file without a row was made by someone else, and a row without

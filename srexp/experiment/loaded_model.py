@@ -14,7 +14,6 @@ from srexp.data.image import Channel, Intensity
 from srexp.errors import RequestError
 
 if TYPE_CHECKING:
-    from srexp.enhance.runtimes.choice import Chosen, Precision, RuntimeName
     from srexp.tracking.registry.models import Loaded
 
 BICUBIC = "bicubic"
@@ -68,7 +67,7 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
         loaded = _bicubic(config.scale, channels)
     else:
         loaded = load(build(config.tracking, folder=config.paths.root).store, uri, others=[BICUBIC])
-    scale = _scale(loaded)
+    scale = scale_of(loaded)
     if any(override.lstrip("+").startswith("scale=") for override in config.overrides) and config.scale != scale:
         raise RequestError(
             "the model has another scale", got=f"scale={config.scale}", expected=f"scale={scale}, or leave it out"
@@ -82,28 +81,6 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
     return Opened(loaded, scale, channels, intensity, channel)
 
 
-def chosen_runtime(config: Config, model: Opened, runtime: RuntimeName, precision: Precision) -> Chosen:
-    """Start a model in a runtime, and measure what that loses on real images.
-
-    Args:
-        config: Checked configuration, for its cache of what was measured.
-        model: The model.
-        runtime: `keras`, `onnxruntime`, `openvino`, `litert` or `auto`.
-        precision: What it shall compute in.
-
-    Returns:
-        The network in its runtime.
-
-    Raises:
-        RequestError: The runtime is not installed, hasn't this precision, or can't compute this model.
-    """
-    from srexp.enhance.runtimes.choice import choose
-    from srexp.experiment.reference_images import pairs
-
-    probes = pairs(model.scale, model.channels)
-    return choose(model.model, runtime=runtime, precision=precision, probes=probes, cache=config.paths.cache)
-
-
 def _bicubic(scale: int, channels: int) -> Loaded:
     from srexp.models import bicubic
     from srexp.tracking.registry.models import Loaded
@@ -113,8 +90,12 @@ def _bicubic(scale: int, channels: int) -> Loaded:
     return Loaded(network, Found(BICUBIC, path=Path(BICUBIC)), sha256=f"{BICUBIC}-x{scale}")
 
 
-def _scale(loaded: Loaded) -> int:
-    """Ask the network's layers, or else what it makes of a small image."""
+def scale_of(loaded: Loaded) -> int:
+    """Find how many times a model enlarges: from its layers, or else from what it makes of a small image.
+
+    Raises:
+        RequestError: It gives no whole multiple of its input.
+    """
     from srexp.enhance.receptive_field import receptive_field
 
     if sees := receptive_field(loaded.model):

@@ -36,16 +36,15 @@ def main() -> None:
 
 def measure(name: str, size: int, rounds: int) -> None:
     """Time one network at scale 1 on one image."""
-    from srexp.enhance.runtimes import keras_runtime, litert_runtime
-    from srexp.enhance.runtimes.choice import choose
+    from srexp.enhance.runtimes.choice import RUNTIMES, choose
     from srexp.models import srcnn, vdsr
 
     model = srcnn.build(1, 1, kernels=[9, 5, 5], filters=[64, 32]) if name == "srcnn" else vdsr.build(1, 1)
     chosen = choose(model, shape=(size, size))
     low = np.random.default_rng(0).random((1, size, size, 1), dtype=np.float32)
-    restorers = {f"auto ({chosen.runtime})": chosen.restore, "Keras": keras_runtime.start(model, "float32")}
+    restorers = {f"auto ({chosen.runtime})": chosen.restore, "Keras": RUNTIMES["keras"].start(model)}
     if name == "srcnn":
-        restorers["LiteRT"] = litert_runtime.start(model, "float32")
+        restorers["LiteRT"] = RUNTIMES["litert"].start(model)
     calls = {label: partial(restore, low) for label, restore in restorers.items()}
     calls |= by_hand(model, low, residual=name == "vdsr")
     seconds: dict[str, list[float]] = {label: [] for label in calls}

@@ -169,7 +169,7 @@ def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, 
         except KeyboardInterrupt:
             raise SrexpError("the file can't be decoded (SystemError)") from None
 
-    monkeypatch.setattr("srexp.commands.enhance._Work._restore", decode)
+    monkeypatch.setattr("srexp.experiment.restoration.folder_enhancement.FolderEnhancement._restore", decode)
     assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
     assert len(tried) == 1
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from srexp.cli import run
-from srexp.commands.export import facts
-from srexp.experiment.reference_images import pairs, real_images
 
 
 @pytest.fixture(autouse=True)
@@ -64,32 +62,3 @@ def test_a_wrong_request_ends_with_2(tmp_path, capfd, wrong, said):
     request = ["export", "model_uri=models:/task-bicubic-x2@champion", f"hydra.run.dir={tmp_path}/run"]
     assert run([*request, *wrong]) == 2
     assert said in capfd.readouterr().err
-
-
-def test_real_images_differ_in_size():
-    images = real_images(3)
-    assert len({image.shape for image in images}) == len(images) == 5
-    for image in images:
-        assert image.shape[-1] == 3
-        assert (image[..., 0] == image[..., 2]).all()
-        assert 0 <= image.min() <= image.max() <= 1
-    assert max(image.max() for image in images) > 0.1
-
-
-@pytest.mark.parametrize("scale", [1, 2, 3, 5])
-def test_pairs_fit_the_scale(scale):
-    for low, high in pairs(scale, 1):
-        assert high.shape == (low.shape[0] * scale, low.shape[1] * scale, 1)
-        assert not np.array_equal(low, high)
-
-
-def test_the_folder_of_the_users_images_stays_out_of_the_card():
-    kept = {
-        "dataset._target_": "srexp.data.sources.folder.Folder",
-        "dataset.root": "/data/ann",
-        "gain_db": "1.23456789",
-    }
-    known = facts(kept)
-    assert "ann" not in str(known)
-    assert "user's own" in known["attribution"]
-    assert known["gain_db"] == "1.2346"

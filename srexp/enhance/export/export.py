@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from srexp.enhance.predict import Restore, batch_predictor
-from srexp.enhance.runtimes.choice import module_of
+from srexp.enhance.runtimes.choice import runtime_named
 from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError, SrexpError
 from srexp.types import Batch
@@ -116,13 +116,13 @@ def export(
         SrexpError: The file computes something else than the model.
     """
     require_empty(folder, overwrite=overwrite)
-    module = module_of(RUNTIME_OF[form])
+    runtime = runtime_named(RUNTIME_OF[form])
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     partial.mkdir(parents=True)
     try:
-        module.write(model, partial / module.FILE)
+        runtime.write(model, partial / runtime.FILE)
         reference = batch_predictor(in_precision(model, "float32"))
-        parity = compare(module.read(partial / module.FILE), reference, images, tolerance)
+        parity = compare(runtime.read(partial / runtime.FILE), reference, images, tolerance)
         if not parity.holds:
             raise SrexpError(
                 f"the model computes something else in {form} than in Keras; nothing was written",
@@ -131,7 +131,7 @@ def export(
                 fix="another format=, or tolerance=... if the difference does not matter",
             )
         (partial / "parity.json").write_text(json.dumps(asdict(parity), indent=2) + "\n", encoding="utf-8")
-        (partial / "MODEL_CARD.md").write_text(card(module.FILE, parity), encoding="utf-8")
+        (partial / "MODEL_CARD.md").write_text(card(runtime.FILE, parity), encoding="utf-8")
         _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

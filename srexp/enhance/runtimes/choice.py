@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
-import importlib.util
 import json
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from srexp.enhance.predict import Restore, batch_predictor
+from srexp.enhance.runtimes.keras_runtime import KerasRuntime
+from srexp.enhance.runtimes.litert_runtime import LiteRt
+from srexp.enhance.runtimes.onnxruntime_runtime import OnnxRuntime
+from srexp.enhance.runtimes.openvino_runtime import OpenVino
+from srexp.enhance.runtimes.race import race, winner
+from srexp.enhance.runtimes.runtime import Precision, Runtime
 from srexp.errors import RequestError
 from srexp.system.atomic_files import write_whole
 from srexp.system.processor import processor
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     import keras
 
 RuntimeName: TypeAlias = Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
-Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 Probes: TypeAlias = Sequence[tuple[Pixels, Pixels]]
 """Pairs of a degraded image (h, w, c) and its target (h * scale, w * scale, c), float32 in [0, 1]."""
 
@@ -35,32 +36,12 @@ MAX_LOSS_DB = 0.01
 """What `auto` may lose against float32."""
 
 _TRIED, _FULL = 96, 512
-_HOPELESS, _NEAR = 2.0, 1.25
-_ROUNDS = 3
+_HOPELESS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """A program that computes networks.
-
-    Args:
-        packages: Modules to import, with the name of what is installed for them.
-        extra: Extra of srexp that installs them; empty where srexp needs them anyway.
-        precisions: What it can compute in.
-    """
-
-    packages: Mapping[str, str]
-    extra: str
-    precisions: tuple[Precision, ...]
-
-
-RUNTIMES: dict[str, Runtime] = {
-    "keras": Runtime({"tensorflow": "tensorflow"}, "", ("float32", "bfloat16")),
-    "onnxruntime": Runtime({"onnx": "onnx", "onnxruntime": "onnxruntime"}, "onnx", ("float32", "int8")),
-    "openvino": Runtime({"onnx": "onnx", "openvino": "openvino"}, "openvino", ("float32", "bfloat16")),
-    "litert": Runtime({"ai_edge_litert": "ai-edge-litert"}, "litert", ("float32", "int8")),
+RUNTIMES: dict[str, Runtime[Any]] = {
+    runtime.NAME: runtime for runtime in (KerasRuntime(), OnnxRuntime(), OpenVino(), LiteRt())
 }
-
 
 AUTO = ("keras", "onnxruntime", "openvino")
 """What `auto` chooses from. LiteRT took 3.4 times the memory that a tile is measured by, and OpenVINO was faster."""
@@ -94,33 +75,20 @@ class Chosen:
         return f"{self.runtime} in {self.precision}{loss}"
 
 
-def installed(name: str) -> bool:
-    """Say whether a runtime can be imported, without importing it."""
-    return all(importlib.util.find_spec(module) for module in RUNTIMES[name].packages)
-
-
-def module_of(name: str) -> ModuleType:
-    """Import the module of a runtime.
+def runtime_named(name: str) -> Runtime[Any]:
+    """Give a runtime that can be used.
 
     Args:
         name: Runtime other than `auto`.
 
     Returns:
-        `srexp.enhance.with_NAME`, which has `start`, `write`, `read` and `FILE`.
+        The runtime.
 
     Raises:
         RequestError: A package is missing.
     """
-    if not installed(name):
-        missing = [
-            package for module, package in RUNTIMES[name].packages.items() if not importlib.util.find_spec(module)
-        ]
-        raise RequestError(
-            f"runtime {name} needs a package that is not installed",
-            got=f"no {' and no '.join(missing)}",
-            fix=f'pip install "srexp[{RUNTIMES[name].extra}]"',
-        )
-    return importlib.import_module(f"srexp.enhance.runtimes.{name}_runtime")
+    RUNTIMES[name].require_installed()
+    return RUNTIMES[name]
 
 
 def choose(
@@ -154,14 +122,14 @@ def choose(
     """
     if runtime == "auto":
         return _fastest(model, precision, probes, shape, cache)
-    if precision not in RUNTIMES[runtime].precisions:
-        have = [name for name, each in RUNTIMES.items() if precision in each.precisions]
+    if precision not in RUNTIMES[runtime].PRECISIONS:
+        have = [name for name, each in RUNTIMES.items() if precision in each.PRECISIONS]
         raise RequestError(
             f"runtime {runtime} does not compute in {precision}",
-            expected=f"one of {', '.join(RUNTIMES[runtime].precisions)}",
+            expected=f"one of {', '.join(RUNTIMES[runtime].PRECISIONS)}",
             fix=f"runtime={have[0]}",
         )
-    restore = module_of(runtime).start(model, precision, _calibration(probes))
+    restore = runtime_named(runtime).start(model, precision, _calibration(probes))
     return Chosen(restore, runtime, precision, _loss(model, restore, probes), {})
 
 
@@ -187,66 +155,13 @@ def loss_db(restore: Restore, reference: Restore, probes: Probes) -> float:
     return math.nan if any(map(math.isnan, losses)) else float(np.mean(losses))
 
 
-class Cost(NamedTuple):
-    """What one call took.
-
-    Args:
-        seconds: Time on the clock.
-        processor: Time of all cores together.
-    """
-
-    seconds: float
-    processor: float
-
-
-def race(candidates: Mapping[str, Restore], batch: Batch, rounds: int = _ROUNDS) -> dict[str, Cost]:
-    """Time networks on one batch in turn, after one call that doesn't count.
-
-    Args:
-        candidates: Name to network.
-        batch: What they compute, (n, h, w, c).
-        rounds: Times that each one's turn comes.
-
-    Returns:
-        Name to shortest times: a busy machine makes everything slower and nothing faster.
-    """
-    costs = dict.fromkeys(candidates, Cost(math.inf, math.inf))
-    for turn in range(rounds + 1):
-        for name, restore in candidates.items():
-            start, worked = time.perf_counter(), time.process_time()
-            restore(batch)
-            took = Cost(time.perf_counter() - start, time.process_time() - worked)
-            if turn:
-                costs[name] = Cost(*map(min, costs[name], took))
-    return costs
-
-
-def winner(costs: Mapping[str, Cost]) -> str:
-    """Choose the fastest, and of those near it the one that works least.
-
-    Where other processes compute, times on the clock scatter by tens of per cent; the processor's own time does not.
-
-    Args:
-        costs: From `race`.
-
-    Returns:
-        Its name.
-
-    Example:
-        >>> winner({"a": Cost(1.0, 2.0), "b": Cost(1.2, 1.5), "c": Cost(2.0, 1.0)})
-        'b'
-    """
-    bound = _NEAR * min(cost.seconds for cost in costs.values())
-    return min((name for name, cost in costs.items() if cost.seconds <= bound), key=lambda name: costs[name].processor)
-
-
 def _fastest(
     model: keras.Model, precision: Precision, probes: Probes, shape: tuple[int, int], cache: Path | None
 ) -> Chosen:
     place = cache and cache / "runtimes" / f"{_key(model, precision, shape, probes)}.json"
     if place and place.is_file():
         known = json.loads(place.read_text(encoding="utf-8"))
-        restore = module_of(known["runtime"]).start(model, known["precision"], _calibration(probes))
+        restore = runtime_named(known["runtime"]).start(model, known["precision"], _calibration(probes))
         return Chosen(restore, known["runtime"], known["precision"], known["loss_db"], {})
     chosen = _measured(model, precision, probes, shape)
     if place:
@@ -257,9 +172,7 @@ def _fastest(
 
 def _measured(model: keras.Model, precision: Precision, probes: Probes, shape: tuple[int, int]) -> Chosen:
     """Start what is installed, leave out what loses too much, race the rest: on a small image, then in earnest."""
-    candidates = {
-        ("keras", "float32"): importlib.import_module("srexp.enhance.runtimes.keras_runtime").start(model, "float32")
-    }
+    candidates = {("keras", "float32"): RUNTIMES["keras"].start(model)}
     losses: dict[tuple[str, str], float | None] = {("keras", "float32"): 0.0 if probes else None}
     image = np.random.default_rng(0).random((1, *shape, model.input_shape[-1]), dtype=np.float32)
     image = image[:, :_FULL, :_FULL]
@@ -267,7 +180,7 @@ def _measured(model: keras.Model, precision: Precision, probes: Probes, shape: t
     reference = candidates["keras", "float32"](small)
     for name, kind in _possible(precision):
         try:
-            restore = module_of(name).start(model, kind, _calibration(probes))
+            restore = runtime_named(name).start(model, kind, _calibration(probes))
         except RequestError:  # a layer or a processor that this runtime can't deal with
             continue
         loss = _loss(model, restore, probes)
@@ -291,7 +204,7 @@ def _possible(precision: Precision) -> list[tuple[str, Precision]]:
         (name, kind)
         for name in AUTO
         for kind in kinds
-        if (name, kind) != ("keras", "float32") and kind in RUNTIMES[name].precisions and installed(name)
+        if (name, kind) != ("keras", "float32") and kind in RUNTIMES[name].PRECISIONS and not RUNTIMES[name].missing
     ]
 
 
@@ -306,7 +219,7 @@ def _loss(model: keras.Model, restore: Restore, probes: Probes) -> float | None:
 def _key(model: keras.Model, precision: str, shape: tuple[int, int], probes: Probes) -> str:
     """Name what a choice depends on: processor, model, weights, precision, shape, images, and installed versions."""
     digest = hashlib.sha256()
-    packages = {package for each in RUNTIMES.values() for package in each.packages.values()}
+    packages = {package for each in RUNTIMES.values() for package in each.PACKAGES.values()}
     versions = [f"{package} {_version(package)}" for package in sorted(packages)]
     digest.update(json.dumps([processor(), model.to_json(), precision, shape, versions]).encode())
     for array in (*model.get_weights(), *(image for pair in probes for image in pair)):

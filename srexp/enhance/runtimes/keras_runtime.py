@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from srexp.enhance.predict import Restore, batch_predictor
+from srexp.enhance.runtimes.runtime import Runtime
 from srexp.errors import RequestError
 from srexp.network_graph import layer_graph
 from srexp.types import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import keras
 
-FILE = "savedmodel"
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 
 
-def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
-    """Make a model a function of batches.
+class KerasRuntime(Runtime["keras.Model"]):
+    """Keras; bfloat16 is for the convolutions but the last. Its file is TensorFlow's SavedModel, read without Keras."""
 
-    Args:
-        model: Built Keras model.
-        precision: `float32`, or `bfloat16` for the convolutions but the last.
-        calibration: Not needed.
+    NAME, FILE, EXTRA, PRECISIONS = "keras", "savedmodel", "", ("float32", "bfloat16")
+    PACKAGES: ClassVar[Mapping[str, str]] = {"tensorflow": "tensorflow"}
 
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
-    """
-    return batch_predictor(in_precision(model, precision))
+    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> keras.Model:
+        return in_precision(model, precision)
+
+    def _opened(self, program: keras.Model, precision: str) -> Restore:
+        return batch_predictor(program)
+
+    def _save(self, program: keras.Model, path: Path) -> None:
+        write_savedmodel(program, path)
+
+    def _read(self, path: Path) -> Restore:
+        import tensorflow as tf
+
+        loaded: Any = tf.saved_model.load(str(path))  # held by the function: a signature alone doesn't keep its weights
+
+        def restore(batch: Batch) -> Batch:
+            restored = loaded.signatures["serve"](low=tf.constant(batch, tf.float32))["restored"]
+            return np.asarray(restored, np.float32)
+
+        return restore
 
 
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
@@ -71,7 +84,7 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     return copy
 
 
-def write(model: keras.Model, path: Path) -> None:
+def write_savedmodel(model: keras.Model, path: Path) -> None:
     """Write a SavedModel with the signature `serve`, (n, h, w, c) to (n, h * scale, w * scale, c), all sizes open.
 
     Args:
@@ -91,23 +104,3 @@ def write(model: keras.Model, path: Path) -> None:
     )
     with contextlib.redirect_stdout(None):
         archive.write_out(str(path), verbose=False)
-
-
-def read(path: Path) -> Restore:
-    """Load a SavedModel the way TensorFlow does, without Keras.
-
-    Args:
-        path: Folder that `write` made.
-
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
-    """
-    import tensorflow as tf
-
-    loaded: Any = tf.saved_model.load(str(path))  # held by the function: a signature alone doesn't keep its weights
-
-    def restore(batch: Batch) -> Batch:
-        restored = loaded.signatures["serve"](low=tf.constant(batch, tf.float32))["restored"]
-        return np.asarray(restored, np.float32)
-
-    return restore

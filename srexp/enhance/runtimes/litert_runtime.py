@@ -5,85 +5,66 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from srexp.enhance.predict import Restore
 from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
-from srexp.enhance.runtimes.keras_runtime import in_precision
-from srexp.enhance.runtimes.keras_runtime import write as write_savedmodel
+from srexp.enhance.runtimes.keras_runtime import in_precision, write_savedmodel
+from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
 from srexp.system.processor import cores
 from srexp.system.stdio import no_native_stderr
 from srexp.types import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import keras
 
-FILE = "model.tflite"
 
+class LiteRt(FileRuntime):
+    """LiteRT; int8 is for the weights of large layers, and their input is rounded for each call.
 
-def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
-    """Make a model a function of batches.
-
-    Args:
-        model: Built Keras model.
-        precision: `float32`, or `int8` for the weights of large layers; their input is rounded for each call.
-        calibration: Not needed.
-
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32; calls from several threads take turns.
+    Whoever else opens its file calls `resize_tensor_input` for each size of image.
     """
-    return _interpreted(converted(model, precision))
 
+    NAME, FILE, EXTRA, PRECISIONS = "litert", "model.tflite", "litert", ("float32", "int8")
+    PACKAGES: ClassVar[Mapping[str, str]] = {"ai_edge_litert": "ai-edge-litert"}
 
-def write(model: keras.Model, path: Path) -> None:
-    """Write a LiteRT file; whoever uses it calls `resize_tensor_input` for each size of image.
+    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> bytes:
+        import tensorflow as tf
 
-    Args:
-        model: Built Keras model.
-        path: File to write.
-    """
-    path.write_bytes(converted(model))
+        whole = _without_bicubic(in_precision(model, "float32"))
+        # By way of a SavedModel: converted straight from a Keras 3 model, the weights stay behind.
+        with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+            saved = Path(scratch, "savedmodel")
+            write_savedmodel(whole, saved)
+            converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=["serve"])
+            return _convert(converter, model.name, precision)
 
+    def _opened(self, program: bytes, precision: str) -> Restore:
+        from ai_edge_litert.interpreter import Interpreter
 
-def read(path: Path) -> Restore:
-    """Open a LiteRT file.
+        with no_native_stderr():
+            interpreter = Interpreter(model_content=program, num_threads=cores())
+            interpreter.allocate_tensors()
+        (entry,), (leaving,) = interpreter.get_input_details(), interpreter.get_output_details()
+        turn, seen = threading.Lock(), [tuple[int, ...]()]
 
-    Args:
-        path: The file.
+        def restore(batch: Batch) -> Batch:
+            with turn:
+                if seen[0] != batch.shape:
+                    interpreter.resize_tensor_input(entry["index"], batch.shape)
+                    interpreter.allocate_tensors()
+                    seen[0] = batch.shape
+                interpreter.set_tensor(entry["index"], np.ascontiguousarray(batch, np.float32))
+                interpreter.invoke()
+                restored: Batch = interpreter.get_tensor(leaving["index"])
+            return restored
 
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
-    """
-    return _interpreted(path.read_bytes())
-
-
-def converted(model: keras.Model, precision: str = "float32") -> bytes:
-    """Convert a model to operations that LiteRT has built in.
-
-    Args:
-        model: Functional or sequential Keras model.
-        precision: `float32` or `int8`.
-
-    Returns:
-        Content of a `.tflite` file.
-
-    Raises:
-        RequestError: A layer needs an operation that LiteRT lacks.
-    """
-    import tensorflow as tf
-
-    whole = _without_bicubic(in_precision(model, "float32"))
-    # By way of a SavedModel: converted straight from a Keras 3 model, the weights stay behind.
-    with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
-        saved = Path(scratch, "savedmodel")
-        write_savedmodel(whole, saved)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved), signature_keys=["serve"])
-        return _convert(converter, model.name, precision)
+        return restore
 
 
 def _convert(converter: Any, name: str, precision: str) -> bytes:
@@ -145,26 +126,3 @@ def _bicubic(layer: keras.layers.UpSampling2D) -> keras.layers.Layer:
             return shape[0], None, None, shape[-1]
 
     return Bicubic(name=layer.name)
-
-
-def _interpreted(content: bytes) -> Restore:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with no_native_stderr():
-        interpreter = Interpreter(model_content=content, num_threads=cores())
-        interpreter.allocate_tensors()
-    (entry,), (leaving,) = interpreter.get_input_details(), interpreter.get_output_details()
-    turn, seen = threading.Lock(), [tuple[int, ...]()]
-
-    def restore(batch: Batch) -> Batch:
-        with turn:
-            if seen[0] != batch.shape:
-                interpreter.resize_tensor_input(entry["index"], batch.shape)
-                interpreter.allocate_tensors()
-                seen[0] = batch.shape
-            interpreter.set_tensor(entry["index"], np.ascontiguousarray(batch, np.float32))
-            interpreter.invoke()
-            restored: Batch = interpreter.get_tensor(leaving["index"])
-        return restored
-
-    return restore

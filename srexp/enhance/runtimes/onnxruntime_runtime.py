@@ -4,95 +4,50 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from srexp.enhance.predict import Restore
 from srexp.enhance.runtimes.onnx_graph import INPUT, OUTPUT, onnx_model
+from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
 from srexp.system.processor import cores
 from srexp.types import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import keras
     import onnx
 
-FILE = "model.onnx"
 _ERRORS_ONLY = 3
 
 
-def start(model: keras.Model, precision: str, calibration: Sequence[Batch] = ()) -> Restore:
-    """Make a model a function of batches.
+class OnnxRuntime(FileRuntime):
+    """ONNX Runtime; int8 is for the convolutions but the first and the last, and learns their range from images."""
 
-    Args:
-        model: Built Keras model.
-        precision: `float32`, or `int8` for the convolutions but the first and the last.
-        calibration: Batches from which int8 learns the range of every layer.
+    NAME, FILE, EXTRA, PRECISIONS = "onnxruntime", "model.onnx", "onnx", ("float32", "int8")
+    PACKAGES: ClassVar[Mapping[str, str]] = {"onnx": "onnx", "onnxruntime": "onnxruntime"}
 
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32; may be called from several threads.
-    """
-    return _session(graph(model, precision, calibration).SerializeToString())
+    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> bytes:
+        graph = onnx_model(model)
+        content: bytes = (graph if precision == "float32" else _quantized(graph, calibration)).SerializeToString()
+        return content
 
+    def _opened(self, program: bytes, precision: str) -> Restore:
+        import onnxruntime
 
-def write(model: keras.Model, path: Path) -> None:
-    """Write an ONNX file with input `low` and output `restored`, (n, h, w, c), all sizes open.
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = cores(), _ERRORS_ONLY
+        session = onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
 
-    Args:
-        model: Built Keras model.
-        path: File to write.
-    """
-    path.write_bytes(graph(model).SerializeToString())
+        def restore(batch: Batch) -> Batch:
+            restored: Batch = session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
+            return restored
 
-
-def read(path: Path) -> Restore:
-    """Open an ONNX file.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32.
-    """
-    return _session(path.read_bytes())
-
-
-def graph(model: keras.Model, precision: str = "float32", calibration: Sequence[Batch] = ()) -> onnx.ModelProto:
-    """Translate a model to ONNX.
-
-    Args:
-        model: Built Keras model.
-        precision: `float32` or `int8`.
-        calibration: Batches for int8.
-
-    Returns:
-        The graph.
-
-    Raises:
-        RequestError: int8 without a batch to calibrate with, or of a network with fewer than three convolutions.
-    """
-    whole = onnx_model(model)
-    return whole if precision == "float32" else _quantized(whole, calibration)
-
-
-def _session(serialized: bytes) -> Restore:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = cores(), _ERRORS_ONLY
-    session = onnxruntime.InferenceSession(serialized, options, providers=["CPUExecutionProvider"])
-
-    def restore(batch: Batch) -> Batch:
-        restored: Batch = session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
-        return restored
-
-    return restore
+        return restore
 
 
 @contextmanager

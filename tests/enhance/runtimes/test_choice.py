@@ -7,7 +7,8 @@ import pytest
 
 from srexp.enhance.predict import batch_predictor
 from srexp.enhance.runtimes import choice
-from srexp.enhance.runtimes.choice import Cost, choose, loss_db, race, winner
+from srexp.enhance.runtimes.choice import choose, loss_db
+from srexp.enhance.runtimes.race import Cost
 from srexp.errors import RequestError
 from srexp.models import srcnn
 
@@ -107,21 +108,10 @@ def test_auto_takes_the_fastest(network, monkeypatch):
     assert raced == [(set(times), (1, 96, 96, 1)), (set(times) - {"openvino/float32"}, (1, 300, 512, 1))]
 
 
-def test_race_takes_turns_and_leaves_out_the_first():
-    calls = []
-    costs = race({"a": lambda _: calls.append("a"), "b": lambda _: calls.append("b")}, np.zeros((1, 1, 1, 1)), 2)
-    assert calls == ["a", "b"] * 3
-    assert all(0 <= cost.seconds < 1 and cost.processor < 1 for cost in costs.values())
-
-
-def test_near_the_fastest_the_processors_own_time_decides():
-    assert winner({"a": Cost(1.0, 2.0), "b": Cost(1.24, 1.9), "c": Cost(1.26, 0.1)}) == "b"
-
-
 @pytest.mark.parametrize(("name", "extra"), [("onnxruntime", "onnx"), ("openvino", "openvino"), ("litert", "litert")])
 def test_a_missing_package_is_named_with_its_extra(network, monkeypatch, name, extra):
     find = importlib.util.find_spec
-    gone = next(reversed(choice.RUNTIMES[name].packages))
+    gone = next(reversed(choice.RUNTIMES[name].PACKAGES))
     monkeypatch.setattr(importlib.util, "find_spec", lambda module: None if module == gone else find(module))
     with pytest.raises(RequestError, match=rf'pip install "srexp\[{extra}\]"'):
         choose(network, runtime=name)

@@ -6,7 +6,7 @@ import pytest
 from keras import layers, ops
 
 from srexp.enhance.runtimes.onnx_graph import onnx_model
-from srexp.enhance.runtimes.onnxruntime_runtime import start
+from srexp.enhance.runtimes.onnxruntime_runtime import OnnxRuntime
 from srexp.errors import RequestError
 from srexp.models import bicubic, hybrid, srcnn, vdsr
 
@@ -18,7 +18,7 @@ def images(size, channels):
 
 
 def largest_difference(model, channels=1):
-    restore = start(model, "float32")
+    restore = OnnxRuntime().start(model)
     gaps = []
     for size in SIZES:
         low = images(size, channels)

@@ -1,6 +1,5 @@
 """Every runtime computes what Keras computes, in memory and from its file, for any size, from any thread."""
 
-import importlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from srexp.enhance.predict import batch_predictor
+from srexp.enhance.runtimes.choice import RUNTIMES
 from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError
 from srexp.models import hybrid, srcnn, vdsr
@@ -18,7 +18,7 @@ SIZES = [(1, 19, 30), (3, 8, 8), (1, 1, 1), (1, 19, 30)]
 
 
 def runtime(name):
-    return importlib.import_module(f"srexp.enhance.runtimes.{name}_runtime")
+    return RUNTIMES[name]
 
 
 def images(size, channels=1):

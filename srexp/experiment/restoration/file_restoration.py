@@ -18,10 +18,12 @@ from srexp.data.preparation.index import installed_version
 from srexp.data.restored_image import Made, Origin, Restored
 from srexp.enhance.tiling import joined
 from srexp.experiment.loaded_model import Opened
+from srexp.experiment.restoration.reference_images import pairs
 from srexp.system.memory import give_back_freed_memory, rss_mb
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
+    from srexp.config.schema import EnhanceConfig, ServeConfig
     from srexp.enhance.runtimes.choice import Chosen
 
 LEAST_MB = 48
@@ -145,3 +147,24 @@ class Restorer:
             model_name=self.opened.loaded.found.label,
         )
         figure.savefig(path)
+
+
+def chosen_runtime(config: EnhanceConfig | ServeConfig, model: Opened) -> Chosen:
+    """Start a model in the runtime of a configuration, and measure what that loses on real images.
+
+    Args:
+        config: Checked configuration, with `runtime`, `precision`, and the cache of what was measured.
+        model: The model.
+
+    Returns:
+        The network in its runtime.
+
+    Raises:
+        RequestError: The runtime is not installed, hasn't this precision, or can't compute this model.
+    """
+    from srexp.enhance.runtimes.choice import choose
+
+    probes = pairs(model.scale, model.channels)
+    return choose(
+        model.model, runtime=config.runtime, precision=config.precision, probes=probes, cache=config.paths.cache
+    )

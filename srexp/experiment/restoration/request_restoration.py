@@ -1,0 +1,71 @@
+"""One image that came in a request through a model: looked at, restored, and given back as the kind that it was."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from srexp.data.formats.registry import frames_in, kind_of, shape_of
+from srexp.data.image import Kind, TooManyPixelsError, UnreadableImageError
+from srexp.data.restored_image import Origin
+from srexp.enhance.http_server import Answer, TooLargeError, WrongKindError
+from srexp.errors import RequestError
+from srexp.experiment.restoration.file_restoration import Restorer
+
+#: Kinds of images that are taken, and answered as they came, with their media types.
+MEDIA_TYPES: dict[Kind, str] = {
+    "png": "image/png",
+    "tiff": "image/tiff",
+    "jpeg": "image/jpeg",
+    "bmp": "image/bmp",
+    "dicom": "application/dicom",
+}
+
+
+def request_restoration(restorer: Restorer, max_pixels: int) -> Callable[[bytes], Answer]:
+    """Join reading, restoring and writing: bytes in, bytes out.
+
+    Args:
+        restorer: The model.
+        max_pixels: Largest image, in pixels of the restoration.
+
+    Returns:
+        Function from an image file to its restoration. It raises `WrongKindError` for what is no image of a kind that
+        is taken, `TooLargeError`, and `RequestError` for several images or a damaged one.
+    """
+
+    def restore(body: bytes) -> Answer:
+        with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
+            path, target = Path(scratch, "sent"), Path(scratch, "restored")
+            path.write_bytes(body)
+            kind = _kind(path)
+            _check(path, restorer.opened.scale, max_pixels)
+            restorer.restore_file(Origin(path, kind, (0,), restorer.intensity), kind, target)
+            return Answer(target.read_bytes(), MEDIA_TYPES[kind])
+
+    return restore
+
+
+def _kind(path: Path) -> Kind:
+    try:
+        kind = kind_of(path)
+    except UnreadableImageError as error:
+        raise WrongKindError("the body is no image", expected=f"one of {', '.join(MEDIA_TYPES)}") from error
+    if kind not in MEDIA_TYPES:
+        raise WrongKindError("the server doesn't take this kind of image", got=kind, expected=", ".join(MEDIA_TYPES))
+    return kind
+
+
+def _check(path: Path, scale: int, most: int) -> None:
+    """Look at the header: nothing is decoded that is too large, or more than one image."""
+    try:
+        height, width = shape_of(path)
+    except TooManyPixelsError as error:
+        raise TooLargeError(error.told()) from error
+    if height * width * scale**2 > most:
+        raise TooLargeError(
+            "the image is too large", got=f"{height} x {width}", expected=f"a restoration of at most {most} pixels"
+        )
+    if len(frames_in(path)) != 1:
+        raise RequestError("the file has several images", expected="one image in a request")
