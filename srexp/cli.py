@@ -238,10 +238,12 @@ def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpErro
 
 def _execute_alone(config: Config, log: Path, logging_settings: object) -> None:
     """Run the command of a job in a process of its own, unless an equal one finished before."""
+    from srexp.commands import console
     from srexp.experiment.multirun import driver
     from srexp.system import child_process
 
     if earlier := driver.skipped(config):
+        console.skipped(config, earlier)
         job.finish(config.run_dir, earlier)
         return
     code = child_process.run_alone(_in_own_process, config, log, logging_settings)

@@ -16,6 +16,7 @@ from rich.table import Table
 from srexp.metrics.table import NONE, QUICK, figure, heading, interval, plus_minus, with_unit
 
 if TYPE_CHECKING:
+    from srexp.config.schema import Config
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
 
@@ -54,6 +55,11 @@ def training(outcome: Outcome) -> None:
         console.print(f"            they lie in {waiting['folder']}", markup=False)
         console.print(f"send them   {waiting['send']}", markup=False)
     console.print("look at it  python -m srexp ui")
+
+
+def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
+    """Say that a job of a multirun finished before."""
+    print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
 
 
 def evaluation(result: Mapping[str, Any]) -> None:

@@ -9,10 +9,11 @@ from srexp.config.builders import build
 from srexp.config.schema import EvaluateConfig
 from srexp.errors import RequestError
 from srexp.experiment import network
+from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
-from srexp.experiment.recorded_config import TRAINING, log_request, task_tags
+from srexp.experiment.recorded_config import TRAINING, log_request, run_of
 from srexp.experiment.run_pictures import RunPictures
-from srexp.experiment.scoring import figures_of, require_fit, require_scorable, result_of, score_split
+from srexp.experiment.scoring import figures_of, require_scorable, result_of, score_split
 from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
@@ -57,16 +58,13 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         model = _model(tracking, found, task)
     trained_on, warnings = _leak(tracking, found, task, split)
     known = {
-        **config.tags,
-        **task_tags(task),
         "verb": "evaluate",
         "model": model.name,
         "model_uri": config.model_uri,
         "split": config.split,
         "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
     }
-    name = config.run_name or f"evaluate {model.name}"
-    with tracking.run(task.name, name=name, tags=known, folder=config.run_dir) as tracked:
+    with run_of(task, tracking, name=f"evaluate {model.name}", tags=known) as tracked:
         with watch("track"):
             log_request(tracked, task, without=TRAINING)
         with watch("evaluate"):
@@ -111,9 +109,7 @@ def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> ker
     if found is None:
         method = next(each for each in METHODS if each == config.model_uri)
         return interpolation(config.scale, task.channels, method=method)
-    model = models.load(tracking.store, found).model
-    require_fit(model, task, found.uri)
-    return model
+    return loaded_for(task, tracking.store, found)
 
 
 def _leak(

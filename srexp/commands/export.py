@@ -40,7 +40,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
     loaded = load(store, config.model_uri)
     model, known = loaded.model, {"uri": loaded.found.readable, **facts(loaded.facts, commit(store, loaded.facts))}
     images = real_images(model.input_shape[-1])
-    scale = scale_of(loaded)
+    scale = scale_of(model, loaded.found.uri)
 
     def described(name: str, parity: Parity) -> str:
         return card(

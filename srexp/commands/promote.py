@@ -14,14 +14,14 @@ from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.promotion_gate import Criterion, Gate
 from srexp.experiment import network
+from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.promotion.candidate import Contestant, scored
 from srexp.experiment.promotion.challenge import Contest, contest, evidence
-from srexp.experiment.recorded_config import TRAINING, log_request, task_of, task_tags
-from srexp.experiment.scoring import require_fit
+from srexp.experiment.recorded_config import TRAINING, log_request, run_of, task_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
-from srexp.tracking.registry import models, promotion
+from srexp.tracking.registry import promotion
 from srexp.tracking.registry.promotion import Places
 from srexp.tracking.runs import environment
 from srexp.tracking.runs.run import Run
@@ -61,15 +61,8 @@ def run(config: PromoteConfig) -> dict[str, Any]:
         tags = promotion.version_tags(tracking.store, config.name, version)
         with watch("data"):
             task = _task(config, tracking.store, found, tags)
-        known = {
-            **config.tags,
-            **task_tags(task),
-            "verb": "promote",
-            "model": tags.get("model", ""),
-            "version": version,
-        }
-        name = config.run_name or f"promote version {version}"
-        with tracking.run(task.name, name=name, tags=known, folder=config.run_dir) as tracked:
+        known = {"verb": "promote", "model": tags.get("model", ""), "version": version}
+        with run_of(task, tracking, name=f"promote version {version}", tags=known) as tracked:
             log_request(tracked, task, without=TRAINING)
             with watch("evaluate"):
                 ours = _scored(tracking.store, found, task, version)
@@ -110,9 +103,7 @@ def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Map
 
 def _scored(store: Store, found: addresses.Found, task: Task, version: int) -> Contestant:
     network.prepare(task.config)
-    model = models.load(store, found).model
-    require_fit(model, task, found.uri)
-    return scored(model, task, version)
+    return scored(loaded_for(task, store, found), task, version)
 
 
 def _decide(

@@ -43,10 +43,12 @@ def run(config: Config) -> dict[str, Any]:
         task = Task(config)
     same = driver.identity(config, task.prepared.fingerprint)
     if earlier := driver.finished_before(tracking, config, same):
-        print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
+        console.skipped(config, earlier)
         return earlier
     with watch("data"):
         task = sized(task)
+    if config.trainer.batch_size == "auto":
+        print(f"batch size  {task.config.trainer.batch_size}, found by trying")
     if known := resume.resumable(tracking, config, same):
         print(f"srexp: {known}", file=sys.stderr)
     plan = Plan(parent=driver.parent(tracking, config), tags={driver.IDENTITY_TAG: same})

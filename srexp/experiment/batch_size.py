@@ -51,7 +51,6 @@ def sized(task: Task) -> Task:
         _remember(place, _tried(task))
     size = int(json.loads(place.read_text(encoding="utf-8"))["batch_size"])
     log.info("trainer.batch_size=auto: %d, from %s", size, place)
-    print(f"batch size  {size}, found by trying")
     return task.with_batch_size(size)
 
 

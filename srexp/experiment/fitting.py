@@ -42,7 +42,7 @@ def fit_network(
         A float32 model with the best weights, whatever precision it was trained in, and the course of its training.
 
     Raises:
-        SrexpError: The loss was no number or exploded.
+        SrexpError: The loss was no number or exploded, or memory is exhausted.
     """
     from srexp.training import memory
     from srexp.training.fit import Fitted, Plan, Recipe, Validation, fit
@@ -63,10 +63,10 @@ def fit_network(
         tracked.log_metrics(numbers, step=epoch, milliseconds=milliseconds)
         on_epoch(epoch, numbers)
 
-    with network.trained_network(config, task.channels, precision=precision) as trained:
+    sizes = {"batch_size": trainer.patches, "patch_size": trainer.patch_size}
+    with memory.explained(**sizes), network.trained_network(config, task.channels, precision=precision) as trained:
         trained.set_weights(restorer.get_weights())
-        needed = memory.least_bytes(trained, *task.sampler().shapes())
-        memory.require(needed, batch_size=trainer.patches, patch_size=trainer.patch_size)
+        memory.require(memory.least_bytes(trained, *task.sampler().shapes()), **sizes)
 
         def score_network() -> Mapping[str, float]:
             restorer.set_weights(trained.get_weights())

@@ -14,10 +14,15 @@ from srexp.data.image import Channel, Intensity
 from srexp.errors import RequestError
 
 if TYPE_CHECKING:
+    import keras
+
+    from srexp.experiment.task import Task
     from srexp.tracking.registry.models import Loaded
+    from srexp.tracking.store.addresses import Found
+    from srexp.tracking.store.store import Store
 
 BICUBIC = "bicubic"
-_PROBE = 32
+_PROBE = (24, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
         loaded = _bicubic(config.scale, channels)
     else:
         loaded = load(build(config.tracking, folder=config.paths.root).store, uri, others=[BICUBIC])
-    scale = scale_of(loaded)
+    scale = scale_of(loaded.model, loaded.found.uri)
     if any(override.lstrip("+").startswith("scale=") for override in config.overrides) and config.scale != scale:
         raise RequestError(
             "the model has another scale", got=f"scale={config.scale}", expected=f"scale={scale}, or leave it out"
@@ -90,22 +95,79 @@ def _bicubic(scale: int, channels: int) -> Loaded:
     return Loaded(network, Found(BICUBIC, path=Path(BICUBIC)), sha256=f"{BICUBIC}-x{scale}")
 
 
-def scale_of(loaded: Loaded) -> int:
-    """Find how many times a model enlarges: from its layers, or else from what it makes of a small image.
+def scale_of(model: keras.Model, uri: str) -> int:
+    """Ask a network's layers how many times it enlarges, or else what it makes of a small image.
+
+    Args:
+        model: Loaded model.
+        uri: What messages call it.
 
     Raises:
-        RequestError: It gives no whole multiple of its input.
+        RequestError: It doesn't enlarge by a whole number.
     """
     from srexp.enhance.receptive_field import receptive_field
 
-    if sees := receptive_field(loaded.model):
+    if sees := receptive_field(model):
         return sees.scale
-    shape = (1, *((_PROBE if length is None else length) for length in loaded.model.input_shape[1:]))
-    height = int(np.asarray(loaded.model(np.zeros(shape, np.float32), training=False)).shape[1])
-    if height % shape[1]:
+    _, *side, channels = model.input_shape
+    low = tuple(given or probe for given, probe in zip(side, _PROBE, strict=True))
+    restored = np.asarray(model(np.zeros((1, *low, channels), np.float32), training=False)).shape[1:3]
+    scale = int(restored[0]) // low[0]
+    if restored != (low[0] * scale, low[1] * scale):
         raise RequestError(
-            "the model gives no whole multiple of its input",
-            got=f"{loaded.found.uri}: {shape[1]} pixels became {height}",
+            f"{uri} doesn't enlarge by a whole number",
+            got=f"{low} to {restored}",
             expected="a network (n, h, w, c) to (n, h * scale, w * scale, c)",
         )
-    return height // shape[1]
+    return scale
+
+
+def loaded_for(task: Task, store: Store, found: Found) -> keras.Model:
+    """Load a model that is to be scored on a task.
+
+    Args:
+        task: What it is scored on.
+        store: Where models are kept.
+        found: Where it is there.
+
+    Raises:
+        RequestError: It can't be trusted to be only a network, or doesn't fit the task.
+        SrexpError: Its files are damaged or gone.
+    """
+    from srexp.tracking.registry.models import load
+
+    model = load(store, found).model
+    require_fit(model, task, found.uri)
+    return model
+
+
+def require_fit(model: keras.Model, task: Task, uri: str) -> None:
+    """Hold a model's channels and scale against the configuration.
+
+    Args:
+        model: Loaded model.
+        task: What it is to be scored on.
+        uri: What messages call it.
+
+    Raises:
+        RequestError: It takes other images, or enlarges by another scale.
+    """
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):  # noqa: PLR2004 - (n, h, w, c)
+        raise RequestError(f"{uri} doesn't take images of any size", got=shape, expected="(None, None, None, channels)")
+    if shape[-1] != task.channels:
+        needed = {1: "grey", 3: "rgb"}.get(shape[-1])
+        raise RequestError(
+            f"{uri} takes images of {shape[-1]} channel{'s' * (shape[-1] != 1)}",
+            got=f"protocol.channel={task.channel}, which gives {task.channels}",
+            expected="as many channels as the model was trained with",
+            fix=f"protocol.channel={needed}" if needed else "choose another model_uri",
+        )
+    scale = scale_of(model, uri)
+    if scale != task.config.scale:
+        raise RequestError(
+            f"{uri} enlarges {scale} times",
+            got=f"scale={task.config.scale}",
+            expected="the scale that the model was trained for",
+            fix=f"scale={scale}",
+        )

@@ -20,14 +20,13 @@ import numpy as np
 from srexp.experiment.fitting import fit_network, validation
 from srexp.experiment.network import predictor
 from srexp.experiment.profiling import Profile, Stopwatch
-from srexp.experiment.recorded_config import log_request, task_tags
+from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import RunPictures
 from srexp.experiment.scoring import figures_of, result_of, score_split
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
-from srexp.training import memory
 from srexp.training.checkpoint import Checkpoints
 
 if TYPE_CHECKING:
@@ -123,19 +122,19 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
     checkpoints = Checkpoints(earlier.folder if earlier else _new_folder(config.run_dir))
     with (
         Profile(config.run_dir) if config.trainer.profile else nullcontext(),
-        tracking.run(
-            task.name,
-            name=config.run_name or f"{config.model.name} seed {config.seed}",
+        run_of(
+            task,
+            tracking,
+            name=f"{config.model.name} seed {config.seed}",
+            tags={**plan.tags, FOLDER_TAG: str(checkpoints.folder)},
             parent=plan.parent,
-            tags={**config.tags, **task_tags(task), **plan.tags, FOLDER_TAG: str(checkpoints.folder)},
             resume=earlier.run_id if earlier else None,
-            folder=config.run_dir,
         ) as tracked,
     ):
         plan.on_open(tracked.id)
         with watch("track"):
             _begin(tracked, task, earlier)
-        with watch("train"), memory.explained(batch_size=config.trainer.patches, patch_size=config.trainer.patch_size):
+        with watch("train"):
             obtained = plan.obtain(task, tracked) if plan.obtain else None
             model, fitted = obtained or fit_network(task, tracked, checkpoints=checkpoints)
         watch.add("train", fitted.earlier_seconds)

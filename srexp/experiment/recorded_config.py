@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from srexp.experiment.task import Task
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import Past
 from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
 
 #: Sections that decide how a model is trained; they say nothing of one that is given.
@@ -46,6 +48,39 @@ def task_tags(task: Task) -> dict[str, object]:
         **findings.tags(task.audit),
         "overrides": shlex.join(config.overrides),
     }
+
+
+def run_of(
+    task: Task,
+    tracking: Tracking,
+    *,
+    name: str,
+    tags: Mapping[str, object],
+    parent: str | None = None,
+    resume: str | None = None,
+) -> AbstractContextManager[Run]:
+    """Open a run of a task.
+
+    Args:
+        task: Says the experiment, the folder, and most tags.
+        tracking: Where the run is kept.
+        name: Of the run, where `run_name` gives none.
+        tags: Further tags, which win.
+        parent: Run that this one belongs to.
+        resume: Run to go on with.
+
+    Returns:
+        A context manager that gives the open run.
+    """
+    config = task.config
+    return tracking.run(
+        task.name,
+        name=config.run_name or name,
+        parent=parent,
+        tags={**config.tags, **task_tags(task), **tags},
+        resume=resume,
+        folder=config.run_dir,
+    )
 
 
 def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> None:

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from srexp.data.sources.source import Split
-from srexp.errors import RequestError, SrexpError
+from srexp.errors import RequestError
 from srexp.experiment.network import Predict, bicubic_predictor
 from srexp.experiment.task import Task
 
 if TYPE_CHECKING:
-    import keras
-
     from srexp.evaluation.score import OnImage, Scores
-
-_PROBE = (24, 20)
 
 
 def score_split(
@@ -100,42 +94,4 @@ def require_scorable(task: Task, split: Split) -> None:
             f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(small[:20])}",
             expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
             fix="leave these images out, or set protocol.shave=0",
-        )
-
-
-def require_fit(model: keras.Model, task: Task, uri: str) -> None:
-    """Hold a model's channels and scale against the configuration, by asking it for one small image.
-
-    Args:
-        model: Loaded model.
-        task: What it is to be scored on.
-        uri: What messages call it.
-
-    Raises:
-        RequestError: It takes other images, or enlarges by another scale.
-        SrexpError: It doesn't enlarge by a whole number.
-    """
-    shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):  # noqa: PLR2004 - (n, h, w, c)
-        raise RequestError(f"{uri} doesn't take images of any size", got=shape, expected="(None, None, None, channels)")
-    if shape[-1] != task.channels:
-        needed = {1: "grey", 3: "rgb"}.get(shape[-1])
-        raise RequestError(
-            f"{uri} takes images of {shape[-1]} channel{'s' * (shape[-1] != 1)}",
-            got=f"protocol.channel={task.channel}, which gives {task.channels}",
-            expected="as many channels as the model was trained with",
-            fix=f"protocol.channel={needed}" if needed else "choose another model_uri",
-        )
-    given = tuple(np.asarray(model(np.zeros((1, *_PROBE, shape[-1]), np.float32), training=False)).shape[1:3])
-    scale = given[0] // _PROBE[0]
-    if given != (_PROBE[0] * scale, _PROBE[1] * scale):
-        raise SrexpError(
-            f"{uri} doesn't enlarge by a whole number", got=f"{_PROBE} to {given}", expected="(h * scale, w * scale)"
-        )
-    if scale != task.config.scale:
-        raise RequestError(
-            f"{uri} enlarges {scale} times",
-            got=f"scale={task.config.scale}",
-            expected="the scale that the model was trained for",
-            fix=f"scale={scale}",
         )

@@ -108,10 +108,7 @@ def skipped(config: Config) -> dict[str, Any] | None:
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     if not _found_before(tracking.store, config, f"{_digest(config)}-%"):
         return None
-    earlier = finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
-    if earlier:
-        print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
-    return earlier
+    return finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
 
 
 def parent(tracking: Tracking, config: Config) -> str | None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srexp.errors import SrexpError
+from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.network import Predict, predictor
-from srexp.experiment.scoring import require_fit, score_split
+from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
-from srexp.tracking.registry import models
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
 from srexp.types import Pixels
@@ -70,8 +70,7 @@ def defender(store: Store, name: str, version: int, task: Task) -> Contestant:
     """
     try:
         found = addresses.find(store, f"models:/{name}/{version}")
-        model = models.load(store, found).model
-        require_fit(model, task, found.uri)
+        model = loaded_for(task, store, found)
     except SrexpError as error:
         return Contestant(version=version, lacking=error.what)
     return scored(model, task, version)

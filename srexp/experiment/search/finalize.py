@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srexp.config.compose import compose
 from srexp.config.overrides import overrides_of, preset
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
@@ -18,16 +17,8 @@ from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.pipeline import Outcome, Plan
 from srexp.experiment.profiling import Stopwatch
-from srexp.experiment.search.trial_worker import (
-    COURSE,
-    STUDY_TAG,
-    TRIAL_TAG,
-    WEIGHTS,
-    SearchJob,
-    base_overrides,
-    kept_network,
-    trial_overrides,
-)
+from srexp.experiment.search.search_job import STUDY_TAG, TRIAL_TAG, SearchJob, base_overrides, trial_config
+from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
 from srexp.tracking.runs import groups, queries
@@ -134,11 +125,15 @@ def _best(trials: Sequence[Trial], engine: Search) -> Trial:
 
 
 def _config(config: SearchConfig, best: Trial) -> Config:
-    granted = {"trainer.epochs": best.facts["epochs"]} if best.facts.get("epochs") else {}
-    chosen, _ = compose("train", trial_overrides(base_overrides(config), {**best.values, **granted}))
     run_dir = config.run_dir / "best"
     run_dir.mkdir(parents=True, exist_ok=True)
-    return chosen.changed(run_dir=run_dir, run_name=f"{config.search.name} best, trial {best.number}")
+    return trial_config(
+        base_overrides(config),
+        best.values,
+        best.facts.get("epochs"),
+        run_dir=run_dir,
+        run_name=f"{config.search.name} best, trial {best.number}",
+    )
 
 
 def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stopwatch) -> Outcome:

@@ -8,10 +8,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.compose import check, composed
-from srexp.config.overrides import override
 from srexp.config.schema import SearchConfig
 from srexp.errors import RequestError, SrexpError, did_you_mean
-from srexp.experiment.search.trial_worker import base_overrides, trial_overrides
+from srexp.experiment.search.search_job import base_overrides, refused, trial_overrides
 from srexp.experiment.task import Task
 from srexp.search.space import Space, difference
 from srexp.search.study import Search, Study
@@ -148,14 +147,8 @@ def _leaves(node: Any, prefix: str = "") -> list[str]:
     return names or [prefix]
 
 
-def _refused(values: Mapping[str, Any], error: SrexpError) -> RequestError:
-    shown = " ".join(override(key, value) for key, value in values.items())
-    return RequestError(
-        f"search.space allows {shown}, which the configuration refuses: {error.what}",
-        got=error.got,
-        expected=error.expected,
-        fix=error.fix or "mend search.space",
-    )
+def _refused(values: Mapping[str, Any], error: SrexpError) -> SrexpError:
+    return refused(values, error, "the configuration refuses", fix=error.fix or "mend search.space")
 
 
 def _shown(value: Any) -> str:

@@ -6,27 +6,34 @@ import gc
 import json
 import logging
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from srexp.config.builders import build
 from srexp.config.compose import compose
-from srexp.config.overrides import override, overrides_of
-from srexp.config.schema import Config, SearchConfig
+from srexp.config.overrides import overrides_of
+from srexp.config.schema import SearchConfig
 from srexp.errors import SrexpError
 from srexp.experiment import network
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.multirun import job
-from srexp.experiment.recorded_config import log_request, task_tags
+from srexp.experiment.recorded_config import log_request, run_of
+from srexp.experiment.search.search_job import (
+    STUDY_TAG,
+    TRIAL_TAG,
+    base_overrides,
+    refused,
+    study_folder,
+    trial_config,
+)
 from srexp.experiment.task import Task
-from srexp.search.study import Attempt, Pruned, Search, Study
+from srexp.search.study import Attempt, Pruned, Search
 from srexp.system.redaction import Masked
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.tracking import Tracking
-from srexp.training import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +44,7 @@ if TYPE_CHECKING:
     from srexp.training.fit import Fitted
 
 WEIGHTS, COURSE = "best.weights.h5", "course.json"
-TRIAL_TAG, STUDY_TAG, STATE_TAG = "srexp.trial", "srexp.search", "srexp.trial_state"
+STATE_TAG = "srexp.trial_state"
 
 logger = logging.getLogger(__name__)
 
@@ -55,23 +62,6 @@ class Note:
     overrides: list[str]
     folder: Path
     parent: str
-
-
-@dataclass(frozen=True)
-class SearchJob:
-    """What the driver of a search works with.
-
-    Args:
-        config: Of the search.
-        engine: Its space, its objectives, how many trials.
-        study: Its trials.
-        tracking: Where runs are kept.
-    """
-
-    config: SearchConfig
-    engine: Search
-    study: Study
-    tracking: Tracking
 
 
 def run_worker(note: Note) -> int:
@@ -114,27 +104,6 @@ def work(note: Note) -> None:
     study.work(worker.train)
 
 
-def study_folder(config: SearchConfig) -> Path:
-    """Give the folder of a study."""
-    return config.paths.studies / str(config.search.name)
-
-
-def base_overrides(config: SearchConfig) -> list[str]:
-    """Give what every trial of a search is trained with, besides its values."""
-    return overrides_of(config, without=("verb", "search", "run_name", "tags"))
-
-
-def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]:
-    """Give what would be typed to train one trial.
-
-    Args:
-        base: See `base_overrides`.
-        values: Configuration keys to what the engine chose.
-    """
-    kept = [typed for typed in base if typed.lstrip("+~").partition("=")[0] not in values]
-    return [*kept, *(override(key, value) for key, value in values.items())]
-
-
 class Worker:
     """Trains trials; the data is decoded once for all of them.
 
@@ -165,16 +134,11 @@ class Worker:
         """
         # What code in C makes of an interruption would pass for a failure of the trial.
         with interruptible(), _log_in(self._folder(attempt)) as folder:
-            config = self._config(attempt, folder)
+            config = trial_config(self.base, attempt.values, attempt.epochs, run_dir=folder)
             task = Task(config, like=self.task)
             pruned: Pruned | None = None
-            with self.tracking.run(
-                task.name,
-                name=f"{self._name} {attempt.number}",
-                parent=self.parent,
-                tags=self._tags(task, attempt),
-                folder=folder,
-            ) as tracked:
+            name, tags = f"{self.config.search.name} {attempt.number}", self._tags(task, attempt)
+            with run_of(task, self.tracking, name=name, tags=tags, parent=self.parent) as tracked:
                 attempt.note(run_id=tracked.id, folder=str(folder))
                 try:
                     objectives = self._fit(task, tracked, attempt, folder)
@@ -197,52 +161,30 @@ class Worker:
             RequestError: Something refuses a value.
         """
         for values in engine.parsed.extremes():
-            config = compose("train", trial_overrides(self.base, values))[0]
+            config = trial_config(self.base, values)
             try:
                 build(config.model, scale=config.scale, channels=self.task.channels)
                 for section in (config.loss, config.optimizer, config.schedule):
                     build(section)
             except SrexpError as error:
-                shown = " ".join(override(key, value) for key, value in values.items())
-                raise type(error)(
-                    f"search.space allows {shown}, which is refused: {error.what}",
-                    got=error.got,
-                    expected=error.expected,
-                    fix="narrow search.space",
-                ) from error
+                raise refused(values, error, "is refused", fix="narrow search.space") from error
             _forget_networks()
-
-    @property
-    def _name(self) -> str:
-        return str(self.config.search.name)
 
     def _folder(self, attempt: Attempt) -> Path:
         folder = study_folder(self.config) / "trials" / f"{attempt.number:04}"
         folder.mkdir(parents=True)
         return folder
 
-    def _config(self, attempt: Attempt, folder: Path) -> Config:
-        granted = {} if attempt.epochs is None else {"trainer.epochs": attempt.epochs}
-        values = {**attempt.values, **granted}
-        return compose("train", trial_overrides(self.base, values))[0].changed(run_dir=folder)
-
     def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
         repeat = shlex.join(overrides_of(task.config))
-        return {
-            **self.config.tags,
-            **task_tags(task),
-            STUDY_TAG: self._name,
-            TRIAL_TAG: attempt.number,
-            "overrides": repeat,
-        }
+        known = {STUDY_TAG: str(self.config.search.name), TRIAL_TAG: attempt.number, "overrides": repeat}
+        return {**self.config.tags, **known}
 
     def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
         log_request(tracked, task)
-        trainer = task.config.trainer
-        with memory.explained(batch_size=trainer.patches, patch_size=trainer.patch_size):
-            model, fitted = fit_network(
-                task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
-            )
+        model, fitted = fit_network(
+            task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
+        )
         best = fitted.history[fitted.best_epoch - 1]
         attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
         keep_network(tracked, model, fitted, folder)

@@ -12,7 +12,8 @@ from typing import IO
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.search.progress import SearchProgress
-from srexp.experiment.search.trial_worker import Note, SearchJob, run_worker, study_folder
+from srexp.experiment.search.search_job import SearchJob, study_folder
+from srexp.experiment.search.trial_worker import Note, run_worker
 from srexp.system import child_process, process_identity
 from srexp.tracking.runs import groups
 
@@ -41,19 +42,18 @@ class Workers:
     """
 
     def __init__(self, search: SearchJob, parent: str) -> None:
-        self.config, self.engine, self.study, self.tracking = (
-            search.config,
-            search.engine,
-            search.study,
-            search.tracking,
-        )
+        self.config, self.engine, self.study = search.config, search.engine, search.study
+        self.tracking = search.tracking
         self.parent = parent
         self.started = 0
         self.deaths = 0
         self.living: list[_Started] = []
 
-    def run(self) -> None:
+    def run(self) -> int:
         """Keep the workers going until the study has its trials.
+
+        Returns:
+            How many are finished or pruned: fewer than were asked for where the space has no more values.
 
         Raises:
             RequestError: The space allows what a network refuses.
@@ -73,8 +73,7 @@ class Workers:
                 self._end()
                 self.retry_lost()
                 progress.show(trials := self.study.trials())
-        if progress.done(trials) < self.engine.trials:
-            print(f"the space has no more values: {progress.done(trials)} trials instead of {self.engine.trials}")
+        return progress.done(trials)
 
     def retry_lost(self) -> None:
         """Queue the trials again whose process is gone, and close their runs."""

@@ -13,8 +13,8 @@ import srexp
 from srexp.config.builders import build
 from srexp.config.paths import config_home
 from srexp.errors import RequestError
+from srexp.experiment.search.search_job import base_overrides, trial_overrides
 from srexp.experiment.search.space_check import require_composable, require_same_search
-from srexp.experiment.search.trial_worker import base_overrides, trial_overrides
 from srexp.search.space import Space
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"

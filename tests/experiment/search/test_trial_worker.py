@@ -41,12 +41,12 @@ def train_as_engines_do(worker):
 def test_an_interruption_before_the_run_that_code_in_c_hides_is_no_failure_of_the_trial(worker, monkeypatch):
     """Engines catch exceptions, count the trial as failed and go on to the next; nobody would try its values again."""
 
-    def interrupted(*_):
+    def interrupted(*_, **__):
         try:
             signal.raise_signal(signal.SIGTERM)
         except KeyboardInterrupt as error:
             raise ImportError("initialization failed") from error
 
-    monkeypatch.setattr(worker, "_config", interrupted)
+    monkeypatch.setattr("srexp.experiment.search.trial_worker.trial_config", interrupted)
     with pytest.raises(Interrupted, match="SIGTERM"):
         train_as_engines_do(worker)

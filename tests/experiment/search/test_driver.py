@@ -10,6 +10,7 @@ import srexp
 from srexp.commands import search
 from srexp.errors import RequestError
 from srexp.experiment.pipeline import Outcome
+from srexp.experiment.search import driver
 from srexp.search.optuna.study import OptunaStudy
 from srexp.tracking.runs import groups
 from srexp.tracking.runs.tracking import Tracking
@@ -44,10 +45,10 @@ def quick(monkeypatch):
             pass
 
         def run(self):
-            pass
+            return 9
 
-    monkeypatch.setattr(search, "Workers", Idle)
-    monkeypatch.setattr(search, "conclude", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
+    monkeypatch.setattr(driver, "Workers", Idle)
+    monkeypatch.setattr(driver, "conclude", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
     monkeypatch.setattr(search.console, "search", lambda result: None)
 
 

@@ -1,0 +1,190 @@
+"""The driver of a search: trials by workers, until the best one is known, logged and registered.
+
+It trains nothing. It holds the study's one parent run, keeps the workers going, and finishes what they found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from srexp.config.builders import build
+from srexp.config.overrides import overrides_of
+from srexp.config.schema import SearchConfig
+from srexp.errors import RequestError, SrexpError
+from srexp.experiment.multirun.driver import PLACES
+from srexp.experiment.pipeline import Outcome
+from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.recorded_config import log_config
+from srexp.experiment.search.finalize import conclude
+from srexp.experiment.search.search_job import STUDY_TAG, SearchJob, study_folder
+from srexp.experiment.search.space_check import require_composable, require_same_search
+from srexp.experiment.search.workers import Workers
+from srexp.experiment.task import Task
+from srexp.search.study import Search, Study
+from srexp.system.atomic_files import write_whole
+from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.tracking import Tracking
+
+if TYPE_CHECKING:
+    from srexp.tracking.runs.run import Run
+
+ENGINE = "engine.json"
+
+
+def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[str, Any], Outcome | None]:
+    """Search, or go on with a search of this name.
+
+    Args:
+        config: Checked configuration with a section `search`.
+        tell: Receives what a person should know besides.
+
+    Returns:
+        `result.json`: the study's counts and best trial, and what its network scored on the test images; and the
+        outcome of that last run, None where it was concluded before or by another driver.
+
+    Raises:
+        RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
+        SrexpError: Too many trials failed.
+    """
+    watch = Stopwatch()
+    engine = _engine(config)
+    require_composable(config, engine.parsed)
+    with watch("data"):
+        task = Task(config)
+    _mark(engine, config)
+    study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    tracking = dataclasses.replace(tracking, system_metrics=False)
+    with study.alone():
+        require_same_search(study, engine, task, _decisive(config))
+        _close_dead(tracking, task)
+    if finished := _finished(study, engine, tracking):
+        tell(f"search {engine.name} finished before as run {finished['run_id']}")
+        return finished, None
+    job = SearchJob(config, engine, study, tracking)
+    with _parent(job, task) as parent:
+        run_id = parent if isinstance(parent, str) else parent.id
+        with watch("train"):
+            done = Workers(job, run_id).run()
+        if done < engine.trials:
+            tell(f"the space has no more values: {done} trials instead of {engine.trials}")
+        if isinstance(parent, str):
+            tell(f"search {engine.name} has its trials; {_state_of(job, run_id)}")
+            return {"run_id": run_id, "study": engine.name, "trials": counts(study), "joined": True}, None
+        result, final = conclude(job, parent, watch)
+        parent.log_dict(result, "result.json")
+    # Not before the run has ended: whoever finds this looks no further.
+    study.describe(concluded=engine.trials)
+    return result, final
+
+
+def _engine(config: SearchConfig) -> Search:
+    name = str(config.search.options.get("name", ""))
+    if name and (name == "experiment" or not re.fullmatch(r"\w[\w.-]*", name)):
+        raise RequestError(
+            "search.name is no name of a folder",
+            got=name,
+            expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
+            fix="search.name=NAME",
+        )
+    engine: Search = build(config.search, folder=study_folder(config))
+    mark = engine.folder / ENGINE
+    if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != _kind(engine, config):
+        raise RequestError(
+            f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
+            expected=config.search.target, fix="search.name=ANOTHER",
+        )  # fmt: skip
+    return engine
+
+
+def _kind(engine: Search, config: SearchConfig) -> dict[str, Any]:
+    return {"engine": config.search.target, "storage": bool(engine.storage)}
+
+
+def _mark(engine: Search, config: SearchConfig) -> None:
+    """Note which engine has the study."""
+    write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))
+
+
+def _close_dead(tracking: Tracking, task: Task) -> None:
+    groups.reap(tracking.store, experiment=task.name, reason="its process was gone when the search went on")
+
+
+def _decisive(config: SearchConfig) -> list[str]:
+    """Give what the configuration would be typed as, without the places of data that has a fingerprint."""
+    places = tuple(f"dataset.{key}=" for key in PLACES)
+    return [typed for typed in overrides_of(config) if not typed.startswith(places)]
+
+
+def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any] | None:
+    """Give the result of a search that was concluded, unless more trials are wanted now."""
+    about = study.about()
+    if about.get("concluded", 0) < engine.trials:
+        return None
+    result = queries.read_json(tracking.store, about["parent"], "result.json")
+    return result and {**result, "skipped": True}
+
+
+@contextmanager
+def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
+    """Open the run of the whole search, or go on with it.
+
+    Yields:
+        The run; or its id where another driver, here or on another machine, has it open: this one helps then.
+    """
+    config, engine, study, tracking = job.config, job.engine, job.study, job.tracking
+    with ExitStack() as deciding:
+        deciding.enter_context(study.alone())
+        _close_dead(tracking, task)
+        known = study.about().get("parent") or _elsewhere(job)
+        if known and groups.status(tracking.store, known) == "RUNNING":
+            deciding.close()
+            yield known
+            return
+        tags = {
+            **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
+            "seed": config.seed, "data.fingerprint": task.prepared.fingerprint,
+            "overrides": shlex.join(config.overrides),
+        }  # fmt: skip
+        name = config.run_name or f"search {engine.name}"
+        with tracking.run(task.name, name=name, tags=tags, resume=known, folder=config.run_dir) as parent:
+            if not known:
+                # Before anything that takes time: a kill must not cost a second parent.
+                study.describe(parent=parent.id)
+                log_config(parent, config)
+            deciding.close()
+            yield parent
+
+
+def _elsewhere(job: SearchJob) -> str | None:
+    """Find the parent of a search whose study another machine keeps, as Keras Tuner's chief does."""
+    if getattr(job.engine, "role", "alone") != "worker":
+        return None
+    marks = {STUDY_TAG: job.engine.name, "verb": "search"}
+    if found := groups.find_running(job.tracking.store, job.config.experiment_name, marks):
+        return found
+    raise SrexpError(
+        f"the chief of the search {job.engine.name} has no open run in this store",
+        expected="the chief running, with the same tracking.uri",
+        fix="start the command on the chief first",
+    )
+
+
+def _state_of(job: SearchJob, parent: str) -> str:
+    ended = groups.status(job.tracking.store, parent)
+    return {
+        "RUNNING": f"the driver of run {parent} concludes it",
+        "FINISHED": f"the driver of run {parent} concluded it",
+    }.get(ended, f"the driver of run {parent} ended {ended}; the same command again concludes it")
+
+
+def counts(study: Study) -> Mapping[str, int]:
+    """Count the trials of a study by their state."""
+    states = [trial.state for trial in study.trials()]
+    return {state: states.count(state) for state in ("finished", "pruned", "failed", "running", "waiting")}

@@ -1,0 +1,84 @@
+"""What driver, workers and the end of a search share: its study, its folder, and the configuration of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from srexp.config.compose import compose
+from srexp.config.overrides import override, overrides_of
+from srexp.config.schema import Config, SearchConfig
+from srexp.errors import SrexpError
+from srexp.search.study import Search, Study
+from srexp.tracking.runs.tracking import Tracking
+
+_Error = TypeVar("_Error", bound=SrexpError)
+
+TRIAL_TAG, STUDY_TAG = "srexp.trial", "srexp.search"
+
+
+@dataclass(frozen=True)
+class SearchJob:
+    """What the driver of a search works with.
+
+    Args:
+        config: Of the search.
+        engine: Its space, its objectives, how many trials.
+        study: Its trials.
+        tracking: Where runs are kept.
+    """
+
+    config: SearchConfig
+    engine: Search
+    study: Study
+    tracking: Tracking
+
+
+def study_folder(config: SearchConfig) -> Path:
+    """Give the folder of a study."""
+    return config.paths.studies / str(config.search.name)
+
+
+def base_overrides(config: SearchConfig) -> list[str]:
+    """Give what every trial of a search is trained with, besides its values."""
+    return overrides_of(config, without=("verb", "search", "run_name", "tags"))
+
+
+def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Give what would be typed to train one trial.
+
+    Args:
+        base: See `base_overrides`.
+        values: Configuration keys to what the engine chose.
+    """
+    kept = [typed for typed in base if typed.lstrip("+~").partition("=")[0] not in values]
+    return [*kept, *(override(key, value) for key, value in values.items())]
+
+
+def trial_config(base: Sequence[str], values: Mapping[str, Any], epochs: int | None = None, **changed: Any) -> Config:
+    """Compose the configuration of one trial.
+
+    Args:
+        base: See `base_overrides`.
+        values: Configuration keys to what the engine chose.
+        epochs: What the engine grants; None where it leaves the number to the configuration.
+        **changed: What else the configuration shall say, such as `run_dir`.
+    """
+    granted = {} if epochs is None else {"trainer.epochs": epochs}
+    return compose("train", trial_overrides(base, {**values, **granted}))[0].changed(**changed)
+
+
+def refused(values: Mapping[str, Any], error: _Error, said: str, *, fix: str) -> _Error:
+    """Say which values of the space something refuses.
+
+    Args:
+        values: Configuration keys to values that the space allows.
+        error: What refused them.
+        said: What the message says of them: `is refused`, or who refuses.
+        fix: How to mend it.
+    """
+    shown = " ".join(override(key, value) for key, value in values.items())
+    what = f"search.space allows {shown}, which {said}: {error.what}"
+    return type(error)(what, got=error.got, expected=error.expected, fix=fix)
