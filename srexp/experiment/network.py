@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.types import Pixels
@@ -104,3 +106,17 @@ def bicubic_predictor(config: Config, channels: int, *, scale: int | None = None
     from srexp.models import bicubic
 
     return predictor(bicubic.build(scale or config.scale, channels), config, scale=scale)
+
+
+def timed_image(config: Config, channels: int) -> Pixels:
+    """Give the image on which networks are timed: noise, enlarged to `trainer.validation_size`.
+
+    Args:
+        config: Has the size and the scale.
+        channels: Of the image.
+
+    Returns:
+        (h, w, channels), float32 in [0, 1].
+    """
+    side = config.trainer.validation_size // config.scale
+    return np.random.default_rng(0).random((side, side, channels), dtype=np.float32)

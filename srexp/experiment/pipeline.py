@@ -19,7 +19,7 @@ import numpy as np
 
 from srexp.experiment.fitting import fit_network, validation
 from srexp.experiment.network import predictor
-from srexp.experiment.profiling import Profile, Stopwatch
+from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import RunPictures
 from srexp.experiment.scoring import figures_of, result_of, score_split
@@ -121,7 +121,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
     config, earlier = task.config, plan.earlier
     checkpoints = Checkpoints(earlier.folder if earlier else _new_folder(config.run_dir))
     with (
-        Profile(config.run_dir) if config.trainer.profile else nullcontext(),
+        profiled(config.run_dir) if config.trainer.profile else nullcontext(),
         run_of(
             task,
             tracking,

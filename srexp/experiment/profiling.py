@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import cProfile
-import io
 import pstats
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 _SHOWN = 60
 
@@ -49,22 +47,18 @@ class Stopwatch:
         return {stage: round(seconds, 3) for stage, seconds in stages.items()}
 
 
-class Profile:
+@contextmanager
+def profiled(folder: Path) -> Iterator[None]:
     """Profile a block: `profile.txt` to read, `profile.pstats` for viewers.
 
     Args:
         folder: Where the two files go.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.profiler = folder, cProfile.Profile()
-
-    def __enter__(self) -> None:
-        self.profiler.enable()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.profiler.disable()
-        self.profiler.dump_stats(self.folder / "profile.pstats")
-        text = io.StringIO()
-        pstats.Stats(self.profiler, stream=text).sort_stats("cumulative").print_stats(_SHOWN)
-        (self.folder / "profile.txt").write_text(text.getvalue(), encoding="utf-8")
+    profiler = cProfile.Profile()
+    try:
+        with profiler:
+            yield
+    finally:
+        profiler.dump_stats(folder / "profile.pstats")
+        with (folder / "profile.txt").open("w", encoding="utf-8") as text:
+            pstats.Stats(profiler, stream=text).sort_stats("cumulative").print_stats(_SHOWN)

@@ -226,15 +226,15 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
 
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
     assert promote(1) == 0
-    measure = challenge.paces
+    measure = challenge.inference_seconds
 
     def meanwhile(*arguments):
-        monkeypatch.setattr(challenge, "paces", measure)
+        monkeypatch.setattr(challenge, "inference_seconds", measure)
         lock = store.lock.with_name("promote.lock")
         assert promotion.promote(store, lock, NAME, 2, {"run_id": "another"}, over=1)
         return measure(*arguments)
 
-    monkeypatch.setattr(challenge, "paces", meanwhile)
+    monkeypatch.setattr(challenge, "inference_seconds", meanwhile)
     capfd.readouterr()
     assert promote(5, "force=true", "reason='first'") == 0
     told = json.loads(promotion.version_tags(store, NAME, 5)["promotion"])

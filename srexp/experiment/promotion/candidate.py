@@ -11,7 +11,7 @@ import numpy as np
 
 from srexp.errors import SrexpError
 from srexp.experiment.loaded_model import loaded_for
-from srexp.experiment.network import Predict, predictor
+from srexp.experiment.network import Predict, predictor, timed_image
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.tracking.store import addresses
@@ -27,7 +27,7 @@ ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contestant:
+class Candidate:
     """A version that was scored.
 
     Args:
@@ -56,7 +56,7 @@ class _NotNumbersError(Exception):
     """A model restored an image to values that are no numbers."""
 
 
-def defender(store: Store, name: str, version: int, task: Task) -> Contestant:
+def scored_champion(store: Store, name: str, version: int, task: Task) -> Candidate:
     """Load and score today's champion; one that can't be used must not stay champion for ever, so it has no figures.
 
     Args:
@@ -72,11 +72,11 @@ def defender(store: Store, name: str, version: int, task: Task) -> Contestant:
         found = addresses.find(store, f"models:/{name}/{version}")
         model = loaded_for(task, store, found)
     except SrexpError as error:
-        return Contestant(version=version, lacking=error.what)
+        return Candidate(version=version, lacking=error.what)
     return scored(model, task, version)
 
 
-def scored(model: keras.Model, task: Task, version: int) -> Contestant:
+def scored(model: keras.Model, task: Task, version: int) -> Candidate:
     """Score a model on the test images of a task, bicubic beside it.
 
     Args:
@@ -91,8 +91,8 @@ def scored(model: keras.Model, task: Task, version: int) -> Contestant:
     try:
         scores = score_split(_numbers(predict), task, full=False)
     except _NotNumbersError as error:
-        return Contestant(version=version, lacking=str(error), predict=predict)
-    return Contestant(version=version, scores=scores, predict=predict)
+        return Candidate(version=version, lacking=str(error), predict=predict)
+    return Candidate(version=version, scores=scores, predict=predict)
 
 
 def _numbers(predict: Predict) -> Predict:
@@ -105,7 +105,7 @@ def _numbers(predict: Predict) -> Predict:
     return restore
 
 
-def paces(task: Task, predictors: Sequence[Predict]) -> list[float]:
+def inference_seconds(task: Task, predictors: Sequence[Predict]) -> list[float]:
     """Time models in turns, so that whatever else the machine does slows all of them.
 
     Args:
@@ -117,8 +117,7 @@ def paces(task: Task, predictors: Sequence[Predict]) -> list[float]:
     """
     from srexp.evaluation.timing import time_inference
 
-    side = task.config.trainer.validation_size // task.config.scale
-    image = np.random.default_rng(0).random((side, side, task.channels), dtype=np.float32)
+    image = timed_image(task.config, task.channels)
     samples: list[list[float]] = [[] for _ in predictors]
     for _ in range(ROUNDS):
         for predict, taken in zip(predictors, samples, strict=True):

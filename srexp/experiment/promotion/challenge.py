@@ -10,7 +10,7 @@ from typing import Any
 
 from srexp.errors import SrexpError
 from srexp.evaluation.promotion_gate import LEAKS, Case, Criterion, Rival, rival
-from srexp.experiment.promotion.candidate import Contestant, defender, paces
+from srexp.experiment.promotion.candidate import Candidate, inference_seconds, scored_champion
 from srexp.experiment.task import Task
 from srexp.tracking.registry import models
 from srexp.tracking.runs import environment
@@ -19,7 +19,7 @@ from srexp.tracking.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contest:
+class Challenge:
     """A version against bicubic and the champion.
 
     Args:
@@ -33,8 +33,8 @@ class Contest:
 
     task: Task
     tags: Mapping[str, str]
-    ours: Contestant
-    champion: Contestant | None
+    ours: Candidate
+    champion: Candidate | None
     seconds: Mapping[int, float]
     champion_saw: int | None = None
 
@@ -115,9 +115,9 @@ class Contest:
         return self.seconds[self.ours.version] / self.seconds[self.champion.version]
 
 
-def contest(
-    store: Store, name: str, task: Task, ours: Contestant, *, tags: Mapping[str, str], over: int | None
-) -> Contest:
+def challenge(
+    store: Store, name: str, task: Task, ours: Candidate, *, tags: Mapping[str, str], over: int | None
+) -> Challenge:
     """Set a version against the champion of the moment.
 
     Args:
@@ -131,34 +131,31 @@ def contest(
     Returns:
         What the gate is asked about.
     """
-    champion = None if over is None else defender(store, name, over, task)
+    champion = None if over is None else scored_champion(store, name, over, task)
     timed = {each.version: each.predict for each in (ours, champion) if each and each.predict}
-    return Contest(
+    return Challenge(
         task=task,
         tags=tags,
         ours=ours,
         champion=champion,
-        seconds=dict(zip(timed, paces(task, list(timed.values())), strict=True)),
+        seconds=dict(zip(timed, inference_seconds(task, list(timed.values())), strict=True)),
         champion_saw=None if over is None else _seen(store, name, over, task),
     )
 
 
-def evidence(found: Contest, criteria: Sequence[Criterion]) -> dict[str, Any]:
+def evidence(found: Challenge, criteria: Sequence[Criterion]) -> dict[str, Any]:
     """Put together why a version is promoted, or isn't.
 
     Args:
-        found: The contest.
+        found: The challenge.
         criteria: What the gate says.
 
     Returns:
         Ready for JSON: who was compared, on what, how, when and with which code, and what came out.
     """
     table = found.table()
-    commit = environment.commit_of(Path(__file__))
     return {
-        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "commit": commit and commit.sha,
-        "dirty": commit and commit.dirty,
+        **when_and_by_which_code(),
         "champion": found.champion and found.champion.version,
         "winner": max(table, key=lambda row: row["psnr"] or 0.0)["who"],
         "failed": [each.name for each in criteria if not each.holds],
@@ -171,7 +168,14 @@ def evidence(found: Contest, criteria: Sequence[Criterion]) -> dict[str, Any]:
     }
 
 
-def _row(each: Contestant, seconds: float | None) -> dict[str, Any]:
+def when_and_by_which_code() -> dict[str, Any]:
+    """Give the date, the commit of this code, and whether it was changed since."""
+    commit = environment.commit_of(Path(__file__))
+    date = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return {"date": date, "commit": commit and commit.sha, "dirty": commit and commit.dirty}
+
+
+def _row(each: Candidate, seconds: float | None) -> dict[str, Any]:
     return {"who": each.name, **each.means(), "seconds": seconds}
 
 

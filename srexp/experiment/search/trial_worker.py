@@ -227,12 +227,9 @@ def kept_network(folder: Path, task: Task) -> tuple[keras.Model, Fitted]:
 
 def _seconds(model: keras.Model, task: Task) -> float:
     """Time the network on one image of the size that validation has; the median of several calls."""
-    import numpy as np
-
     from srexp.evaluation.timing import time_inference
 
-    side = task.config.trainer.validation_size // task.config.scale
-    image = np.random.default_rng(0).random((side, side, task.channels), dtype=np.float32)
+    image = network.timed_image(task.config, task.channels)
     return time_inference(network.predictor(model, task.config), image).median
 
 
