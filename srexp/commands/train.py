@@ -9,6 +9,7 @@ from typing import Any
 
 from srexp.commands import console
 from srexp.config.builders import build
+from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.config.schema import Config, TrainConfig
 from srexp.experiment import multiscale, pipeline, resume
 from srexp.experiment.batch_size import sized
@@ -41,7 +42,7 @@ def run(config: Config) -> dict[str, Any]:
         return result
     with watch("data"):
         task = Task(config)
-    same = driver.identity(config, task.prepared.fingerprint)
+    same = identity(config, task.prepared.fingerprint)
     if earlier := driver.finished_before(tracking, config, same):
         console.skipped(config, earlier)
         return earlier
@@ -51,7 +52,7 @@ def run(config: Config) -> dict[str, Any]:
         print(f"batch size  {task.config.trainer.batch_size}, found by trying")
     if known := resume.resumable(tracking, config, same):
         print(f"srexp: {known}", file=sys.stderr)
-    plan = Plan(parent=driver.parent(tracking, config), tags={driver.IDENTITY_TAG: same})
+    plan = Plan(parent=driver.parent(tracking, config), tags={IDENTITY_TAG: same})
     return _conducted(task, tracking, watch, plan)
 
 

@@ -8,17 +8,16 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from srexp.config.compose import composed
+from srexp.config.identity import INDIFFERENT
 from srexp.config.schema import Config
 
-#: What does not decide the numbers of a run, or says where it is kept.
-ELSEWHERE = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
 #: Groups of presets: what they chose shows in the other groups and keys.
 PRESETS = ("experiment", "debug", "sweeps", "search")
 _ABSENT = object()
 _Difference = tuple[str, Any, Any]
 
 
-def overrides_of(config: Config, *, without: Sequence[str] = ELSEWHERE) -> list[str]:
+def overrides_of(config: Config, *, without: Sequence[str] = INDIFFERENT) -> list[str]:
     """Say what to type after `python -m srexp` to train with a configuration, presets and defaults taken into account.
 
     Args:
@@ -57,11 +56,21 @@ def preset(config: Config, header: str) -> str:
     if chosen:
         content["defaults"] = [{f"override /{group}": name} for group, name in chosen.items()]
     for override in overrides_of(config)[len(chosen) :]:
-        place, _, _ = override.lstrip("+~").partition("=")
+        place = key_of(override).split(".")
         if not override.startswith("~"):
-            _set(content, place.split("."), _at(config.resolved, place.split(".")))
+            _set(content, place, _at(config.resolved, place))
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     return f"# @package _global_\n{comment}{OmegaConf.to_yaml(OmegaConf.create(content))}"
+
+
+def key_of(override: str) -> str:
+    """Give the key that an override sets, adds or deletes.
+
+    Example:
+        >>> key_of("+dataset.limit=3"), key_of("~dataset.patients"), key_of("dataset@here=folder")
+        ('dataset.limit', 'dataset.patients', 'dataset')
+    """
+    return override.partition("=")[0].lstrip("+~").partition("@")[0]
 
 
 def override(key: str, value: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from omegaconf import OmegaConf
 
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
+from srexp.config.identity import PLACES
+from srexp.config.overrides import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
-from srexp.experiment.multirun.driver import PLACES
 from srexp.experiment.task import Task
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import Past
@@ -186,8 +187,8 @@ def continued(config: TrainConfig, found: Past, kept: Mapping[str, Any], run_dir
         RequestError: The command names another data set than the run began with.
     """
     # Whose code may run is said by this command, not by the store.
-    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if not _names_extensions(each)]
-    typed += [each for each in config.overrides if _names_extensions(each)]
+    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if key_of(each) != "extensions"]
+    typed += [each for each in config.overrides if key_of(each) == "extensions"]
     tree: dict[str, Any] = dict(kept or OmegaConf.to_container(composed("train", typed), resolve=True))  # type: ignore[arg-type]
     now = config.resolved
     _require_same_kind(config, tree["dataset"])
@@ -197,7 +198,7 @@ def continued(config: TrainConfig, found: Past, kept: Mapping[str, Any], run_dir
     tree["tracking"] = {**tree["tracking"], **{key: now["tracking"][key] for key in ("uri", "artifacts")}}
     if tree["paths"]["root"] != now["paths"]["root"]:
         tree["paths"] = now["paths"]
-    for key in _typed(config.overrides):
+    for key in map(key_of, config.overrides):
         if key not in ("resume", "dataset"):
             _take(tree, now, key.split("."))
     tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
@@ -217,14 +218,14 @@ def _required(store: Store, run_id: str) -> dict[str, Any]:
 
 def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Say where the data set is on this machine."""
-    typed = set(_typed(config.overrides))
+    typed = {key_of(each) for each in config.overrides}
     here = {key: config.resolved["dataset"][key] for key in PLACES if f"dataset.{key}" in typed}
     return {"cache": str(config.paths.cache), **here} if "cache" in dataset else here
 
 
 def _require_same(config: Config, kept: Mapping[str, Any]) -> None:
     """Refuse what the command line says of the task, where the training had another one."""
-    for key in _typed(config.overrides):
+    for key in map(key_of, config.overrides):
         group, _, rest = key.partition(".")
         if group not in DECISIVE or group == "experiment_name" or (group == "dataset" and rest in PLACES):
             continue
@@ -240,20 +241,10 @@ def _require_same(config: Config, kept: Mapping[str, Any]) -> None:
             )
 
 
-def _typed(overrides: Sequence[str]) -> Iterator[str]:
-    """Give the keys that the command line changes."""
-    for override in overrides:
-        yield override.partition("=")[0].lstrip("+~").partition("@")[0]
-
-
 def _at(tree: Any, path: Sequence[str]) -> Any:
     for key in path:
         tree = tree.get(key, _ABSENT) if isinstance(tree, Mapping) else _ABSENT
     return tree
-
-
-def _names_extensions(typed: str) -> bool:
-    return "extensions" in _typed([typed])
 
 
 def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from srexp.config.builders import build
+from srexp.config.identity import IDENTITY_TAG
+from srexp.config.overrides import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.errors import RequestError, SrexpError
-from srexp.experiment.multirun.driver import IDENTITY_TAG
 from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, FOLDER_TAG, Earlier, Plan
 from srexp.experiment.profiling import Stopwatch
@@ -85,7 +86,7 @@ def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
     Args:
         tracking: Where it is looked for; a store that can't be read is none of this function's business.
         config: Of the run that begins.
-        same: What decides its numbers, see `multirun.identity`.
+        same: What decides its numbers, see `config.identity`.
 
     Returns:
         The sentence; None when there is no such run.
@@ -113,7 +114,7 @@ def _command(config: Config, run_id: str) -> str:
 def _require_harmless(config: TrainConfig) -> None:
     """Refuse what would end in other numbers than those of a run that never stopped."""
     for typed in config.overrides:
-        key = typed.partition("=")[0].lstrip("+~")
+        key = key_of(typed)
         if key != "dataset" and not any(key == known or key.startswith(f"{known}.") for known in HARMLESS):
             raise RequestError(
                 f"{key} can't be given beside resume: the run goes on with the configuration that it has",

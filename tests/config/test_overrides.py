@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 import srexp
 from srexp.config import overrides
+from srexp.config.identity import INDIFFERENT
 from srexp.config.schema import Config
 
 REQUESTS = [
@@ -25,7 +26,7 @@ REQUESTS = [
 
 
 def decisive(config: Config) -> dict[str, object]:
-    return {key: value for key, value in config.resolved.items() if key not in overrides.ELSEWHERE}
+    return {key: value for key, value in config.resolved.items() if key not in INDIFFERENT}
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=" ".join)

@@ -16,9 +16,9 @@ from PIL import Image
 
 import srexp
 from srexp.config.compose import compose
+from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.errors import RequestError
 from srexp.experiment import resume
-from srexp.experiment.multirun.driver import IDENTITY_TAG, identity
 from srexp.experiment.pipeline import FOLDER_TAG, Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity

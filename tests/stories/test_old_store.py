@@ -97,7 +97,7 @@ def test_another_version_is_promoted(old):
 
 @pytest.mark.system
 def test_a_repeated_multirun_knows_what_finished_then(old):
-    from srexp.experiment.multirun.driver import IDENTITY_TAG, identity
+    from srexp.config.identity import IDENTITY_TAG, identity
     from srexp.experiment.task import Task
 
     finished = run_named(old, "wider")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import json
 import logging
 import os
@@ -12,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from srexp.config.allowed_targets import first
 from srexp.config.builders import build
+from srexp.config.identity import IDENTITY_TAG, digest, identity
 from srexp.config.schema import Config
 from srexp.experiment.multirun import job, summary
 from srexp.experiment.multirun.summary import Summary
@@ -25,11 +23,6 @@ from srexp.tracking.runs.tracking import Tracking
 if TYPE_CHECKING:
     from srexp.tracking.store.store import Store
 
-#: What may differ between two runs that give the same numbers.
-INDIFFERENT = ("paths", "tracking", "checkpoint", "run_name", "tags", "verb", "resume")
-#: Keys of a data set that say where its files are; what they hold is in its fingerprint.
-PLACES = ("root", "test_root", "cache", "url")
-IDENTITY_TAG = "srexp.identity"
 PARENT = "parent.json"
 REAP = "the runs of the multirun stay open until `python -m srexp runs reap=true`"
 
@@ -43,28 +36,6 @@ def announce(sweep: Path) -> None:
     os.environ[DRIVER] = json.dumps(process_identity.process_tags())
     (sweep / PARENT).unlink(missing_ok=True)
     job.forget(sweep)
-
-
-def identity(config: Config, fingerprint: str) -> str:
-    """Say in a few letters what decides the numbers of a run: its configuration and its data.
-
-    Args:
-        config: Checked configuration.
-        fingerprint: Of the data and its split.
-
-    Returns:
-        64 hexadecimal digits of the configuration, a hyphen, and the fingerprint.
-    """
-    return f"{_digest(config)}-{fingerprint}"
-
-
-def _digest(config: Config) -> str:
-    decisive = copy.deepcopy({key: value for key, value in config.resolved.items() if key not in INDIFFERENT})
-    decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
-    for section in decisive.values():
-        if isinstance(section, dict) and "_target_" in section:
-            section["_target_"] = first(section["_target_"])
-    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, Any] | None:
@@ -106,7 +77,7 @@ def skipped(config: Config) -> dict[str, Any] | None:
     if config.resolved.get("resume"):
         return None  # this is not the configuration that it goes on with
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
-    if not _found_before(tracking.store, config, f"{_digest(config)}-%"):
+    if not _found_before(tracking.store, config, f"{digest(config)}-%"):
         return None
     return finished_before(tracking, config, identity(config, Task(config).prepared.fingerprint))
 

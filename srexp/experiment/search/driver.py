@@ -14,10 +14,10 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build
+from srexp.config.identity import PLACES
 from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
 from srexp.errors import RequestError, SrexpError
-from srexp.experiment.multirun.driver import PLACES
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import log_config

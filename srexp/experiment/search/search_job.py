@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from srexp.config.compose import compose
-from srexp.config.overrides import override, overrides_of
+from srexp.config.overrides import key_of, override, overrides_of
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
 from srexp.search.study import Search, Study
@@ -53,7 +53,7 @@ def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]
         base: See `base_overrides`.
         values: Configuration keys to what the engine chose.
     """
-    kept = [typed for typed in base if typed.lstrip("+~").partition("=")[0] not in values]
+    kept = [typed for typed in base if key_of(typed) not in values]
     return [*kept, *(override(key, value) for key, value in values.items())]
 
 

@@ -1,0 +1,40 @@
+"""What of a configuration decides the numbers of a run, and what only says where things are or what they are called."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+
+from srexp.config.allowed_targets import first
+from srexp.config.schema import Config
+
+#: Sections and keys that may differ between two runs that give the same numbers.
+INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
+#: Keys of a data set that say where its files are; what they hold is in its fingerprint.
+PLACES = ("root", "test_root", "cache", "url")
+#: Tag of a training with its `identity`.
+IDENTITY_TAG = "srexp.identity"
+
+
+def identity(config: Config, fingerprint: str) -> str:
+    """Say in a few letters what decides the numbers of a run: its configuration and its data.
+
+    Args:
+        config: Checked configuration.
+        fingerprint: Of the data and its split.
+
+    Returns:
+        64 hexadecimal digits of the configuration, a hyphen, and the fingerprint.
+    """
+    return f"{digest(config)}-{fingerprint}"
+
+
+def digest(config: Config) -> str:
+    """Digest what of a configuration decides the numbers of a run; builders have the names that they had at first."""
+    decisive = copy.deepcopy({key: value for key, value in config.resolved.items() if key not in INDIFFERENT})
+    decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
+    for section in decisive.values():
+        if isinstance(section, dict) and "_target_" in section:
+            section["_target_"] = first(section["_target_"])
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
