@@ -213,7 +213,7 @@ def quantised(unit: npt.NDArray[np.float64], bits: int) -> Integers:
 
 
 def over_black(values: Numbers, bits: int) -> Numbers:
-    """Lay an image with transparency over black, as a reader sees it in the dark.
+    """Lay an image with transparency over black, the background on which radiographs are read.
 
     Args:
         values: (h, w, c), integers in 0..2**bits-1: grey and opacity, three colours, or three colours and opacity.

@@ -17,7 +17,7 @@ _BYTE, _WORD = 8, 16
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Provenance:
     """Who made an image, for files that have a place for it.
 
     Args:

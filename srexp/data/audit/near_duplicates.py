@@ -64,7 +64,7 @@ def exact(prepared: Prepared, splits: Sequence[Split]) -> list[list[Entry]]:
 def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tuple[list[NearDuplicate], int]:
     """Find images in different splits that are changed copies of each other.
 
-    The signatures of the scan propose pairs; the images themselves, read again, decide, the most similar first.
+    Signatures from the scan propose pairs. Then the images are read again and compared, the most similar pairs first.
 
     Args:
         prepared: The data set; its entries have the fact `signature`.

@@ -16,9 +16,9 @@ class MultiscaleSampler:
     """Batches of several scales in turn, `low` enlarged to the size of `high`, as the network enlarges it itself.
 
     So the layers behind the network's own enlargement learn all scales at once (J. Kim et al., VDSR, CVPR 2016, section
-    3.3 "Multi-scale"). The step decides the scale, so a batch is still a pure function of (seed, epoch, step). Enlarged
-    is by `imresize.resize`; TensorFlow's kernel inside the network differs by its rounding of weights, below
-    1e-3, and within two low-resolution pixels of a patch's border.
+    3.3 "Multi-scale"). The step decides the scale, so a batch is still a pure function of (seed, epoch, step).
+    `imresize.resize` enlarges. The network's own kernel rounds its weights differently, by less than 1e-3, and
+    treats the last two low-resolution pixels at a patch's border differently.
 
     Args:
         samplers: One for each scale, alike in all else.

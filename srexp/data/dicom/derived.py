@@ -14,7 +14,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 
 from srexp.data.dicom.geometry import scale_geometry
 from srexp.data.dicom.stored_values import Encoding
-from srexp.data.restored_image import Made
+from srexp.data.restored_image import Provenance
 
 # What described the original's pixels or bytes and would be wrong of others.
 _STALE = (
@@ -48,7 +48,7 @@ _WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
 
 
-def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: Made, *, lossy: bool) -> Dataset:
+def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: Provenance, *, lossy: bool) -> Dataset:
     """Describe a restored image as what it is: made from another one, of the same patient, in a series of its own.
 
     Names, dates and everything else that says whose image it is stay as they are. Private elements, overlays and
@@ -76,7 +76,7 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: M
     return _as_file(source)
 
 
-def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], made: Made) -> Dataset:
+def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], made: Provenance) -> Dataset:
     """Describe a restored image that came from no DICOM file (PS3.3 A.8.1): no patient is named.
 
     Args:
@@ -149,7 +149,7 @@ def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int])
         image.PlanarConfiguration = 0
 
 
-def _say_derived(image: Dataset, made: Made, references: list[Dataset], *, lossy: bool) -> None:
+def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *, lossy: bool) -> None:
     now = datetime.now().astimezone()
     image.ImageType = _kinds(image.get("ImageType"))
     image.DerivationDescription = made.sentence()

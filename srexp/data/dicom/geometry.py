@@ -28,8 +28,8 @@ _PATIENT_AXES = 3
 def scale_geometry(image: Dataset, scale: int) -> None:
     """Divide the distances between pixels, and move what is counted in pixels.
 
-    The outer edges of the image stay where they were in the patient, so the centre of the first pixel moves towards
-    its corner by half of what the pixel lost.
+    The outer edges of the image stay where they were in the patient. The first pixel becomes smaller, so its centre
+    moves towards the corner, by half of what the pixel's side lost.
 
     Args:
         image: Elements of an image; they change in place.

@@ -16,8 +16,8 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a codestream claims.
+class FrameHeader:
+    """What a codestream says of itself before its values.
 
     Args:
         rows: Height.
@@ -34,21 +34,21 @@ class Claim:
     signed: bool | None
 
 
-def claim_of(frame: bytes) -> Claim | None:
-    """Read the claim of a JPEG, JPEG-LS or JPEG 2000 codestream.
+def frame_header(frame: bytes) -> FrameHeader | None:
+    """Read the frame header of a JPEG, JPEG-LS or JPEG 2000 codestream.
 
     Args:
         frame: One compressed frame.
 
     Returns:
-        The claim; None when the frame is none of these (RLE carries no size).
+        The header; None when the frame is none of these (RLE carries no size).
 
     Raises:
         UnreadableImageError: It begins like one of these and breaks off before it says its size.
 
     Example:
-        >>> claim_of(bytes.fromhex("ffd8 ffc0 000b 08 0010 0020 01 011100"))
-        Claim(rows=16, columns=32, components=1, precision=8, signed=None)
+        >>> frame_header(bytes.fromhex("ffd8 ffc0 000b 08 0010 0020 01 011100"))
+        FrameHeader(rows=16, columns=32, components=1, precision=8, signed=None)
     """
     with refusing("damaged compressed frame"):
         if frame.startswith(_JP2_SIGNATURE):
@@ -61,17 +61,17 @@ def claim_of(frame: bytes) -> Claim | None:
     return None
 
 
-def _jpeg_2000(frame: bytes) -> Claim:
+def _jpeg_2000(frame: bytes) -> FrameHeader:
     """Read the SIZ segment (ITU-T T.800 A.5.1)."""
     if not frame.startswith(_J2K_START):
         raise UnreadableImageError("damaged compressed frame (no SIZ)")
     x_size, y_size, x_offset, y_offset = struct.unpack_from(">4I", frame, 8)
     (components,) = struct.unpack_from(">H", frame, 40)
     depth = frame[42]
-    return Claim(y_size - y_offset, x_size - x_offset, components, (depth & 0x7F) + 1, bool(depth & 0x80))
+    return FrameHeader(y_size - y_offset, x_size - x_offset, components, (depth & 0x7F) + 1, bool(depth & 0x80))
 
 
-def _jpeg(frame: bytes) -> Claim:
+def _jpeg(frame: bytes) -> FrameHeader:
     """Walk the segments up to the frame header (ITU-T T.81 B.2.2)."""
     position = len(_JPEG_START)
     while True:
@@ -80,7 +80,7 @@ def _jpeg(frame: bytes) -> Claim:
         marker = frame[position + 1]
         if marker in _FRAME_MARKERS:
             precision, rows, columns, components = struct.unpack_from(">BHHB", frame, position + 4)
-            return Claim(rows, columns, components, precision, None)
+            return FrameHeader(rows, columns, components, precision, None)
         if marker == 0xFF:  # noqa: PLR2004 (a fill byte)
             position += 1
         elif marker in _WITHOUT_LENGTH:

@@ -23,7 +23,7 @@ from pydicom.uid import RLELossless
 from srexp.data.dicom.codecs import DECODERS, register
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
 from srexp.data.dicom.header import Header, quiet, read_header
-from srexp.data.dicom.jpeg_header import claim_of
+from srexp.data.dicom.jpeg_header import frame_header
 from srexp.data.dicom.layout import encoded_frame
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, ranged, refusing
 
@@ -174,7 +174,7 @@ def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:
 
 def _check_codestream(encoded: bytes, header: Header) -> None:
     """Refuse a compressed frame that is another image than the header says."""
-    claim = claim_of(encoded)
+    claim = frame_header(encoded)
     if claim is None:
         if header.syntax != RLELossless:
             raise UnreadableImageError(f"holds a frame that is not {header.syntax.name}")

@@ -16,13 +16,13 @@ from srexp.data.dicom.header import quiet, read_header
 from srexp.data.dicom.reader import stored_frame
 from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, unsigned, with_padding
 from srexp.data.image import Numbers, UnreadableImageError, refusing
-from srexp.data.restored_image import Made, Origin, Restored
+from srexp.data.restored_image import Origin, Provenance, Restored
 
 _LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
 _BYTE = 8
 
 
-def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) -> None:
+def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Restored]) -> None:
     """Write one object with all frames; they go to disk as they come.
 
     Args:
@@ -49,7 +49,7 @@ def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) 
             dataset.save_as(target, enforce_file_format=True)
 
 
-def _derived(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
+def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
     with origin.path.open("rb") as file, refusing("damaged DICOM header"):
         header = read_header(file)
         file.seek(0)
@@ -70,7 +70,7 @@ def _derived(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO
         return derived(source, encoding, shape, made, lossy=header.lossy)
 
 
-def _captured(origin: Origin, made: Made, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
+def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
     if len(origin.frames) > 1:
         raise UnreadableImageError(
             f"holds {len(origin.frames)} images, which don't make one DICOM file", fix="format=tiff"

@@ -1,4 +1,4 @@
-"""NIfTI of restored slices: the stored type, its scaling, and a grid that is finer within the slices."""
+"""NIfTI of restored slices: the stored type, its scaling, and a grid with smaller pixels within the slices."""
 
 from __future__ import annotations
 

@@ -10,13 +10,13 @@ import numpy as np
 import tifffile
 
 from srexp.data.image import Numbers, refusing
-from srexp.data.restored_image import Made, Origin, Restored, file_bits
+from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
 _WHITE_IS_ZERO, _BYTE, _WORD = 0, 8, 16
 _RESOLUTION, _PROFILE = 282, 34675
 
 
-def write(target: Path, origin: Origin, made: Made, images: Iterable[Restored]) -> None:
+def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Restored]) -> None:
     """Write pages as they come, compressed without loss where whole bytes are stored.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 from srexp.data.formats.registry import IMAGE_ENDINGS
 from srexp.data.image import Kind
-from srexp.data.restored_image import Made, Origin, Restored
+from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.errors import RequestError
 
 Format: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom"]
@@ -88,7 +88,7 @@ def output_names(name: str, kind: Kind, frames: Sequence[int]) -> list[str]:
 
 
 def write_images(
-    folder: Path, name: str, kind: Kind, origin: Origin, made: Made, *, images: Iterable[Restored]
+    folder: Path, name: str, kind: Kind, origin: Origin, made: Provenance, *, images: Iterable[Restored]
 ) -> None:
     """Write what becomes of one file, under `output_names`.
 

@@ -50,7 +50,7 @@ class Scan:
         Returns:
             For each item its finding, None when it can't be used; and the key and reason of those.
         """
-        once: dict[Identity | None, Identity | None] = {}  # many items may share a file, and then hold one tuple
+        once: dict[Identity | None, Identity | None] = {}  # items of one file share a tuple
         identities = [once.setdefault(identity, identity) for identity in map(_identity, items)]
         of_identity = {identity: item for identity, item in zip(identities, items, strict=True) if identity}
         index = Index(cache_dir, about=(_place(items), self.intensity, _name(self.facts)))

@@ -31,7 +31,7 @@ def draw_splits(
         The split of each patient.
 
     Raises:
-        RequestError: Fewer patients than splits, or fractions that are none.
+        RequestError: Fewer patients than splits, or fractions that aren't shares of a whole.
 
     Example:
         >>> sorted(draw_splits(["a", "b", "b", "c"], (0.8, 0.1, 0.1), seed=0).values())

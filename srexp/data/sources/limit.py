@@ -1,4 +1,4 @@
-"""Fewer images for a smoke run, from as many patients and splits as possible."""
+"""Some images of a data set, for a smoke run: of as many patients as possible, and from each split alike."""
 
 from __future__ import annotations
 

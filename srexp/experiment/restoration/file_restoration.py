@@ -15,7 +15,7 @@ from srexp.data.formats.registry import read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import Intensity, Kind
 from srexp.data.preparation.index import installed_version
-from srexp.data.restored_image import Made, Origin, Restored
+from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.enhance.tiling import joined
 from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.reference_images import pairs
@@ -52,7 +52,7 @@ class Restorer:
     chosen: Chosen | None = None
 
     @cached_property
-    def made(self) -> Made:
+    def made(self) -> Provenance:
         """Who made the images, for files that say so."""
         loaded = self.opened.loaded
         decides = [loaded.sha256, self.opened.scale, self.opened.channel, self.intensity, self.self_ensemble]
@@ -60,7 +60,7 @@ class Restorer:
         identity = hashlib.sha256(json.dumps([*decides, installed_version()]).encode()).hexdigest()
         found = loaded.found
         model = f"{found.label} ({found.address})" if found.registered else found.label
-        return Made(model, identity, installed_version(), self.opened.scale)
+        return Provenance(model, identity, installed_version(), self.opened.scale)
 
     def _strips(self) -> Callable[[Pixels], Iterator[Pixels]]:
         """Choose what runs the network, within the memory that is left.

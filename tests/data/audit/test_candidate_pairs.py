@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from scipy.ndimage import gaussian_filter
 
 from srexp.data.audit.candidate_pairs import propose
-from srexp.data.audit.similarity import decoded, signature, similarity, thumbnail
+from srexp.data.audit.similarity import decoded, signature
 from srexp.data.image import stored
-
-
-def textures(count: int, side: int = 60) -> np.ndarray:
-    noise = np.random.default_rng(0).standard_normal((count, side, side))
-    smooth = gaussian_filter(noise, (0, 4, 4))
-    return np.uint8(np.clip(128 + 600 * smooth, 0, 255))
+from tests.data.audit.textures import textures
 
 
 def signatures(images: np.ndarray) -> np.ndarray:
@@ -41,17 +34,3 @@ def test_nothing_is_proposed_within_a_group_or_without_images() -> None:
 def test_an_image_without_detail_is_never_proposed() -> None:
     flat = signatures(np.full((4, 40, 40), 7, np.uint8))
     assert propose(flat, np.array([0, 1, 0, 1])) == []
-
-
-@pytest.mark.parametrize("window", [(0.05, 1, 0, 0.95), (0.03, 0.97, 0.03, 0.97), (0, 1, 0, 1)])
-def test_likeness_is_found_from_either_side(window: tuple[float, float, float, float]) -> None:
-    image, stranger = textures(2, 300)
-    top, bottom, left, right = (round(300 * edge) for edge in window)
-    whole, part, other = (
-        thumbnail(stored(pixels, 8, lossy=False)) for pixels in (image, image[top:bottom, left:right], stranger)
-    )
-    assert similarity(whole, part) > 0.95
-    assert similarity(part, whole) > 0.95
-    assert similarity(whole, part, window) > 0.95
-    assert similarity(whole, 255 - part) < 0.5
-    assert similarity(other, part) < 0.5

@@ -8,15 +8,14 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter
 
 from srexp.data.batches.augment import window
-from srexp.data.degradation.acquisition import Blur, Contrast, Noise, drawn
-from srexp.data.degradation.chain import Chain, chain
+from srexp.data.degradation.acquisition import Blur, Contrast, Noise
+from srexp.data.degradation.chain import chain
 from srexp.data.degradation.degradations import Bicubic, Identity, quantize
 from srexp.data.degradation.given import Given
-from srexp.data.degradation.imresize import resize
 from srexp.errors import RequestError
+from tests.data.degradation.images import image, rng
 
 CONF = Path(__file__).parents[3] / "conf" / "degradation"
 XRAY = {key: value for key, value in yaml.safe_load((CONF / "xray.yaml").read_text()).items() if key != "_target_"}
@@ -31,14 +30,6 @@ DETERMINISTIC = [
 ]
 RANDOM = [Blur(spread=2), Contrast(spread=1.2), Noise(), Noise(spread=4), chain(**XRAY)]
 ALL = DETERMINISTIC + RANDOM
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def image(height, width, channels=1, seed=0):
-    return np.random.default_rng(seed).random((height, width, channels), dtype=np.float32)
 
 
 def named(degradations):
@@ -124,68 +115,6 @@ def test_the_mean_is_kept(degrade, scale):
     # Away from black, where a negative count would be cut off.
     high = image(240, 240) * 0.4 + 0.3
     assert degrade(high, scale, rng()).mean() == pytest.approx(high.mean(), abs=0.005)
-
-
-def test_blur_is_a_gaussian_and_takes_energy_away():
-    high = image(60, 60)
-    blurred = [Blur(sigma=sigma)(high, 1, rng()) for sigma in (0.5, 1.0, 2.0)]
-    np.testing.assert_allclose(blurred[1][..., 0], gaussian_filter(high[..., 0], 1.0), atol=1e-6)
-    variances = [float(picture.var()) for picture in (high, *blurred)]
-    assert variances == sorted(variances, reverse=True)
-    # White noise after a Gaussian filter: variance / (4 pi sigma^2).
-    assert variances[3] / variances[0] == pytest.approx(1 / (4 * np.pi * 2.0**2), rel=0.15)
-    np.testing.assert_allclose(Blur(sigma=1.0)(high, 3, rng()), resize(blurred[1], scale=1 / 3), atol=1e-6)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.2, 0.9])
-@pytest.mark.parametrize("photons", [100.0, 4000.0])
-@pytest.mark.parametrize("scale", [1, 3])
-def test_noise_has_the_variance_of_dose_and_read_out(value, photons, scale):
-    flat = np.full((300 * scale, 300 * scale, 1), value, np.float32)
-    low = Noise(photons=photons, read_noise=0.02)(flat, scale, rng()).astype(np.float64)
-    assert low.mean() == pytest.approx(value, abs=0.002)
-    assert low.var() == pytest.approx(value / photons + 0.02**2, rel=0.05)
-    # Independent from pixel to pixel.
-    neighbours = np.corrcoef(low[:, :-1].ravel(), low[:, 1:].ravel())[0, 1]
-    assert abs(neighbours) < 0.02
-
-
-def test_noise_survives_undershoot():
-    edge = np.zeros((16, 16, 1), np.float32)
-    edge[:, 8:] = 1
-    assert resize(edge, scale=0.5).min() < 0
-    assert np.isfinite(Noise()(edge, 2, rng())).all()
-
-
-def test_contrast_is_the_given_share_of_the_range():
-    high = image(8, 8)
-    low = Contrast(level=0.5, grey=0.2)(high, 1, rng())
-    np.testing.assert_allclose(low, 0.2 + 0.5 * (high - 0.2), atol=1e-6)
-
-
-def test_strengths_spread_around_the_typical_one():
-    source = rng()
-    draws = np.array([drawn(3.0, 2.0, source) for _ in range(2000)])
-    assert 1.5 <= draws.min() < 1.51
-    assert 5.99 < draws.max() <= 6.0
-    assert np.median(draws) == pytest.approx(3.0, rel=0.1)
-    assert drawn(3.0, 1.0, source) == 3.0
-
-
-def test_a_chain_works_at_full_size_until_its_last_step():
-    high = image(24, 24)
-    noisy, blur = Noise(photons=100), Blur()
-    got = Chain("worn", (noisy, blur))(high, 2, rng())
-    source = rng()
-    np.testing.assert_array_equal(got, blur(noisy(high, 1, source), 2, source))
-
-
-def test_a_chain_of_chains():
-    inner = chain(name="inner", steps={"blur": {}, "contrast": {}})
-    outer = Chain("outer", (inner, Bicubic()))
-    high = image(24, 24)
-    np.testing.assert_allclose(outer(high, 2, rng()), resize(inner(high, 1, rng()), scale=0.5), atol=1e-6)
-    assert outer.halo(3) >= inner.halo(1) + Bicubic().halo(3)
 
 
 def test_what_is_degenerate():

@@ -12,17 +12,19 @@ from pydicom.dataset import Dataset
 
 from srexp.data.formats.registry import frames_in, kind_of, read_image
 from srexp.data.formats.writers import write_images
-from srexp.data.restored_image import Made, Origin, Restored
+from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.types import Pixels
 
-MADE = Made("chest version 3 (models:/m-1)", "identity", "0.1", 2)
+MADE = Provenance("chest version 3 (models:/m-1)", "identity", "0.1", 2)
 
 
 def enlarged(low: Pixels, scale: int) -> Pixels:
     return low.repeat(scale, 0).repeat(scale, 1)
 
 
-def through(path: Path, *, scale: int = 1, intensity: Any = "bits", made: Made = MADE, change: Any = None) -> Path:
+def through(
+    path: Path, *, scale: int = 1, intensity: Any = "bits", made: Provenance = MADE, change: Any = None
+) -> Path:
     """Read a file, enlarge it by repeating pixels, in strips, and write it as DICOM."""
     origin = Origin(path, kind_of(path), tuple(frames_in(path)), intensity)
 
@@ -34,7 +36,7 @@ def through(path: Path, *, scale: int = 1, intensity: Any = "bits", made: Made =
 
     folder = path.parent / "out"
     folder.mkdir(exist_ok=True)
-    made = Made(made.model, made.identity, made.version, scale)
+    made = Provenance(made.model, made.identity, made.version, scale)
     write_images(folder, f"{path.stem}.dcm", "dicom", origin, made, images=images())
     return folder / f"{path.stem}.dcm"
 

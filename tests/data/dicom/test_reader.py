@@ -8,14 +8,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    RLELossless,
 )
 
 from srexp.data.dicom import reader
@@ -86,106 +83,6 @@ def test_palette_becomes_its_colours(samples_dir: Path, name: str) -> None:
     image = read_image(samples_dir / name)
     np.testing.assert_array_equal(image.pixels, expected)
     assert image.bits == 8 * expected.itemsize
-
-
-@pytest.mark.parametrize(
-    ("plain", "other"),
-    [
-        ("MR_small.dcm", "MR_small_RLE.dcm"),
-        ("MR_small.dcm", "MR_small_bigendian.dcm"),
-        ("MR_small.dcm", "MR_small_expb.dcm"),
-        ("MR_small.dcm", "MR_small_implicit.dcm"),
-        ("MR_small.dcm", "MR_small_jp2klossless.dcm"),
-        ("MR_small.dcm", "MR_small_jpeg_ls_lossless.dcm"),
-        ("MR_small.dcm", "MR_small_padded.dcm"),
-    ],
-)
-def test_one_image_in_every_lossless_syntax(plain: str, other: str) -> None:
-    images = [read_image(Path(get_testdata_file(name))) for name in (plain, other)]
-    assert images[0].digest() == images[1].digest()
-    assert not images[1].lossy
-
-
-@pytest.mark.parametrize("other", ["big_endian", "RLE", "jpeg_2k_lossless", "jpeg_ls_lossless"])
-def test_every_frame_in_every_lossless_syntax(samples_dir: Path, other: str) -> None:
-    plain, compressed = samples_dir / "emri_small.dcm", samples_dir / f"emri_small_{other}.dcm"
-    assert list(frames_in(compressed)) == list(range(10))
-    for frame in (9, 0, 4):
-        assert read_image(plain, frame).digest() == read_image(compressed, frame).digest()
-
-
-def test_jpeg_of_12_bits_is_decoded() -> None:
-    image = read_image(Path(get_testdata_file("JPGExtended.dcm")))
-    assert (image.pixels.shape, image.bits, image.lossy) == ((1024, 256, 1), 12, True)
-    assert (image.pixels.min(), image.pixels.max()) == (0, 264)
-
-
-def test_unsigned_codestream_of_signed_values() -> None:
-    image = read_image(Path(get_testdata_file("J2K_pixelrep_mismatch.dcm")))
-    assert image.bits == 13
-    assert (image.pixels.min(), image.pixels.max()) == (4096 - 2000, 4096 + 1896)
-
-
-@pytest.mark.parametrize(
-    ("name", "lossy"),
-    [("RG3_UNCR.dcm", False), ("RG3_UNCI.dcm", True), ("RG3_J2KI.dcm", True), ("RG3_J2KR.dcm", False)],
-)
-def test_lossy_is_said_whatever_the_last_syntax(samples_dir: Path, name: str, lossy: bool) -> None:
-    assert read_image(samples_dir / name).lossy is lossy
-
-
-def test_frame_in_several_pieces(write: Write, tmp_path: Path) -> None:
-    path = Path(get_testdata_file("MR_small_jp2klossless.dcm"))
-    data = pydicom.dcmread(path)
-    data.PixelData = encapsulate([pydicom.encaps.get_frame(data.PixelData, 0, number_of_frames=1)], 4)
-    data["PixelData"].is_undefined_length = True
-    data.save_as(tmp_path / "pieces.dcm")
-    assert read_image(tmp_path / "pieces.dcm").digest() == read_image(path).digest()
-
-
-def test_frames_in_several_pieces(samples_dir: Path, tmp_path: Path) -> None:
-    path = samples_dir / "emri_small_jpeg_2k_lossless.dcm"
-    data = pydicom.dcmread(path)
-    frames = list(pydicom.encaps.generate_frames(data.PixelData, number_of_frames=10))
-    data.PixelData = encapsulate(frames, 3)
-    data["PixelData"].is_undefined_length = True
-    data.save_as(tmp_path / "pieces.dcm")
-    for frame in (0, 9):
-        assert read_image(tmp_path / "pieces.dcm", frame).digest() == read_image(path, frame).digest()
-
-
-def test_signed_codestream_of_unsigned_values_is_refused(tmp_path: Path) -> None:
-    data = pydicom.dcmread(get_testdata_file("MR_small_jp2klossless.dcm"))
-    data.PixelRepresentation = 0
-    data.save_as(tmp_path / "a.dcm")
-    with pytest.raises(UnreadableImageError, match="contradicts itself"):
-        read_image(tmp_path / "a.dcm")
-
-
-def test_compressed_pixels_that_break_off_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "a.dcm"
-    path.write_bytes(Path(get_testdata_file("MR_small_jp2klossless.dcm")).read_bytes()[:-400])
-    with pytest.raises(UnreadableImageError, match="have no end"):
-        read_image(path)
-
-
-def test_compressed_frame_of_another_kind_is_refused(write: Write, tmp_path: Path) -> None:
-    data = pydicom.dcmread(write(unsigned(8, (4, 4))))
-    data.file_meta.TransferSyntaxUID = JPEG2000Lossless
-    data.PixelData = encapsulate([b"no codestream at all"])
-    data["PixelData"].is_undefined_length = True
-    data.save_as(tmp_path / "b.dcm")
-    with pytest.raises(UnreadableImageError, match="holds a frame that is not JPEG 2000"):
-        read_image(tmp_path / "b.dcm")
-
-
-def test_compressed_frames_that_are_too_few_are_refused(write: Write, tmp_path: Path) -> None:
-    data = pydicom.dcmread(write(unsigned(8, (3, 4, 4))))
-    data.compress(RLELossless)
-    data.NumberOfFrames = 7
-    data.save_as(tmp_path / "b.dcm")
-    with pytest.raises(UnreadableImageError, match="3 compressed pieces for 7 frames"):
-        frames_in(tmp_path / "b.dcm")
 
 
 def test_frame_that_is_not_there(write: Write) -> None:

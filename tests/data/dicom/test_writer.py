@@ -5,111 +5,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-from pydicom.uid import (
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
 
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.formats.writers import write_images
-from srexp.data.image import Numbers, UnreadableImageError
+from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Restored
-from tests.data.dicom.images import Write, signed, unsigned
-from tests.data.dicom.rewriting import MADE, enlarged, quietly_read, through
+from tests.data.dicom.images import Write, unsigned
+from tests.data.dicom.rewriting import MADE, quietly_read, through
 
 DCMDUMP = shutil.which("dcmdump")
-
-
-# Values
-
-
-@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-@pytest.mark.parametrize("make", [unsigned, signed])
-@pytest.mark.parametrize("bits", [10, 12, 15, 16])
-@pytest.mark.parametrize("scale", [1, 3])
-def test_stored_values_come_back(radiograph: Write, photometric: str, make: Any, bits: int, scale: int) -> None:
-    pixels = make(bits)
-    path = radiograph(
-        pixels, BitsStored=bits, PhotometricInterpretation=photometric, RescaleIntercept=-5, RescaleSlope=0.5
-    )
-    image = quietly_read(through(path, scale=scale))
-    np.testing.assert_array_equal(image.pixel_array, enlarged(pixels, scale))
-    assert image.pixel_array.dtype == pixels.dtype
-    assert (image.BitsAllocated, image.BitsStored, image.HighBit) == (16, bits, bits - 1)
-    assert (image.PhotometricInterpretation, image.RescaleSlope, image.RescaleIntercept) == (photometric, 0.5, -5)
-
-
-@pytest.mark.parametrize(
-    "pixels", [unsigned(8), unsigned(8, (5, 7, 3)), unsigned(16, (5, 7, 3)), unsigned(12, (3, 5, 7))]
-)
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
-def test_bytes_colours_and_frames_come_back(radiograph: Write, pixels: Numbers, syntax: str) -> None:
-    path = radiograph(pixels, syntax=syntax)
-    image = quietly_read(through(path))
-    np.testing.assert_array_equal(image.pixel_array, pixels)
-    assert image.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
-
-
-def test_a_negative_slope_and_high_bits_elsewhere(radiograph: Write) -> None:
-    pixels = unsigned(12)
-    path = radiograph(pixels, BitsStored=12, RescaleSlope=-2, RescaleIntercept=0)
-    np.testing.assert_array_equal(quietly_read(through(path)).pixel_array, pixels)
-    path = radiograph(pixels << 4, BitsStored=12, HighBit=15, name="b.dcm")
-    image = quietly_read(through(path))
-    np.testing.assert_array_equal(image.pixel_array, pixels)
-    assert image.HighBit == 11
-
-
-@pytest.mark.parametrize(("padding", "limit"), [(0, None), (4095, None), (-2000, None), (-2000, -1990), (100, 110)])
-@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_padding_stays_and_nothing_becomes_padding(
-    radiograph: Write, padding: int, limit: int | None, photometric: str
-) -> None:
-    pixels = (signed if padding < 0 else unsigned)(12, (20, 20))
-    pixels[:, :6] = padding
-    pixels[5:, :3] = limit or padding
-    inside = ~((pixels >= min(padding, limit or padding)) & (pixels <= max(padding, limit or padding)))
-    tags = {"PixelPaddingValue": padding, "PixelPaddingRangeLimit": limit, "BitsStored": 12}
-    path = radiograph(pixels, PhotometricInterpretation=photometric, **tags)
-    np.testing.assert_array_equal(quietly_read(through(path)).pixel_array, pixels)
-    constant = through(path, scale=2, change=lambda high: np.full_like(high, (padding + 2048 * (padding < 0)) / 4095))
-    values = quietly_read(constant).pixel_array
-    large = enlarged(inside, 2)
-    np.testing.assert_array_equal(values[~large], enlarged(pixels, 2)[~large])
-    assert not np.isin(values[large], range(padding, (limit or padding) + 1)).any()
-
-
-def test_a_modality_table_is_applied_and_gone(radiograph: Write) -> None:
-    table = Dataset()
-    table.LUTDescriptor, table.LUTData, table.ModalityLUTType = [256, 0, 12], (np.arange(256) * 16).tolist(), "US"
-    table["LUTDescriptor"].VR = table["LUTData"].VR = "US"
-    pixels = unsigned(8)
-    path = radiograph(pixels, ModalityLUTSequence=Sequence([table]), RescaleSlope=None)
-    image = quietly_read(through(path))
-    np.testing.assert_array_equal(image.pixel_array, pixels.astype(int) * 16)
-    assert (image.BitsAllocated, image.BitsStored, image.RescaleSlope) == (16, 12, 1)
-    assert "ModalityLUTSequence" not in image
-
-
-def test_a_windowed_image_is_stored_as_it_is_seen(radiograph: Write) -> None:
-    path = radiograph(
-        signed(12), BitsStored=12, PhotometricInterpretation="MONOCHROME1", WindowCenter=100, WindowWidth=900,
-        RescaleSlope=1, RescaleIntercept=-1024, PixelPaddingValue=-2048, PresentationLUTShape="INVERSE",
-    )  # fmt: skip
-    image = quietly_read(through(path, intensity="window"))
-    seen = read_image(path, 0, "window")
-    np.testing.assert_array_equal(image.pixel_array, seen.pixels[..., 0])
-    assert (image.PhotometricInterpretation, image.PixelRepresentation, image.RescaleIntercept) == ("MONOCHROME2", 0, 0)
-    assert image.PresentationLUTShape == "IDENTITY"
-    assert not {"WindowCenter", "PixelPaddingValue"} & set(image.dir())
 
 
 def test_a_tile_of_a_slide_is_refused(radiograph: Write) -> None:
@@ -135,9 +43,6 @@ def test_another_kind_becomes_a_secondary_capture_of_nobody(tmp_path: Path) -> N
     assert (image.PatientName, image.PatientID, image.Modality, image.ConversionType) == ("", "", "OT", "WSD")
     path.write_bytes(imagecodecs.png_encode(unsigned(16, (6, 5, 3))))
     assert quietly_read(through(path)).BitsStored == 8
-
-
-# Strangers
 
 
 REAL = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
 import pytest
@@ -39,18 +37,6 @@ def test_what_was_decoded_once_is_not_decoded_again(
     assert len(decoded) == 11
 
 
-def test_change_that_keeps_size_and_date_is_noticed(root: Path, tmp_path: Path) -> None:
-    path = root / "p0_0.bmp"
-    picture(path, 1)
-    status = path.stat()
-    first = prepared(root, cache_dir=tmp_path / "cache")
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert prepared(root, cache_dir=tmp_path / "cache").fingerprint != first.fingerprint
-
-
 def test_links_to_one_file_are_decoded_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = count_decodes(monkeypatch)
     for number in range(20):
@@ -72,20 +58,6 @@ def test_memory_spares_decoding_after_the_scan(root: Path, monkeypatch: pytest.M
     gone = next(entry for entries in data.entries.values() for entry in entries if entry.key == "p0.png")
     with pytest.raises(UnreadableImageError, match="No such file"):
         data.read(gone)
-
-
-@pytest.mark.parametrize("damage", [b"", b"[[1, 2", b"[[1]]", b'[[1,2,3,4,5,6,{"height": 1}]]', b"\xff\xfe"])
-def test_damaged_index_costs_time_and_nothing_else(root: Path, tmp_path: Path, damage: bytes) -> None:
-    reference = prepared(root, cache_dir=tmp_path / "cache")
-    (index,) = (tmp_path / "cache").glob("index-*.json")
-    index.write_bytes(damage)
-    assert prepared(root, cache_dir=tmp_path / "cache").fingerprint == reference.fingerprint
-    assert len(json.loads(index.read_text())) == 10
-
-
-def test_index_that_cannot_be_written_costs_nothing_else(root: Path, tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    assert prepared(root, cache_dir=tmp_path / "cache").fingerprint == prepared(root).fingerprint
 
 
 def test_interrupted_scan_keeps_what_it_found(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,39 @@
+"""NIfTI stays in its place, and a stretched volume comes out as words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from srexp.data.formats.registry import frames_in, read_image
+from tests.data.formats.rewriting import FILES, RNG, nifti, through, tiff
+
+
+def test_nifti_stays_in_its_place(tmp_path: Path) -> None:
+    path = FILES["nifti_signed"](tmp_path)
+    [target] = through(path, tmp_path / "out" / path.name, scale=3)
+    before, after = nibabel.load(path), nibabel.load(target)
+    assert after.shape == (15, 18, 3)
+    assert (after.dataobj.slope, after.dataobj.inter) == (0.5, -3)
+    assert after.header.get_zooms() == pytest.approx((1, 2 / 3, 4))
+    assert [int(after.header[f"{form}_code"]) for form in ("sform", "qform")] == [
+        int(before.header[f"{form}_code"]) for form in ("sform", "qform")
+    ]
+    corners = np.array([[-0.5, -0.5, 0, 1], [4.5, -0.5, 0, 1], [-0.5, 5.5, 2, 1]])
+    finer = np.array([[-0.5, -0.5, 0, 1], [14.5, -0.5, 0, 1], [-0.5, 17.5, 2, 1]])
+    assert finer @ after.affine.T == pytest.approx(corners @ before.affine.T, abs=1e-5)
+
+
+def test_floating_point_is_stretched_and_comes_out_as_words(tmp_path: Path) -> None:
+    for path in (
+        tiff(tmp_path / "a.tif", RNG.random((9, 8), np.float32)),
+        nifti(tmp_path / "a.nii", RNG.random((9, 8, 2), np.float32)),
+    ):
+        [target] = through(path, tmp_path / "out" / path.name, intensity="percentile")
+        for frame in frames_in(path):
+            before, after = read_image(path, frame, "percentile"), read_image(target, frame)
+            assert after.bits == 16
+            np.testing.assert_array_equal(after.pixels, before.pixels)

@@ -1,0 +1,40 @@
+"""PNG, JPEG and BMP keep how they are to be shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from srexp.data.formats.registry import read_image
+from tests.data.formats.rewriting import through, values
+
+
+def test_resolution_profile_and_orientation_go_along(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a name that stays behind"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name, kind in (("a.png", "PNG"), ("a.jpg", "JPEG")):
+        source = Image.fromarray(values(8, (16, 16, 3)))
+        source.save(tmp_path / name, dpi=(100, 100), exif=exif, icc_profile=profile)
+        [target] = through(tmp_path / name, tmp_path / "out" / name, scale=2)
+        with Image.open(target) as image:
+            assert (image.format, image.size) == (kind, (32, 32))
+            assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+            assert image.info["icc_profile"] == profile
+            assert dict(image.getexif()) == {0x0112: 6}
+
+
+def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None:
+    colours = values(8, (8, 8, 3))
+    opacity = np.full((8, 8, 1), 255, np.uint8)
+    opacity[:, :4] = 0
+    Image.fromarray(np.concatenate([colours, opacity], -1)).save(tmp_path / "rgba.png")
+    Image.fromarray(colours).quantize(8).save(tmp_path / "palette.png")
+    for name in ("rgba.png", "palette.png"):
+        [target] = through(tmp_path / name, tmp_path / "out" / name)
+        with Image.open(target) as image:
+            assert image.mode == "RGB"
+        np.testing.assert_array_equal(read_image(target).pixels, read_image(tmp_path / name).pixels)

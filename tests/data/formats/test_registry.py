@@ -1,0 +1,39 @@
+"""The kind of a file is told by its content, whatever its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srexp.data.formats.registry import frames_in, is_dicom, kind_of, read_image, shape_of
+from srexp.data.image import UnreadableImageError
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "bmp", "tiff"])
+def test_a_misleading_name_does_not_mislead(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "image.dcm"
+    Image.fromarray(np.arange(80, dtype=np.uint8).reshape(8, 10)).save(path, format=kind.upper())
+    assert kind_of(path) == kind
+    assert (list(frames_in(path)), shape_of(path), read_image(path).pixels.shape) == ([0], (8, 10), (8, 10, 1))
+
+
+def test_dicom_is_told_by_its_letters(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(b"II*\0" + bytes(124) + b"DICM")
+    assert is_dicom(path)
+    assert kind_of(path) == "dicom"
+    assert not is_dicom(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is empty"), (b"text", "is no PNG"), (b"\x89PNG\r\n\x1a\n", "damaged")]
+)
+def test_what_is_no_image_is_refused_by_every_function(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(content)
+    for ask in (shape_of, read_image):
+        with pytest.raises(UnreadableImageError, match=reason):
+            ask(path)
