@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, figure, heading, interval, plus_minus, with_unit
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Width of a table that goes to a file, where no terminal says how wide it is.
 _FILE_COLUMNS = 140
+#: Width of what a line is about.
+_LABEL_COLUMNS = 12
 
 
 def training(outcome: Outcome) -> None:
@@ -33,28 +36,25 @@ def training(outcome: Outcome) -> None:
     result, summary = outcome.result, outcome.summary
     if not summary:
         return
-    console = Console(soft_wrap=True, highlight=False)
-    test = result["test"]
-    table = Table(title=f"{result['experiment_name']}, {test['n_images']} test image{'s' * (test['n_images'] != 1)}")
-    for title in ("", *map(heading, QUICK)):
-        table.add_column(title, justify="right" if title else "left")
+    console = _console()
+    images = _counted(result["test"]["n_images"], "test image")
+    table = _figures(f"{result['experiment_name']}, {images}", *map(heading, QUICK))
     for name, scores in ((outcome.model_name, summary["model"]), ("bicubic", summary["bicubic"])):
         table.add_row(name, *(plus_minus(scores[metric], scores[f"{metric}_std"], metric) for metric in QUICK))
     better = figure(_difference(summary, "ssim"), "ssim", sign=True, fine=True)
     table.add_row("gain", _interval(result["gain_db"], result["gain_ci95"]), better)
     console.print(table)
     _protocol(console, result)
-    console.print(
-        f"best epoch  {result['best_epoch']} (validation {with_unit(result['validation']['psnr'], fine=True)})"
-    )
-    console.print(f"run         {result['run_id'] or 'not in the tracking store yet'}")
+    validation = with_unit(result["validation"]["psnr"], fine=True)
+    _line(console, "best epoch", f"{result['best_epoch']} (validation {validation})")
+    _line(console, "run", result["run_id"] or "not in the tracking store yet")
     if registered := result["registered"]:
-        console.print(f"registered  {registered['name']} version {registered['version']} as {registered['alias']}")
+        _line(console, "registered", f"{registered['name']} version {registered['version']} as {registered['alias']}")
     if waiting := result.get("pending"):
-        console.print(f"not sent    {waiting['records']} records: {waiting['reason']}", markup=False)
-        console.print(f"            they lie in {waiting['folder']}", markup=False)
-        console.print(f"send them   {waiting['send']}", markup=False)
-    console.print("look at it  python -m srexp ui")
+        _line(console, "not sent", f"{waiting['records']} records: {waiting['reason']}")
+        _line(console, "", f"they lie in {waiting['folder']}")
+        _line(console, "send them", waiting["send"])
+    _line(console, "look at it", "python -m srexp ui")
 
 
 def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
@@ -68,11 +68,10 @@ def evaluation(result: Mapping[str, Any]) -> None:
     Args:
         result: What `evaluate` returns.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     images, name = result["test"]["n_images"], result["model"]["name"]
-    table = Table(title=f"{result['experiment_name']}, {images} image{'s' * (images != 1)} ({result['split']})")
-    for title in ("", name, "bicubic", "better by"):
-        table.add_column(title, justify="right" if title else "left")
+    title = f"{result['experiment_name']}, {_counted(images, 'image')} ({result['split']})"
+    table = _figures(title, name, "bicubic", "better by")
     for metric, of_metric in result["metrics"].items():
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
         better = _interval(gain["gain"], gain["ci95"], metric)
@@ -83,9 +82,9 @@ def evaluation(result: Mapping[str, Any]) -> None:
         table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
     console.print(table)
     _protocol(console, result)
-    console.print(f"model       {escape(result['model_uri'])} ({result['model']['parameters']} parameters)")
-    console.print(f"run         {result['run_id']} (rows in scores/, panels)")
-    console.print("look at it  python -m srexp ui")
+    _line(console, "model", f"{result['model_uri']} ({result['model']['parameters']} parameters)")
+    _line(console, "run", f"{result['run_id']} (rows in scores/, panels)")
+    _line(console, "look at it", "python -m srexp ui")
 
 
 def multirun(summary: Summary, folder: Path) -> None:
@@ -96,8 +95,8 @@ def multirun(summary: Summary, folder: Path) -> None:
         folder: Of the multirun.
     """
     console = _console()
-    count = len(summary.rows)
-    table = Table(title=f"multirun, {count} combination{'s' * (count != 1)}: mean ± standard deviation over seeds")
+    count = _counted(len(summary.rows), "combination")
+    table = Table(title=f"multirun, {count}: mean ± standard deviation over seeds")
     for key in summary.keys:
         table.add_column(key, no_wrap=True)
     for title in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
@@ -110,8 +109,8 @@ def multirun(summary: Summary, folder: Path) -> None:
         table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ": ".join([row.state, *row.reasons[:1]]))
     console.print(table)
     for note in summary.notes:
-        console.print(f"[yellow]note[/yellow]        {note}")
-    console.print(f"kept in     {folder / 'summary.csv'}")
+        _line(console, "note", note, "yellow")
+    _line(console, "kept in", str(folder / "summary.csv"))
 
 
 def _mean(row: Row, name: str) -> str:
@@ -126,13 +125,12 @@ def search(result: Mapping[str, Any]) -> None:
     Args:
         result: What `search` returns.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console, best = _console(), result["best"]
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
-    console.print(f"search      {result['study']}: {counted}")
-    best = result["best"]
-    console.print(f"best        trial {best['number']}: {shlex.join(best['overrides'])}")
-    console.print(f"again       python -m srexp {result['preset']}")
-    console.print(f"run         {result['run_id']} (figures below search/, best.yaml)")
+    _line(console, "search", f"{result['study']}: {counted}")
+    _line(console, "best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
+    _line(console, "again", f"python -m srexp {result['preset']}")
+    _line(console, "run", f"{result['run_id']} (figures below search/, best.yaml)")
 
 
 def promotion(result: Mapping[str, Any]) -> None:
@@ -143,37 +141,32 @@ def promotion(result: Mapping[str, Any]) -> None:
     """
     console = _console()
     if result.get("table"):
-        images = result["n_images"]
-        table = Table(title=f"{result['name']}, {images} test image{'s' * (images != 1)}")
-        for title in ("", *map(heading, QUICK), "seconds"):
-            table.add_column(title, justify="right" if title else "left")
+        images = _counted(result["n_images"], "test image")
+        table = _figures(f"{result['name']}, {images}", *map(heading, QUICK), "seconds")
         for row in result["table"]:
             champion = " (champion)" if row["who"] == f"version {result['champion']}" else ""
             seconds = NONE if row["seconds"] is None else f"{row['seconds']:.4f}"
             table.add_row(row["who"] + champion, *(figure(row[key], key, fine=True) for key in QUICK), seconds)
         console.print(table)
-        gate = Table(title="gate")
-        for title in ("", "measured", "required", "holds"):
-            gate.add_column(title)
+        gate = Table("", "measured", "required", "holds", title="gate")
         for line in result["gate"]:
             holds = "yes" if line["holds"] else "[bold red]no[/bold red]"
             gate.add_row(line["name"], escape(line["measured"]), escape(line["required"]), holds)
         console.print(gate)
-    for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
-    console.print(_outcome(result), markup=False)
+    _warnings(console, result)
+    _line(console, "champion", _outcome(result))
 
 
 def _outcome(result: Mapping[str, Any]) -> str:
     version, before = f"version {result['version']} of {result['name']}", result["previous"]
     if result.get("rolled_back"):
-        return f"champion    {version} again; version {before} is previous"
+        return f"{version} again; version {before} is previous"
     if result.get("already"):
-        return f"champion    {version}, as before: nothing was moved"
+        return f"{version}, as before: nothing was moved"
     if not result["promoted"]:
-        return f"champion    {result['champion'] or 'none'}, as before: nothing was moved"
+        return f"{result['champion'] or 'none'}, as before: nothing was moved"
     forced = f" (forced: {result['reason']})" if result["forced"] else ""
-    return f"champion    {version}{forced}" + (f"; version {before} is previous" if before else "")
+    return f"{version}{forced}" + (f"; version {before} is previous" if before else "")
 
 
 def models(result: Mapping[str, Any]) -> None:
@@ -185,17 +178,15 @@ def models(result: Mapping[str, Any]) -> None:
     console = _console()
     table = _stacked("name, version, age", "aliases", "PSNR, gain", "scored on", "audit")
     for row in result["models"]:
-        images = row["n_images"]
         table.add_row(
             f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
             "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
             f"{figure(row['psnr'], fine=True)}\n{figure(row['gain_db'], sign=True, fine=True)}",
-            f"{images or '?'} image{'s' * (images != 1)}\n{_under(row['protocol'])}",
+            f"{_counted(row['n_images'] or '?', 'image')}\n{_under(row['protocol'])}",
             "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
         )
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
-    for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+    _warnings(console, result)
 
 
 def _under(protocol: Mapping[str, Any] | None) -> str:
@@ -230,15 +221,23 @@ def runs(result: Mapping[str, Any]) -> None:
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
         left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
-        console.print(f"sent        {each['records']} records of {each['run_id']}{left}", markup=False)
+        _line(console, "sent", f"{each['records']} records of {each['run_id']}{left}")
         for text in each["refused"]:
-            console.print(f"refused     {text}", markup=False)
+            _line(console, "refused", text)
     for run_id in result["reaped"]:
-        console.print(f"ended       {run_id}")
+        _line(console, "ended", run_id)
     for each in result["elsewhere"]:
         host = each["host"]
         hint = f" (reap_hosts=[{host}] ends it)" if host else ""
-        console.print(f"left open   {each['run_id']}, of {host or 'an unknown machine'}{hint}", markup=False)
+        _line(console, "left open", f"{each['run_id']}, of {host or 'an unknown machine'}{hint}")
+
+
+def _figures(title: str, *headings: str) -> Table:
+    """Begin a table of figures, whose first column says whose they are."""
+    table = Table("", title=title)
+    for each in headings:
+        table.add_column(each, justify="right")
+    return table
 
 
 def _stacked(*headings: str) -> Table:
@@ -256,6 +255,26 @@ def _console() -> Console:
     return console
 
 
+def _line(console: Console, about: str, text: str, style: str = "") -> None:
+    """Print a line that begins with what it is about."""
+    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), text))
+
+
+def _warnings(console: Console, result: Mapping[str, Any]) -> None:
+    for warning in result["warnings"]:
+        _line(console, "warning", warning, "yellow")
+
+
+def _counted(number: object, what: str) -> str:
+    """Give a number with its noun.
+
+    Example:
+        >>> _counted(1, "image"), _counted(20, "test image")
+        ('1 image', '20 test images')
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _ago(seconds: float) -> str:
     """Write a time in its largest unit.
 
@@ -271,12 +290,10 @@ def _ago(seconds: float) -> str:
 
 def _protocol(console: Console, result: Mapping[str, Any]) -> None:
     protocol = result["protocol"]
-    console.print(
-        f"protocol    {protocol['channel']}, border {protocol['shave']}, "
-        f"{'rounded to the stored bits' if protocol['quantize'] else 'not rounded'}, range {protocol['data_range']}"
-    )
-    for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]     {escape(warning)}")
+    rounded = "rounded to the stored bits" if protocol["quantize"] else "not rounded"
+    told = f"{protocol['channel']}, border {protocol['shave']}, {rounded}, range {protocol['data_range']}"
+    _line(console, "protocol", told)
+    _warnings(console, result)
 
 
 def _interval(gain: float | None, ci95: Sequence[float] | None, metric: str = "psnr") -> str:

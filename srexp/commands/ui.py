@@ -41,20 +41,9 @@ def run(config: UiConfig) -> dict[str, Any]:
     # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
     page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
     print(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "ui",
-        "--host",
-        config.host,
-        "--port",
-        str(config.port),
-        "--workers",
-        "1",
-    ]
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:
-        command += ["--default-artifact-root", store.artifacts]
+        command.append(f"--default-artifact-root={store.artifacts}")
     # Not as an option: every user of the machine sees a command line, and the address may have a password.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
     if code := _serve(command, environment):

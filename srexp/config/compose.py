@@ -14,6 +14,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from srexp.config.allowed_targets import renewed
 from srexp.config.builders import check_section, validated
+from srexp.config.override_keys import key_of, parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
@@ -56,7 +57,7 @@ def presets_last(overrides: Sequence[str]) -> list[str]:
         >>> presets_last(["+debug=fast", "+experiment=mine", "seed=2"])
         ['+experiment=mine', 'seed=2', '+debug=fast']
     """
-    return sorted(overrides, key=lambda override: override.startswith("+debug="))
+    return sorted(overrides, key=lambda override: key_of(override) == "debug")
 
 
 def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
@@ -166,7 +167,7 @@ def _extensions(named: Any, overrides: Sequence[str]) -> list[str]:
     """Give the packages that may build; naming one lets its code run, so a file that somebody else wrote can't."""
     if not isinstance(named, list) or not named:
         return []
-    if not any(override.lstrip("+").startswith("extensions=") for override in overrides):
+    if not any(parse(each).key == "extensions" and parse(each).sign != "~" for each in overrides):
         raise RequestError(
             "extensions are named by a file",
             got=named,
@@ -211,7 +212,7 @@ def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
     except ValueError as error:
         if "Config group override" not in str(error):
             raise
-        unnamed = [typed for typed in overrides if typed.partition("=")[2] in ("null", "true", "false")]
+        unnamed = [each for each in overrides if parse(each).value in ("null", "true", "false")]
         raise RequestError(
             "a configuration group was given no name",
             got=unnamed or str(error),
@@ -248,7 +249,7 @@ def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> Reque
     key = next(filter(None, named.groups()), "") if named else ""
     if not key:
         return RequestError(text.splitlines()[0])
-    if any(o.lstrip("+~").startswith(f"{key}=") and not o.startswith(("+", "~")) for o in overrides) and named:
+    if named and any(parse(each)[:2] == ("", key) for each in overrides):
         known = _all_keys(verb)
         if entry := re.search(rf"full_key: ({re.escape(key)}\.(\S+))", str(error.__cause__)):
             nearest = "" if entry[2] in known else did_you_mean(entry[1], [each for each in known if each != key])

@@ -5,17 +5,16 @@ A preset may come from somebody else, and Hydra builds callbacks, launchers and 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from srexp.config.override_keys import key_of
 from srexp.errors import RequestError
 
-CALLBACKS = {"sweep_folder": {"_target_": "srexp.cli.SweepFolder"}}
+CALLBACKS = {"sweep_folder": {"_target_": "srexp.experiment.multirun.execution.SweepFolder"}}
 #: Classes that logging may build: they write to a terminal or a file.
 LOGGING = {
     "srexp.system.redaction.Masked",
@@ -31,26 +30,6 @@ TYPED_ONLY = (
     "launcher.ray.init.runtime_env", "launcher.ray.remote.runtime_env",
 )  # fmt: skip
 _Leaf = tuple[str, str, Any]
-
-
-@contextmanager
-def guarded() -> Iterator[None]:
-    """Have every configuration that Hydra composes checked by `check_hydra` before Hydra uses it."""
-    from hydra._internal.config_loader_impl import ConfigLoaderImpl
-
-    load = ConfigLoaderImpl.load_configuration
-
-    @functools.wraps(load)
-    def checked(*arguments: Any, **options: Any) -> DictConfig:
-        composed = load(*arguments, **options)
-        check_hydra(composed)
-        return composed
-
-    ConfigLoaderImpl.load_configuration = checked  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        ConfigLoaderImpl.load_configuration = load  # type: ignore[method-assign]
 
 
 def check_hydra(composed: DictConfig) -> None:
@@ -92,7 +71,7 @@ def _check_logging(place: str, key: str, value: Any) -> None:
 
 
 def _check_typed(leaves: Sequence[_Leaf], overrides: Sequence[str]) -> None:
-    typed = {override.partition("=")[0].lstrip("+~") for override in overrides}
+    typed = set(map(key_of, overrides))
     for place, _, value in leaves:
         key = place.removeprefix("hydra.").partition("[")[0]
         if value is not None and key.startswith(TYPED_ONLY) and f"hydra.{key}" not in typed:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from srexp.config.compose import composed
+from srexp.config.compose import compose, composed
 from srexp.config.identity import INDIFFERENT
+from srexp.config.override_keys import parse
 from srexp.config.schema import Config
 
 #: Groups of presets: what they chose shows in the other groups and keys.
@@ -34,11 +37,11 @@ def overrides_of(config: Config, *, without: Sequence[str] = INDIFFERENT) -> lis
     """
     groups = [f"{group}={name}" for group, name in _chosen(config).items()]
     wanted = {key: value for key, value in config.resolved.items() if key not in without}
-    typed = [_override(*found) for found in _still_different(groups, wanted, resolve=False)]
+    keys = [_override(*found) for found in _still_different(groups, wanted, resolve=False)]
     # What an interpolation gives follows from other keys, so it is looked at once those are set, and one by one.
-    while found := next(_still_different([*groups, *typed], wanted, resolve=True), None):
-        typed.append(_override(*found))
-    return [*groups, *typed]
+    while found := next(_still_different([*groups, *keys], wanted, resolve=True), None):
+        keys.append(_override(*found))
+    return [*groups, *keys]
 
 
 def preset(config: Config, header: str) -> str:
@@ -51,26 +54,14 @@ def preset(config: Config, header: str) -> str:
     Returns:
         YAML that `+experiment=` composes to the same configuration, as far as it decides a run's numbers.
     """
-    content: dict[str, Any] = {}
     chosen = _chosen(config)
-    if chosen:
-        content["defaults"] = [{f"override /{group}": name} for group, name in chosen.items()]
-    for override in overrides_of(config)[len(chosen) :]:
-        place = key_of(override).split(".")
-        if not override.startswith("~"):
-            _set(content, place, _at(config.resolved, place))
+    defaults = [{f"override /{group}": name} for group, name in chosen.items()]
+    content = OmegaConf.create({"defaults": defaults} if defaults else {})
+    for sign, key, _ in map(parse, overrides_of(config)[len(chosen) :]):
+        if sign != "~":
+            OmegaConf.update(content, key, functools.reduce(operator.getitem, key.split("."), config.resolved))
     comment = "".join(f"# {line}\n" for line in header.splitlines())
-    return f"# @package _global_\n{comment}{OmegaConf.to_yaml(OmegaConf.create(content))}"
-
-
-def key_of(override: str) -> str:
-    """Give the key that an override sets, adds or deletes.
-
-    Example:
-        >>> key_of("+dataset.limit=3"), key_of("~dataset.patients"), key_of("dataset@here=folder")
-        ('dataset.limit', 'dataset.patients', 'dataset')
-    """
-    return override.partition("=")[0].lstrip("+~").partition("@")[0]
+    return f"# @package _global_\n{comment}{OmegaConf.to_yaml(content)}"
 
 
 def override(key: str, value: Any) -> str:
@@ -85,8 +76,6 @@ def override(key: str, value: Any) -> str:
 
 def _chosen(config: Config) -> dict[str, str]:
     """Give the groups whose choice is not the default of `train`."""
-    from srexp.config.compose import compose
-
     usual = compose("train", [])[0].choices
     return {
         group: name
@@ -95,9 +84,9 @@ def _chosen(config: Config) -> dict[str, str]:
     }
 
 
-def _still_different(typed: Sequence[str], wanted: Mapping[str, Any], *, resolve: bool) -> Iterator[_Difference]:
+def _still_different(overrides: Sequence[str], wanted: Mapping[str, Any], *, resolve: bool) -> Iterator[_Difference]:
     """Give where `train` with some overrides differs from what is wanted; interpolations only when resolved."""
-    given = OmegaConf.to_container(composed("train", typed), resolve=resolve)
+    given = OmegaConf.to_container(composed("train", overrides), resolve=resolve)
     base = {key: given[key] for key in wanted if isinstance(given, dict) and key in given}
     return _differences(base, wanted)
 
@@ -141,15 +130,3 @@ def _written(value: Any) -> str:
 def _other_type(text: str) -> bool:
     """Say whether a text without quotes would be read as a number, a truth value or null."""
     return not isinstance(OmegaConf.create(f"key: {text}").key, str)
-
-
-def _at(tree: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        tree = tree[key]
-    return tree
-
-
-def _set(tree: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    for key in path[:-1]:
-        tree = tree.setdefault(key, {})
-    tree[path[-1]] = value

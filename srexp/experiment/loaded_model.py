@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from srexp.config.builders import build
+from srexp.config.override_keys import key_of
 from srexp.config.schema import Config
 from srexp.data.image import Channel, Intensity
 from srexp.errors import RequestError
@@ -73,7 +74,7 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
     else:
         loaded = load(build(config.tracking, folder=config.paths.root).store, uri, others=[BICUBIC])
     scale = scale_of(loaded.model, loaded.found.uri)
-    if any(override.lstrip("+").startswith("scale=") for override in config.overrides) and config.scale != scale:
+    if "scale" in map(key_of, config.overrides) and config.scale != scale:
         raise RequestError(
             "the model has another scale", got=f"scale={config.scale}", expected=f"scale={scale}, or leave it out"
         )

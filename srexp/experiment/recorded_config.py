@@ -14,13 +14,13 @@ from omegaconf import OmegaConf
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
 from srexp.config.identity import PLACES
-from srexp.config.overrides import key_of
+from srexp.config.override_keys import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.tracking.runs import queries
-from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
@@ -171,7 +171,7 @@ def recomposed(config: Config, kept: Mapping[str, Any]) -> Config:
     return check(OmegaConf.create(tree), overrides=config.overrides, run_dir=config.run_dir)
 
 
-def continued(config: TrainConfig, found: Past, kept: Mapping[str, Any], run_dir: Path) -> Config:
+def continued(config: TrainConfig, found: StoredRun, kept: Mapping[str, Any], run_dir: Path) -> Config:
     """Give the configuration that a run began with, at today's places.
 
     Args:

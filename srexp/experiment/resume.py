@@ -9,7 +9,7 @@ from pathlib import Path
 
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG
-from srexp.config.overrides import key_of
+from srexp.config.override_keys import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multiscale import WEIGHTS_TAG
@@ -21,7 +21,7 @@ from srexp.system import process_identity
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import environment, queries, resumed
-from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
 
@@ -126,7 +126,7 @@ def _require_harmless(config: TrainConfig) -> None:
         raise RequestError("resume goes on with one run, and this is a multirun", got=config.resume, fix="leave -m out")
 
 
-def _require_interrupted(found: Past) -> Path:
+def _require_interrupted(found: StoredRun) -> Path:
     """Give the folder of checkpoints of a run that can go on."""
     said = f"run {found.run_id} ({found.name})"
     if "srexp.search" in found.tags:
@@ -153,7 +153,7 @@ def _require_interrupted(found: Past) -> Path:
     return folder
 
 
-def _require_gone(found: Past, said: str) -> None:
+def _require_gone(found: StoredRun, said: str) -> None:
     gone, host = process_identity.process_is_gone(found.tags), found.tags.get("srexp.host", "another machine")
     if gone is None:
         raise RequestError(
@@ -184,7 +184,7 @@ def _alone(folder: Path, run_id: str) -> Iterator[None]:
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _require_same_data(found: Past, task: Task) -> None:
+def _require_same_data(found: StoredRun, task: Task) -> None:
     then, today = found.tags[IDENTITY_TAG].rpartition("-")[2], task.prepared.fingerprint
     if then != today:
         raise RequestError(
@@ -195,7 +195,7 @@ def _require_same_data(found: Past, task: Task) -> None:
         )
 
 
-def _differences(tracking: Tracking, found: Past) -> list[str]:
+def _differences(tracking: Tracking, found: StoredRun) -> list[str]:
     """Say what of the code differs from when the run began: numbers may differ in their last bits, or more."""
     then, today = found.tags, environment.origin_tags()
     told = []

@@ -88,13 +88,6 @@ def start(
     return process
 
 
-@contextmanager
-def driving() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a multirun in order, jobs and all, also while a launcher waits for its workers."""
-    with interruptible():
-        yield
-
-
 def died(code: int) -> str:
     """Say how a process ended that left no word.
 

@@ -17,7 +17,7 @@ from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
 from srexp.tracking.runs import queries
-from srexp.tracking.runs.queries import Past, read_json
+from srexp.tracking.runs.queries import StoredRun, read_json
 from srexp.tracking.store.parameters import flatten
 from srexp.tracking.store.store import Store
 
@@ -44,7 +44,7 @@ class Entry:
         environment: Its `environment.json`.
     """
 
-    run: Past
+    run: StoredRun
     name: str
     result: Mapping[str, Any]
     images: Sequence[Mapping[str, str]]
@@ -124,7 +124,7 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
     return best, [note] if left_out else []
 
 
-def _is_trained(store: Store, run: Past) -> bool:
+def _is_trained(store: Store, run: StoredRun) -> bool:
     """Tell whether a run is a training of its own: no smoke run, no trial of a search, no parent, no other verb."""
     parent = run.tags.get("mlflow.parentRunId")
     if "model" not in run.tags or "debug" in run.tags or run.tags.get("verb", "train") != "train":
@@ -133,7 +133,7 @@ def _is_trained(store: Store, run: Past) -> bool:
     return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags
 
 
-def _read(store: Store, run: Past) -> Entry:
+def _read(store: Store, run: StoredRun) -> Entry:
 
     result, text = read_json(store, run.run_id, "result.json"), queries.read_text(store, run.run_id, _SCORES)
     if result is None or not {"protocol", "data_fingerprint"} <= result.keys() or not text or run.status != "FINISHED":

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from srexp.config.override_keys import key_of
 from srexp.evaluation.statistics import mean_and_std
 from srexp.experiment.multirun.job import Job
 
@@ -103,7 +104,7 @@ def summarise(jobs: Sequence[Job]) -> Summary:
 
 def _swept(jobs: Sequence[Job]) -> Iterator[str]:
     for key in dict.fromkeys(key for each in jobs for key in each.overrides):
-        if key.lstrip("+") != "seed" and len({each.overrides.get(key) for each in jobs}) > 1:
+        if key_of(key) != "seed" and len({each.overrides.get(key) for each in jobs}) > 1:
             yield key
 
 
@@ -137,7 +138,7 @@ def _figure(results: Sequence[Mapping[str, Any]], path: Sequence[str]) -> Figure
 
 
 def _seed(job: Job) -> int | None:
-    given = next((value for key, value in job.overrides.items() if key.lstrip("+") == "seed"), None)
+    given = next((value for key, value in job.overrides.items() if key_of(key) == "seed"), None)
     return int(given) if given and given.isdecimal() else None
 
 

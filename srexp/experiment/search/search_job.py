@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from srexp.config.compose import compose
-from srexp.config.overrides import key_of, override, overrides_of
+from srexp.config.override_keys import key_of
+from srexp.config.overrides import override, overrides_of
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
 from srexp.search.study import Search, Study

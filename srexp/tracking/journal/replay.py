@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
@@ -162,25 +162,28 @@ class Replay:
 
     def _metrics(self, batch: Sequence[Operation]) -> None:
         from mlflow.entities import Metric
+        from mlflow.utils import chunk_list
 
         points = [
             Metric(name, float(value), each["at"], each["step"])
             for each in batch
             for name, value in each["values"].items()
         ]
-        for some in _parts(points, MAX_POINTS):
+        for some in chunk_list(points, MAX_POINTS):
             self.client.log_batch(self.run_id, metrics=some)
 
     def _params(self, operation: Operation) -> None:
         from mlflow.entities import Param
+        from mlflow.utils import chunk_list
 
-        for some in _parts([Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES):
+        for some in chunk_list([Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES):
             self.client.log_batch(self.run_id, params=some)
 
     def _tags(self, operation: Operation) -> None:
         from mlflow.entities import RunTag
+        from mlflow.utils import chunk_list
 
-        for some in _parts([RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES):
+        for some in chunk_list([RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES):
             self.client.log_batch(self.run_id, tags=some)
 
     def _inputs(self, operation: Operation) -> None:
@@ -221,10 +224,10 @@ class Replay:
         self.client.log_text(self.run_id, mask(text), "result.json")
 
     def _model(self, operation: Operation) -> None:
-        upload.model(self, operation, doubtful=self._doubtful)
+        upload.model(self.client, self.journal, operation, doubtful=self._doubtful)
 
     def _register(self, operation: Operation) -> None:
-        upload.version(self, operation, doubtful=self._doubtful)
+        upload.version(self.client, self.store, self.journal, operation, doubtful=self._doubtful)
 
     def _end(self, operation: Operation) -> None:
         self.client.set_terminated(self.run_id, operation["status"], end_time=operation["at"])
@@ -241,8 +244,3 @@ def reason(error: Exception) -> str:
 
 def _is(tags: Mapping[str, str]) -> str:
     return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-
-
-def _parts(entities: list[Any], size: int) -> Iterator[list[Any]]:
-    for begin in range(0, len(entities), size):
-        yield entities[begin : begin + size]

@@ -8,33 +8,32 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from srexp.tracking.journal.journal import JOURNAL_TAG, HopelessError, Operation
-from srexp.tracking.store.store import selected
+from srexp.tracking.journal.journal import JOURNAL_TAG, HopelessError, Journal, Operation
+from srexp.tracking.store.store import Store, download, selected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from srexp.tracking.journal.replay import Replay
-
 _DESCRIPTION = "MLmodel"
 
 
-def model(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
+def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
     """Log the packed model of a run once, linked to its run and its figures.
 
     Args:
-        replay: What sends it.
+        client: Of the store.
+        journal: Of the run, which the store knows.
         operation: With `path`, `step` and `values`.
         doubtful: Whether some of it may be in the store already.
     """
     from mlflow.entities import LoggedModelOutput, Metric
     from mlflow.models import Model
 
-    client, run = replay.client, replay.client.get_run(replay.run_id)
-    folder = replay.journal.folder / operation["path"]
+    run = client.get_run(journal.run_id)
+    folder = journal.folder / operation["path"]
     if not folder.is_dir():
         raise HopelessError(f"{folder} is gone")
-    mark = _mark(replay, operation)
+    mark = _mark(journal, operation)
     condition = f"tags.`{mark[0]}` = '{mark[1]}'"
     found = client.search_logged_models([run.info.experiment_id], condition) if doubtful else []
     logged = (
@@ -43,26 +42,26 @@ def model(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
         else client.create_logged_model(
             run.info.experiment_id,
             name="model",
-            source_run_id=replay.run_id,
+            source_run_id=journal.run_id,
             tags=dict([mark]),
             params=run.data.params,
             model_type="super-resolution",
         )
     )
     if logged.model_id not in [each.model_id for each in (run.outputs.model_outputs if run.outputs else [])]:
-        client.log_outputs(replay.run_id, [LoggedModelOutput(logged.model_id, operation["step"])])
+        client.log_outputs(journal.run_id, [LoggedModelOutput(logged.model_id, operation["step"])])
     described = Model.load(str(folder))
-    described.run_id, described.artifact_path = replay.run_id, logged.artifact_location
+    described.run_id, described.artifact_path = journal.run_id, logged.artifact_location
     described.model_id = described.model_uuid = logged.model_id
     described.save(str(folder / _DESCRIPTION))
     client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     points = [
-        Metric(name, float(value), operation["at"], operation["step"], model_id=logged.model_id, run_id=replay.run_id)
+        Metric(name, float(value), operation["at"], operation["step"], model_id=logged.model_id, run_id=journal.run_id)
         for name, value in operation["values"].items()
     ]
-    client.log_batch(replay.run_id, metrics=points)
-    replay.journal.known |= {"model_uri": f"models:/{logged.model_id}", "sha256": digests(folder)}
+    client.log_batch(journal.run_id, metrics=points)
+    journal.known |= {"model_uri": f"models:/{logged.model_id}", "sha256": digests(folder)}
 
 
 def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> None:
@@ -78,35 +77,37 @@ def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> No
         client.set_registered_model_alias(name, alias, str(number))
 
 
-def version(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
+def version(client: MlflowClient, store: Store, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
     """Make a logged model a version of a registered model, and point an alias to it.
 
     Args:
-        replay: What sends it.
+        client: Of the store.
+        store: Addresses of the store.
+        journal: Of the run, which the store knows.
         operation: With `name`, `tags`, `alias`, and `model`, an address, or None for the one that this journal logged.
         doubtful: Whether some of it may be in the store already.
     """
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-    client, name, key = replay.client, operation["name"], _mark(replay, operation)
+    name, key = operation["name"], _mark(journal, operation)
     uri = operation["model"]
     if uri is None:
-        uri = replay.journal.known["model_uri"]
-        _require_unchanged(replay, uri)
+        uri = journal.known["model_uri"]
+        _require_unchanged(store, journal, uri)
     model_id = uri.removeprefix("models:/")
-    tags = {"run_id": replay.run_id, **operation["tags"], key[0]: key[1]}
-    with selected(replay.store.uri):
+    tags = {"run_id": journal.run_id, **operation["tags"], key[0]: key[1]}
+    with selected(store.uri):
         try:
             client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        known = client.search_model_versions(f"run_id = '{replay.run_id}'") if doubtful else []
+        known = client.search_model_versions(f"run_id = '{journal.run_id}'") if doubtful else []
         number = next((int(each.version) for each in known if each.tags.get(key[0]) == key[1]), None)
         if number is None:
             made = client.create_model_version(
-                name, uri, replay.run_id, tags=tags, await_creation_for=0, model_id=model_id
+                name, uri, journal.run_id, tags=tags, await_creation_for=0, model_id=model_id
             )
             number = int(made.version)
         move_forward(client, name, operation["alias"], number)
@@ -114,7 +115,7 @@ def version(replay: Replay, operation: Operation, *, doubtful: bool) -> None:
         this = {"name": name, "version": str(number)}
         if this not in versions:
             client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*versions, this])})
-    replay.journal.known |= {"registered": {"name": name, "version": number, "alias": operation["alias"]}}
+    journal.known |= {"registered": {"name": name, "version": number, "alias": operation["alias"]}}
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -127,18 +128,16 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def _require_unchanged(replay: Replay, uri: str) -> None:
+def _require_unchanged(store: Store, journal: Journal, uri: str) -> None:
     """Bring a logged model back and compare its files with those that were tried before they were sent."""
-    import mlflow.artifacts
-
-    sent: dict[str, Any] = replay.journal.known["sha256"]
-    with TemporaryDirectory(prefix="srexp-") as scratch, selected(replay.store.uri):
-        came = digests(Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=scratch)))
+    sent: dict[str, Any] = journal.known["sha256"]
+    with TemporaryDirectory(prefix="srexp-") as scratch:
+        came = digests(download(store, uri, Path(scratch)))
     came = {name: digest for name, digest in came.items() if name in sent}
     if came != sent:
         changed = sorted(name for name in sent if came.get(name) != sent[name])
         raise HopelessError(f"{uri} came back different from the model that was logged", got=changed)
 
 
-def _mark(replay: Replay, operation: Operation) -> tuple[str, str]:
-    return JOURNAL_TAG, f"{replay.journal.id}-{operation['n']}"
+def _mark(journal: Journal, operation: Operation) -> tuple[str, str]:
+    return JOURNAL_TAG, f"{journal.id}-{operation['n']}"

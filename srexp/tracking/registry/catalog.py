@@ -8,9 +8,7 @@ from typing import Any
 
 from srexp.errors import RequestError, did_you_mean
 from srexp.tracking.registry.promotion import MOVING
-from srexp.tracking.store.store import Store, connect, selected, translated
-
-_MOST = 1000
+from srexp.tracking.store.store import Store, connect, every, selected, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
     """
     client = connect(store)
     with translated(store, "the registered models can't be listed"), selected(store.uri):
-        models = {each.name: each for each in _pages(client.search_registered_models)}
+        models = {each.name: each for each in every(client.search_registered_models)}
         if name is not None and name not in models:
             raise RequestError(
                 "there is no such registered model",
@@ -60,18 +58,9 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
                 expected=f"one of {', '.join(sorted(models))}" if models else "a task that a model was trained for",
                 fix=did_you_mean(name, models) or "leave name out to see all of them",
             )
-        found = [each for each in _pages(client.search_model_versions) if name in (None, each.name)]
+        found = [each for each in every(client.search_model_versions) if name in (None, each.name)]
     listed = [_version(each, models[each.name]) for each in found if each.name in models]
     return sorted(listed, key=lambda each: (each.name, -each.number))
-
-
-def _pages(search: Any) -> list[Any]:
-    found = search(max_results=_MOST)
-    every = list(found)
-    while found.token:
-        found = search(max_results=_MOST, page_token=found.token)
-        every += found
-    return every
 
 
 def _version(each: Any, model: Any) -> Version:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.registry.safe_keras_file import require_plain
+from srexp.tracking.runs.queries import read_text
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.addresses import Found, find
-from srexp.tracking.store.store import Store, connect, selected, translated
+from srexp.tracking.store.store import Store, connect, download, translated
 
 if TYPE_CHECKING:
     import keras
@@ -88,16 +89,7 @@ def training_images(store: Store, run_id: str) -> dict[str, str] | None:
     Returns:
         SHA-256 of each such image to `train` or `validation`; None when the run kept no manifest of its data.
     """
-    import mlflow.artifacts
-    from mlflow.exceptions import MlflowException
-
-    connect(store)
-    with selected(store.uri):
-        try:
-            text = mlflow.artifacts.load_text(f"runs:/{run_id}/{MANIFEST}")
-        except (MlflowException, OSError):
-            return None
-    rows = list(csv.DictReader(io.StringIO(text)))
+    rows = list(csv.DictReader(io.StringIO(read_text(store, run_id, MANIFEST) or "")))
     if not rows or not {"sha256", "split"} <= rows[0].keys():
         return None
     used = {row["sha256"]: row["split"] for row in rows if row["split"] == "validation"}
@@ -125,11 +117,8 @@ def _opened(path: Path, called: str) -> keras.Model:
 
 def _fetched(store: Store, found: Found, folder: Path) -> Path:
     """Bring the files of a logged model here; give the network among them."""
-    import mlflow.artifacts
-
-    with translated(store, f"the files of {found.uri} can't be read"), selected(store.uri):
-        brought = mlflow.artifacts.download_artifacts(artifact_uri=found.address, dst_path=str(folder))
-    networks = sorted(Path(brought).rglob("*.keras"))
+    with translated(store, f"the files of {found.uri} can't be read"):
+        networks = sorted(download(store, found.address, folder).rglob("*.keras"))
     if len(networks) != 1:
         raise SrexpError(
             f"{found.uri} is not one Keras network",

@@ -11,16 +11,17 @@ process leaves that is killed on the way:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import RequestError, SrexpError
+from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, translated
+from srexp.tracking.store.store import Store, connect, required, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -171,34 +172,20 @@ def require_previous(name: str, now: Places) -> int:
     return now.previous
 
 
-@contextmanager
-def _in_turn(lock: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=_LOCK_SECONDS):
-            yield
-    except Timeout as error:
-        raise SrexpError(
-            "another process has been moving aliases for a minute", fix=f"see which process holds {lock}"
-        ) from error
+def _in_turn(lock: Path) -> AbstractContextManager[None]:
+    busy = SrexpError("another process has been moving aliases for a minute", fix=f"see which process holds {lock}")
+    return in_turn(lock, _LOCK_SECONDS, busy)
 
 
 def _registered(client: MlflowClient, name: str) -> Any:
-    from mlflow.exceptions import MlflowException
-
-    try:
+    absent = RequestError(
+        "there is no such registered model",
+        got=name,
+        expected="a name that `python -m srexp models` lists",
+        fix="name=NAME, or train a model first",
+    )
+    with required(absent):
         return client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        raise RequestError(
-            "there is no such registered model",
-            got=name,
-            expected="a name that `python -m srexp models` lists",
-            fix="name=NAME, or train a model first",
-        ) from error
 
 
 def _places(registered: Any) -> Places:

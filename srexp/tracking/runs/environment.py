@@ -6,7 +6,6 @@ import getpass
 import importlib.metadata
 import os
 import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -61,26 +60,15 @@ def commit_of(file: Path) -> Commit | None:
     Returns:
         The commit; None when git isn't there or doesn't know the file, as in an installed package.
     """
-    if _git(file.parent, "ls-files", "--error-unmatch", file.name) is None:
-        return None
-    sha = _git(file.parent, "rev-parse", "HEAD")
-    changes = _git(file.parent, "status", "--porcelain", "--untracked-files=no")
-    return None if sha is None or changes is None else Commit(sha, bool(changes))
+    from git import GitError, Repo
 
-
-def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - the user's own git
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        repository = Repo(file.parent, search_parent_directories=True)
+        repository.git.ls_files("--error-unmatch", file)
+        changes = repository.git.status("--porcelain", "--untracked-files=no", kill_after_timeout=_GIT_SECONDS)
+        return Commit(repository.head.commit.hexsha, bool(changes))
+    except (GitError, OSError, ValueError):  # of a commit that was never made
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from srexp.system import process_identity
 from srexp.tracking.runs import environment
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, experiment_id, selected, translated
+from srexp.tracking.store.store import Store, connect, download, every, experiment_id, translated
 
 
 def open_parent(
@@ -90,8 +90,8 @@ def reap(
         condition += f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
     ended = []
     with translated(store, "runs whose process is gone could not be ended"):
-        known = [client.get_experiment_by_name(experiment)] if experiment else client.search_experiments()
-        for run in client.search_runs([each.experiment_id for each in known if each], condition):
+        known = [client.get_experiment_by_name(experiment)] if experiment else every(client.search_experiments)
+        for run in every(client.search_runs, [each.experiment_id for each in known if each], condition):
             if process_identity.process_is_gone(run.data.tags):
                 close(store, run.info.run_id, status, reason)
                 ended.append(str(run.info.run_id))
@@ -110,14 +110,7 @@ def find_finished(store: Store, experiment: str, key: str, pattern: str) -> str 
     Returns:
         Run id, or None.
     """
-    client = connect(store)
-    with translated(store, "finished runs can't be looked up"):
-        known = client.get_experiment_by_name(experiment)
-        if known is None:
-            return None
-        condition = f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'"
-        runs = client.search_runs([known.experiment_id], condition, max_results=1)
-    return str(runs[0].info.run_id) if runs else None
+    return _latest(store, experiment, f"attributes.status = 'FINISHED' and tags.`{key}` LIKE '{pattern}'")
 
 
 def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str | None:
@@ -131,13 +124,15 @@ def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str 
     Returns:
         Run id, or None.
     """
+    equal = (f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    return _latest(store, experiment, " and ".join(["attributes.status = 'RUNNING'", *equal]))
+
+
+def _latest(store: Store, experiment: str, condition: str) -> str | None:
     client = connect(store)
-    with translated(store, "open runs can't be looked up"):
+    with translated(store, "earlier runs can't be looked up"):
         known = client.get_experiment_by_name(experiment)
-        if known is None:
-            return None
-        condition = " and ".join(["attributes.status = 'RUNNING'", *(f"tags.`{k}` = '{v}'" for k, v in tags.items())])
-        runs = client.search_runs([known.experiment_id], condition, max_results=1)
+        runs = client.search_runs([known.experiment_id], condition, max_results=1) if known else []
     return str(runs[0].info.run_id) if runs else None
 
 
@@ -156,9 +151,6 @@ def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:
     Raises:
         SrexpError: The run has no such artifact, or the store can't be reached.
     """
-    import mlflow.artifacts
-
     with translated(store, f"{path} of run {run_id} can't be fetched"):
         connect(store)
-        with selected(store.uri):
-            return Path(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{path}", dst_path=str(folder)))
+        return download(store, f"runs:/{run_id}/{path}", folder)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.errors import RequestError
-from srexp.tracking.store.store import Store, connect, selected, translated
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run as MlflowRun
-
-_MOST = 1000
+from srexp.tracking.store.addresses import find
+from srexp.tracking.store.store import Store, connect, every, required, selected, translated
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class StoredRun:
     """A run that was tracked.
 
     Args:
@@ -42,7 +37,7 @@ class Past:
     ended: int | None = None
 
 
-def get_run(store: Store, run_id: str) -> Past:
+def get_run(store: Store, run_id: str) -> StoredRun:
     """Find a run.
 
     Args:
@@ -55,24 +50,19 @@ def get_run(store: Store, run_id: str) -> Past:
     Raises:
         RequestError: There is none.
     """
-    from mlflow.exceptions import MlflowException
-
     client = connect(store)
-    try:
+    absent = RequestError(
+        "there is no such run in the store",
+        got=run_id,
+        expected="the id of a run, as a training prints it last",
+        fix="look it up with `python -m srexp ui`, or point paths.root or tracking.uri to its store",
+    )
+    with required(absent):
         found = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        raise RequestError(
-            "there is no such run in the store",
-            got=run_id,
-            expected="the id of a run, as a training prints it last",
-            fix="look it up with `python -m srexp ui`, or point paths.root or tracking.uri to its store",
-        ) from error
-    return _past(found, client.get_experiment(found.info.experiment_id).name)
+    return _stored_run(found, client.get_experiment(found.info.experiment_id).name)
 
 
-def runs_of(store: Store, experiment: str) -> list[Past]:
+def runs_of(store: Store, experiment: str) -> list[StoredRun]:
     """List the finished runs of an experiment, oldest first.
 
     Args:
@@ -85,26 +75,10 @@ def runs_of(store: Store, experiment: str) -> list[Past]:
     Raises:
         RequestError: There is no such experiment.
     """
-    client = connect(store)
-    with translated(store, "the runs can't be listed"):
-        known = client.get_experiment_by_name(experiment)
-        if known is None:
-            raise _no_experiment(client, experiment, "experiment_name=NAME, or runs=[ID,ID]")
-        found: list[MlflowRun] = []
-        page: str | None = None
-        while page is None or page:
-            some = client.search_runs(
-                [known.experiment_id],
-                "attributes.status = 'FINISHED'",
-                max_results=_MOST,
-                order_by=["attributes.start_time ASC"],
-                page_token=page,
-            )
-            found, page = [*found, *some], some.token or ""
-    return [_past(run, experiment) for run in found]
+    return _listed(store, experiment, "FINISHED", order="ASC", fix="experiment_name=NAME, or runs=[ID,ID]")
 
 
-def latest(store: Store, *, experiment: str | None = None, limit: int, status: str | None = None) -> list[Past]:
+def latest(store: Store, *, experiment: str | None = None, limit: int, status: str | None = None) -> list[StoredRun]:
     """List runs in any state, newest first.
 
     Args:
@@ -119,26 +93,22 @@ def latest(store: Store, *, experiment: str | None = None, limit: int, status: s
     Raises:
         RequestError: There is no such experiment.
     """
+    return _listed(store, experiment, status, most=limit, fix="experiment_name=NAME, or leave it out")
+
+
+def _listed(
+    store: Store, experiment: str | None, status: str | None, *, order: str = "DESC", most: int | None = None, fix: str
+) -> list[StoredRun]:
     client = connect(store)
     with translated(store, "the runs can't be listed"):
-        names = {each.experiment_id: each.name for each in client.search_experiments(max_results=_MOST)}
-        if experiment is not None:
-            names = {number: name for number, name in names.items() if name == experiment}
-            if not names:
-                raise _no_experiment(client, experiment, "experiment_name=NAME, or leave it out")
+        names = {each.experiment_id: each.name for each in every(client.search_experiments)}
+        chosen = [number for number, name in names.items() if experiment in (None, name)]
+        if not chosen and experiment is not None:
+            raise _no_experiment(experiment, names.values(), fix)
         condition = f"attributes.status = '{status}'" if status else ""
-        found: list[MlflowRun] = []
-        page: str | None = None
-        while len(found) < limit and (page is None or page):
-            some = client.search_runs(
-                list(names),
-                condition,
-                max_results=min(_MOST, limit - len(found)),
-                order_by=["attributes.start_time DESC"],
-                page_token=page,
-            )
-            found, page = [*found, *some], some.token or ""
-    return [_past(run, names[run.info.experiment_id]) for run in found]
+        by_start = [f"attributes.start_time {order}"]
+        found = every(client.search_runs, chosen, condition, most=most, order_by=by_start)
+    return [_stored_run(run, names[run.info.experiment_id]) for run in found]
 
 
 def run_of_model(store: Store, model_uri: str) -> str:
@@ -154,26 +124,12 @@ def run_of_model(store: Store, model_uri: str) -> str:
     Raises:
         RequestError: There is no such model, or no run is known for it.
     """
-    from mlflow.exceptions import MlflowException
-
-    client = connect(store)
     kind, _, path = model_uri.partition(":/")
-    path = path.strip("/")
     run_id: str | None = None
-    try:
-        with selected(store.uri):
-            if kind == "runs":
-                run_id = path.split("/")[0]
-            elif kind == "models" and "@" in path:
-                run_id = client.get_model_version_by_alias(*path.rsplit("@", 1)).run_id
-            elif kind == "models" and "/" in path:
-                run_id = client.get_model_version(*path.rsplit("/", 1)).run_id
-            elif kind == "models" and path:
-                run_id = client.get_logged_model(path).source_run_id
-    except MlflowException as error:
-        raise RequestError(
-            f"there is no such model in the store: {str(error).splitlines()[0]}", got=model_uri
-        ) from error
+    if kind == "runs":
+        run_id = path.strip("/").split("/")[0]
+    elif kind == "models" and path:
+        run_id = find(store, model_uri).run_id
     if not run_id:
         raise RequestError(
             "no run is known for this address",
@@ -236,19 +192,19 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
     return [(step, point.timestamp / 1000, point.value) for step, point in sorted(points.items())]
 
 
-def _no_experiment(client: MlflowClient, experiment: str, fix: str) -> RequestError:
-    names = [each.name for each in client.search_experiments() if each.name != "Default"]
+def _no_experiment(experiment: str, names: Collection[str], fix: str) -> RequestError:
+    others = sorted(name for name in names if name != "Default")
     return RequestError(
         "there is no such experiment in the store",
         got=experiment,
-        expected=f"one of {', '.join(sorted(names))}" if names else "a task that something was trained for",
+        expected=f"one of {', '.join(others)}" if others else "a task that something was trained for",
         fix=fix,
     )
 
 
-def _past(run: Any, experiment: str) -> Past:
+def _stored_run(run: Any, experiment: str) -> StoredRun:
     info = run.info
-    return Past(
+    return StoredRun(
         info.run_id,
         info.run_name or "",
         experiment,

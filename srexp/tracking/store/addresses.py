@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.tracking.store.store import Store, connect, selected, translated
+from srexp.tracking.store.store import ABSENT, Store, connect, required, selected, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
-_ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 _MOST_LISTED = 100
 
 
@@ -100,10 +99,10 @@ def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
             logged = client.get_logged_model(rest)
             return Found(uri, model_id=logged.model_id, run_id=logged.source_run_id)
     except MlflowException as error:
-        if error.error_code not in _ABSENT:
+        if error.error_code not in ABSENT:
             raise
         fix = _nearest(client, name, at, alias) if name else ""
-        raise _no_model(uri, str(error).splitlines()[0], fix) from error
+        raise _no_model(uri, f"there is no such model in the store: {str(error).splitlines()[0]}", fix) from error
     model_id = version.model_id or str(version.source).removeprefix("models:/")
     return Found(uri, version.name, int(version.version), model_id, version.run_id)
 
@@ -125,17 +124,11 @@ def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
 
 def _of_run(client: MlflowClient, uri: str, rest: str) -> Found:
     """Find `RUN_ID/NAME`, a model that a run logged, or `RUN_ID` alone, the last one."""
-    from mlflow.exceptions import MlflowException
-
     run_id, _, name = rest.strip("/").partition("/")
-    try:
+    with required(_no_model(uri, f"there is no run {run_id}", "")):
         run = client.get_run(run_id)
         ids = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
         logged = [client.get_logged_model(model_id) for model_id in ids]
-    except MlflowException as error:
-        if error.error_code not in _ABSENT:
-            raise
-        raise _no_model(uri, f"there is no run {run_id}", "") from error
     for model in reversed(logged):
         if name in ("", model.name):
             return Found(uri, model_id=model.model_id, run_id=run_id)

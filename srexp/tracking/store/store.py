@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.system import database_locks
+from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
 from srexp.tracking.store.schema import bring_up_to_date
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks")
+#: MLflow's codes for what isn't there.
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 
 _LOCK_SECONDS = 300.0
 _REACH_SECONDS = 5.0
+_PAGE = 1000
 _SELECTING = threading.RLock()
 
 
@@ -131,24 +135,20 @@ def connect(store: Store) -> MlflowClient:
         RequestError: It is the database of another version of MLflow, and can't be upgraded here.
         SrexpError: The store can't be reached, opened or created.
     """
-    from filelock import FileLock, Timeout
     from mlflow import MlflowClient
 
     with translated(store, "the tracking store can't be opened"):
         if store.lock is None:
             _reach(store.uri)
             return MlflowClient(store.uri)
-        store.lock.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(store.lock, timeout=_LOCK_SECONDS), _everywhere(store.uri):
-                bring_up_to_date(store.uri)
-                return MlflowClient(store.uri)
-        except Timeout as error:
-            raise SrexpError(
-                "another process has been opening the tracking store for five minutes",
-                got=mask(store.uri),
-                fix=f"see which process holds {store.lock}",
-            ) from error
+        busy = SrexpError(
+            "another process has been opening the tracking store for five minutes",
+            got=mask(store.uri),
+            fix=f"see which process holds {store.lock}",
+        )
+        with in_turn(store.lock, _LOCK_SECONDS, busy), _everywhere(store.uri):
+            bring_up_to_date(store.uri)
+            return MlflowClient(store.uri)
 
 
 @contextmanager
@@ -191,6 +191,67 @@ def translated(store: Store, what: str) -> Iterator[None]:
             expected="a reachable server, or a database and a disk that may be written",
             fix="correct tracking.uri or MLFLOW_TRACKING_URI, start the server, or make room",
         ) from error
+
+
+@contextmanager
+def required(absent: RequestError) -> Iterator[None]:
+    """Refuse a request for what the store hasn't got, or can't have under such a name.
+
+    Args:
+        absent: What to say then.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RequestError: It isn't there.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        raise absent from error
+
+
+def every(search: Callable[..., Any], *conditions: Any, most: int | None = None, **options: Any) -> list[Any]:
+    """Give everything that a search finds, page by page.
+
+    Args:
+        search: A method of a client that takes `max_results` and `page_token`.
+        *conditions: Its other arguments.
+        most: How many to give at most; None for all.
+        **options: Its other arguments by name.
+
+    Returns:
+        What was found, in the order of the search.
+    """
+    from mlflow.utils import get_results_from_paginated_fn
+
+    def page(size: int, token: str | None) -> Any:
+        return search(*conditions, max_results=size, page_token=token, **options)
+
+    found: list[Any] = get_results_from_paginated_fn(page, _PAGE, most)
+    return found
+
+
+def download(store: Store, uri: str, folder: Path) -> Path:
+    """Copy artifacts to this machine.
+
+    Args:
+        store: Where they are kept.
+        uri: `runs:/ID/PATH` or `models:/...`.
+        folder: Where the copy goes.
+
+    Returns:
+        The copy, a file or a folder.
+    """
+    import mlflow.artifacts
+
+    with selected(store.uri):
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
 
 
 def _reach(uri: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
-from srexp.tracking.runs.queries import Past
+from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 
 PROTOCOL = {"channel": "grey", "scale": 2, "degradation": {"name": "bicubic"}}
@@ -20,7 +20,7 @@ def entry(number, *, fingerprint="f00", protocol=PROTOCOL, keys=("a.png", "b.png
         for key, value in zip(keys, bicubic, strict=True)
     ]  # fmt: skip
     return Entry(
-        run=Past(f"run{number}", f"model {number}", "task", "FINISHED", 0, {"model": "m"}, {}),
+        run=StoredRun(f"run{number}", f"model {number}", "task", "FINISHED", 0, {"model": "m"}, {}),
         name=f"m{number}",
         result={"data_fingerprint": fingerprint, "protocol": protocol},
         images=images,

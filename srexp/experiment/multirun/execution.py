@@ -1,0 +1,140 @@
+"""How a job of the command line is run within Hydra: alone, or as one of a multirun, each in a process of its own."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import traceback
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from srexp.config.compose import check
+from srexp.config.schema import Config
+from srexp.errors import SrexpError
+from srexp.experiment.multirun import job
+
+Execute = Callable[[Config], object]
+
+logger = logging.getLogger(__name__)
+
+
+class SweepFolder(Callback):
+    """Hydra callback that remembers in the driving process which folder a multirun writes to."""
+
+    seen: ClassVar[list[Path]] = []
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
+        from srexp.experiment.multirun import driver
+
+        SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
+        driver.announce(SweepFolder.seen[-1])
+
+
+def full_error() -> bool:
+    """Whether the user wants tracebacks."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
+def run_job(
+    composed: DictConfig, execute: Execute, *, light: Collection[str], tell_skipped: Callable[[Config, Any], object]
+) -> SrexpError | None:
+    """Run the job that Hydra composed.
+
+    In a multirun its outcome is on disk, where the driver finds it whatever process ran the job.
+
+    Args:
+        composed: By Hydra, without its own section.
+        execute: Runs the command of a checked configuration; a function of a module.
+        light: Verbs that never load TensorFlow; every other job of a multirun gets a process of its own.
+        tell_skipped: Receives the configuration of a job that finished before, and the earlier result.
+
+    Returns:
+        Why a job that belongs to no multirun failed.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    output = Path(hydra.runtime.output_dir)
+    log = output / f"{hydra.job.name}.log"
+    sweep = Path(hydra.sweep.dir).resolve() if hydra.mode == RunMode.MULTIRUN else None
+
+    def work() -> None:
+        config = check(
+            composed, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=output, sweep=sweep
+        )
+        if sweep is None or config.verb in light:
+            execute(config)
+        elif earlier := _skipped(config):
+            tell_skipped(config, earlier)
+            job.finish(output, earlier)
+        else:
+            _execute_alone(execute, config, log, OmegaConf.to_container(hydra.job_logging, resolve=True))
+
+    for folder in (output, sweep or output):
+        job.hide(folder)
+    if sweep is not None:
+        job.begin(output, str(composed.verb), hydra.overrides.task)
+    failure = _attempt(work, log, whole=sweep is None)
+    if failure and sweep is not None:
+        job.fail(output, failure)
+        return None
+    return failure
+
+
+def _skipped(config: Config) -> dict[str, Any] | None:
+    from srexp.experiment.multirun import driver
+
+    return driver.skipped(config)
+
+
+def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpError | None:
+    """Run what may fail; its traceback goes to the log, and to the terminal only where the user wants it."""
+    try:
+        work()
+    except SrexpError as error:
+        logger.info("failed", exc_info=True)
+        return error
+    except Exception as error:
+        if full_error():
+            if whole:
+                raise
+            traceback.print_exc()
+        logger.info("unexpected failure", exc_info=True)
+        return SrexpError(
+            f"unexpected {type(error).__name__}: {error}",
+            fix=f"the traceback is in {log}; HYDRA_FULL_ERROR=1 shows it here",
+        )
+    return None
+
+
+def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings: object) -> None:
+    """Run the command of a job in a process of its own."""
+    from srexp.experiment.multirun import driver
+    from srexp.system import child_process
+
+    code = child_process.run_alone(_in_own_process, execute, config, log, logging_settings)
+    if code and not (config.run_dir / job.FAILURE).is_file():
+        reason = f"the job's process {child_process.died(code)}"
+        if config.sweep:
+            driver.end_lost(config.sweep, status="FAILED", reason=reason)
+        raise SrexpError(reason, fix=f"what it did last is in {log}; SIGKILL mostly means that memory ran out")
+
+
+def _in_own_process(execute: Execute, config: Config, log: Path, logging_settings: Mapping[str, Any]) -> int:
+    from hydra.core.utils import configure_log
+
+    configure_log(OmegaConf.create(dict(logging_settings)))
+    with log.open("a", encoding="utf-8") as file:
+        faulthandler.enable(file)  # a crash in compiled code leaves its traceback there
+        failure = _attempt(lambda: execute(config), log, whole=False)
+        faulthandler.disable()
+    if failure:
+        job.fail(config.run_dir, failure)
+    return failure.exit_code if failure else 0
