@@ -214,14 +214,6 @@ def test_a_run_is_killed_when_c_code_makes_another_error_of_the_interruption(tra
     assert (kept.info.status, kept.data.tags["srexp.error"]) == ("KILLED", "Interrupted: SIGTERM")
 
 
-def test_system_metrics_are_kept_when_wanted(runs):
-    tracking = Tracking(folder=runs, system_metrics=True, system_metrics_seconds=0.2)
-    with tracking.run("x") as run:
-        time.sleep(1)
-    metrics = read(tracking, run).data.metrics
-    assert metrics["system/system_memory_usage_percentage"] > 0
-
-
 def test_mlflow_s_process_wide_state_is_left_alone(tracking, monkeypatch):
     import mlflow
 

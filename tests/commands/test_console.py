@@ -1,0 +1,67 @@
+"""What a person reads at the end of a verb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from srexp.commands import console
+
+ROW = {
+    "run_id": "0123abcd",
+    "experiment_name": "task[1]",
+    "name": None,
+    "model": "srcnn",
+    "state": "RUNNING",
+    "val_psnr": None,
+    "test_psnr": 31.256,
+    "gain_db": 0.5,
+    "started": 0,
+    "seconds": 90.0,
+    "note": "its process is gone",
+}
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_runs_and_what_was_done_with_them(capsys: pytest.CaptureFixture[str]) -> None:
+    synced = [{"records": 3, "run_id": "a", "left": 1, "reason": "no answer", "refused": ["tags: too long"]}]
+    elsewhere = [{"run_id": "c", "host": "far"}, {"run_id": "d", "host": None}]
+    console.runs({"runs": [ROW], "synced": synced, "reaped": ["b"], "elsewhere": elsewhere})
+    lines = told(capsys)
+    assert any("task[1]" in line and "test 31.26" in line for line in lines)
+    assert any("gain +0.50" in line for line in lines)
+    assert lines[-5:] == [
+        "sent        3 records of a, 1 wait still: no answer",
+        "refused     tags: too long",
+        "ended       b",
+        "left open   c, of far (reap_hosts=[far] ends it)",
+        "left open   d, of an unknown machine",
+    ]
+
+
+def test_an_empty_store_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
+    console.runs({"runs": [], "synced": [], "reaped": [], "elsewhere": []})
+    console.models({"models": [], "warnings": ["a [move] was cut"]})
+    lines = told(capsys)
+    assert lines[0].startswith("no run was kept yet")
+    assert lines[1].startswith("no model was registered yet")
+    assert lines[2] == "warning     a [move] was cut"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"rolled_back": True}, "champion    version 2 of task again; version 1 is previous"),
+        ({"already": True}, "champion    version 2 of task, as before: nothing was moved"),
+        ({"promoted": False}, "champion    1, as before: nothing was moved"),
+        ({"forced": True}, "champion    version 2 of task (forced: because); version 1 is previous"),
+    ],
+)
+def test_where_the_champion_is(more: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = {"name": "task", "version": 2, "champion": 1, "previous": 1, "promoted": True, "forced": False}
+    console.promotion({**result, "reason": "because", "warnings": [], **more})
+    assert told(capsys) == [said]

@@ -1,0 +1,52 @@
+"""Only builders of its own kind can be named in a section."""
+
+from __future__ import annotations
+
+import pytest
+
+from srexp.config.builders import check_section
+from srexp.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    ("group", "target"),
+    [
+        ("model", "keras.saving.load_model"),
+        ("model", "keras.layers.TFSMLayer"),
+        ("loss", "keras.losses.deserialize"),
+        ("loss", "keras.config.enable_unsafe_deserialization"),
+        ("optimizer", "keras.optimizers.get"),
+        ("optimizer", "keras.src.utils.file_utils.makedirs"),
+        ("dataset", "srexp.data.download.fetch.fetch"),
+        ("dataset", "srexp.models.srcnn.build"),
+        ("model", "srexp.models.srcnn._body"),
+        ("tracking", "srexp.tracking.store.store.connect"),
+        ("schedule", "srexp.training.numerics.prepare"),
+        ("anything", "srexp.models.srcnn.build"),
+    ],
+)
+def test_a_section_is_built_by_its_own_kind_of_builder(group: str, target: str) -> None:
+    with pytest.raises(RequestError, match="not allowed"):
+        check_section(group, {"_target_": target}, [])
+
+
+@pytest.mark.parametrize(
+    ("group", "target"),
+    [
+        ("optimizer", "keras.optimizers.RMSprop"),
+        ("loss", "keras.losses.Huber"),
+        ("loss", "srexp.training.losses.charbonnier"),
+    ],
+)
+def test_builders_of_a_section_are_allowed(group: str, target: str) -> None:
+    assert check_section(group, {"_target_": target}, []).target == target
+
+
+def test_what_a_module_imported_from_elsewhere_is_no_builder(monkeypatch) -> None:
+    import subprocess
+
+    from srexp.data.sources import folder
+
+    monkeypatch.setattr(folder, "Popen", subprocess.Popen, raising=False)
+    with pytest.raises(RequestError, match="not allowed"):
+        check_section("dataset", {"_target_": "srexp.data.sources.folder.Popen", "args": ["true"]}, [])

@@ -1,0 +1,62 @@
+"""A job that fails leaves its reason, whatever ended it; whole multiruns are in `tests/stories/test_multirun.py`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from srexp.errors import RequestError, SrexpError
+from srexp.experiment.multirun import driver, execution, job
+
+
+def refused(_: Any) -> None:
+    raise RequestError("the scale does not fit")
+
+
+def broken(_: Any) -> None:
+    raise ZeroDivisionError("of nothing")
+
+
+def killed(_: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a job in a process of its own."""
+    monkeypatch.setattr(driver, "skipped", lambda _: None)
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    config: Any = SimpleNamespace(run_dir=tmp_path, sweep=None)
+    return lambda work: execution._execute_alone(work, config, tmp_path / "srexp.log", {"version": 1})
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("work", "code", "said"), [(refused, 2, "does not fit"), (broken, 1, "ZeroDivisionError")])
+def test_why_it_failed_is_on_disk(work: Any, code: int, said: str, alone: Any, tmp_path: Path) -> None:
+    alone(work)
+    failure = job.failure(tmp_path)
+    assert failure["exit_code"] == code
+    assert said in failure["message"]
+
+
+@pytest.mark.system
+def test_a_process_that_dies_without_a_word_is_a_failure(alone: Any) -> None:
+    with pytest.raises(SrexpError, match="ended by SIGKILL"):
+        alone(killed)
+
+
+def test_what_finished_before_is_not_run_again(alone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "skipped", lambda _: {"run_id": "a", "skipped": True})
+    alone(killed)
+    assert '"skipped": true' in (tmp_path / job.RESULT).read_text()
+
+
+def test_a_traceback_is_shown_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    with pytest.raises(ZeroDivisionError):
+        execution._attempt(lambda: broken(None), tmp_path / "a.log", whole=True)

@@ -1,0 +1,72 @@
+"""What the store knows of runs: found by experiment, by id and by model, however many there are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from srexp.errors import RequestError
+from srexp.tracking.runs import queries
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store import store as stores
+from srexp.tracking.store.store import connect, experiment_id
+
+
+@pytest.fixture
+def five(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of runs of an experiment, oldest first, the middle one of which failed; the store gives two at a time."""
+    monkeypatch.setattr(stores, "_PAGE", 2)
+    client = connect(tracking.store)
+    task = experiment_id(client, tracking.store, "task")
+    ids = [client.create_run(task, start_time=1000 * number).info.run_id for number in range(5)]
+    for number, run_id in enumerate(ids):
+        client.set_terminated(run_id, "FAILED" if number == 2 else "FINISHED", end_time=1000 * number + 500)
+    return ids
+
+
+def test_runs_are_listed_over_several_pages(tracking: Tracking, five: list[str]) -> None:
+    store = tracking.store
+    assert [each.run_id for each in queries.runs_of(store, "task")] == [*five[:2], *five[3:]]
+    assert [each.run_id for each in queries.latest(store, limit=100)] == five[::-1]
+    assert [each.run_id for each in queries.latest(store, experiment="task", limit=3)] == five[:1:-1]
+    [failed] = queries.latest(store, limit=9, status="FAILED")
+    assert (failed.run_id, failed.experiment, failed.started, failed.ended) == (five[2], "task", 2000, 2500)
+
+
+@pytest.mark.usefixtures("five")
+def test_an_experiment_that_is_not_there_is_named_with_those_that_are(tracking: Tracking) -> None:
+    for ask in (
+        lambda: queries.runs_of(tracking.store, "tusk"),
+        lambda: queries.latest(tracking.store, experiment="tusk", limit=1),
+    ):
+        with pytest.raises(RequestError, match="one of task"):
+            ask()
+
+
+def test_a_run_that_is_not_there_is_refused(tracking: Tracking, five: list[str]) -> None:
+    assert queries.get_run(tracking.store, five[0]).status == "FINISHED"
+    with pytest.raises(RequestError, match="no such run"):
+        queries.get_run(tracking.store, "0" * 32)
+
+
+def test_artifacts_are_read_or_not_there(tracking: Tracking) -> None:
+    with tracking.run("task") as run:
+        run.log_text(json.dumps({"a": 1}), "good.json")
+        run.log_text("[1]", "list.json")
+        for step, value in ((2, 0.5), (1, 0.25), (2, 0.75)):
+            run.log_metrics({"loss": value}, step=step, milliseconds=1000 * step)
+    store = tracking.store
+    assert queries.read_json(store, run.id, "good.json") == {"a": 1}
+    assert queries.read_json(store, run.id, "list.json") is None
+    assert queries.read_text(store, run.id, "missing.txt") is None
+    assert [(step, at) for step, at, _ in queries.history(store, run.id, "loss")] == [(1, 1.0), (2, 2.0)]
+
+
+def test_the_run_of_a_model_is_found_by_its_address(tracking: Tracking) -> None:
+    assert queries.run_of_model(tracking.store, "runs:/abc/model") == "abc"
+    for address in ("mine.keras", "models:/", "runs:/"):
+        with pytest.raises(RequestError):
+            queries.run_of_model(tracking.store, address)
+    with pytest.raises(RequestError, match="no such model"):
+        queries.run_of_model(tracking.store, "models:/nothing@champion")

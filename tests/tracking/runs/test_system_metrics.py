@@ -1,0 +1,17 @@
+"""Use of the machine, measured beside the work."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
+
+
+def test_system_metrics_are_kept_when_wanted(runs: Path) -> None:
+    tracking = Tracking(folder=runs, system_metrics=True, system_metrics_seconds=0.2)
+    with tracking.run("x") as run:
+        time.sleep(1)
+    metrics = connect(tracking.store).get_run(run.id).data.metrics
+    assert metrics["system/system_memory_usage_percentage"] > 0
