@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 from srexp.system.process_identity import process_is_gone
@@ -100,21 +100,17 @@ def died(code: int) -> str:
 
 def _hand_over(process: subprocess.Popen[bytes], request: bytes) -> None:
     """Send the request; the pipe stays open, and its end tells the other process that this one is gone."""
-    if process.stdin:
-        try:
+    with suppress(BrokenPipeError):  # it died before it read; its exit code says so
+        if process.stdin:
             process.stdin.write(request)
             process.stdin.flush()
-        except BrokenPipeError:  # it died before it read; its exit code says so
-            return
 
 
 def hang_up(process: subprocess.Popen[bytes]) -> None:
     """Close the pipe to a process."""
-    if process.stdin:
-        try:
+    with suppress(BrokenPipeError):
+        if process.stdin:
             process.stdin.close()
-        except BrokenPipeError:
-            return
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

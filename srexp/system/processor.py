@@ -14,14 +14,17 @@ def cores() -> int:
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the processor computes in bfloat16 itself; elsewhere that is emulated, and slower."""
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return bool(_BFLOAT16_FLAGS & set(flags.split()))
+    return bool(_BFLOAT16_FLAGS & set(_first_of(cpuinfo).get("flags", "").split()))
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     """Describe model, instructions and usable cores of the processor, for what was measured on it."""
+    first = _first_of(cpuinfo)
+    wanted = (first[key] for key in ("model name", "model", "flags") if key in first)
+    return " ".join([platform.machine(), *wanted, f"{cores()} cores"])
+
+
+def _first_of(cpuinfo: Path) -> dict[str, str]:
+    """Read what Linux says of the first core, the colons before the values included."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    wanted = ("model name", "model", "flags")
-    first = {key: value for line in reversed(lines) for key, _, value in [line.partition("\t")] if key in wanted}
-    return " ".join([platform.machine(), *(first[key] for key in wanted if key in first), f"{cores()} cores"])
+    return {key: value for line in reversed(lines) for key, _, value in [line.partition("\t")]}

@@ -16,7 +16,7 @@ from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.runs.queries import read_text
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.addresses import Found, find
-from srexp.tracking.store.store import Store, connect, download, translated
+from srexp.tracking.store.store import Store, download, opened, translated
 
 if TYPE_CHECKING:
     import keras
@@ -71,8 +71,7 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loa
 def _facts(store: Store, found: Found) -> dict[str, str]:
     if not found.model_id:
         return {}
-    with translated(store, f"{found.uri} can't be looked up"):
-        client = connect(store)
+    with opened(store, f"{found.uri} can't be looked up") as client:
         known = dict(client.get_logged_model(found.model_id).params or {})
         if found.registered:
             known |= client.get_model_version(found.registered, str(found.version)).tags

@@ -21,7 +21,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, required, translated
+from srexp.tracking.store.store import Store, opened, required
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -63,8 +63,8 @@ def places(store: Store, name: str) -> Places:
         RequestError: There is no such model.
         SrexpError: The store can't be reached.
     """
-    with translated(store, f"the aliases of {name} can't be read"):
-        return _places(_registered(connect(store), name))
+    with opened(store, f"the aliases of {name} can't be read") as client:
+        return _places(_registered(client, name))
 
 
 def settle(store: Store, lock: Path, name: str) -> Places:
@@ -82,14 +82,14 @@ def settle(store: Store, lock: Path, name: str) -> Places:
         RequestError: There is no such model.
         SrexpError: The store can't be reached, or another process holds the lock.
     """
-    with _in_turn(lock), translated(store, f"the aliases of {name} can't be read"):
-        return _settled(connect(store), name)
+    with _in_turn(lock), opened(store, f"the aliases of {name} can't be read") as client:
+        return _settled(client, name)
 
 
 def version_tags(store: Store, name: str, version: int) -> dict[str, str]:
     """Give the tags of a version: what its training said of it, and the evidence of its promotion."""
-    with translated(store, f"version {version} of {name} can't be read"):
-        return dict(connect(store).get_model_version(name, str(version)).tags)
+    with opened(store, f"version {version} of {name} can't be read") as client:
+        return dict(client.get_model_version(name, str(version)).tags)
 
 
 def promote(
@@ -111,8 +111,7 @@ def promote(
     Raises:
         SrexpError: The store refused, or another process holds the lock.
     """
-    with _in_turn(lock), translated(store, f"version {version} of {name} could not be promoted"):
-        client = connect(store)
+    with _in_turn(lock), opened(store, f"version {version} of {name} could not be promoted") as client:
         now = _settled(client, name)
         if now.champion != over:
             return False
@@ -137,8 +136,7 @@ def rollback(store: Store, lock: Path, name: str, record: Mapping[str, Any]) -> 
         RequestError: There is no previous champion, or no such model.
         SrexpError: The store refused, or another process holds the lock.
     """
-    with _in_turn(lock), translated(store, f"{name} could not be rolled back"):
-        client = connect(store)
+    with _in_turn(lock), opened(store, f"{name} could not be rolled back") as client:
         now = _settled(client, name)
         back = require_previous(name, now)
         to = Places(champion=back, previous=now.champion)

@@ -8,7 +8,7 @@ from pathlib import Path
 from srexp.system import process_identity
 from srexp.tracking.runs import environment
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, download, every, experiment_id, translated
+from srexp.tracking.store.store import Store, connect, download, every, experiment_id, opened
 
 
 def open_parent(
@@ -49,8 +49,8 @@ def close(store: Store, run_id: str, status: str, reason: str | None = None) -> 
 
 def status(store: Store, run_id: str) -> str:
     """Give the state of a run: RUNNING, FINISHED, FAILED or KILLED."""
-    with translated(store, f"run {run_id} can't be read"):
-        return str(connect(store).get_run(run_id).info.status)
+    with opened(store, f"run {run_id} can't be read") as client:
+        return str(client.get_run(run_id).info.status)
 
 
 def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
@@ -61,8 +61,7 @@ def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
         run_id: Of the run.
         files: Their names become the artifacts' names.
     """
-    client = connect(store)
-    with translated(store, f"run {run_id} could not be written"):
+    with opened(store, f"run {run_id} could not be written") as client:
         for file in files:
             client.log_artifact(run_id, str(file))
 
@@ -84,12 +83,11 @@ def reap(
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    client = connect(store)
     condition = "attributes.status = 'RUNNING'"
     if parent:
         condition += f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
     ended = []
-    with translated(store, "runs whose process is gone could not be ended"):
+    with opened(store, "runs whose process is gone could not be ended") as client:
         known = [client.get_experiment_by_name(experiment)] if experiment else every(client.search_experiments)
         for run in every(client.search_runs, [each.experiment_id for each in known if each], condition):
             if process_identity.process_is_gone(run.data.tags):
@@ -129,8 +127,7 @@ def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str 
 
 
 def _latest(store: Store, experiment: str, condition: str) -> str | None:
-    client = connect(store)
-    with translated(store, "earlier runs can't be looked up"):
+    with opened(store, "earlier runs can't be looked up") as client:
         known = client.get_experiment_by_name(experiment)
         runs = client.search_runs([known.experiment_id], condition, max_results=1) if known else []
     return str(runs[0].info.run_id) if runs else None
@@ -151,6 +148,5 @@ def fetch(store: Store, run_id: str, path: str, folder: Path) -> Path:
     Raises:
         SrexpError: The run has no such artifact, or the store can't be reached.
     """
-    with translated(store, f"{path} of run {run_id} can't be fetched"):
-        connect(store)
+    with opened(store, f"{path} of run {run_id} can't be fetched"):
         return download(store, f"runs:/{run_id}/{path}", folder)

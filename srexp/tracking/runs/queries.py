@@ -9,7 +9,7 @@ from typing import Any
 
 from srexp.errors import RequestError
 from srexp.tracking.store.addresses import find
-from srexp.tracking.store.store import Store, connect, every, required, selected, translated
+from srexp.tracking.store.store import Store, connect, every, opened, required, selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,7 @@ def latest(store: Store, *, experiment: str | None = None, limit: int, status: s
 def _listed(
     store: Store, experiment: str | None, status: str | None, *, order: str = "DESC", most: int | None = None, fix: str
 ) -> list[StoredRun]:
-    client = connect(store)
-    with translated(store, "the runs can't be listed"):
+    with opened(store, "the runs can't be listed") as client:
         names = {each.experiment_id: each.name for each in every(client.search_experiments)}
         chosen = [number for number, name in names.items() if experiment in (None, name)]
         if not chosen and experiment is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal.upload import move_forward
-from srexp.tracking.store.store import Store, connect, selected, translated
+from srexp.tracking.store.store import Store, opened, selected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,8 +58,7 @@ def already(store: Store, run_id: str) -> Already:
     Raises:
         SrexpError: The store can't be read.
     """
-    client = connect(store)
-    with translated(store, f"run {run_id} can't be read"), selected(store.uri):
+    with opened(store, f"run {run_id} can't be read") as client, selected(store.uri):
         run = client.get_run(run_id)
         names = [name for name in run.data.metrics if not name.startswith("system/")]
         points = {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
@@ -92,8 +91,7 @@ def reopen(store: Store, run_id: str) -> None:
         store: Where.
         run_id: Of the run.
     """
-    client = connect(store)
-    with translated(store, f"run {run_id} could not be written"):
+    with opened(store, f"run {run_id} could not be written") as client:
         run = client.get_run(run_id)
         if "srexp.error" in run.data.tags:
             client.delete_tag(run_id, "srexp.error")
@@ -114,8 +112,7 @@ def interrupted(store: Store, experiment: str, key: str, value: str) -> dict[str
     Returns:
         Run id to tags, newest first.
     """
-    client = connect(store)
-    with translated(store, "interrupted runs can't be looked up"):
+    with opened(store, "interrupted runs can't be looked up") as client:
         known = client.get_experiment_by_name(experiment)
         condition = f"attributes.status != 'FINISHED' and tags.`{key}` = '{value}'"
         runs = client.search_runs([known.experiment_id], condition, max_results=_LOOKED_AT) if known else []

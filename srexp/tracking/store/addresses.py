@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.tracking.store.store import ABSENT, Store, connect, required, selected, translated
+from srexp.tracking.store.store import ABSENT, Store, opened, required, selected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,10 +70,8 @@ def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
     """
     kind, separator, rest = uri.partition(":/")
     if separator and kind in ("models", "runs"):
-        with translated(store, f"{uri} can't be looked up"):
-            client = connect(store)
-            with selected(store.uri):
-                return _logged(client, uri, rest) if kind == "models" else _of_run(client, uri, rest)
+        with opened(store, f"{uri} can't be looked up") as client, selected(store.uri):
+            return _logged(client, uri, rest) if kind == "models" else _of_run(client, uri, rest)
     path = Path(uri).expanduser()
     if network := next((each for each in (path, path / "data" / "model.keras") if each.is_file()), None):
         return Found(uri, path=network.resolve())

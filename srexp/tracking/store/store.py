@@ -194,6 +194,24 @@ def translated(store: Store, what: str) -> Iterator[None]:
 
 
 @contextmanager
+def opened(store: Store, what: str) -> Iterator[MlflowClient]:
+    """Open a store for a few requests, and say in srexp's terms what it refuses.
+
+    Args:
+        store: Addresses from `resolve`.
+        what: What can't be done then.
+
+    Yields:
+        A client of the store.
+
+    Raises:
+        SrexpError: The store refused, or can't be reached.
+    """
+    with translated(store, what):
+        yield connect(store)
+
+
+@contextmanager
 def required(absent: RequestError) -> Iterator[None]:
     """Refuse a request for what the store hasn't got, or can't have under such a name.
 

@@ -19,9 +19,9 @@ def five(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(stores, "_PAGE", 2)
     client = connect(tracking.store)
     task = experiment_id(client, tracking.store, "task")
-    ids = [client.create_run(task, start_time=1000 * number).info.run_id for number in range(5)]
-    for number, run_id in enumerate(ids):
-        client.set_terminated(run_id, "FAILED" if number == 2 else "FINISHED", end_time=1000 * number + 500)
+    ids = [client.create_run(task, start_time=1000 * number).info.run_id for number in range(1, 6)]
+    for number, run_id in enumerate(ids, start=1):
+        client.set_terminated(run_id, "FAILED" if number == 3 else "FINISHED", end_time=1000 * number + 500)
     return ids
 
 
@@ -31,7 +31,7 @@ def test_runs_are_listed_over_several_pages(tracking: Tracking, five: list[str])
     assert [each.run_id for each in queries.latest(store, limit=100)] == five[::-1]
     assert [each.run_id for each in queries.latest(store, experiment="task", limit=3)] == five[:1:-1]
     [failed] = queries.latest(store, limit=9, status="FAILED")
-    assert (failed.run_id, failed.experiment, failed.started, failed.ended) == (five[2], "task", 2000, 2500)
+    assert (failed.run_id, failed.experiment, failed.started, failed.ended) == (five[2], "task", 3000, 3500)
 
 
 @pytest.mark.usefixtures("five")
