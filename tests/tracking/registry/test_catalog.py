@@ -19,7 +19,7 @@ def registered(tracking: Tracking, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("b-x2", "a-x2"):
         client.create_registered_model(name)
         for _ in range(2):
-            client.create_model_version(name, "models:/m-0", tags={"model": "srcnn"})
+            client.create_model_version(name, tracking.store.artifacts, tags={"model": "srcnn"}, await_creation_for=0)
     client.set_registered_model_alias("a-x2", "champion", "1")
     client.set_registered_model_alias("a-x2", "candidate", "1")
     client.set_registered_model_tag("b-x2", MOVING, "{}")
