@@ -15,7 +15,7 @@ from srexp.errors import RequestError
 Positive = Annotated[int, Field(ge=1)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 
-#: Pydantic settings of every section; attached by `typed`.
+#: Pydantic settings of every section: a key that it has no field for is refused.
 STRICT = ConfigDict(extra="forbid")
 
 

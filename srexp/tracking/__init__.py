@@ -1,8 +1,8 @@
 """What is remembered of a run, and where: MLflow runs, linked models and the registry.
 
-`start.Tracking` is built from the section `tracking` of the configuration and opens runs; `registry` logs, checks and
-registers a model. MLflow is imported when a store is opened, not before: its telemetry, hints, progress bars and
-chatter are switched off by settings that it reads then. What the user's environment sets wins.
+`runs.tracking.Tracking` is built from the section `tracking` of the configuration and opens runs; `registry.registry`
+logs, checks and registers a model. MLflow is imported when a store is opened, not before: its telemetry, hints,
+progress bars and chatter are switched off by settings that it reads then. What the user's environment sets wins.
 """
 
 import os

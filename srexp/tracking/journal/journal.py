@@ -30,7 +30,7 @@ PENDING = "pending-"
 _BEGINNING_SECONDS = 60
 
 
-class HopelessError(SrexpError):
+class PermanentError(SrexpError):
     """What waits can't be sent, now or later."""
 
 

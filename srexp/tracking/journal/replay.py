@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from srexp.errors import SrexpError
 from srexp.system.redaction import mask
 from srexp.tracking.journal import upload
-from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, HopelessError, Journal, Operation
+from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
 from srexp.tracking.store.lineage import dataset_input
 from srexp.tracking.store.parameters import shorten
 from srexp.tracking.store.store import Store, connect, experiment_id
@@ -24,7 +24,7 @@ FIRST = ("create", "resume")
 _TRIES = 5
 _LONGEST_REASON = 200
 #: MLflow's codes for what no repetition makes right.
-_HOPELESS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
+_PERMANENT = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
 #: HTTP states between 400 and 499 that may be others after a while.
 _LATER = {401, 403, 404, 407, 408, 425, 429}
 
@@ -37,14 +37,14 @@ def failures() -> tuple[type[Exception], ...]:
     return MlflowException, SQLAlchemyError, OSError, SrexpError
 
 
-def is_hopeless(error: Exception) -> bool:
+def is_permanent(error: Exception) -> bool:
     """Whether the store answered, and will not take this at another time either."""
-    if isinstance(error, HopelessError):
+    if isinstance(error, PermanentError):
         return True
     response = getattr(error, "response", None)
     if response is not None:
         return 400 <= response.status_code < 500 and response.status_code not in _LATER  # noqa: PLR2004 - HTTP
-    return getattr(error, "error_code", None) in _HOPELESS
+    return getattr(error, "error_code", None) in _PERMANENT
 
 
 def is_away(store: Store, error: Exception) -> bool:
@@ -91,7 +91,7 @@ class Replay:
             self._send(batch)
         except failures() as error:
             self._doubtful = True  # a request that failed here may have been heard there
-            if batch[0]["op"] not in FIRST and is_hopeless(error):
+            if batch[0]["op"] not in FIRST and is_permanent(error):
                 self.journal.refuse(batch[0], reason(error))
                 return
             self._client = None
@@ -213,7 +213,7 @@ class Replay:
     def _file(self, operation: Operation) -> None:
         path = self.journal.folder / operation["path"]
         if not path.exists():
-            raise HopelessError(f"{path} is gone")
+            raise PermanentError(f"{path} is gone")
         self.client.log_artifact(self.run_id, str(path), operation["folder"])
 
     def _result(self, operation: Operation) -> None:

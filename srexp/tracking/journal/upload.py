@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from srexp.tracking.journal.journal import JOURNAL_TAG, HopelessError, Journal, Operation
+from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
 from srexp.tracking.store.store import Store, download, selected
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubt
     run = client.get_run(journal.run_id)
     folder = journal.folder / operation["path"]
     if not folder.is_dir():
-        raise HopelessError(f"{folder} is gone")
+        raise PermanentError(f"{folder} is gone")
     mark = _mark(journal, operation)
     condition = f"tags.`{mark[0]}` = '{mark[1]}'"
     found = client.search_logged_models([run.info.experiment_id], condition) if doubtful else []
@@ -136,7 +136,7 @@ def _require_unchanged(store: Store, journal: Journal, uri: str) -> None:
     came = {name: digest for name, digest in came.items() if name in sent}
     if came != sent:
         changed = sorted(name for name in sent if came.get(name) != sent[name])
-        raise HopelessError(f"{uri} came back different from the model that was logged", got=changed)
+        raise PermanentError(f"{uri} came back different from the model that was logged", got=changed)
 
 
 def _mark(journal: Journal, operation: Operation) -> tuple[str, str]:

@@ -115,7 +115,7 @@ def promote(
         now = _settled(client, name)
         if now.champion != over:
             return False
-        _testify(client, name, version, evidence)
+        _write_evidence(client, name, version, evidence)
         _move(client, name, now, Places(version, now.previous if now.champion is None else now.champion))
         return True
 
@@ -141,7 +141,7 @@ def rollback(store: Store, lock: Path, name: str, record: Mapping[str, Any]) -> 
         back = require_previous(name, now)
         to = Places(champion=back, previous=now.champion)
         if text := client.get_model_version(name, str(back)).tags.get(EVIDENCE):
-            _testify(client, name, back, json.loads(text))
+            _write_evidence(client, name, back, json.loads(text))
         client.set_model_version_tag(name, str(now.champion), f"{EVIDENCE}.rolled_back", tag(dict(record)))
         _move(client, name, now, to)
         return to
@@ -209,7 +209,7 @@ def _settled(client: MlflowClient, name: str) -> Places:
     return now
 
 
-def _testify(client: MlflowClient, name: str, version: int, evidence: Mapping[str, Any]) -> None:
+def _write_evidence(client: MlflowClient, name: str, version: int, evidence: Mapping[str, Any]) -> None:
     """Write evidence: whole in one call, then the plain values by which versions can be filtered."""
     whole = mask(json.dumps(evidence, allow_nan=False))
     client.set_model_version_tag(name, str(version), EVIDENCE, whole)

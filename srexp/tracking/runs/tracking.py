@@ -89,7 +89,7 @@ class Tracking:
         """Open a run; it ends FINISHED, FAILED after an exception, KILLED after Ctrl-C, SIGTERM or SIGHUP.
 
         What is written waits in a journal until the store has it. A store that is away keeps nothing from beginning,
-        going on or ending; what it hasn't got then is sent by the next run, or by `leftover.send`.
+        going on or ending; what it hasn't got then is sent by the next run, or by `recovery.send`.
 
         Args:
             experiment: Name of the MLflow experiment, the task.
