@@ -32,7 +32,9 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(driver, "skipped", lambda _: None)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     config: Any = SimpleNamespace(run_dir=tmp_path, sweep=None)
-    return lambda work: execution._execute_alone(work, config, tmp_path / "srexp.log", {"version": 1, "root": {"level": "INFO"}})
+    return lambda work: execution._execute_alone(
+        work, config, tmp_path / "srexp.log", {"version": 1, "root": {"level": "INFO"}}
+    )
 
 
 @pytest.mark.system
