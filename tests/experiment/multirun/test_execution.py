@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.experiment.multirun import driver, execution, job
+from srexp.experiment.multirun import execution, job
 
 
 def refused(_: Any) -> None:
@@ -29,7 +29,6 @@ def killed(_: Any) -> None:
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a job in a process of its own."""
-    monkeypatch.setattr(driver, "skipped", lambda _: None)
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     config: Any = SimpleNamespace(run_dir=tmp_path, sweep=None)
     return lambda work: execution._execute_alone(
@@ -50,12 +49,6 @@ def test_why_it_failed_is_on_disk(work: Any, code: int, said: str, alone: Any, t
 def test_a_process_that_dies_without_a_word_is_a_failure(alone: Any) -> None:
     with pytest.raises(SrexpError, match="ended by SIGKILL"):
         alone(killed)
-
-
-def test_what_finished_before_is_not_run_again(alone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver, "skipped", lambda _: {"run_id": "a", "skipped": True})
-    alone(killed)
-    assert '"skipped": true' in (tmp_path / job.RESULT).read_text()
 
 
 def test_a_traceback_is_shown_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
