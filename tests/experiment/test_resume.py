@@ -22,7 +22,7 @@ from srexp.experiment import resume
 from srexp.experiment.pipeline import FOLDER_TAG, Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity
-from srexp.tracking.runs import environment, queries, resumed
+from srexp.tracking.runs import environment, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 from srexp.training.checkpoint import Checkpoint, Checkpoints
@@ -233,19 +233,3 @@ def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted
     for path in Path(queries.get_run(tracking.store, interrupted).tags[FOLDER_TAG]).iterdir():
         path.unlink()
     assert resume.resumable(tracking, config, same) is None
-
-
-def test_what_the_store_has_is_known(tracking):
-    with tracking.run(TASK) as run:
-        for epoch in (1, 2):
-            run.log_metrics({"loss": 3.0 / epoch, "val_psnr": 30.0 + epoch}, step=epoch)
-        run.log_metrics({"loss": 0.5}, step=3)
-        run.log_image(np.zeros((4, 4), np.uint8), key="01 1 input", step=0)
-    found = resumed.already(tracking.store, run.id)
-    assert found.points == {("loss", 1), ("loss", 2), ("loss", 3), ("val_psnr", 1), ("val_psnr", 2)}
-    assert found.pictures == {("01 1 input", 0)}
-    assert (found.model_uri, found.registered) == (None, None)
-    assert found.missing({"loss": 1.0, "val_psnr": 2.0}, 3) == {"val_psnr": 2.0}
-    put(tracking, run.id, **{"srexp.error": "Interrupted: SIGTERM"})
-    resumed.reopen(tracking.store, run.id)
-    assert "srexp.error" not in queries.get_run(tracking.store, run.id).tags

@@ -21,7 +21,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import log_config
-from srexp.experiment.search.finalize import conclude
+from srexp.experiment.search.finalize import finalize
 from srexp.experiment.search.search_job import STUDY_TAG, SearchJob, study_folder
 from srexp.experiment.search.space_check import require_composable, require_same_search
 from srexp.experiment.search.workers import Workers
@@ -77,7 +77,7 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
         if isinstance(parent, str):
             tell(f"search {engine.name} has its trials; {_state_of(job, run_id)}")
             return {"run_id": run_id, "study": engine.name, "trials": counts(study), "joined": True}, None
-        result, final = conclude(job, parent, watch)
+        result, final = finalize(job, parent, watch)
         parent.log_dict(result, "result.json")
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)

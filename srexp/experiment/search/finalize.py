@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from srexp.training.fit import Fitted
 
 
-def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, Any], Outcome]:
+def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, Any], Outcome]:
     """Show what a search found, and make its best network a candidate.
 
     Args:
@@ -50,7 +50,8 @@ def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     engine, trials = job.engine, job.study.trials()
     with watch("figures"):
         _show(parent, trials, engine)
-    best = _best(trials, engine)
+    front = _front(trials, engine)
+    best = _best(front, trials, engine)
     chosen = _config(job.config, best)
     name = f"best_{engine.name}"
     text = preset(chosen, _header(engine, best, parent.id, name))
@@ -74,7 +75,7 @@ def conclude(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
             "run_id": best.facts.get("run_id"),
             "overrides": overrides_of(chosen),
         },
-        "front": [trial.number for trial in _front(trials, engine)],
+        "front": [trial.number for trial in front],
         "preset": f"+experiment={name}",
         "final_run_id": final["run_id"],
         **{key: final[key] for key in ("model_uri", "registered", "validation", "test", "baseline", "gain_db")},
@@ -112,16 +113,16 @@ def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
     return best_first(trials, engine.objectives)[:1]
 
 
-def _best(trials: Sequence[Trial], engine: Search) -> Trial:
+def _best(front: Sequence[Trial], trials: Sequence[Trial], engine: Search) -> Trial:
     """Choose the trial whose network is kept: of a Pareto front the one that is best in the first objective."""
-    front = [trial for trial in _front(trials, engine) if trial.objectives]
-    if not front:
+    finished = [trial for trial in front if trial.objectives]
+    if not finished:
         raise SrexpError(
             f"no trial of the search {engine.name} finished: all {len(trials)} were pruned or failed",
             fix=f"search.trials={engine.trials + 10}, a milder pruner, or a narrower space",
         )
     sign = 1 if engine.objectives[0] == "val_psnr" else -1
-    return max(front, key=lambda trial: (sign * (trial.objectives or (0.0,))[0], -trial.number))
+    return max(finished, key=lambda trial: (sign * (trial.objectives or (0.0,))[0], -trial.number))
 
 
 def _config(config: SearchConfig, best: Trial) -> Config:

@@ -48,7 +48,7 @@ def quick(monkeypatch):
             return 9
 
     monkeypatch.setattr(driver, "Workers", Idle)
-    monkeypatch.setattr(driver, "conclude", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
+    monkeypatch.setattr(driver, "finalize", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
     monkeypatch.setattr(search.console, "search", lambda result: None)
 
 
