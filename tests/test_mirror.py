@@ -1,0 +1,106 @@
+"""Tests mirror `srexp/`: what has no test of its own name is named here, beside the test that covers it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from srexp.cli import VERBS
+
+ROOT = Path(__file__).parent.parent
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in sorted((ROOT / "srexp").rglob("*.py"))
+    if path.name not in ("__init__.py", "__main__.py")
+}
+
+#: Test to the modules that it covers beside the one that it is named after.
+COVERS = {
+    "commands/test_enhance.py": "experiment.restoration.file_restoration experiment.restoration.folder_enhancement",
+    "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.challenge "
+    "experiment.promotion.decision experiment.recorded_config tracking.runs.queries",
+    "commands/test_runs.py": "commands.models tracking.registry.catalog",
+    "commands/test_serve.py": "experiment.restoration.request_restoration experiment.loaded_model",
+    "config/test_no_code.py": "config.hydra_guard config.allowed_targets",
+    "config/test_overrides.py": "config.schema config.identity",
+    "data/audit/test_candidate_pairs.py": "data.audit.similarity",
+    "data/degradation/test_degradations.py": "data.degradation.acquisition data.degradation.chain "
+    "data.degradation.given",
+    "data/dicom/test_derived.py": "data.dicom.geometry data.dicom.stored_values",
+    "data/dicom/test_reader.py": "data.dicom.codecs data.dicom.jpeg_header data.dicom.layout",
+    "data/formats/test_raster.py": "data.formats.registry",
+    "data/formats/test_writers.py": "data.formats.nifti_writer data.formats.raster_writer data.formats.tiff_writer "
+    "data.restored_image",
+    "data/preparation/test_prepare.py": "data.preparation.index data.sources.source",
+    "enhance/export/test_export.py": "enhance.export.model_card",
+    "enhance/runtimes/test_onnx_graph.py": "enhance.runtimes.onnx_builder enhance.runtimes.onnx_layers",
+    "enhance/runtimes/test_runtimes.py": "enhance.runtimes.keras_runtime enhance.runtimes.litert_runtime "
+    "enhance.runtimes.onnxruntime_runtime enhance.runtimes.openvino_runtime enhance.runtimes.runtime",
+    "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
+    "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions evaluation.comparison.tables",
+    "evaluation/search_report/test_figures.py": "evaluation.search_report.canvas evaluation.search_report.interactive "
+    "evaluation.search_report.page evaluation.search_report.pictures evaluation.search_report.study "
+    "evaluation.search_report.trials",
+    "evaluation/test_score.py": "types",
+    "experiment/multirun/test_summary.py": "commands.console",
+    "experiment/search/test_trial_worker.py": "experiment.search.search_job",
+    "experiment/test_resume.py": "experiment.network experiment.pipeline experiment.fitting tracking.runs.resumed",
+    "models/test_models.py": "models.hybrid models.srcnn models.vdsr",
+    "search/keras_tuner/test_engine.py": "search.keras_tuner.oracles search.keras_tuner.remote_oracle "
+    "search.keras_tuner.shared_oracle search.keras_tuner.study search.keras_tuner.tuner search.study",
+    "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
+    "stories/test_batch_size.py": "experiment.batch_size",
+    "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report",
+    "stories/test_evaluate.py": "commands.evaluate",
+    "stories/test_scales.py": "experiment.multiscale",
+    "stories/test_search.py": "commands.search experiment.search.finalize experiment.search.workers",
+    "stories/test_train.py": "commands.train experiment.profiling experiment.run_pictures experiment.scoring",
+    "stories/test_ui.py": "commands.ui",
+    "test_cli.py": "commands.check",
+    "tracking/journal/test_outbox.py": "tracking.journal.replay tracking.journal.upload tracking.journal.writer "
+    "tracking.store.lineage",
+    "tracking/journal/test_recovery.py": "tracking.journal.journal",
+    "tracking/registry/test_models.py": "tracking.registry.safe_keras_file tracking.store.addresses",
+    "tracking/runs/test_run.py": "tracking.runs.system_metrics tracking.runs.tracking",
+    "training/test_fit.py": "training.callbacks",
+    "training/test_optimizers.py": "training.clipped_sgd",
+}
+
+
+def named_in(source: Path) -> set[str]:
+    """Modules of srexp that a file imports, names in a string as one that is patched, or runs as a verb."""
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= set(re.findall(r"\bsrexp(?:\.\w+)+", node.value))
+            names |= {f"srexp.commands.{node.value}"} if node.value in VERBS else set()
+    return names & set(MODULES)
+
+
+def own_test(module: str) -> Path:
+    *folders, name = module.split(".")[1:]
+    return ROOT / "tests" / Path(*folders, f"test_{name}.py")
+
+
+def test_every_module_has_a_test_of_its_name_or_is_covered_by_a_named_one():
+    covered = [f"srexp.{module}" for modules in COVERS.values() for module in modules.split()]
+
+    assert {module for module in MODULES if not own_test(module).is_file()} == set(covered)
+    assert len(covered) == len(set(covered))
+
+
+@pytest.mark.parametrize("test", COVERS)
+def test_what_a_test_covers_is_within_its_reach(test: str):
+    """It imports or patches the module or runs its verb, or does so with what imports it, at most twice removed."""
+    reached = named_in(ROOT / "tests" / test) | {each for each in MODULES if own_test(each) == ROOT / "tests" / test}
+    for _ in range(2):
+        reached |= {name for each in reached for name in named_in(MODULES[each])}
+
+    assert {f"srexp.{module}" for module in COVERS[test].split()} <= reached
