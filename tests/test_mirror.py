@@ -21,33 +21,25 @@ MODULES = {
 COVERS = {
     "commands/test_enhance.py": "experiment.restoration.file_restoration experiment.restoration.folder_enhancement",
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.challenge "
-    "experiment.promotion.decision experiment.recorded_config tracking.runs.queries",
-    "commands/test_runs.py": "commands.models tracking.registry.catalog",
-    "commands/test_serve.py": "experiment.restoration.request_restoration experiment.loaded_model",
-    "config/test_no_code.py": "config.hydra_guard config.allowed_targets",
-    "config/test_overrides.py": "config.schema config.identity",
-    "data/audit/test_candidate_pairs.py": "data.audit.similarity",
-    "data/degradation/test_degradations.py": "data.degradation.acquisition data.degradation.chain "
-    "data.degradation.given",
-    "data/dicom/test_derived.py": "data.dicom.geometry data.dicom.stored_values",
-    "data/dicom/test_reader.py": "data.dicom.codecs data.dicom.jpeg_header data.dicom.layout",
-    "data/formats/test_raster.py": "data.formats.registry",
-    "data/formats/test_writers.py": "data.formats.nifti_writer data.formats.raster_writer data.formats.tiff_writer "
-    "data.restored_image",
-    "data/preparation/test_prepare.py": "data.preparation.index data.sources.source",
+    "experiment.promotion.decision experiment.recorded_config",
+    "commands/test_runs.py": "commands.models",
+    "commands/test_serve.py": "experiment.loaded_model experiment.restoration.request_restoration",
+    "config/test_overrides.py": "config.identity config.schema",
+    "data/degradation/test_degradations.py": "data.degradation.given",
+    "data/sources/test_folder.py": "data.sources.source",
     "enhance/export/test_export.py": "enhance.export.model_card",
     "enhance/runtimes/test_onnx_graph.py": "enhance.runtimes.onnx_builder enhance.runtimes.onnx_layers",
     "enhance/runtimes/test_runtimes.py": "enhance.runtimes.keras_runtime enhance.runtimes.litert_runtime "
     "enhance.runtimes.onnxruntime_runtime enhance.runtimes.openvino_runtime enhance.runtimes.runtime",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
     "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions evaluation.comparison.tables",
-    "evaluation/search_report/test_figures.py": "evaluation.search_report.canvas evaluation.search_report.interactive "
-    "evaluation.search_report.page evaluation.search_report.pictures evaluation.search_report.study "
-    "evaluation.search_report.trials",
+    "evaluation/search_report/test_figures.py": "evaluation.search_report.canvas "
+    "evaluation.search_report.interactive evaluation.search_report.page evaluation.search_report.pictures "
+    "evaluation.search_report.study evaluation.search_report.trials",
     "evaluation/test_score.py": "types",
-    "experiment/multirun/test_summary.py": "commands.console",
-    "experiment/search/test_trial_worker.py": "experiment.search.search_job",
-    "experiment/test_resume.py": "experiment.network experiment.pipeline experiment.fitting tracking.runs.resumed",
+    "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
+    "experiment/search/test_space_check.py": "experiment.search.search_job",
+    "experiment/test_resume.py": "experiment.fitting experiment.network experiment.pipeline tracking.runs.resumed",
     "models/test_models.py": "models.hybrid models.srcnn models.vdsr",
     "search/keras_tuner/test_engine.py": "search.keras_tuner.oracles search.keras_tuner.remote_oracle "
     "search.keras_tuner.shared_oracle search.keras_tuner.study search.keras_tuner.tuner search.study",
@@ -56,15 +48,10 @@ COVERS = {
     "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report",
     "stories/test_evaluate.py": "commands.evaluate",
     "stories/test_scales.py": "experiment.multiscale",
-    "stories/test_search.py": "commands.search experiment.search.finalize experiment.search.workers",
+    "stories/test_search.py": "commands.search",
     "stories/test_train.py": "commands.train experiment.profiling experiment.run_pictures experiment.scoring",
     "stories/test_ui.py": "commands.ui",
     "test_cli.py": "commands.check",
-    "tracking/journal/test_outbox.py": "tracking.journal.replay tracking.journal.upload tracking.journal.writer "
-    "tracking.store.lineage",
-    "tracking/journal/test_recovery.py": "tracking.journal.journal",
-    "tracking/registry/test_models.py": "tracking.registry.safe_keras_file tracking.store.addresses",
-    "tracking/runs/test_run.py": "tracking.runs.system_metrics tracking.runs.tracking",
     "training/test_fit.py": "training.callbacks",
     "training/test_optimizers.py": "training.clipped_sgd",
 }
@@ -92,7 +79,7 @@ def own_test(module: str) -> Path:
 def test_every_module_has_a_test_of_its_name_or_is_covered_by_a_named_one():
     covered = [f"srexp.{module}" for modules in COVERS.values() for module in modules.split()]
 
-    assert {module for module in MODULES if not own_test(module).is_file()} == set(covered)
+    assert {module for module in MODULES if not own_test(module).is_file()} <= set(covered) <= set(MODULES)
     assert len(covered) == len(set(covered))
 
 
