@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -13,14 +13,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from srexp.config.schema import Config
-from srexp.data.audit.audit import audit, facts
 from srexp.data.audit.findings import messages, require_clean
 from srexp.data.degradation.given import Given
-from srexp.data.preparation.prepare import Prepared, prepare
-from srexp.data.sources.public_dataset import Downloadable
-from srexp.data.sources.source import SPLITS, Source
+from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
-from srexp.experiment.task import Parts, builders, decoded_dir, download
+from srexp.experiment.task import audit_data, builders, download, prepare_data
 
 COMPARED = 5000
 LISTED = 10
@@ -41,14 +38,9 @@ def run(config: Config) -> dict[str, Any]:
     """
     parts = builders(config)
     download(parts.source)
-    prepared = _prepare(config, parts)
-    findings = audit(
-        prepared,
-        degenerate=parts.degrade.degenerate(config.scale),
-        notes=_notes(parts.source),
-        most=COMPARED,
-        cache_dir=config.paths.cache,
-    )
+    with _progress() as progress:
+        prepared = prepare_data(config, parts, progress)
+    findings = audit_data(config, parts, prepared, most=COMPARED)
     files = write_overview(config.run_dir, prepared, findings, config.dataset.name)
     if not isinstance(parts.degrade, Given):
         degradation_figure(config, prepared).savefig(config.run_dir / "degradations.png")
@@ -69,26 +61,6 @@ def run(config: Config) -> dict[str, Any]:
     if config.audit == "strict":
         require_clean(findings)
     return result
-
-
-def _notes(source: Source) -> Sequence[str]:
-    """Give what a named data set says of itself."""
-    return source.warnings if isinstance(source, Downloadable) else ()
-
-
-def _prepare(config: Config, parts: Parts) -> Prepared:
-    with _progress() as progress:
-        return prepare(
-            parts.source,
-            seed=config.seed,
-            channel=parts.protocol.channel,
-            scale=config.scale,
-            patch_size=config.trainer.patch_size,
-            cache_dir=config.paths.cache,
-            decoded_dir=decoded_dir(config),
-            facts=facts,
-            progress=progress,
-        )
 
 
 @contextmanager

@@ -113,7 +113,9 @@ class Task:
     def __init__(self, config: Config, *, like: Task | None = None, whole: bool = False) -> None:
         self.config, self.parts, self.whole = config, builders(config), whole
         same = like if like is not None and like.whole == whole and self._same_data(like) else None
-        self.prepared: Prepared = same.prepared if same else self._prepare()
+        if not same:
+            download(self.parts.source)
+        self.prepared: Prepared = same.prepared if same else prepare_data(config, self.parts, _progress(), whole=whole)
         self.audit: list[Finding] = same.audit if same else self._audit()
 
     def with_batch_size(self, size: int) -> Task:
@@ -122,29 +124,8 @@ class Task:
         other.config = self.config.changed(trainer={"batch_size": size})
         return other
 
-    def _prepare(self) -> Prepared:
-        config = self.config
-        download(self.parts.source)
-        return prepare(
-            self.parts.source,
-            seed=config.seed,
-            channel=self.channel,
-            scale=config.scale,
-            patch_size=config.scale if self.whole else config.trainer.patch_size,
-            cache_dir=config.paths.cache,
-            decoded_dir=decoded_dir(config),
-            facts=facts,
-            progress=_progress(),
-            all_in="test" if self.whole else None,
-        )
-
     def _audit(self) -> list[Finding]:
-        found = audit(
-            self.prepared,
-            degenerate=self.degenerate,
-            notes=self.parts.source.warnings if isinstance(self.parts.source, Downloadable) else (),
-            cache_dir=self.config.paths.cache,
-        )
+        found = audit_data(self.config, self.parts, self.prepared)
         if self.config.audit == "strict":
             require_clean(found)
         return found
@@ -252,6 +233,58 @@ class Task:
     def _read_low(self) -> Callable[[Entry], Stored] | None:
         """Give what reads `low` where it is no degraded `high`."""
         return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
+
+
+def prepare_data(
+    config: Config, parts: Parts, progress: Callable[[int, int], None] | None = None, *, whole: bool = False
+) -> Prepared:
+    """Decode and check the images of a data set that is there, and split them.
+
+    Args:
+        config: Checked configuration.
+        parts: What it builds.
+        progress: Called with the number of images done and their total.
+        whole: See `Task`.
+
+    Returns:
+        The data set with the facts that an audit needs.
+
+    Raises:
+        RequestError: The data set can't be used.
+    """
+    return prepare(
+        parts.source,
+        seed=config.seed,
+        channel=parts.protocol.channel,
+        scale=config.scale,
+        patch_size=config.scale if whole else config.trainer.patch_size,
+        cache_dir=config.paths.cache,
+        decoded_dir=decoded_dir(config),
+        facts=facts,
+        progress=progress,
+        all_in="test" if whole else None,
+    )
+
+
+def audit_data(config: Config, parts: Parts, prepared: Prepared, *, most: int = 200) -> list[Finding]:
+    """Look for what limits the worth of scores on the data of a configuration.
+
+    Args:
+        config: Checked configuration.
+        parts: What it builds.
+        prepared: Its data, see `prepare_data`.
+        most: How many pairs of similar images are compared in full.
+
+    Returns:
+        What was found, warnings first.
+    """
+    return audit(
+        prepared,
+        degenerate=parts.degrade.degenerate(config.scale),
+        notes=parts.source.warnings if isinstance(parts.source, Downloadable) else (),
+        most=most,
+        cache_dir=config.paths.cache,
+    )
 
 
 def download(source: Source) -> None:
