@@ -1,23 +1,27 @@
 """Figures of a search: how it went, what decided, and what its best trials have in common.
 
 Optuna draws each twice from the same study, with Matplotlib for a picture and with Plotly for a page, whichever engine
-made the trials; `canvas.py` names what is added to either.
+made the trials. What it has no figure of is added to both: bicubic's level, trials that didn't finish, and a range in
+which trials that diverged don't squeeze the others.
 """
 
 from __future__ import annotations
 
+import html
 import math
+import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from srexp.evaluation.figures.plots import BASELINE, FAILED, FAINT, INK, MODEL
-from srexp.evaluation.search_report import interactive, pictures
-from srexp.evaluation.search_report.canvas import Canvas, Library, Look
+import numpy as np
+
+from srexp.evaluation.figures.plots import BASELINE, DPI, FAILED, FAINT, INK
 from srexp.evaluation.search_report.study import quiet, study_of
 from srexp.evaluation.search_report.trials import (
     LABELS,
     Space,
-    best_first,
     clipped,
     done,
     finite_curve,
@@ -32,20 +36,19 @@ from srexp.types import Trial
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAMES = ("optimisation_history", "pareto_front", "learning_curves", "importance", "parallel_coordinates", "slice")
-"""Figures in the order in which they are read."""
-
-COLUMNS = 4
-"""Keys beside each other in one figure of slices."""
-
 FEWEST = 10
 """Finished trials below which the best ones are too few to say what decides."""
 
 BEST = 5
 """Trials that must count as the best for PED-ANOVA to be steady, as its documentation advises."""
 
-MARKS = {"pruned, best until then": FAINT, "pruned, no value": FAINT, "failed": FAILED, "below the axis": INK}
-"""Trials beside the finished ones in the history, to the colour of their marks."""
+COLUMNS = 4
+"""Keys beside each other in one figure of slices."""
+
+MARKS = {"pruned, best until then": ("o", FAINT), "failed": ("x", FAILED), "below the axis": ("v", INK)}
+"""Trials beside the finished ones in the history: sign, the same in Matplotlib and below in Plotly, and colour."""
+
+_SIGNS = {"o": "circle-open", "x": "x-thin-open", "v": "triangle-down-open"}
 
 
 class Drawn(NamedTuple):
@@ -58,6 +61,70 @@ class Drawn(NamedTuple):
 
     pictures: tuple[Figure, ...]
     html: str
+
+
+class _Plot(NamedTuple):
+    """A call of one of Optuna's functions, which are called alike for both libraries, and what is added to the figure.
+
+    Args:
+        function: Name in `optuna.visualization`.
+        trials: Drawn ones.
+        objective: Place of the only objective that the study shall have; None for all.
+        keys: Those that take part; None for all.
+        options: What the function takes besides.
+        limits: Range of the upright axis.
+        level: Height of bicubic's line, in dB.
+        marks: Name of a mark to points.
+        labels: Of both axes, where Optuna has no better ones.
+    """
+
+    function: str
+    trials: Sequence[Trial]
+    objective: int | None = None
+    keys: Sequence[str] | None = None
+    options: Mapping[str, Any] = {}
+    limits: tuple[float, float] | None = None
+    level: float | None = None
+    marks: Mapping[str, Mapping[int, float]] = {}
+    labels: tuple[str, str] | None = None
+
+    def call(self, library: Any, objectives: Sequence[str], space: Space, shown: Callable[[str], str]) -> Any:
+        """Let a library draw it; `shown` makes a text safe from being taken for markup."""
+        study = study_of(self.trials, objectives, space, only=self.objective, shown=shown)
+        named = {**self.options, **({"params": list(map(shown, self.keys))} if self.keys else {})}
+        return getattr(library, self.function)(study, **named)
+
+
+def figures(
+    trials: Sequence[Trial], objectives: Sequence[str], space: Space, *, bicubic_psnr: float | None = None
+) -> dict[str, Drawn]:
+    """Draw all figures of a search that its trials allow; `left_out` says why another is missing.
+
+    Args:
+        trials: Of whatever engine, by number.
+        objectives: What was sought: `val_psnr`, `seconds`.
+        space: Configuration key to its distribution, as JSON has it.
+        bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
+
+    Returns:
+        Name to the figure, in the order in which they are read.
+    """
+    from optuna import visualization
+    from optuna.visualization import matplotlib
+
+    level = bicubic_psnr if bicubic_psnr is not None and math.isfinite(bicubic_psnr) else None
+    missing = left_out(trials, objectives, space)
+    drawn = {}
+    with quiet(), _without_window():
+        for name, plots in _PLOTS.items():
+            if name in missing:
+                continue
+            pictures, parts = [], []
+            for place, plot in enumerate(plots(trials, objectives, space, level)):
+                pictures.append(_picture(plot, plot.call(matplotlib, objectives, space, _no_formula)))
+                parts.append(_part(plot, plot.call(visualization, objectives, space, html.escape), f"{name}-{place}"))
+            drawn[name] = Drawn(tuple(pictures), "\n".join(parts))
+    return drawn
 
 
 def left_out(trials: Sequence[Trial], objectives: Sequence[str], space: Space) -> dict[str, str]:
@@ -84,71 +151,20 @@ def left_out(trials: Sequence[Trial], objectives: Sequence[str], space: Space) -
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def figures(
-    trials: Sequence[Trial], objectives: Sequence[str], space: Space, *, bicubic_psnr: float | None = None
-) -> dict[str, Drawn]:
-    """Draw all figures of a search that its trials allow; `left_out` says why another is missing.
-
-    Args:
-        trials: Of whatever engine, by number.
-        objectives: What was sought: `val_psnr`, `seconds`.
-        space: Configuration key to its distribution, as JSON has it.
-        bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
-
-    Returns:
-        Name to the figure, in the order in which they are read.
-    """
-    if bicubic_psnr is not None and not math.isfinite(bicubic_psnr):
-        bicubic_psnr = None
-    missing = left_out(trials, objectives, space)
-
-    def drawn(library: Library) -> dict[str, list[Any]]:
-        asked = _Asked(library, trials, objectives, space, bicubic_psnr)
-        return {name: [each.figure for each in _DRAW[name](asked)] for name in NAMES if name not in missing}
-
-    with quiet(), pictures.without_window():
-        flat, live = drawn(pictures.library()), drawn(interactive.library())
-    parts = {
-        name: "\n".join(interactive.part(each, f"{name}-{place}") for place, each in enumerate(live[name]))
-        for name in live
-    }
-    return {name: Drawn(tuple(flat[name]), parts[name]) for name in parts}
-
-
-class _Asked(NamedTuple):
-    library: Library
-    trials: Sequence[Trial]
-    objectives: Sequence[str]
-    space: Space
-    bicubic: float | None
-
-    def study(self, trials: Sequence[Trial] | None = None, only: int | None = None) -> Any:
-        among = self.trials if trials is None else trials
-        return study_of(among, self.objectives, self.space, only=only, shown=self.library.shown)
-
-    def draw(self, figure: str, *args: Any, **named: Any) -> Canvas:
-        return self.library.canvas(getattr(self.library.plots, figure)(*args, **named))
-
-    def level(self, canvas: Canvas) -> None:
-        if self.bicubic is not None:
-            canvas.level(self.bicubic, f"bicubic, {with_unit(self.bicubic)}", BASELINE)
-
-
-def _histories(asked: _Asked) -> Iterator[Canvas]:
+def _histories(trials: Sequence[Trial], objectives: Sequence[str], _: Space, bicubic: float | None) -> Iterator[_Plot]:
     """What each trial reached and the best so far, for each objective; failed and pruned ones marked."""
-    for place, name in enumerate(asked.objectives):
-        label, is_psnr = LABELS[name], name == "val_psnr"
-        canvas = asked.draw("plot_optimization_history", asked.study(only=place), target_name=label)
-        canvas.restyle(label, Look("finished", INK))
-        canvas.restyle("Best Value", Look("best so far", MODEL, steps=True))
-        limits = psnr_range(asked.trials, asked.objectives, asked.bicubic) if is_psnr else None
-        for mark, points in _beside(asked.trials, asked.objectives, place, limits).items():
-            if points:
-                canvas.points(points, mark, MARKS[mark])
-        if is_psnr:
-            asked.level(canvas)
-        canvas.finish("Optimisation history", "trial", label, limits)
-        yield canvas
+    for place, name in enumerate(objectives):
+        is_psnr = name == "val_psnr"
+        limits = psnr_range(trials, objectives, bicubic) if is_psnr else None
+        yield _Plot(
+            "plot_optimization_history",
+            trials,
+            place,
+            options={"target_name": LABELS[name]},
+            limits=limits,
+            level=bicubic if is_psnr else None,
+            marks=_beside(trials, objectives, place, limits),
+        )
 
 
 def _beside(
@@ -156,59 +172,44 @@ def _beside(
 ) -> dict[str, dict[int, float]]:
     """Trials that aren't drawn as finished ones, at what they reached or at the bottom."""
     values = {trial.number: reached(trial, objectives, place) for trial in trials}
-    finite = [value for value in values.values() if value is not None]
-    low, high = limits or (min(finite, default=0), max(finite, default=1))
+    low, high = limits or (min(filter(None, values.values()), default=0), max(filter(None, values.values()), default=1))
     bottom = low + (0.03 if limits else -0.08) * (high - low)
     marks: dict[str, dict[int, float]] = {name: {} for name in MARKS}
     for trial in trials:
         value = values[trial.number]
-        if trial.state == "pruned":
-            marks["pruned, no value" if value is None else "pruned, best until then"][trial.number] = (
-                bottom if value is None else value
-            )
-        elif trial.state == "failed":
-            marks["failed"][trial.number] = bottom
-        elif value is not None and limits and value < low:
+        if trial.state in ("pruned", "failed"):
+            name = "failed" if trial.state == "failed" else "pruned, best until then"
+            marks[name][trial.number] = bottom if value is None else value
+        elif value is not None and value < low:
             marks["below the axis"][trial.number] = bottom
-    return marks
+    return {name: points for name, points in marks.items() if points}
 
 
-def _pareto_front(asked: _Asked) -> Iterator[Canvas]:
+def _pareto_front(
+    trials: Sequence[Trial], objectives: Sequence[str], _: Space, bicubic: float | None
+) -> Iterator[_Plot]:
     """The finished trials over their first two objectives, and those that no other betters in both."""
-    upright, across = asked.objectives[:2]
-    names = [LABELS[across], LABELS[upright]]
-    canvas = asked.draw(
-        "plot_pareto_front", asked.study(), target_names=names, targets=lambda trial: trial.values[1::-1]
+    upright, across = objectives[:2]
+    is_psnr = upright == "val_psnr"
+    yield _Plot(
+        "plot_pareto_front",
+        trials,
+        options={"target_names": [LABELS[across], LABELS[upright]], "targets": lambda trial: trial.values[1::-1]},
+        limits=psnr_range(done(trials, objectives), objectives, bicubic) if is_psnr else None,
+        level=bicubic if is_psnr else None,
     )
-    canvas.restyle("Trial", Look("finished", FAINT))
-    canvas.restyle("Best Trial", Look("Pareto front", MODEL))
-    limits = None
-    if upright == "val_psnr":
-        asked.level(canvas)
-        limits = psnr_range(done(asked.trials, asked.objectives), asked.objectives, asked.bicubic)
-    canvas.finish("Pareto front", names[0], names[1], limits)
-    yield canvas
 
 
-def _learning_curves(asked: _Asked) -> Iterator[Canvas]:
-    """Validation PSNR of all trials over their epochs; the best stands out, and which ended early is dotted."""
-    canvas = asked.draw("plot_intermediate_values", asked.study())
-    best = next(iter(best_first(asked.trials, asked.objectives)), None)
-    for trial in asked.trials:
-        if trial is best:
-            look = Look(f"best: trial {trial.number}", MODEL, 3)
-        else:
-            colour = {"finished": INK, "failed": FAILED}.get(trial.state, FAINT)
-            look = Look(trial.state, colour, 1, dotted=trial.state != "finished")
-        canvas.restyle(f"Trial{trial.number}", look)
-    asked.level(canvas)
-    canvas.finish(
-        "Learning curves of all trials", "epoch", LABELS["val_psnr"], learning_range(asked.trials, asked.bicubic)
-    )
-    yield canvas
+def _learning_curves(
+    trials: Sequence[Trial], objectives: Sequence[str], _: Space, bicubic: float | None
+) -> Iterator[_Plot]:
+    """Validation PSNR of all trials over their epochs."""
+    place = objectives.index("val_psnr") if "val_psnr" in objectives else 0
+    limits, labels = learning_range(trials, bicubic), ("epoch", LABELS["val_psnr"])
+    yield _Plot("plot_intermediate_values", trials, place, limits=limits, level=bicubic, labels=labels)
 
 
-def _importances(asked: _Asked) -> Iterator[Canvas]:
+def _importances(trials: Sequence[Trial], objectives: Sequence[str], _: Space, __: float | None) -> Iterator[_Plot]:
     """Share of each key in what sets the best trials apart, for each objective.
 
     Source: S. Watanabe, A. Bansal, F. Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in
@@ -216,45 +217,38 @@ def _importances(asked: _Asked) -> Iterator[Canvas]:
     """
     from optuna.importance import PedAnovaImportanceEvaluator
 
-    finished = done(asked.trials, asked.objectives)
+    finished = done(trials, objectives)
     quantile = max(0.1, min(0.5, BEST / len(finished)))
-    for place, name in enumerate(asked.objectives):
+    for place, name in enumerate(objectives):
         if len({(trial.objectives or ())[place] for trial in finished}) == 1:
             continue  # nothing decides what is always the same
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=quantile)
         # A study of one objective: of several, Optuna would explain the lowest PSNR.
-        study = asked.study(only=place)
-        canvas = asked.draw("plot_param_importances", study, PedAnovaImportanceEvaluator(target_quantile=quantile))
-        canvas.bars(MODEL)
-        canvas.finish("What sets the best trials apart (PED-ANOVA)", f"share, by {LABELS[name]}", "")
-        yield canvas
+        named = {"evaluator": evaluator, "target_name": LABELS[name]}
+        yield _Plot("plot_param_importances", trials, place, options=named)
 
 
-def _parallel_coordinates(asked: _Asked) -> Iterator[Canvas]:
-    """Each finished trial as a line through its objectives and values; diverged ones end at the bottom."""
-    names = [LABELS[name] for name in asked.objectives]
-    finished = done(asked.trials, asked.objectives)
-    study = asked.study(clipped(finished, asked.objectives))
-    canvas = asked.draw("plot_parallel_coordinate", study, target_name=names[0])
-    canvas.uprights([*names, *sorted(map(asked.library.shown, keys_of(finished, asked.space)))])  # Optuna's order
-    canvas.finish("Parallel coordinates", None, None)
-    yield canvas
+def _parallel_coordinates(
+    trials: Sequence[Trial], objectives: Sequence[str], space: Space, _: float | None
+) -> Iterator[_Plot]:
+    """Each finished trial as a line through its value and its keys; diverged ones end at the bottom."""
+    finished = clipped(done(trials, objectives), objectives)
+    named = {"target_name": LABELS[objectives[0]]}
+    yield _Plot("plot_parallel_coordinate", finished, 0, keys_of(finished, space), named)
 
 
-def _slices(asked: _Asked) -> Iterator[Canvas]:
+def _slices(trials: Sequence[Trial], objectives: Sequence[str], space: Space, _: float | None) -> Iterator[_Plot]:
     """Every objective over every key; the later the trial the darker."""
-    finished = done(asked.trials, asked.objectives)
-    keys = [asked.library.shown(key) for key in keys_of(finished, asked.space)]
-    for place, name in enumerate(asked.objectives):
-        study = asked.study(only=place)
-        limits = psnr_range(finished, asked.objectives, None) if name == "val_psnr" else None
+    finished = done(trials, objectives)
+    keys = keys_of(finished, space)
+    for place, name in enumerate(objectives):
+        limits = psnr_range(finished, objectives, None) if name == "val_psnr" else None
         for first in range(0, len(keys), COLUMNS):
             beside = keys[first : first + COLUMNS]
-            canvas = asked.draw("plot_slice", study, beside, target_name=LABELS[name])
-            canvas.finish("Slices: the later the trial the darker", None, None, limits)
-            yield canvas
+            yield _Plot("plot_slice", trials, place, beside, {"target_name": LABELS[name]}, limits)
 
 
-_DRAW: Mapping[str, Callable[[_Asked], Iterator[Any]]] = {
+_PLOTS: dict[str, Callable[[Sequence[Trial], Sequence[str], Space, float | None], Iterator[_Plot]]] = {
     "optimisation_history": _histories,
     "pareto_front": _pareto_front,
     "learning_curves": _learning_curves,
@@ -273,3 +267,79 @@ def _no_importance(finished: Sequence[Trial], space: Space) -> str:
     if len({trial.objectives for trial in finished}) == 1:
         return "all finished trials reached the same"
     return ""
+
+
+def _no_formula(text: str) -> str:
+    """Keep Matplotlib from taking what is between two dollar signs for a formula."""
+    return text.replace("$", r"\$")
+
+
+def _picture(plot: _Plot, drawn: Any) -> Figure:
+    """Finish what Optuna drew with Matplotlib: one panel, or several beside each other."""
+    panels = list(np.ravel(drawn))
+    figure: Figure = panels[0].get_figure(root=True)
+    figure.set_size_inches(max(12, 3.4 * len(panels)), 5.6)
+    for name, points in plot.marks.items():
+        sign, colour = MARKS[name]
+        panels[0].plot([*points], [*points.values()], sign, color=colour, mfc="none", label=name)
+    if plot.level is not None:
+        panels[0].axhline(plot.level, color=BASELINE, linestyle="--", label=_bicubic(plot.level))
+    if legend := panels[0].get_legend():
+        legend.remove()  # one line for each trial would leave no room for the curves
+    if handles := [each for each in panels[0].get_legend_handles_labels()[0] if not _is_of_one(each.get_label())]:
+        panels[0].legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    if plot.labels:
+        panels[0].set(xlabel=plot.labels[0], ylabel=plot.labels[1])
+    for axes in panels:
+        if plot.limits:
+            axes.set_ylim(plot.limits)
+        if plot.function == "plot_slice":
+            axes.tick_params(axis="x", labelrotation=20)
+    return figure
+
+
+def _part(plot: _Plot, drawn: Any, identifier: str) -> str:
+    """Finish what Optuna drew with Plotly, and write it as a part of a page that has plotly.js."""
+    for name, points in plot.marks.items():
+        sign, colour = MARKS[name]
+        marker = {"symbol": _SIGNS[sign], "color": colour, "size": 8, "line": {"width": 2}}
+        drawn.add_scatter(x=[*points], y=[*points.values()], mode="markers", name=name, marker=marker)
+    if plot.level is not None:
+        line = {"color": BASELINE, "dash": "dash"}
+        drawn.add_hline(plot.level, line=line, annotation_text=_bicubic(plot.level), annotation_position="top left")
+    if plot.limits:
+        drawn.update_yaxes(range=plot.limits)
+    if plot.labels:
+        drawn.update_layout(xaxis_title=plot.labels[0], yaxis_title=plot.labels[1])
+    drawn.update_layout(title=None, template="plotly_white", height=460, margin={"t": 40}, font={"color": INK})
+    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "plotlyServerURL": ""}
+    written: str = drawn.to_html(config=config, include_plotlyjs=False, full_html=False, div_id=identifier)
+    return written
+
+
+def _is_of_one(label: object) -> bool:
+    return re.fullmatch(r"Trial\d+", str(label)) is not None
+
+
+def _bicubic(level: float) -> str:
+    return f"bicubic, {with_unit(level)}"
+
+
+@contextmanager
+def _without_window() -> Iterator[None]:
+    """Let Optuna draw with pyplot, and leave no trace of it: no window, open figure, style or warning."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    before, chosen = set(plt.get_fignums()), mpl.get_backend(auto_select=False)
+    with mpl.rc_context({"figure.dpi": DPI, "figure.constrained_layout.use": True}), warnings.catch_warnings():
+        # Of a search with no finished trial, or with one value of a key: Optuna asks for a legend or a range anyway.
+        warnings.filterwarnings("ignore", "No artists with labels|Attempting to set identical", UserWarning)
+        plt.switch_backend("agg")
+        try:
+            yield
+        finally:
+            for number in {*plt.get_fignums()} - before:
+                plt.close(number)
+            if chosen:
+                plt.switch_backend(chosen)

@@ -14,7 +14,7 @@ HEADINGS = {
         "What each trial reached, and the best so far; zoom out for those that diverged.",
     ),
     "pareto_front": ("Pareto front", "The trials that no other one betters in every objective."),
-    "learning_curves": ("Learning curves", "Validation PSNR of every trial; the best one stands out."),
+    "learning_curves": ("Learning curves", "Validation PSNR of every trial, epoch by epoch."),
     "importance": ("Importance", "Share of each key in what sets the best trials apart, by PED-ANOVA."),
     "parallel_coordinates": ("Parallel coordinates", "Each line is a finished trial. Diverged ones end at the bottom."),
     "slice": ("Slices", "What was reached over each key; the later the trial the darker."),
