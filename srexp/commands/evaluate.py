@@ -12,8 +12,8 @@ from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of
-from srexp.experiment.run_pictures import RunPictures
-from srexp.experiment.scoring import figures_of, require_scorable, result_of, score_split
+from srexp.experiment.run_pictures import score_and_draw
+from srexp.experiment.scoring import figures_of, require_scorable, result_of
 from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
@@ -23,6 +23,7 @@ from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses
 from srexp.tracking.store.lineage import input_of
+from srexp.training.fit import Fitted
 
 if TYPE_CHECKING:
     import keras
@@ -68,7 +69,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         with watch("track"):
             log_request(tracked, task, without=TRAINING)
         with watch("evaluate"):
-            scores = _score(model, task, tracked, split)
+            scores = score_and_draw(model, task, tracked, Fitted(), model_name=model.name, split=split)
         scores.write_csv(config.run_dir / "test.csv")
         scores.write_parquet(config.run_dir / "test.parquet")
         result = {
@@ -137,15 +138,6 @@ def _leak(
             named = f"{', '.join(keys[:_NAMED])}{rest}"
             warnings.append(f"{len(keys)} of {len(entries)} scored images are ones that {meaning}: {named}")
     return counts, warnings
-
-
-def _score(model: keras.Model, task: Task, tracked: Run, split: Split) -> Scores:
-    from srexp.training.fit import Fitted
-
-    pictures = RunPictures(tracked, task, model_name=model.name, step=0)
-    scores = score_split(network.predictor(model, task.config), task, split, on_image=pictures.add)
-    pictures.finish(model, Fitted(), scores)
-    return scores
 
 
 def _metrics(scores: Scores, seed: int) -> dict[str, Any]:

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from srexp.experiment.fitting import fit_network, validation
-from srexp.experiment.network import predictor
 from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
-from srexp.experiment.run_pictures import RunPictures
-from srexp.experiment.scoring import figures_of, result_of, score_split
+from srexp.experiment.run_pictures import score_and_draw
+from srexp.experiment.scoring import figures_of, result_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.tracking.runs.run import Run
@@ -140,7 +139,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
             chosen = _validation(model, task, fitted)
-            scores = _score_and_draw(model, task, tracked, fitted)
+            scores = score_and_draw(model, task, tracked, fitted, model_name=config.model.name)
         with watch("track"):
             model_uri, registered = _register(model, task, tracked, fitted.best_epoch, _figures(scores, chosen))
         result = _result(task, tracked, fitted, scores, watch)
@@ -174,14 +173,6 @@ def _validation(model: keras.Model, task: Task, fitted: Fitted) -> dict[str, flo
     best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
     figures = {name: best[f"val_{name}"] for name in ("psnr", "ssim")}
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}
-
-
-def _score_and_draw(model: keras.Model, task: Task, tracked: Run, fitted: Fitted) -> Scores:
-    """Score the best weights on the test images, once, beside bicubic; make the pictures."""
-    pictures = RunPictures(tracked, task, model_name=task.config.model.name, step=fitted.best_epoch)
-    scores = score_split(predictor(model, task.config), task, on_image=pictures.add)
-    pictures.finish(model, fitted, scores)
-    return scores
 
 
 def _figures(scores: Scores, chosen: Mapping[str, float | None]) -> dict[str, float]:

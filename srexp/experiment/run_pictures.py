@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from srexp.data.sources.source import Split
 from srexp.experiment.network import predictor
+from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.tracking.runs.run import Run
 from srexp.types import Pixels, Sample
@@ -25,6 +27,28 @@ if TYPE_CHECKING:
 #: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
 GRID_SIDE = 768
 TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
+
+
+def score_and_draw(
+    model: keras.Model, task: Task, tracked: Run, fitted: Fitted, *, model_name: str, split: Split = "test"
+) -> Scores:
+    """Score a network on the images of a split, beside bicubic, and log what a run shows of that.
+
+    Args:
+        model: The network.
+        task: Whose images and protocol.
+        tracked: The open run.
+        fitted: The course of its training; an empty one of a network that was given.
+        model_name: Name of the network on the pictures.
+        split: Which images.
+
+    Returns:
+        One row for each image.
+    """
+    pictures = RunPictures(tracked, task, model_name=model_name, step=fitted.best_epoch)
+    scores = score_split(predictor(model, task.config), task, split, on_image=pictures.add)
+    pictures.finish(model, fitted, scores)
+    return scores
 
 
 class RunPictures:
