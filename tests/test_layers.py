@@ -16,8 +16,7 @@ HEAVY = ["keras", "keras_tuner", "matplotlib", "mlflow", "optuna", "plotly", "te
 LATE = {
     "srexp.search.keras_tuner.oracles": "they are Keras Tuner's oracles",
     "srexp.search.keras_tuner.remote_oracle": "it speaks Keras Tuner's protocol",
-    "srexp.search.keras_tuner.shared_oracle": "it holds one of these oracles",
-    "srexp.search.keras_tuner.tuner": "it is a Keras Tuner",
+    "srexp.search.optuna.study": "it is one of Optuna's studies",
     "srexp.training.callbacks": "its classes are Keras callbacks",
     "srexp.training.clipped_sgd": "it is a Keras optimizer",
     "srexp.training.progress": "the progress bar is a Keras callback",

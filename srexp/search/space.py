@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.search.key import Key, identity, parse_key, refuse
+from srexp.search.parameter import Parameter, identity, parse_parameter, refuse
 
 
 @dataclass(frozen=True)
 class Space:
-    """The keys of a search, parents before the keys that depend on them, else by name.
+    """The parameters of a search, parents before those that depend on them, else by name.
 
     Args:
-        keys: At least one.
+        parameters: At least one.
 
     Example:
         >>> space = Space.parse({
@@ -29,7 +29,7 @@ class Space:
         [{'model': 'srcnn'}, {'model': 'vdsr', 'model.depth': 8}, {'model': 'vdsr', 'model.depth': 12}]
     """
 
-    keys: tuple[Key, ...]
+    parameters: tuple[Parameter, ...]
 
     @classmethod
     def parse(cls, said: Mapping[str, Any]) -> Space:
@@ -49,53 +49,53 @@ class Space:
                 expected="configuration keys, each with what it may be",
                 fix="+sweeps=NAME, or search.space={optimizer.lr:{type:float,low:1e-5,high:1e-2,log:true}}",
             )
-        keys = {str(name): parse_key(str(name), entry) for name, entry in said.items()}
-        for key in keys.values():
-            _check_conditions(key, keys)
-        return cls(tuple(_parents_first(keys)))
+        parameters = {str(name): parse_parameter(str(name), entry) for name, entry in said.items()}
+        for parameter in parameters.values():
+            _check_conditions(parameter, parameters)
+        return cls(tuple(_parents_first(parameters)))
 
-    def draw(self, choose: Callable[[Key], Any]) -> dict[str, Any]:
-        """Give every key that exists a value, one after the other.
+    def draw(self, choose: Callable[[Parameter], Any]) -> dict[str, Any]:
+        """Give every parameter that exists a value, one after the other.
 
         Args:
-            choose: Gives a value for a key.
+            choose: Gives a value for a parameter.
 
         Returns:
-            Configuration key to value, without the keys whose condition doesn't hold.
+            Configuration key to value, without those whose condition doesn't hold.
         """
         values: dict[str, Any] = {}
-        for key in self.keys:
-            if exists(key, values):
-                values[key.name] = choose(key)
+        for parameter in self.parameters:
+            if exists(parameter, values):
+                values[parameter.name] = choose(parameter)
         return values
 
     def decode(self, held: Mapping[str, Any]) -> dict[str, Any]:
         """Give the values for what an engine holds of a trial; what it has not drawn yet is left out."""
-        return {key.name: key.decode(held[key.name]) for key in self.keys if key.name in held}
+        return {each.name: each.decode(held[each.name]) for each in self.parameters if each.name in held}
 
     def encode(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Give values as an engine holds them."""
-        return {key.name: key.encode(values[key.name]) for key in self.keys if key.name in values}
+        return {each.name: each.encode(values[each.name]) for each in self.parameters if each.name in values}
 
     def extremes(self) -> list[dict[str, Any]]:
-        """Give the trials at the edges: every key at each of its ends or choices, the others at their first value.
+        """Give the trials at the edges: every parameter at each of its ends or choices, the others at their first.
 
-        A key's parents have values with which it exists, so that a look at these trials meets every value that the
-        configuration may refuse for itself.
+        A parameter's parents have values with which it exists, so that a look at these trials meets every value that
+        the configuration may refuse for itself.
         """
         found: dict[str, dict[str, Any]] = {}
-        for key in self.keys:
-            for end in key.ends:
-                wanted = {**self._condition_of(key), key.name: end}
+        for parameter in self.parameters:
+            for end in parameter.ends:
+                wanted = {**self._condition_of(parameter), parameter.name: end}
                 trial = self.draw(lambda one, wanted=wanted: wanted.get(one.name, one.ends[0]))  # type: ignore[misc]
                 found.setdefault(identity(trial), trial)
         return list(found.values())
 
-    def _condition_of(self, key: Key) -> dict[str, Any]:
-        """Values of a key's parents, and of theirs, with which it exists."""
-        by_name = {one.name: one for one in self.keys}
+    def _condition_of(self, parameter: Parameter) -> dict[str, Any]:
+        """Values of a parameter's parents, and of theirs, with which it exists."""
+        by_name = {one.name: one for one in self.parameters}
         wanted: dict[str, Any] = {}
-        for parent, values in key.when.items():
+        for parent, values in parameter.when.items():
             wanted |= {**self._condition_of(by_name[parent]), parent: values[0]}
         return wanted
 
@@ -103,27 +103,32 @@ class Space:
         """Give all combinations of values, in order.
 
         Raises:
-            RequestError: A key has more values than can be counted.
+            RequestError: A parameter has more values than can be counted.
         """
-        for key in self.keys:
-            if key.values is None:
-                refuse(key.name, "has no end of values, a grid needs steps", fix="step: NUMBER, or type: categorical")
+        for each in self.parameters:
+            if each.values is None:
+                refuse(each.name, "has no end of values, a grid needs steps", fix="step: NUMBER, or type: categorical")
         return self._combinations(0, {})
 
     def _combinations(self, index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if index == len(self.keys):
+        if index == len(self.parameters):
             yield chosen
             return
-        key = self.keys[index]
-        if not exists(key, chosen):
+        parameter = self.parameters[index]
+        if not exists(parameter, chosen):
             yield from self._combinations(index + 1, chosen)
             return
-        for value in key.values or ():
-            yield from self._combinations(index + 1, {**chosen, key.name: value})
+        for value in parameter.values or ():
+            yield from self._combinations(index + 1, {**chosen, parameter.name: value})
+
+    def next_untried(self, tried: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """Give the first combination of the grid that is not among those tried; None after the last."""
+        known = {identity(dict(values)) for values in tried}
+        return next((values for values in self.grid() if identity(values) not in known), None)
 
     def describe(self) -> dict[str, dict[str, Any]]:
-        """Give the space as it could be written in YAML, keys by name; equal for spaces that mean the same."""
-        return {key.name: key.describe() for key in sorted(self.keys, key=lambda key: key.name)}
+        """Give the space as it could be written in YAML, sorted by name; equal for spaces that mean the same."""
+        return {each.name: each.describe() for each in sorted(self.parameters, key=lambda each: each.name)}
 
     @property
     def digest(self) -> str:
@@ -131,16 +136,16 @@ class Space:
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def exists(key: Key, values: Mapping[str, Any]) -> bool:
-    """Whether a key's condition holds.
+def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:
+    """Whether a parameter's condition holds.
 
     Args:
-        key: A key of the space.
-        values: Values of the keys before it.
+        parameter: One of the space.
+        values: Values of those before it.
     """
     return all(
         parent in values and identity(values[parent]) in {identity(value) for value in wanted}
-        for parent, wanted in key.when.items()
+        for parent, wanted in parameter.when.items()
     )
 
 
@@ -175,26 +180,27 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else identity(value).strip('"')
 
 
-def _check_conditions(key: Key, keys: Mapping[str, Key]) -> None:
-    for parent, wanted in key.when.items():
-        if parent not in keys:
-            expected = f"another key of the space: {', '.join(sorted(name for name in keys if name != key.name))}"
-            refuse(key.name, f"when names {parent}", expected=expected, fix=did_you_mean(parent, keys))
-        values = keys[parent].values
+def _check_conditions(parameter: Parameter, parameters: Mapping[str, Parameter]) -> None:
+    name = parameter.name
+    for parent, wanted in parameter.when.items():
+        if parent not in parameters:
+            expected = f"another key of the space: {', '.join(sorted(other for other in parameters if other != name))}"
+            refuse(name, f"when names {parent}", expected=expected, fix=did_you_mean(parent, parameters))
+        values = parameters[parent].values
         if values is None:
-            refuse(key.name, f"when names {parent}, whose values can't be counted", expected="a categorical or int key")
+            refuse(name, f"when names {parent}, whose values can't be counted", expected="a categorical or int key")
         known = {identity(value): value for value in values}
         for value in wanted:
             if identity(value) not in known:
                 expected = ", ".join(itertools.islice(known, 20)) + (", ..." if len(known) > 20 else "")  # noqa: PLR2004
                 fix = did_you_mean(str(value), [str(one) for one in known.values()])
-                refuse(key.name, f"when: {parent} is never {identity(value)}", expected=expected, fix=fix)
+                refuse(name, f"when: {parent} is never {identity(value)}", expected=expected, fix=fix)
 
 
-def _parents_first(keys: Mapping[str, Key]) -> Iterator[Key]:
-    left = dict(sorted(keys.items()))
+def _parents_first(parameters: Mapping[str, Parameter]) -> Iterator[Parameter]:
+    left = dict(sorted(parameters.items()))
     while left:
-        ready = next((key for key in left.values() if not left.keys() & key.when.keys()), None)
+        ready = next((each for each in left.values() if not left.keys() & each.when.keys()), None)
         if ready is None:
             refuse(next(iter(left)), f"when goes round in a circle: {', '.join(left)}")
         yield left.pop(ready.name)

@@ -1,89 +1,30 @@
-"""What the two engines have in common: how a search is described, and what a worker sees of it."""
+"""What the two engines have in common: how a search is described, and how its trials survive their workers."""
 
 # No postponed annotations: an engine's module must resolve the types of the keys that it inherits.
-import math
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
+from filelock import FileLock
 from pydantic import Field
 
 from srexp.errors import RequestError, SrexpError
+from srexp.search.ask_and_tell import AskAndTell, Outcome, RunningTrial
 from srexp.search.space import Space
+from srexp.system.process_identity import facts_of, is_gone, is_named
 from srexp.types import Trial
+
+log = logging.getLogger(__name__)
 
 Objective: TypeAlias = Literal["val_psnr", "seconds"]
 """`val_psnr`: best validation PSNR in dB, to be large. `seconds`: inference time of one image, to be small."""
 
-
-class Pruned(Exception):  # noqa: N818 - as Optuna's TrialPruned, it is no error
-    """The engine gave a trial up; raised by `Attempt.report` and let through by whoever trains."""
-
-
-class Attempt(Protocol):
-    """One trial in the hands of the worker that trains it."""
-
-    @property
-    def number(self) -> int:
-        """Number of the trial in its study."""
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """Configuration keys to the chosen values, those whose condition doesn't hold left out."""
-
-    @property
-    def epochs(self) -> int | None:
-        """Epochs that the engine grants; None where it leaves the number to the configuration."""
-
-    def report(self, epoch: int, val_psnr: float) -> None:
-        """Tell the engine how far the trial is.
-
-        Args:
-            epoch: Number of the epoch, from 1.
-            val_psnr: Validation PSNR after it, in dB.
-
-        Raises:
-            Pruned: The engine gives the trial up.
-        """
-
-    def note(self, **facts: Any) -> None:
-        """Keep facts with the trial at once, so that they survive whatever happens to this process."""
-
-
-Work: TypeAlias = Callable[[Attempt], Sequence[float]]
-"""Trains one trial and gives the value of each objective."""
-
-
-class Study(Protocol):
-    """A search that is remembered on disk or in a database, and shared by its workers."""
-
-    def trials(self) -> list[Trial]:
-        """Give all trials, by number."""
-
-    def about(self) -> dict[str, Any]:
-        """Give what was noted of the study itself: its space, the data's fingerprint, the parent run."""
-
-    def describe(self, **facts: Any) -> None:
-        """Note facts of the study itself."""
-
-    def alone(self) -> AbstractContextManager[object]:
-        """Keep other drivers, of all machines that share the study, from deciding at the same time."""
-
-    def retry(self, number: int, reason: str) -> None:
-        """End a trial whose worker is gone as failed, for this reason, and queue its values for a new trial.
-
-        One that is not running any more is left as it is, so that two who notice the same do no harm.
-        """
-
-    def work(self, train: Work) -> None:
-        """Train trials until the asked number is finished or pruned, or too many failed; several processes may.
-
-        A NaN objective and an exception fail their trial, with the reason noted, and the next one begins. Ctrl-C,
-        SIGTERM and SystemExit pass through; their trial is failed and queued again.
-        """
+MAX_RETRIES = 3
+"""How often the values of a trial whose worker died are tried again, before the trial itself is blamed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +62,7 @@ class Search(ABC):
 
     def __post_init__(self) -> None:
         """Refuse what can't work; engines add what they can't."""
-        Space.parse(self.space or {})
+        space = self.parsed
         if not self.name:
             raise RequestError("search.name is empty", expected="the name of the study", fix="search.name=NAME")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
@@ -130,14 +71,21 @@ class Search(ABC):
                 got=self.objectives,
                 expected="[val_psnr], or [val_psnr, seconds]",
             )
+        if self.is_grid:
+            space.grid()
 
     @property
     def parsed(self) -> Space:
         """The space, checked."""
         return Space.parse(self.space or {})
 
+    @property
     @abstractmethod
-    def open(self, *, seed: int, epochs: int) -> Study:
+    def is_grid(self) -> bool:
+        """Whether each combination of values is tried once, in order."""
+
+    @abstractmethod
+    def open(self, *, seed: int, epochs: int) -> "Study":
         """Open the study of this name, or begin it.
 
         Args:
@@ -149,11 +97,174 @@ class Search(ABC):
         """
 
 
-MAX_RETRIES = 3
-"""How often the values of a trial whose worker died are tried again, before the trial itself is blamed."""
+class Study(AskAndTell):
+    """A search that is remembered on disk or in a database, and shared by its workers.
+
+    Engines say how trials are drawn and kept; when one is drawn, and what becomes of it when its worker dies, is here.
+
+    Args:
+        search: Name, space, objectives, and how many trials are wanted.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.search, self.space = search, search.parsed
+        search.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def objectives(self) -> Sequence[str]:
+        """What is sought."""
+        return self.search.objectives
+
+    # What is known
+
+    @abstractmethod
+    def trials(self) -> list[Trial]:
+        """Give all trials, by number."""
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """Give what was noted of the study itself: its space, the data's fingerprint, the parent run."""
+
+    @abstractmethod
+    def describe(self, **facts: Any) -> None:
+        """Note facts of the study itself."""
+
+    # Who decides
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep the other workers, of all machines that share the study, from deciding at the same time."""
+        return self._lock("study")
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Keep other drivers, of all machines that share the study, from deciding at the same time."""
+        return self._lock("parent")
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        with FileLock(self.search.folder / f"{name}.lock"):
+            yield
+
+    # Drawing trials
+
+    def ask(self, owner: Mapping[str, Any] | None = None) -> RunningTrial | Literal["wait", "over"]:
+        """Draw the next trial; those whose worker is gone are given back before.
+
+        Args:
+            owner: Facts that name who will train it; None for this process.
+
+        Raises:
+            SrexpError: Too many trials failed.
+        """
+        with self.locked():
+            self._give_back_orphans()
+            trials = self.trials()
+            require_few_failures(trials, self.search.max_failures)
+            wanted = self.search.trials - sum(trial.state in ("finished", "pruned") for trial in trials)
+            running = sum(trial.state == "running" for trial in trials)
+            if wanted <= 0:
+                return "over"
+            if running < wanted and (drawn := self._draw(trials, owner or facts_of())):
+                return drawn
+        if not running:
+            log.info("the space has no values that were not tried")
+        return "wait" if running else "over"
+
+    @abstractmethod
+    def _draw(self, trials: Sequence[Trial], owner: Mapping[str, Any]) -> RunningTrial | None:
+        """With the lock held. Begin a trial with all its values, so that the next worker sees them.
+
+        Args:
+            trials: All so far.
+            owner: Facts that name who will train it.
+
+        Returns:
+            None where the space has no values that were not tried.
+        """
+
+    # What becomes of them
+
+    def tell(self, trial: RunningTrial, outcome: Outcome) -> None:
+        """Take what came of a trial, unless it was given to another worker meanwhile."""
+        self.end(trial.number, outcome)
+
+    def end(self, number: int, outcome: Outcome) -> None:
+        """End a trial, unless it was given to another worker meanwhile; an interrupted one's values are queued again.
+
+        Args:
+            number: Of the trial.
+            outcome: What came of it.
+        """
+        with self.locked():
+            trial = self.trials()[number]
+            if trial.state != "running":
+                log.warning("trial %d was given to another worker meanwhile, since this one seemed dead", number)
+            elif outcome.state == "interrupted":
+                self._give_back(trial, str(outcome.reason), died=False)
+            else:
+                if outcome.state == "failed":
+                    log.warning("trial %d failed: %s", number, outcome.reason)
+                self._end(number, outcome)
+
+    def retry(self, number: int, reason: str) -> None:
+        """End a trial whose worker is gone as failed, for this reason, and queue its values for a new trial.
+
+        One that is not running any more is left as it is, so that two who notice the same do no harm.
+        """
+        with self.locked():
+            trial = self.trials()[number]
+            if trial.state == "running":
+                self._give_back(trial, reason, died=True)
+
+    def _give_back_orphans(self) -> None:
+        """With the lock held."""
+        for trial in self.trials():
+            if trial.state == "running" and (reason := self._why_orphaned(trial)):
+                self._give_back(trial, reason, died=True)
+
+    def _why_orphaned(self, trial: Trial) -> str | None:
+        """Say why a running trial has no worker any more; None where it has, as far as can be told.
+
+        One that names no process in full was being drawn when its worker died.
+        """
+        return "its worker was killed" if not is_named(trial.facts) or is_gone(trial.facts) else None
+
+    def _give_back(self, trial: Trial, reason: str, *, died: bool) -> None:
+        """With the lock held. Queued first and failed then: a kill between the two loses nothing, nor doubles it."""
+        requeued = self._requeue(trial, died=died)
+        reason = reason if requeued else f"{reason}; so were the {MAX_RETRIES} trials before with the same values"
+        log.warning("trial %d: %s", trial.number, reason)
+        self._end(trial.number, Outcome("failed", reason=reason), requeued=requeued)
+
+    def _requeue(self, trial: Trial, *, died: bool) -> bool:
+        """Queue the values of a trial, once; tell whether a new trial has or will have them."""
+        deaths = trial.facts.get("deaths", 0) + died
+        if deaths > MAX_RETRIES:
+            return False
+        if not any(other.facts.get("retry_of") == trial.number for other in self.trials()):
+            self._enqueue(trial.number, {"retry_of": trial.number, "deaths": deaths})
+        return True
+
+    @abstractmethod
+    def _enqueue(self, number: int, facts: Mapping[str, Any]) -> None:
+        """With the lock held. Queue the values of a trial for a new one, unless they wait already.
+
+        Args:
+            number: Of the trial.
+            facts: To be noted with the new one.
+        """
+
+    @abstractmethod
+    def _end(self, number: int, outcome: Outcome, **facts: Any) -> None:
+        """With the lock held. End a running trial.
+
+        Args:
+            number: Of the trial.
+            outcome: Its end, which is no interruption.
+            facts: To be noted with it, besides the reason.
+        """
 
 
-def give_up(trials: Sequence[Trial], max_failures: int) -> None:
+def require_few_failures(trials: Sequence[Trial], max_failures: int) -> None:
     """End a search of which too many trials failed; those whose values are tried again don't count.
 
     Args:
@@ -176,25 +287,3 @@ def give_up(trials: Sequence[Trial], max_failures: int) -> None:
             f"trial {last.number} last: {last.facts.get('reason', 'its reason was not kept')}",
             fix=f"mend the cause, then search.max_failures={len(failed)} goes on with this study",
         )
-
-
-def finite(values: Sequence[float], names: Sequence[str]) -> list[float]:
-    """Give values on, if they are numbers that can be compared.
-
-    Args:
-        values: What a trial came to.
-        names: What each is called.
-
-    Raises:
-        SrexpError: One is NaN or infinite.
-    """
-    for name, value in zip(names, values, strict=True):
-        if not math.isfinite(value):
-            raise SrexpError(f"{name} is {value}, no finite number")
-    return [float(value) for value in values]
-
-
-def reason_of(error: BaseException) -> str:
-    """Say in one line why a trial failed."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

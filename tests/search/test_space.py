@@ -61,13 +61,13 @@ def test_extremes_are_trials_of_the_space_and_reach_every_end(said):
     extremes = space.extremes()
 
     for trial in extremes:
-        assert set(trial) == {key.name for key in space.keys if exists(key, trial)}
-    reachable = {key.name for key in space.keys if any(key.name in trial for trial in extremes)}
-    for key in space.keys:
+        assert set(trial) == {key.name for key in space.parameters if exists(key, trial)}
+    reachable = {key.name for key in space.parameters if any(key.name in trial for trial in extremes)}
+    for key in space.parameters:
         if key.name in reachable:
             met = [json.dumps(trial[key.name]) for trial in extremes if key.name in trial]
             assert {json.dumps(end) for end in key.ends} <= set(met)
-    assert {key.name for key in space.keys if not key.when} <= reachable
+    assert {key.name for key in space.parameters if not key.when} <= reachable
 
 
 @given(spaces(), st.data())
@@ -83,7 +83,7 @@ def test_values_survive_the_way_through_an_engine(said, data):
 @given(spaces())
 def test_a_grid_has_each_combination_once(said):
     space = Space.parse(said)
-    if any(key.values is None for key in space.keys):
+    if any(key.values is None for key in space.parameters):
         with pytest.raises(RequestError, match="a grid needs steps"):
             next(space.grid())
         return
@@ -93,7 +93,7 @@ def test_a_grid_has_each_combination_once(said):
 
 
 def test_steps_are_written_as_one_would_write_them():
-    key = Space.parse({"a": {"type": "float", "low": 0.1, "high": 0.75, "step": 0.1}}).keys[0]
+    key = Space.parse({"a": {"type": "float", "low": 0.1, "high": 0.75, "step": 0.1}}).parameters[0]
 
     assert key.values == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     assert key.high == 0.7
@@ -109,7 +109,7 @@ def test_parents_come_first_whatever_their_names():
         }
     )
 
-    assert [key.name for key in space.keys] == ["c", "b", "a"]
+    assert [key.name for key in space.parameters] == ["c", "b", "a"]
     assert {"c": None, "b": True} in list(space.grid())
     assert {"c": "y"} in list(space.grid())
     assert {"c": None, "b": 1, "a": 2} in space.extremes()

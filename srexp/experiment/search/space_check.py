@@ -33,7 +33,7 @@ def require_composable(config: SearchConfig, space: Space) -> None:
     Raises:
         RequestError: A key does not exist or may not be searched, or a value at an edge is refused.
     """
-    for name in (key.name for key in space.keys):
+    for name in (key.name for key in space.parameters):
         if name.partition(".")[0] in SCORING or name in SCORING_KEYS:
             raise RequestError(
                 f"search.space.{name} decides on which images, or for how long, trials are compared",

@@ -30,7 +30,8 @@ from srexp.experiment.search.search_job import (
     trial_config,
 )
 from srexp.experiment.task import Task
-from srexp.search.study import Attempt, Pruned, Search
+from srexp.search.ask_and_tell import Pruned, RunningTrial
+from srexp.search.study import Search
 from srexp.system.redaction import Masked
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.tracking import Tracking
@@ -118,7 +119,7 @@ class Worker:
         self.tracking: Tracking = build(config.tracking, folder=config.paths.root)
         self.task = Task(config)
 
-    def train(self, attempt: Attempt) -> list[float]:
+    def train(self, attempt: RunningTrial) -> list[float]:
         """Train one trial in a run of its own, and keep its best weights with the run.
 
         Args:
@@ -170,17 +171,17 @@ class Worker:
                 raise refused(values, error, "is refused", fix="narrow search.space") from error
             _forget_networks()
 
-    def _folder(self, attempt: Attempt) -> Path:
+    def _folder(self, attempt: RunningTrial) -> Path:
         folder = study_folder(self.config) / "trials" / f"{attempt.number:04}"
         folder.mkdir(parents=True)
         return folder
 
-    def _tags(self, task: Task, attempt: Attempt) -> dict[str, object]:
+    def _tags(self, task: Task, attempt: RunningTrial) -> dict[str, object]:
         repeat = shlex.join(overrides_of(task.config))
         known = {STUDY_TAG: str(self.config.search.name), TRIAL_TAG: attempt.number, "overrides": repeat}
         return {**self.config.tags, **known}
 
-    def _fit(self, task: Task, tracked: Run, attempt: Attempt, folder: Path) -> list[float]:
+    def _fit(self, task: Task, tracked: Run, attempt: RunningTrial, folder: Path) -> list[float]:
         log_request(tracked, task)
         model, fitted = fit_network(
             task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])

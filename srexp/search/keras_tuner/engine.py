@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
 from srexp.errors import RequestError
+from srexp.search.keras_tuner.distributed import ChiefStudy, WorkerStudy
+from srexp.search.keras_tuner.study import PROJECT, TunerStudy
 from srexp.search.study import Search, Study
+
+if TYPE_CHECKING:
+    from srexp.search.keras_tuner.oracles import DurableOracle
 
 Tuner: TypeAlias = Literal["bayesian", "random", "hyperband", "grid"]
 Role: TypeAlias = Literal["alone", "chief", "worker"]
@@ -56,8 +61,6 @@ class KerasTuner(Search):
                 "search.storage: Keras Tuner keeps its studies in files",
                 fix="search=optuna, or for several machines KERASTUNER_ORACLE_IP, as README shows",
             )
-        if self.tuner == "grid":
-            next(self.parsed.grid())
         if "KERASTUNER_ORACLE_IP" in os.environ:
             missing = [name for name in ("KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID") if name not in os.environ]
             if missing:
@@ -70,8 +73,33 @@ class KerasTuner(Search):
             return "alone"
         return "chief" if "chief" in os.environ["KERASTUNER_TUNER_ID"] else "worker"
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether each combination of values is tried once, in order."""
+        return self.tuner == "grid"
+
     def open(self, *, seed: int, epochs: int) -> Study:
         """Open the study in `folder`, or begin it."""
-        from srexp.search.keras_tuner.study import TunerStudy
+        own = seed if self.seed is None else self.seed
+        kinds = {"alone": TunerStudy, "chief": ChiefStudy, "worker": WorkerStudy}
+        return kinds[self.role](self, lambda: self.build_oracle(own, epochs))
 
-        return TunerStudy(self, seed=seed if self.seed is None else self.seed, epochs=epochs)
+    def build_oracle(self, seed: int, epochs: int) -> DurableOracle:
+        """Build what chooses the values.
+
+        Args:
+            seed: Of the search.
+            epochs: The most that a trial is trained for.
+        """
+        from srexp.search.keras_tuner import oracles
+
+        where = self.parsed, self.folder / PROJECT, seed
+        if self.tuner == "bayesian":
+            first = self.startup_trials
+            return oracles.BayesianOracle(*where, max_trials=None, num_initial_points=first, beta=self.beta)
+        if self.tuner == "hyperband":
+            factor = self.reduction
+            return oracles.HyperbandOracle(*where, max_epochs=epochs, factor=factor, hyperband_iterations=None)
+        if self.tuner == "random":
+            return oracles.RandomOracle(*where, max_trials=None)
+        return oracles.GridOracle(*where, max_trials=None)

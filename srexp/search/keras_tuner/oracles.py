@@ -2,51 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras_tuner
 import numpy as np
 from keras_tuner.engine import hyperparameters
 from keras_tuner.engine.oracle import Oracle
-from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.src.engine import conditions  # conditional_scope knows no key with two parents
 from threadpoolctl import threadpool_limits
 
-from srexp.search.keras_tuner.study import TunerStudy, write_json
-from srexp.search.key import Key, identity
-
-if TYPE_CHECKING:
-    from srexp.search.space import Space
+from srexp.search.parameter import Parameter
+from srexp.search.space import Space
+from srexp.system.atomic_files import write_whole
 
 OBJECTIVE = "val_psnr"
 
 
-class Durable(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
-    """What all our oracles do otherwise than Keras Tuner's.
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out what Keras Tuner does in an outdated way, and its process's notes on its own fit."""
+    from sklearn.exceptions import ConvergenceWarning
 
-    Files are replaced, not overwritten. `oracle.json` decides which trials there are: one whose worker was killed
-    before it was named there never ran. The values of a trial that was given back wait in `queued` for a new one.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"(currentThread|getName)\(\) is deprecated", DeprecationWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+class DurableOracle(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
+    """What all our oracles do otherwise than Keras Tuner's, which hold one process's trials.
+
+    They are called under the lock of the study, and read what other processes did before they act. Files are replaced,
+    not overwritten. `oracle.json` decides which trials there are: one whose worker was killed before it was named there
+    never ran. The values of a trial that was given back wait in `queued` for a new one.
+
+    Args:
+        space: What is searched.
+        project: Folder of its files.
+        seed: Of its draws.
+        **options: Of Keras Tuner's oracle.
     """
 
-    queued: list[dict[str, Any]]
-    taken: dict[str, Any]
-    begin: Callable[[str], None] | None = None
     trials: dict[str, Any]
     ongoing_trials: dict[str, Any]
     _retry_queue: list[str]
 
+    def __init__(self, space: Space, project: Path, seed: int, **options: Any) -> None:
+        super().__init__(
+            objective=keras_tuner.Objective(OBJECTIVE, "max"),
+            hyperparameters=build_hyperparameters(space),
+            seed=seed % 2**31 + 1,  # 0 would mean any
+            max_consecutive_failed_trials=None,  # search.max_failures counts them
+            **options,
+        )
+        self._set_project_dir(str(project.parent), project.name)
+        self.verbose, self.space = 0, space
+        self.queued: list[dict[str, Any]] = []
+        self._taken: dict[str, Any] = {}
+        self._begin: Callable[[str, Mapping[str, Any]], None] | None = None
+
+    def start(self, tuner_id: str, begin: Callable[[str, Mapping[str, Any]], None]) -> Trial | None:
+        """Begin a trial.
+
+        Args:
+            tuner_id: Who trains it, and nothing else now.
+            begin: Called with the name of the trial, and the facts that its values were queued with, before the trial
+                is there for others.
+
+        Returns:
+            None where there are no values now.
+        """
+        with quiet():
+            self._refresh()
+            self._begin = begin
+            trial = self.create_trial(tuner_id)
+            self._begin = None  # there may have been nothing to begin
+        return trial if trial.status == TrialStatus.RUNNING else None
+
+    def finish(self, trial_id: str, score: float) -> None:
+        """End a trial with its score."""
+        with quiet():
+            self._refresh()
+            trial = self.update_trial(trial_id, {OBJECTIVE: score})
+            trial.status = TrialStatus.COMPLETED
+            self.end_trial(trial)
+            self.save()  # again, since Keras Tuner takes the trial from the running ones after its own save
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Give the values for a trial: those given back first."""
-        self.taken = {}
+        self._taken = {}
         if not self.queued:
             return super().populate_space(trial_id)  # type: ignore[no-any-return]
-        self.taken = self.queued.pop(0)
-        self.replace(self.start_order[self.taken["retry_of"]], trial_id)
-        return {"status": "RUNNING", "values": dict(self.taken["values"])}
+        self._taken = self.queued.pop(0)
+        values = self._taken.pop("values")
+        self._replace(self.start_order[self._taken["retry_of"]], trial_id)
+        return {"status": "RUNNING", "values": dict(values)}
 
-    def replace(self, old: str, new: str) -> None:
+    def _replace(self, old: str, new: str) -> None:
         """Let a new trial stand where a given back one stood."""
 
     def get_state(self) -> dict[str, Any]:
@@ -61,16 +119,16 @@ class Durable(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
 
     def save(self) -> None:
         """Write `oracle.json`."""
-        write_json(Path(self._get_oracle_fname()), self.get_state())
+        write_whole(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
 
     def _save_trial(self, trial: Any) -> None:
         folder = Path(self._get_trial_dir(trial.trial_id))
-        if self.begin is not None:  # before oracle.json names the trial, so that none is there without its record
-            self.begin(trial.trial_id)
-            self.begin = None
-        write_json(folder / "trial.json", trial.get_state())
+        if self._begin is not None:  # before oracle.json names the trial, so that none is there without its record
+            self._begin(trial.trial_id, self._taken)
+            self._begin = None
+        write_whole(folder / "trial.json", json.dumps(trial.get_state()))
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Read what other processes did since."""
         self.trials = {}
         if not Path(self._get_oracle_fname()).exists():
@@ -82,11 +140,11 @@ class Durable(Oracle):  # type: ignore[misc]  # keras_tuner carries no types
         self.trials = {identifier: self.trials[identifier] for identifier in self.start_order}
 
 
-class Random(Durable, RandomSearchOracle):  # type: ignore[misc]
+class RandomOracle(DurableOracle, keras_tuner.oracles.RandomSearchOracle):  # type: ignore[misc]
     """Draws at random."""
 
 
-class Bayesian(Durable, BayesianOptimizationOracle):  # type: ignore[misc]
+class BayesianOracle(DurableOracle, keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc]
     """Fits a Gaussian process to what came of the trials."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -107,73 +165,48 @@ class Bayesian(Durable, BayesianOptimizationOracle):  # type: ignore[misc]
             return super().populate_space(trial_id)
 
 
-class Hyperband(Durable, HyperbandOracle):  # type: ignore[misc]
+class HyperbandOracle(DurableOracle, keras_tuner.oracles.HyperbandOracle):  # type: ignore[misc]
     """Trains many for a short time and the best for longer, bracket after bracket until the number is reached."""
 
-    def replace(self, old: str, new: str) -> None:
-        """Let a new trial stand in the bracket where a given back one stood."""
+    def _replace(self, old: str, new: str) -> None:
         for bracket in self._brackets:
             for entry in (entry for rung in bracket["rounds"] for entry in rung):
                 if entry["id"] == old:
                     entry["id"] = new
 
 
-class Grid(Durable):
+class GridOracle(DurableOracle):
     """Each combination once. Keras Tuner's own forgets on resuming where it was."""
-
-    space: Space
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Give the next combination that was not tried."""
         if self.queued:
             return super().populate_space(trial_id)
-        self.taken = {}
-        tried = {identity(self.space.decode(trial.hyperparameters.values)) for trial in self.trials.values()}
-        fresh = next((values for values in self.space.grid() if identity(values) not in tried), None)
+        self._taken = {}
+        fresh = self.space.next_untried(
+            self.space.decode(trial.hyperparameters.values) for trial in self.trials.values()
+        )
         return {"status": "STOPPED"} if fresh is None else {"status": "RUNNING", "values": self.space.encode(fresh)}
-
-
-def build_oracle(study: TunerStudy) -> Durable:
-    """Build the oracle that the section `search` asks for."""
-    search = study.search
-    common = {
-        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
-        "hyperparameters": build_hyperparameters(study.space),
-        "seed": study.seed % 2**31 + 1,  # 0 would mean any
-        "max_consecutive_failed_trials": None,  # search.max_failures counts them
-    }
-    oracle: Durable
-    if search.tuner == "bayesian":
-        oracle = Bayesian(max_trials=None, num_initial_points=search.startup_trials, beta=search.beta, **common)
-    elif search.tuner == "hyperband":
-        oracle = Hyperband(max_epochs=study.epochs, factor=search.reduction, hyperband_iterations=None, **common)
-    elif search.tuner == "random":
-        oracle = Random(max_trials=None, **common)
-    else:
-        oracle = Grid(max_trials=None, **common)
-        oracle.space = study.space
-    oracle.verbose = 0
-    oracle.queued, oracle.taken = [], {}
-    return oracle
 
 
 def build_hyperparameters(space: Space) -> Any:
     """Say the space in Keras Tuner's words."""
     said = keras_tuner.HyperParameters()
-    by_name = {key.name: key for key in space.keys}
-    for key in space.keys:
+    by_name = {each.name: each for each in space.parameters}
+    for parameter in space.parameters:
         when = [
             conditions.Parent(parent, [by_name[parent].encode(value) for value in values])
-            for parent, values in key.when.items()
+            for parent, values in parameter.when.items()
         ]
-        said.merge([_hyperparameter(key, when)])
+        said.merge([_hyperparameter(parameter, when)])
     return said
 
 
-def _hyperparameter(key: Key, when: list[Any]) -> Any:
-    if key.kind == "categorical" or key.low == key.high:
-        values = list(key.encoded) if key.kind == "categorical" else [key.low]
-        return hyperparameters.Choice(key.name, values, conditions=when)
-    build = hyperparameters.Int if key.kind == "int" else hyperparameters.Float
-    sampling = "log" if key.log else "linear"
-    return build(key.name, key.low, key.high, step=key.step, sampling=sampling, conditions=when)
+def _hyperparameter(parameter: Parameter, when: list[Any]) -> Any:
+    name, low, high = parameter.name, parameter.low, parameter.high
+    if parameter.kind == "categorical" or low == high:
+        values = list(parameter.encoded) if parameter.kind == "categorical" else [low]
+        return hyperparameters.Choice(name, values, conditions=when)
+    build = hyperparameters.Int if parameter.kind == "int" else hyperparameters.Float
+    sampling = "log" if parameter.log else "linear"
+    return build(name, low, high, step=parameter.step, sampling=sampling, conditions=when)

@@ -6,12 +6,12 @@ import json
 import logging
 import os
 import socket
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from typing import Any, Literal
 
 import grpc
 from keras_tuner.engine.hyperparameters import HyperParameters
@@ -21,81 +21,61 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from keras_tuner.src.distribute.oracle_client import OracleClient
 
 from srexp.errors import SrexpError
-from srexp.search.keras_tuner.oracles import OBJECTIVE, build_oracle
-from srexp.search.keras_tuner.shared_oracle import (
-    POLL_SECONDS,
-    RECORD,
-    VALUES,
-    SharedOracle,
-    TunerAttempt,
-    open_attempt,
-)
-from srexp.search.keras_tuner.study import TunerStudy
-from srexp.search.study import give_up
+from srexp.search.ask_and_tell import POLL_SECONDS, AskAndTell, Outcome, RunningTrial
+from srexp.search.heartbeat import heartbeat
+from srexp.search.keras_tuner.study import TunerStudy, TunerTrial
+from srexp.search.study import require_few_failures
 
 log = logging.getLogger(__name__)
 
-SIGN_SECONDS = 20
 FAREWELL_SECONDS = 30
+# Keras Tuner's messages have 32-bit floats; what must arrive as it was sent goes as JSON.
+_CONTENT = "srexp/content"
 
 
-class RemoteOracle:
-    """What a tuner on another machine than the study's asks: the chief.
+def _message(trial_id: str, status: str, **content: Any) -> Trial:
+    """Build a trial as Keras Tuner sends it; without its space, which would arrive in another order."""
+    trial = Trial(HyperParameters(), trial_id, status)
+    trial.hyperparameters.values = {_CONTENT: json.dumps(content)}
+    return trial
 
-    Args:
-        study: Has the space; its files are the chief's.
-    """
 
-    def __init__(self, study: TunerStudy) -> None:
-        self.study = study
-        self.client = OracleClient(build_oracle(study))
-        self.objective = self.client.objective
-        self.records: dict[str, dict[str, Any]] = {}
+def _content(trial: Trial) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(trial.hyperparameters.values[_CONTENT])
+    return content
 
-    def create_trial(self, tuner_id: str) -> Trial:
+
+class RemoteOracle(AskAndTell):
+    """What a worker on another machine than the study's asks: the chief."""
+
+    objectives = ("val_psnr",)
+
+    def __init__(self) -> None:
+        self._client = OracleClient(None)
+        self._record: dict[str, Any] = {}
+
+    def ask(self) -> RunningTrial | Literal["wait", "over"]:
         """Give the next trial."""
         with _answered():
-            trial = self.client.create_trial(tuner_id)
-        if trial.status == TrialStatus.IDLE:
-            time.sleep(POLL_SECONDS)
-        return trial
+            trial = self._client.create_trial(self._client.tuner_id)
+        if trial.status != TrialStatus.RUNNING:
+            return "wait" if trial.status == TrialStatus.IDLE else "over"
+        self._record = {"facts": {"host": socket.gethostname()}}
+        return TunerTrial(number=int(trial.trial_id), record=self._record, **_content(trial))
 
-    def get_trial(self, trial_id: str) -> Trial:
-        """Ask for a trial, which tells the chief that this worker lives."""
+    def tell(self, trial: RunningTrial, outcome: Outcome) -> None:
+        """Send the end of a trial with all that was noted of it."""
+        message = _message(str(trial.number), TrialStatus.RUNNING, record=self._record, outcome=asdict(outcome))
         with _answered():
-            return self.client.get_trial(trial_id)
+            self._client.end_trial(message)
 
-    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
-        """Keep the result of a trial, to be sent with its end."""
-        self.records[trial_id]["result"] = metrics[OBJECTIVE]
-        return Trial(HyperParameters(), trial_id)
+    def signs_of_life(self, trial: RunningTrial) -> AbstractContextManager[None]:
+        """Tell the chief until the trial ends that this worker lives."""
+        return heartbeat(lambda: self._sign(trial.number))
 
-    def end_trial(self, trial: Trial) -> None:
-        """Send the end of a trial with what is kept of it."""
-        trial.hyperparameters.values[RECORD] = json.dumps(self.records.pop(trial.trial_id))
+    def _sign(self, number: int) -> None:
         with _answered():
-            self.client.end_trial(trial)
-
-    @contextmanager
-    def attempt(self, trial: Trial) -> Iterator[TunerAttempt]:
-        """Open a trial, and tell the chief until it ends that this worker lives."""
-        record = self.records[trial.trial_id] = {"facts": {"host": socket.gethostname()}}
-        ended = threading.Event()
-
-        def sign() -> None:
-            while not ended.wait(SIGN_SECONDS):
-                try:
-                    self.get_trial(trial.trial_id)
-                except SrexpError as error:
-                    log.warning("%s", error)
-
-        thread = threading.Thread(target=sign, name="sign of life", daemon=True)
-        thread.start()
-        try:
-            yield open_attempt(self.study, trial, record, here=False)
-        finally:
-            ended.set()
-            thread.join()
+            self._client.get_trial(str(number))
 
 
 @contextmanager
@@ -108,40 +88,46 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except grpc.RpcError as error:
-        chief = f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
         code = error.code().name if isinstance(error, grpc.Call) else "unknown"
         raise SrexpError(
-            f"Keras Tuner's chief at {chief} doesn't answer: {code}", fix="start it, then this one"
+            f"Keras Tuner's chief at {_address()} doesn't answer: {code}", fix="start it, then this one"
         ) from error
 
 
-class _Face:
-    """The shared oracle as the chief shows it: trials without their space, which arrives in another order."""
+def _address() -> str:
+    return f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
 
-    def __init__(self, shared: SharedOracle) -> None:
-        self.shared = shared
+
+class _Chief:
+    """The study as Keras Tuner's server asks it; one thread does."""
+
+    def __init__(self, study: TunerStudy) -> None:
+        self._study = study
+        self.dismissed: set[str] = set()
 
     def create_trial(self, tuner_id: str) -> Trial:
         try:
-            return _flat(self.shared.create_trial(tuner_id))
+            for trial in self._study.trials():
+                if trial.state == "running" and trial.facts.get("tuner") == tuner_id:
+                    self._study.retry(trial.number, "its worker was started anew")
+            asked = self._study.ask({"tuner": tuner_id})
         except SrexpError:  # too many failures; the chief says so itself
-            self.shared.told.add(tuner_id)
-            return Trial(HyperParameters(), "", TrialStatus.STOPPED)
+            asked = "over"
+        if isinstance(asked, RunningTrial):
+            return _message(str(asked.number), TrialStatus.RUNNING, values=asked.values, epochs=asked.epochs)
+        if asked == "wait":
+            return Trial(HyperParameters(), "", TrialStatus.IDLE)
+        self.dismissed.add(tuner_id)
+        return Trial(HyperParameters(), "", TrialStatus.STOPPED)
 
     def get_trial(self, trial_id: str) -> Trial:
-        return _flat(self.shared.get_trial(trial_id))
-
-    def update_trial(self, trial_id: str, metrics: Mapping[str, Any], step: int = 0) -> Trial:
-        return _flat(self.shared.update_trial(trial_id, metrics, step))
+        self._study.hear_of(int(trial_id))
+        return _message(trial_id, TrialStatus.RUNNING)
 
     def end_trial(self, trial: Trial) -> None:
-        self.shared.end_trial(trial)
-
-
-def _flat(trial: Trial) -> Trial:
-    flat = Trial(HyperParameters(), trial.trial_id, trial.status)
-    flat.hyperparameters.values = {VALUES: json.dumps(trial.hyperparameters.values)}
-    return flat
+        number, content = int(trial.trial_id), _content(trial)
+        self._study.receive(number, content["record"])
+        self._study.end(number, Outcome(**content["outcome"]))
 
 
 def serve(study: TunerStudy) -> None:
@@ -154,34 +140,33 @@ def serve(study: TunerStudy) -> None:
         study: In files of this machine.
 
     Raises:
-        SrexpError: The address is taken.
+        SrexpError: The address is taken, or too many trials failed.
     """
-    address = f"{os.environ['KERASTUNER_ORACLE_IP']}:{os.environ['KERASTUNER_ORACLE_PORT']}"
-    shared = SharedOracle(study)
+    chief = _Chief(study)
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
-    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(_Face(shared)), server)
+    protos.get_service_grpc().add_OracleServicer_to_server(OracleServicer(chief), server)
     try:
-        server.add_insecure_port(address)
+        server.add_insecure_port(_address())
     except RuntimeError as error:
         raise SrexpError(
-            f"Keras Tuner's chief can't listen on {address}", fix="another KERASTUNER_ORACLE_PORT"
+            f"Keras Tuner's chief can't listen on {_address()}", fix="another KERASTUNER_ORACLE_PORT"
         ) from error
     server.start()
-    log.info("Keras Tuner's chief answers on %s", address)
+    log.info("Keras Tuner's chief answers on %s", _address())
     try:
-        while not _over(study, shared):
+        while not _is_over(study, chief.dismissed):
             time.sleep(POLL_SECONDS)
         known = {str(trial.facts["tuner"]) for trial in study.trials() if "tuner" in trial.facts}
         deadline = time.monotonic() + FAREWELL_SECONDS
-        while not known <= shared.told and time.monotonic() < deadline:
+        while not known <= chief.dismissed and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     finally:
         server.stop(grace=POLL_SECONDS).wait()
 
 
-def _over(study: TunerStudy, shared: SharedOracle) -> bool:
+def _is_over(study: TunerStudy, dismissed: set[str]) -> bool:
     trials = study.trials()
     if any(trial.state == "running" for trial in trials):
         return False
-    give_up(trials, study.search.max_failures)
-    return bool(shared.told) or sum(trial.state == "finished" for trial in trials) >= study.search.trials
+    require_few_failures(trials, study.search.max_failures)
+    return bool(dismissed) or sum(trial.state == "finished" for trial in trials) >= study.search.trials

@@ -75,8 +75,6 @@ class Optuna(Search):
                 f"search.sampler={self.sampler} needs {package}, which is not installed",
                 fix=f'pip install "srexp[{extra}]"',
             )
-        if self.sampler == "grid":
-            self.parsed.grid().__next__()
         if self.sampler == "cma_es":
             self._check_numbers()
         if self.storage is not None:
@@ -85,7 +83,7 @@ class Optuna(Search):
             parse_url(self.storage)
 
     def _check_numbers(self) -> None:
-        numbers = [key.name for key in self.parsed.keys if key.kind != "categorical" and not key.when]
+        numbers = [each.name for each in self.parsed.parameters if each.kind != "categorical" and not each.when]
         if len(numbers) < _DIMENSIONS_OF_CMA:
             raise RequestError(
                 "search.sampler=cma_es adapts the spread of at least two numbers without condition",
@@ -93,11 +91,17 @@ class Optuna(Search):
                 fix="search.sampler=tpe",
             )
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether each combination of values is tried once, in order."""
+        return self.sampler == "grid"
+
     def open(self, *, seed: int, epochs: int) -> Study:
         """Open the study in `folder` or `storage`, or begin it."""
         from srexp.search.optuna.study import OptunaStudy
 
-        return OptunaStudy(self, seed=seed if self.seed is None else self.seed, epochs=epochs)
+        own = seed if self.seed is None else self.seed
+        return OptunaStudy(self, self.build_pruner(epochs), lambda number: self.build_sampler(own, number))
 
     def build_sampler(self, seed: int, number: int) -> BaseSampler:
         """Build the sampler for one trial.
@@ -117,7 +121,7 @@ class Optuna(Search):
         first = self.startup_trials
         with quiet():
             if self.sampler == "tpe":
-                together = len(self.objectives) == 1 and any(key.when for key in self.parsed.keys)
+                together = len(self.objectives) == 1 and any(each.when for each in self.parsed.parameters)
                 return samplers.TPESampler(seed=own, n_startup_trials=first, group=together)
             if self.sampler == "gp":
                 return samplers.GPSampler(seed=own, n_startup_trials=first, warn_independent_sampling=False)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from srexp.errors import RequestError, SrexpError
+from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 log = logging.getLogger(__name__)
-
-HEARTBEAT_SECONDS = 20
-GRACE_SECONDS = 120
 
 _LOCK_SECONDS = 60
 

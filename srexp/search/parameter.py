@@ -1,4 +1,4 @@
-"""One key of a space: what it may be, as it was written and as an engine can hold it."""
+"""One hyperparameter of a search: the values it may take, as they are written and as an engine can hold them."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _EXAMPLES = {
 }
 
 
-def refuse(key: str, what: str, *, got: object = None, expected: str = "", fix: str = "") -> NoReturn:
-    """Refuse what a space says of a key.
+def refuse(name: str, what: str, *, got: object = None, expected: str = "", fix: str = "") -> NoReturn:
+    """Refuse what a space says of a parameter.
 
     Raises:
         RequestError: Always.
     """
-    raise RequestError(f"search.space.{key}: {what}", got=got, expected=expected, fix=fix)
+    raise RequestError(f"search.space.{name}: {what}", got=got, expected=expected, fix=fix)
 
 
 def identity(value: Any) -> str:
@@ -48,8 +48,8 @@ def identity(value: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
-    """A configuration key and the values it may take.
+class Parameter:
+    """A configuration key and the values that a search may give it.
 
     Args:
         name: The configuration key, such as `optimizer.lr`.
@@ -58,8 +58,8 @@ class Key:
         high: Largest number; with a step the largest that is whole steps above `low`.
         log: Numbers are drawn evenly over their logarithm.
         step: Distance between the numbers; None for any (of an int: 1).
-        choices: The values of a categorical key.
-        when: Keys to those of their values with which this key exists.
+        choices: The values of a categorical parameter.
+        when: Other parameters to those of their values with which this one exists.
     """
 
     name: str
@@ -107,7 +107,7 @@ class Key:
         """Give the value for what an engine holds; numbers come out on the steps, whatever was lost in arithmetic.
 
         Example:
-            >>> Key(name="a", kind="float", low=0.1, high=0.4, step=0.1).decode(0.1 + 0.2)
+            >>> Parameter(name="a", kind="float", low=0.1, high=0.4, step=0.1).decode(0.1 + 0.2)
             0.3
         """
         if self.kind == "categorical":
@@ -119,7 +119,7 @@ class Key:
         return self.values[round((held - self.low) / self.step)]
 
     def describe(self) -> dict[str, Any]:
-        """Say what the key may be, as it could be written in YAML; what is left out says nothing."""
+        """Give the parameter as it could be written in YAML; what is left out has its default."""
         said: dict[str, Any] = {"type": self.kind}
         if self.kind == "categorical":
             said["choices"] = list(self.choices)
@@ -132,8 +132,8 @@ class Key:
         return said
 
 
-def parse_key(name: str, said: Any) -> Key:
-    """Read what a space says of one key; whether its conditions make sense is seen with the others beside it.
+def parse_parameter(name: str, said: Any) -> Parameter:
+    """Read what a space says of one parameter; whether its conditions make sense is seen with the others beside it.
 
     Args:
         name: The configuration key.
@@ -156,11 +156,11 @@ def parse_key(name: str, said: Any) -> Key:
             refuse(name, f"has an unknown field {key}", expected=expected, fix=did_you_mean(str(key), fields))
     when = _conditions(name, said.get("when"))
     if kind == "categorical":
-        return Key(name=name, kind="categorical", choices=_choices(name, said), when=when)
+        return Parameter(name=name, kind="categorical", choices=_choices(name, said), when=when)
     return _number(name, kind, said, when)
 
 
-def _number(name: str, kind: Literal["float", "int"], said: Mapping[str, Any], when: Mapping[str, Any]) -> Key:
+def _number(name: str, kind: Literal["float", "int"], said: Mapping[str, Any], when: Mapping[str, Any]) -> Parameter:
     low, high = (_bound(name, kind, said, field) for field in ("low", "high"))
     step = None if said.get("step") is None else _bound(name, kind, said, "step")
     log = said.get("log", False)
@@ -181,7 +181,7 @@ def _number(name: str, kind: Literal["float", "int"], said: Mapping[str, Any], w
             refuse(name, "is too exact for whole steps", expected=f"low, high and step of at most {_DIGITS} digits")
         whole = (Decimal(repr(high)) - Decimal(repr(low))) // Decimal(repr(step))
         high = type(low)(Decimal(repr(low)) + whole * Decimal(repr(step)))
-    return Key(name=name, kind=kind, low=low, high=high, log=log, step=step, when=when)
+    return Parameter(name=name, kind=kind, low=low, high=high, log=log, step=step, when=when)
 
 
 def _bound(name: str, kind: Literal["float", "int"], said: Mapping[str, Any], key: str) -> float:
