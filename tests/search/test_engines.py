@@ -154,6 +154,23 @@ def test_whole_numbers_are_drawn_evenly_over_their_decades_too(engine):
     assert 7 <= sum(number < 32 for number in numbers) <= 23
 
 
+def test_values_reach_both_edges_and_stay_on_their_steps(engine):
+    space = {
+        "count": {"type": "int", "low": 1, "high": 3},
+        "zoom": {"type": "float", "low": 0.1, "high": 0.3, "step": 0.1},
+        "loss": {"type": "categorical", "choices": ["l1", None, [1, 2]]},
+        "fixed": {"type": "float", "low": 2.0, "high": 2.0},
+    }
+    study = engine.opened(space=space, trials=24)
+    study.work(lambda attempt: [30.0])
+
+    found = [trial.values for trial in study.trials()]
+    assert {values["count"] for values in found} == {1, 2, 3}
+    assert {values["zoom"] for values in found} == {0.1, 0.2, 0.3}
+    assert {str(values["loss"]) for values in found} == {"l1", "None", "[1, 2]"}
+    assert {values["fixed"] for values in found} == {2.0}
+
+
 def test_values_at_the_edges_that_fail_cost_their_trials_alone(engine):
     """A failed trial at an edge neither ends the search nor keeps it from the rest of the space."""
 

@@ -208,5 +208,7 @@ def _hyperparameter(parameter: Parameter, when: list[Any]) -> Any:
         values = list(parameter.encoded) if parameter.kind == "categorical" else [low]
         return hyperparameters.Choice(name, values, conditions=when)
     build = hyperparameters.Int if parameter.kind == "int" else hyperparameters.Float
+    if parameter.kind == "float" and parameter.step is not None:
+        high += parameter.step / 2  # Keras Tuner rounds the number of steps down, and 0.3 - 0.1 is below 0.2
     sampling = "log" if parameter.log else "linear"
     return build(name, low, high, step=parameter.step, sampling=sampling, conditions=when)
