@@ -41,9 +41,10 @@ COVERS = {
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "experiment/test_resume.py": "experiment.fitting experiment.network experiment.pipeline tracking.runs.resumed",
     "models/test_models.py": "models.hybrid models.srcnn models.vdsr",
-    "search/keras_tuner/test_engine.py": "search.keras_tuner.oracles search.keras_tuner.remote_oracle "
-    "search.keras_tuner.shared_oracle search.keras_tuner.study search.keras_tuner.tuner search.study",
+    "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
+    "search.keras_tuner.remote_oracle search.keras_tuner.study search.heartbeat",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
+    "search/test_engines.py": "search.ask_and_tell search.study",
     "stories/test_batch_size.py": "experiment.batch_size",
     "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report",
     "stories/test_evaluate.py": "commands.evaluate",

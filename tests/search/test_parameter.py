@@ -1,11 +1,11 @@
-"""What a space says of one key, and what engines hold of it."""
+"""What a space says of one parameter, and what engines hold of it."""
 
 from __future__ import annotations
 
 import pytest
 
 from srexp.errors import RequestError
-from srexp.search.key import parse_key
+from srexp.search.parameter import parse_parameter
 
 SAID = {
     "float": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True},
@@ -20,21 +20,21 @@ SAID = {
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_every_value_comes_back_as_it_was(said):
-    key = parse_key("model.depth", said)
-    for value in key.values or key.ends:
-        back = key.decode(key.encode(value))
+    parameter = parse_parameter("model.depth", said)
+    for value in parameter.values or parameter.ends:
+        back = parameter.decode(parameter.encode(value))
         assert (back, type(back)) == (value, type(value))
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
 def test_what_it_says_of_itself_can_be_read_again(said):
-    key = parse_key("model.depth", said)
-    assert parse_key("model.depth", key.describe()) == key
+    parameter = parse_parameter("model.depth", said)
+    assert parse_parameter("model.depth", parameter.describe()) == parameter
 
 
 def test_the_last_step_is_at_or_below_high():
-    assert parse_key("a", SAID["float in steps"]).values == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-    assert parse_key("a", SAID["int"]).values == [8, 12, 16, 20]
+    assert parse_parameter("a", SAID["float in steps"]).values == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    assert parse_parameter("a", SAID["int"]).values == [8, 12, 16, 20]
 
 
 @pytest.mark.parametrize(
@@ -52,5 +52,5 @@ def test_the_last_step_is_at_or_below_high():
 )
 def test_what_makes_no_sense_is_refused_with_its_key(said, why):
     with pytest.raises(RequestError, match=why) as refused:
-        parse_key("optimizer.lr", said)
+        parse_parameter("optimizer.lr", said)
     assert str(refused.value).startswith("search.space.optimizer.lr: ")
