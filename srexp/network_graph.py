@@ -112,3 +112,26 @@ def carry(
         leaving = through(step, [known[id(tensor)] for tensor in step.inputs])
         known.update((id(tensor), value) for tensor, value in zip(step.outputs, leaving, strict=True))
     return [known[id(tensor)] for tensor in graph.outputs]
+
+
+def operations(model: keras.Model, shape: Sequence[int], *, training: bool = False) -> list[Any]:
+    """List what TensorFlow would do for a batch, without doing it.
+
+    Args:
+        model: Any Keras model, also one whose code can't be followed layer by layer.
+        shape: (n, h, w, c) of the batch.
+        training: Whether as in training.
+
+    Returns:
+        Operations of TensorFlow, with their inputs and outputs.
+    """
+    import tensorflow as tf
+
+    called = tf.function(lambda batch: model(batch, training=training), autograph=False)
+    traced = called.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    return list(traced.graph.get_operations())
+
+
+def tensor_bytes(tensor: Any) -> int:
+    """Give the memory that a tensor of TensorFlow takes; none where its shape isn't known."""
+    return (tensor.shape.num_elements() or 0) * int(tensor.dtype.size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from functools import partial
 from typing import Any
 
 from srexp.config.builders import build
@@ -26,7 +27,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
         RequestError: There is no such model, a package is missing, or the folder is not empty.
         SrexpError: The file computes something else than the model.
     """
-    from srexp.enhance.export.export import RUNTIME_OF, Parity, export, require_empty
+    from srexp.enhance.export.export import RUNTIME_OF, export, require_empty
     from srexp.enhance.export.model_card import card
     from srexp.enhance.runtimes.choice import runtime_named
     from srexp.training.numerics import load_quietly
@@ -40,26 +41,14 @@ def run(config: ExportConfig) -> dict[str, Any]:
     loaded = load(store, config.model_uri)
     model, known = loaded.model, {"uri": loaded.found.readable, **facts(loaded.facts, commit(store, loaded.facts))}
     images = real_images(model.input_shape[-1])
-    scale = scale_of(model, loaded.found.uri)
-
-    def described(name: str, parity: Parity) -> str:
-        return card(
-            known,
-            form=config.format,
-            file=name,
-            parity=parity,
-            scale=scale,
-            channels=model.input_shape[-1],
-            version=importlib.metadata.version("srexp"),
-        )
-
+    scale, version = scale_of(model, loaded.found.uri), importlib.metadata.version("srexp")
     parity = export(
         model,
         config.format,
         folder,
         images=images,
         tolerance=config.tolerance,
-        card=described,
+        card=partial(card, known, form=config.format, scale=scale, channels=model.input_shape[-1], version=version),
         overwrite=config.overwrite,
     )
     print(f"written  {folder / file}, with parity.json and MODEL_CARD.md")

@@ -9,6 +9,7 @@ import numpy as np
 from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import joined, restore_in_strips, tile_shape
 from srexp.errors import RequestError
+from srexp.network_graph import operations, tensor_bytes
 from srexp.types import Batch, Pixels
 
 if TYPE_CHECKING:
@@ -132,13 +133,6 @@ def whole_bytes(model: "keras.Model", shape: tuple[int, ...]) -> int:
     Returns:
         Bytes of the inputs and outputs of the operation that has the largest.
     """
-    import tensorflow as tf
-
-    traced = tf.function(lambda batch: model(batch, training=False), autograph=False).get_concrete_function(
-        tf.TensorSpec((1, *shape), tf.float32)
+    return max(
+        sum(tensor_bytes(tensor) for tensor in (*step.inputs, *step.outputs)) for step in operations(model, (1, *shape))
     )
-    sizes = (
-        sum((tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in (*step.inputs, *step.outputs))
-        for step in traced.graph.get_operations()
-    )
-    return int(max(sizes))

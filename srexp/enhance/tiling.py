@@ -99,10 +99,12 @@ def tile_shape(shape: tuple[int, int], *, halo: int, bytes_per_pixel: float, mem
     return height, width
 
 
-def restore_in_tiles(
+def restore_in_strips(
     restore: Callable[[Batch], Batch], low: Pixels, *, scale: int, halo: int, tile: tuple[int, int]
-) -> Pixels:
-    """Restore an image tile by tile; all tiles have one shape, so that a network is compiled once for an image.
+) -> Iterator[Pixels]:
+    """Restore an image tile by tile, and give it from top to bottom, so that the whole need never be in memory.
+
+    All tiles have one shape, so that a network is compiled once for an image.
 
     Args:
         restore: The network: (1, h, w, c) to (1, h * scale, w * scale, c).
@@ -111,31 +113,15 @@ def restore_in_tiles(
         halo: Low-resolution pixels that the network sees to each side.
         tile: Largest height and width of a tile, each more than two halos or the whole axis.
 
-    Returns:
-        Restored image, (h * scale, w * scale, c), float32; equal to `restore` on the whole image up to rounding.
+    Yields:
+        Strips (rows, w * scale, c), float32, that together equal `restore` on the whole image up to rounding; one that
+        is kept must be copied.
 
     Example:
         >>> image = np.random.default_rng(0).random((40, 30, 1), dtype=np.float32)
-        >>> bool((restore_in_tiles(lambda batch: batch * 2, image, scale=1, halo=3, tile=(16, 16)) == image * 2).all())
+        >>> strips = restore_in_strips(lambda batch: batch * 2, image, scale=1, halo=3, tile=(16, 16))
+        >>> bool((joined(strips, height=40) == image * 2).all())
         True
-    """
-    return joined(restore_in_strips(restore, low, scale=scale, halo=halo, tile=tile), low.shape[0] * scale)
-
-
-def restore_in_strips(
-    restore: Callable[[Batch], Batch], low: Pixels, *, scale: int, halo: int, tile: tuple[int, int]
-) -> Iterator[Pixels]:
-    """Restore an image tile by tile, and give it from top to bottom, so that the whole need never be in memory.
-
-    Args:
-        restore: See `restore_in_tiles`, as for the others.
-        low: Degraded image.
-        scale: Ratio of the high to the low resolution.
-        halo: Low-resolution pixels that the network sees to each side.
-        tile: Largest height and width of a tile.
-
-    Yields:
-        Strips (rows, w * scale, c) that together are the restored image; one that is kept must be copied.
     """
     height, width, _ = low.shape
     if not low.size:

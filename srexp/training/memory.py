@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from srexp.errors import SrexpError
+from srexp.network_graph import operations, tensor_bytes
 from srexp.system.memory import whole_bytes
 
 if TYPE_CHECKING:
@@ -111,11 +112,8 @@ def least_bytes(network: keras.Model, low: tuple[int, ...], high: tuple[int, ...
     batch = sum(4 * math.prod(shape) for shape in (low, high))  # float32
     if tf.config.list_logical_devices("GPU"):
         return batch
-    traced = tf.function(lambda images: network(images, training=True), autograph=False).get_concrete_function(
-        tf.TensorSpec(low, tf.float32)
-    )
-    kept = (step.outputs[0] for step in traced.graph.get_operations() if step.type == "Conv2D")
-    return batch + int(sum((tensor.shape.num_elements() or 0) * tensor.dtype.size for tensor in kept))
+    steps = operations(network, low, training=True)
+    return batch + sum(tensor_bytes(step.outputs[0]) for step in steps if step.type == "Conv2D")
 
 
 def require(needed: int, *, batch_size: int, patch_size: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
-from srexp.enhance.tiling import fitted, restore_in_tiles, tile_shape, windows
+from srexp.enhance.tiling import fitted, joined, restore_in_strips, tile_shape, windows
 
 halos = st.integers(0, 12)
 
@@ -74,6 +74,7 @@ def test_a_filter_in_tiles_equals_the_filter_on_the_whole(size, inside, halo, sc
         return blur(batch)
 
     tile = (2 * halo + inside[0], 2 * halo + inside[1])
-    found = restore_in_tiles(watched, low, scale=scale, halo=halo, tile=tile)
+    strips = restore_in_strips(watched, low, scale=scale, halo=halo, tile=tile)
+    found = joined(strips, low.shape[0] * scale)
     assert found == pytest.approx(blur(low[np.newaxis])[0], abs=1e-6)
     assert len(shapes) == 1  # a network is compiled once for an image

@@ -54,18 +54,6 @@ def test_parameter_counts_are_the_papers(model: str, channels: int, count: int, 
     assert BUILDERS[model](scale, channels).count_params() == count
 
 
-@pytest.mark.parametrize(
-    ("scale", "channels", "count"),
-    [
-        (1, 1, 213_057),
-        (2, 1, 214_353),  # 5*5*64+64 + 64*48+48 + 10*(9*48*48+48) + 6*6*48+1
-        (4, 3, 236_563),
-    ],
-)
-def test_parameter_count_of_the_hybrid_grows_with_the_last_kernel(scale: int, channels: int, count: int) -> None:
-    assert hybrid.build(scale, channels).count_params() == count
-
-
 @pytest.mark.parametrize("model", BUILDERS)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize("channels", [1, 3])
@@ -126,11 +114,6 @@ def test_borders_are_no_edges(model: str) -> None:
     assert np.abs(details).max() < 1e-4
 
 
-def test_layers_of_one_network_differ() -> None:
-    kernels = [layer.get_weights()[0] for layer in vdsr.build(2, 1, depth=4, start="paper").layers if layer.weights]
-    assert not np.array_equal(kernels[1], kernels[2])
-
-
 @pytest.mark.parametrize("model", ["srcnn", "srcnn-paper", "vdsr-small", "hybrid-small"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_one_step_of_fit_moves_the_weights_and_nothing_breaks(model: str, policy: str) -> None:
@@ -155,37 +138,6 @@ def test_copy_is_not_dead(model: str) -> None:
     network.fit(low, high, epochs=1, verbose=0)
     for old, new, weight in zip(before, network.get_weights(), network.weights, strict=True):
         assert not np.array_equal(old, new), weight.path
-
-
-def test_no_filter_of_srcnn_begins_dead() -> None:
-    for name in ("extract", "map"):
-        kernel = BUILDERS["srcnn"](2, 1).get_layer(name).get_weights()[0]
-        assert (np.abs(kernel).sum(axis=(0, 1, 2)) > 0).all()
-
-
-def test_vdsr_copy_keeps_the_energy_of_its_features() -> None:
-    """Through all hidden layers the mirrored orthogonal stack neither grows nor shrinks a signal."""
-    first, last = through_vdsr(np.pad(image(8, 8), ((0, 0), (28, 28), (28, 28), (0, 0))))
-    assert np.linalg.norm(last) == pytest.approx(np.linalg.norm(first), rel=1e-4)
-
-
-def test_vdsr_copy_looks_around_from_the_start() -> None:
-    """What the last hidden layer knows of a pixel lies pixels away from it, not in its 3 x 3 neighbours only."""
-    point = np.zeros((1, 65, 65, 1), np.float32)
-    point[0, 32, 32] = 1
-    for features, nearest, farthest in zip(through_vdsr(point), (0, 2), (1.5, 8), strict=True):
-        energy = np.asarray(features)[0].sum(axis=-1) ** 2
-        rows, columns = np.indices(energy.shape) - 32
-        away = np.sqrt((energy * (rows**2 + columns**2)).sum() / energy.sum())
-        assert nearest < away < farthest
-
-
-def through_vdsr(pixels: np.ndarray) -> list[np.ndarray]:
-    """Give the features of VDSR's first and last hidden layer before training."""
-    keras.utils.set_random_seed(0)
-    network = vdsr.build(1, 1)
-    features = [network.get_layer(f"hidden_{number:02d}").output for number in (1, 19)]
-    return keras.Model(network.input, features)(pixels)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves

@@ -24,7 +24,7 @@ _UNKNOWN = "not recorded"
 
 
 def card(
-    facts: Mapping[str, str], *, form: str, file: str, parity: Parity, scale: int, channels: int, version: str
+    facts: Mapping[str, str], file: str, parity: Parity, *, form: str, scale: int, channels: int, version: str
 ) -> str:
     """Write the model card of an exported model.
 
@@ -32,9 +32,9 @@ def card(
         facts: What is known of the model: `uri`, `task`, `model`, `degradation`, `fingerprint`, `attribution`,
             `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`, `run_id`; what is
             missing is said to be.
-        form: Format of the file.
         file: Name of the file.
         parity: Differences to the model.
+        form: Format of the file.
         scale: How many times larger the restored image is.
         channels: Channels of the images.
         version: Version of srexp.

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -172,12 +172,12 @@ def _fastest(
 
 def _measured(model: keras.Model, precision: Precision, probes: Probes, shape: tuple[int, int]) -> Chosen:
     """Start what is installed, leave out what loses too much, race the rest: on a small image, then in earnest."""
-    candidates = {("keras", "float32"): RUNTIMES["keras"].start(model)}
-    losses: dict[tuple[str, str], float | None] = {("keras", "float32"): 0.0 if probes else None}
+    keras = Chosen(RUNTIMES["keras"].start(model), "keras", "float32", 0.0 if probes else None, {})
+    candidates = {"keras/float32": keras}
     image = np.random.default_rng(0).random((1, *shape, model.input_shape[-1]), dtype=np.float32)
     image = image[:, :_FULL, :_FULL]
     small = image[:, :_TRIED, :_TRIED]
-    reference = candidates["keras", "float32"](small)
+    reference = keras.restore(small)
     for name, kind in _possible(precision):
         try:
             restore = runtime_named(name).start(model, kind, _calibration(probes))
@@ -186,16 +186,15 @@ def _measured(model: keras.Model, precision: Precision, probes: Probes, shape: t
         loss = _loss(model, restore, probes)
         same = float(np.abs(restore(small) - reference).max()) < 1e-4  # noqa: PLR2004 - as `export` asks for
         if same if loss is None else loss <= MAX_LOSS_DB:
-            candidates[name, kind], losses[name, kind] = restore, loss
-    named = {"/".join(pair): pair for pair in candidates}
-    costs = race({name: candidates[pair] for name, pair in named.items()}, small)
+            candidates[f"{name}/{kind}"] = Chosen(restore, name, kind, loss, {})
+    restorers = {name: each.restore for name, each in candidates.items()}
+    costs = race(restorers, small)
     bound = _HOPELESS * min(cost.seconds for cost in costs.values())
-    left = {name: candidates[named[name]] for name, cost in costs.items() if cost.seconds <= bound}
+    left = {name: restorers[name] for name, cost in costs.items() if cost.seconds <= bound}
     if len(left) > 1:
         costs = race(left, image)
     best = winner({name: costs[name] for name in left})
-    seconds = {name: cost.seconds for name, cost in costs.items()}
-    return Chosen(left[best], *named[best], losses[named[best]], seconds)
+    return replace(candidates[best], seconds={name: cost.seconds for name, cost in costs.items()})
 
 
 def _possible(precision: Precision) -> list[tuple[str, Precision]]:

@@ -1,7 +1,5 @@
-"""Every runtime computes what Keras computes, in memory and from its file, for any size, from any thread."""
+"""The contract of all runtimes: each computes what Keras does, in memory and from its file, from any thread."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,8 +8,7 @@ import pytest
 from srexp.enhance.predict import batch_predictor
 from srexp.enhance.runtimes.choice import RUNTIMES
 from srexp.enhance.runtimes.keras_runtime import in_precision
-from srexp.errors import RequestError
-from srexp.models import hybrid, srcnn, vdsr
+from srexp.models import hybrid, vdsr
 
 NAMES = ["keras", "onnxruntime", "openvino", "litert"]
 SIZES = [(1, 19, 30), (3, 8, 8), (1, 1, 1), (1, 19, 30)]
@@ -70,13 +67,6 @@ def test_lower_precision_is_near_and_not_the_same(randomised, name, precision):
     assert 1e-5 < gap < 0.2
 
 
-def test_bfloat16_stays_out_of_the_sum_with_the_image(randomised):
-    narrow = in_precision(randomised(vdsr.build(2, 1, depth=4, width=8)), "bfloat16")
-    kinds = {layer.name: layer.compute_dtype for layer in narrow.layers}
-    assert kinds["hidden_02"] == "bfloat16"
-    assert {kinds[name] for name in ("bicubic", "residual", "restored")} == {"float32"}
-
-
 def test_a_model_trained_in_bfloat16_is_exported_in_float32(randomised):
     model = randomised(vdsr.build(2, 1, depth=3, width=8))
     narrow, low = in_precision(model, "bfloat16"), images((1, 9, 9))
@@ -85,31 +75,8 @@ def test_a_model_trained_in_bfloat16_is_exported_in_float32(randomised):
         assert runtime(name).start(narrow, "float32")(low) == pytest.approx(expected, abs=5e-6)
 
 
-def test_int8_needs_an_image_and_an_inner_convolution(randomised):
-    model = randomised(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[8, 6]))
-    with pytest.raises(RequestError, match="int8"):
-        runtime("onnxruntime").start(model, "int8", [])
-
-
-def test_openvino_does_not_replace_bfloat16_in_silence(network):
-    import openvino
-
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        runtime("openvino").start(network, "bfloat16")
-    else:
-        with pytest.raises(RequestError, match="BF16"):
-            runtime("openvino").start(network, "bfloat16")
-
-
-def test_a_savedmodel_needs_neither_keras_nor_srexp(tmp_path):
-    runtime("keras").write(vdsr.build(2, 1, depth=2, width=2), tmp_path / "savedmodel")
-    code = f"""
-import sys
-sys.modules["srexp"] = sys.modules["keras"] = None
-import tensorflow as tf
-model = tf.saved_model.load({str(tmp_path / "savedmodel")!r})
-print(model.signatures["serve"](low=tf.zeros((2, 5, 7, 1)))["restored"].shape)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "(2, 10, 14, 1)"
+def test_names_are_those_that_a_user_types():
+    assert list(RUNTIMES) == NAMES
+    assert [each.FILE for each in RUNTIMES.values()] == ["savedmodel", "model.onnx", "model.xml", "model.tflite"]
+    assert all("float32" in each.PRECISIONS for each in RUNTIMES.values())
+    assert all(each.missing == [] for each in RUNTIMES.values())

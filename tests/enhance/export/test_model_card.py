@@ -1,0 +1,54 @@
+"""What a model card says, and that its example works."""
+
+import numpy as np
+import pytest
+
+from srexp.enhance.export.export import RUNTIME_OF, Parity, export
+from srexp.enhance.export.model_card import card
+from srexp.models import vdsr
+
+IMAGES = [np.random.default_rng(0).random(shape, dtype=np.float32) for shape in ((1, 9, 14, 1), (2, 5, 5, 1))]
+
+
+@pytest.fixture(scope="module")
+def network(randomised):
+    return randomised(vdsr.build(2, 1, depth=3, width=4))
+
+
+def test_a_card_says_what_is_not_known():
+    parity = Parity(1e-6, 1e-7, 1e-4, ())
+    options = {"form": "onnx", "file": "model.onnx", "parity": parity, "scale": 3, "channels": 1, "version": "9"}
+    text = card({"task": "knees-xray-x3", "test_psnr": "41.2"}, **options)
+    assert text.startswith("# knees-xray-x3: not recorded, x3\n")
+    assert "| PSNR, dB | 41.2 | not recorded |" in text
+    for needed in (
+        "research only",
+        "not a medical device",
+        "(n, h * 3, w * 3, 1)",
+        "Licence of the data",
+        "InferenceSession",
+    ):
+        assert needed in text
+
+
+@pytest.mark.parametrize("form", RUNTIME_OF)
+def test_the_example_in_the_card_works(network, tmp_path, form, monkeypatch):
+    import onnxruntime
+    import openvino
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    options = {"form": form, "scale": 2, "channels": 1, "version": "9"}
+    export(
+        network,
+        form,
+        tmp_path / "out",
+        images=IMAGES,
+        tolerance=1e-4,
+        card=lambda file, parity: card({}, file=file, parity=parity, **options),
+    )
+    code = (tmp_path / "out" / "MODEL_CARD.md").read_text().split("```python\n")[1].split("```")[0]
+    names = {"tf": tf, "onnxruntime": onnxruntime, "openvino": openvino, "Interpreter": Interpreter, "low": IMAGES[0]}
+    monkeypatch.chdir(tmp_path / "out")
+    exec(code, names)  # our own
+    assert names["restored"].shape == (1, 18, 28, 1)

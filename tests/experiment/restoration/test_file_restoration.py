@@ -1,0 +1,44 @@
+"""One file through a model; whole folders are in tests/commands/test_enhance.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srexp.data.restored_image import Origin
+from srexp.enhance.tiling import joined
+
+
+def test_grey_and_colour_are_enlarged(identity):
+    rng = np.random.default_rng(0)
+    for channels in (1, 3):
+        low = rng.random((6, 9, channels), dtype=np.float32)
+        restored = joined(identity.restore(low), 12)
+        assert restored.shape == (12, 18, channels)
+        inside = identity.interpolate(low, slice(0, 12))[4:-4, 4:-4]
+        np.testing.assert_allclose(restored[4:-4, 4:-4], inside, rtol=0, atol=2e-6)
+
+
+def test_who_made_an_image_depends_on_all_that_decides_it(identity):
+    others = [replace(identity, self_ensemble=True), replace(identity, intensity="window")]
+    assert len({each.made.identity for each in (identity, *others)}) == 3
+    assert replace(identity, memory_mb=64).made.identity == identity.made.identity
+
+
+def test_a_picture_is_written_beside_when_asked_for(identity, tmp_path):
+    Image.fromarray(np.arange(96, dtype=np.uint8).reshape(8, 12)).save(tmp_path / "low.png")
+    seen = []
+    origin = Origin(tmp_path / "low.png", "png", (0,), "bits")
+    identity.restore_file(origin, "png", tmp_path / "high.png", compare="both.png", on_frame=seen.append)
+    assert seen == [0]
+    with Image.open(tmp_path / "high.png") as image:
+        assert image.size == (24, 16)
+    assert (tmp_path / "both.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("scale", [2])
+def test_the_model_is_named(identity, scale):
+    assert (identity.made.model, identity.made.scale) == ("net.keras", scale)

@@ -1,0 +1,43 @@
+"""An image of a request; over HTTP it is in tests/commands/test_serve.py."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from srexp.enhance.http_server import TooLargeError, WrongKindError
+from srexp.errors import RequestError
+from srexp.experiment.restoration.request_restoration import request_restoration
+
+
+@pytest.fixture(scope="module")
+def restore(identity):
+    return request_restoration(identity, max_pixels=4 * 12 * 8)
+
+
+def png(height, width):
+    file = io.BytesIO()
+    Image.fromarray(np.arange(height * width, dtype=np.uint8).reshape(height, width)).save(file, "png")
+    return file.getvalue()
+
+
+def test_the_same_kind_comes_back_larger(restore):
+    answer = restore(png(8, 12))
+    assert answer.media_type == "image/png"
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.size, image.mode) == ((24, 16), "L")
+
+
+def test_what_is_not_taken_is_told_apart(restore):
+    with pytest.raises(TooLargeError, match="at most 384 pixels"):
+        restore(png(9, 12))
+    with pytest.raises(WrongKindError, match="no image"):
+        restore(b"no image")
+    pages = io.BytesIO()
+    tifffile.imwrite(pages, np.zeros((2, 4, 4), np.uint8), photometric="minisblack")
+    with pytest.raises(RequestError, match="several images"):
+        restore(pages.getvalue())

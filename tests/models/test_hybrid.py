@@ -1,0 +1,17 @@
+"""What the hybrid alone keeps; the contract of every network is in test_models.py."""
+
+import pytest
+
+from srexp.models import hybrid
+
+
+@pytest.mark.parametrize(
+    ("scale", "channels", "count"),
+    [
+        (1, 1, 213_057),
+        (2, 1, 214_353),  # 5*5*64+64 + 64*48+48 + 10*(9*48*48+48) + 6*6*48+1
+        (4, 3, 236_563),
+    ],
+)
+def test_parameter_count_of_the_hybrid_grows_with_the_last_kernel(scale: int, channels: int, count: int) -> None:
+    assert hybrid.build(scale, channels).count_params() == count

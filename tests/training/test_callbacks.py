@@ -1,0 +1,122 @@
+"""Each callback by itself; together they are in test_fit.py."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from srexp.errors import SrexpError
+from srexp.training import callbacks
+from srexp.training.best_epoch import History
+from srexp.training.checkpoint import Checkpoint
+
+
+class Model(SimpleNamespace):
+    """What callbacks ask of a Keras model."""
+
+    def __init__(self) -> None:
+        super().__init__(optimizer=SimpleNamespace(learning_rate=0.5), stop_training=False)
+
+    def get_weights(self) -> tuple[str, ...]:
+        return ("weights",)
+
+
+def on(callback: Any) -> Any:
+    callback.set_model(Model())
+    return callback
+
+
+def test_validation_adds_its_scores_and_its_time() -> None:
+    check, logs = on(callbacks.Validate(lambda: {"val_psnr": 30.0}, seconds=5.0)), {"loss": 1.0}
+    check.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_psnr": 30.0}
+    assert check.seconds > 5.0
+
+
+def test_the_rate_of_a_step_is_the_schedules() -> None:
+    pace = on(
+        callbacks.FollowSchedule(
+            lambda step, total: step / total, lr=0.2, total_steps=10, max_seconds=None, first_step=5
+        )
+    )
+    logs: dict[str, float] = {}
+    pace.on_train_batch_begin(0)
+    pace.on_epoch_end(0, logs)
+    assert logs["lr"] == pytest.approx(0.2 * 5 / 10)
+    assert pace.step == 6
+
+
+@pytest.mark.parametrize(("seconds", "lr"), [(0.0, 1.0), (60.0, 0.5)])
+def test_the_clock_hurries_the_fall_and_never_the_warm_up(seconds: float, lr: float) -> None:
+    def schedule(step: int, total: int) -> float:
+        return 1 - step / total
+
+    pace = on(callbacks.FollowSchedule(schedule, lr=1.0, total_steps=10, max_seconds=120.0, seconds=seconds))
+    pace.on_train_batch_begin(0)
+    assert pace.model.optimizer.learning_rate == pytest.approx(lr)
+    rising = on(callbacks.FollowSchedule(lambda step, _: step / 10, lr=1, total_steps=10, max_seconds=120, seconds=60))
+    rising.on_train_batch_begin(0)
+    assert rising.model.optimizer.learning_rate == 0
+
+
+def test_training_ends_with_its_time() -> None:
+    pace = on(callbacks.FollowSchedule(lambda *_: 1.0, lr=1.0, total_steps=9, max_seconds=60.0, seconds=59.0))
+    pace.on_train_batch_end(0)
+    assert not pace.model.stop_training
+    pace.started -= 1
+    pace.on_train_batch_end(0)
+    assert pace.model.stop_training
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 2.1e4])
+def test_an_explosion_names_step_and_rate(loss: float) -> None:
+    watch = on(callbacks.StopOnExplosion(None, 7, None))
+    watch.on_train_batch_end(0, {"loss": 2.0})
+    watch.on_train_batch_end(1, {"loss": 1.9e4})
+    with pytest.raises(SrexpError, match=r"at step 10 with learning rate 0\.5"):
+        watch.on_train_batch_end(2, {"loss": loss})
+
+
+def test_epochs_are_recorded_and_told() -> None:
+    record = on(callbacks.RecordHistory(History(), 5, 1, 20.0, lambda: 12.5))
+    told: list[tuple[int, Any, int]] = []
+    report = on(callbacks.Report(record, lambda *epoch: told.append(epoch)))
+    for epoch, psnr in enumerate([30.0, 29.0]):
+        record.on_epoch_end(epoch, {"val_psnr": psnr})
+        report.on_epoch_end(epoch)
+    assert [(number, numbers) for number, numbers, _ in told] == [
+        (1, {"val_psnr": 30.0, "training_seconds": 12.5}),
+        (2, {"val_psnr": 29.0, "training_seconds": 12.5}),
+    ]
+    assert record.history.best_weights == ("weights",)
+    assert record.model.stop_training  # patience is over
+
+
+def test_a_checkpoint_that_can_not_be_written_is_said_once() -> None:
+    class Full:
+        tried = 0
+
+        def save(self, _: Checkpoint) -> None:
+            self.tried += 1
+            raise OSError(28, "No space left on device")
+
+    full, steps = Full(), iter(range(1, 9))
+    keep = on(callbacks.KeepCheckpoints(full, lambda: Checkpoint(step=next(steps)), None, Checkpoint()))
+    keep.on_train_batch_end(0)
+    assert full.tried == 0
+    keep.on_epoch_end(0)
+    keep.on_epoch_end(1)
+    assert full.tried == 2
+    assert "the first at step 1" in keep.warning
+
+
+def test_a_state_that_is_kept_already_is_not_written_again() -> None:
+    class Never:
+        def save(self, _: Checkpoint) -> None:
+            raise AssertionError
+
+    last = Checkpoint(step=3)
+    on(callbacks.KeepCheckpoints(Never(), lambda: last, 0, last)).save()
