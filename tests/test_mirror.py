@@ -19,18 +19,12 @@ MODULES = {
 
 #: Test to the modules that it covers beside the one that it is named after.
 COVERS = {
-    "commands/test_enhance.py": "experiment.restoration.file_restoration experiment.restoration.folder_enhancement",
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.challenge "
     "experiment.promotion.decision experiment.recorded_config",
     "commands/test_runs.py": "commands.models",
-    "commands/test_serve.py": "experiment.loaded_model experiment.restoration.request_restoration",
     "config/test_overrides.py": "config.identity config.schema",
     "data/degradation/test_degradations.py": "data.degradation.given",
     "data/sources/test_folder.py": "data.sources.source",
-    "enhance/export/test_export.py": "enhance.export.model_card",
-    "enhance/runtimes/test_onnx_graph.py": "enhance.runtimes.onnx_builder enhance.runtimes.onnx_layers",
-    "enhance/runtimes/test_runtimes.py": "enhance.runtimes.keras_runtime enhance.runtimes.litert_runtime "
-    "enhance.runtimes.onnxruntime_runtime enhance.runtimes.openvino_runtime enhance.runtimes.runtime",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
     "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions evaluation.comparison.tables",
     "evaluation/search_report/test_figures.py": "evaluation.search_report.canvas "
@@ -40,7 +34,6 @@ COVERS = {
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "experiment/test_resume.py": "experiment.fitting experiment.network experiment.pipeline tracking.runs.resumed",
-    "models/test_models.py": "models.hybrid models.srcnn models.vdsr",
     "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
     "search.keras_tuner.remote_oracle search.keras_tuner.study search.heartbeat",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
@@ -53,8 +46,6 @@ COVERS = {
     "stories/test_train.py": "commands.train experiment.profiling experiment.run_pictures experiment.scoring",
     "stories/test_ui.py": "commands.ui",
     "test_cli.py": "commands.check",
-    "training/test_fit.py": "training.callbacks",
-    "training/test_optimizers.py": "training.clipped_sgd",
 }
 
 

@@ -24,5 +24,5 @@ def test_the_scale_is_known_from_the_layers_or_from_an_image(scale):
 
 def test_a_model_that_shrinks_is_refused():
     image = keras.Input((None, None, 1))
-    with pytest.raises(RequestError, match="net.keras doesn't enlarge by a whole number"):
+    with pytest.raises(RequestError, match=r"net\.keras doesn't enlarge by a whole number"):
         scale_of(keras.Model(image, keras.layers.MaxPooling2D()(image)), "net.keras")
