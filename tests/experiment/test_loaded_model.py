@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import keras
 import pytest
 
 from srexp.errors import RequestError
-from srexp.experiment.loaded_model import scale_of
+from srexp.experiment.loaded_model import require_fit, scale_of
 from srexp.models import vdsr
 
 
@@ -26,3 +28,15 @@ def test_a_model_that_shrinks_is_refused():
     image = keras.Input((None, None, 1))
     with pytest.raises(RequestError, match=r"net\.keras doesn't enlarge by a whole number"):
         scale_of(keras.Model(image, keras.layers.MaxPooling2D()(image)), "net.keras")
+
+
+def task(scale, channels=1):
+    return SimpleNamespace(config=SimpleNamespace(scale=scale), channels=channels, channel="grey")
+
+
+def test_a_model_fits_the_scale_and_the_channels_of_a_task():
+    require_fit(pooled(3), task(3), "mine")
+    with pytest.raises(RequestError, match="mine enlarges 3 times"):
+        require_fit(pooled(3), task(2), "mine")
+    with pytest.raises(RequestError, match=r"mine takes images of 1 channel\b"):
+        require_fit(pooled(3), task(3, channels=3), "mine")

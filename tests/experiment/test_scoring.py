@@ -1,0 +1,38 @@
+"""What may be scored, and what is told of scores."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from srexp.errors import RequestError
+from srexp.evaluation.score import score
+from srexp.experiment.scoring import figures_of, require_scorable
+from srexp.metrics.protocol import Protocol
+from srexp.types import Sample
+
+
+def test_means_that_do_not_exist_are_no_figures():
+    high = np.random.default_rng(0).random((20, 20, 1), dtype=np.float32)
+    sample = Sample(key="a", patient="p", bits=8, low=high, high=high)
+    scores = score(lambda low: low, [sample], Protocol(), 1, baseline=lambda low: 1 - low)
+    figures = figures_of(scores)
+    assert set(figures) == {"test_ssim", "bicubic_psnr", "bicubic_ssim"}  # the restored image is the target: infinite
+    assert figures["test_ssim"] == 1.0
+
+
+def test_images_that_are_too_small_are_named_together():
+    sizes = {"large": (40, 40), "narrow": (40, 9), "odd": (15, 15)}
+    entries = [SimpleNamespace(key=key, height=height, width=width) for key, (height, width) in sizes.items()]
+    task = SimpleNamespace(
+        config=SimpleNamespace(scale=2),
+        parts=SimpleNamespace(protocol=Protocol()),
+        prepared=SimpleNamespace(entries={"test": entries}),
+    )
+    with pytest.raises(RequestError, match="2 of 3 images are too small to be scored: narrow, odd"):
+        require_scorable(task, "test")
+    task.config.scale = 1
+    task.prepared.entries["test"] = entries[::2]
+    require_scorable(task, "test")
