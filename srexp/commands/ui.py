@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
+from srexp.system.child_process import run_server
 from srexp.system.redaction import mask
-from srexp.system.signals import interruptible
 from srexp.tracking.store.store import connect
-
-END_SECONDS = 10.0
 
 
 def run(config: UiConfig) -> dict[str, Any]:
@@ -46,20 +40,6 @@ def run(config: UiConfig) -> dict[str, Any]:
         command.append(f"--default-artifact-root={store.artifacts}")
     # Not as an option: every user of the machine sees a command line, and the address may have a password.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
-    if code := _serve(command, environment):
+    if code := run_server(command, environment):
         raise SrexpError(f"the MLflow UI ended with {code}", fix=f"port={config.port + 1}, if it is taken")
     return {"address": address}
-
-
-def _serve(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a server until it ends or this process is asked to; none of the processes that it started stays."""
-    with interruptible():
-        server = subprocess.Popen(command, env=environment, start_new_session=True)
-        try:
-            return server.wait()
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGTERM)
-                with suppress(subprocess.TimeoutExpired):
-                    server.wait(END_SECONDS)
-                os.killpg(server.pid, signal.SIGKILL)

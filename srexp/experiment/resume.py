@@ -18,6 +18,7 @@ from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
 from srexp.system import process_identity
+from srexp.system.file_locks import in_turn
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import environment, queries, resumed
@@ -168,20 +169,13 @@ def _require_gone(found: StoredRun, said: str) -> None:
 @contextmanager
 def _alone(folder: Path, run_id: str) -> Iterator[None]:
     """Keep two processes from going on with the same run."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder.parents[1] / "resume.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise RequestError(
-            f"another process goes on with run {run_id}", got=lock.lock_file, fix="wait for its end"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+    lock = folder.parents[1] / "resume.lock"
+    busy = RequestError(f"another process goes on with run {run_id}", got=str(lock), fix="wait for its end")
+    with in_turn(lock, 0, busy):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _require_same_data(found: StoredRun, task: Task) -> None:

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
@@ -26,6 +26,7 @@ END_SECONDS = 60.0
 #: Tells the jobs of a multirun, perhaps in other processes or on other machines, which process drives it.
 DRIVER = "SREXP_DRIVER"
 _LOOK_SECONDS = 5.0
+_SERVER_SECONDS = 10.0
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.system.child_process import begin; begin()"
 )
@@ -86,6 +87,31 @@ def start(
         )
     _hand_over(process, pickle.dumps((work, arguments)))
     return process
+
+
+def run_server(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run a server until it ends or this process is asked to; none of the processes that it started stays.
+
+    Args:
+        command: Program and arguments.
+        environment: Of the server.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        KeyboardInterrupt: This process was asked to end; the server has ended.
+    """
+    with interruptible():
+        server = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            return server.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    server.wait(_SERVER_SECONDS)
+                os.killpg(server.pid, signal.SIGKILL)
 
 
 def died(code: int) -> str:

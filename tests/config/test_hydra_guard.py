@@ -39,7 +39,8 @@ HOSTILE = {
     "nested target": "model: {kernels: {_target_: os.mkdir, path: TRACE}}",
     "target in a list": "model: {kernels: [{_target_: os.mkdir, path: TRACE}]}",
     "extension": "extensions: [os]\nmodel: {_target_: os.mkdir, path: TRACE}",
-    "own function": "model: {_target_: srexp.commands.ui._serve, command: [mkdir, TRACE], environment: {}}",
+    "own function": "model: {_target_: srexp.system.child_process.run_server, command: [mkdir, TRACE],"
+    " environment: {}}",
     "imported function": "tracking: {_target_: srexp.tracking.runs.environment.sys.exit}",
     "YAML object": "run_name: !!python/object/apply:os.mkdir [TRACE]",
     "YAML module": "run_name: !!python/module:antigravity",

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from srexp.system import process_identity
-from srexp.system.child_process import DRIVER, run_alone
+from srexp.system.child_process import DRIVER, run_alone, run_server
 
 pytestmark = pytest.mark.system
 
@@ -66,3 +66,24 @@ def test_the_job_ends_when_the_driver_behind_a_worker_is_gone(monkeypatch):
     begin = time.monotonic()
     assert run_alone(time.sleep, 100) == 130
     assert time.monotonic() - begin < 50
+
+
+def test_a_server_takes_its_workers_with_it():
+    code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']).wait()"
+    seen: list[psutil.Process] = []
+
+    def interrupt() -> None:
+        while len(seen) < 2:
+            time.sleep(0.1)
+            seen[:] = psutil.Process().children(recursive=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_server([sys.executable, "-c", code], os.environ)
+    _, alive = psutil.wait_procs(seen, timeout=20)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_the_exit_code_of_a_server_comes_back():
+    assert run_server([sys.executable, "-c", "raise SystemExit(3)"], os.environ) == 3
