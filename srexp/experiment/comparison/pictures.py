@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srexp.config.schema import CompareConfig
+from srexp.config.schema import CompareConfig, Config
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
 from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.network import Predict, bicubic_predictor, predictor
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
+from srexp.metrics.table import with_unit
 from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
@@ -101,21 +103,17 @@ def timed_again(
     Returns:
         The same rows with new times in place of the old ones; those whose model isn't there have none.
     """
-    from srexp.enhance.predict import predictor
     from srexp.evaluation.timing import time_inference
-    from srexp.models import bicubic
 
     channels = next(iter(models.values())).input_shape[-1] if models else 1
-    every = {**models, BASELINE: bicubic.build(scale, channels)}
+    every = _restorers(models, config, channels, scale)
     side = config.trainer.validation_size // scale
     image = np.random.default_rng(0).random((side, side, channels), dtype=np.float32)
 
     def time(name: str) -> dict[str, Timing]:
         if name not in every:
             return {}
-        predict = predictor(every[name], scale, config.trainer.memory_mb)
-        timing = time_inference(predict, image, repeats=_REPEATS, max_seconds=_SECONDS)
-        return {f"image {side * scale}": timing}
+        return {f"image {side * scale}": time_inference(every[name], image, repeats=_REPEATS, max_seconds=_SECONDS)}
 
     return [replace(each, timings=time(each.name)) for each in contenders]
 
@@ -188,7 +186,7 @@ def _restored(
     from srexp.evaluation.figures.image_cards import card
 
     shown = Exhibits()
-    restorers = _restorers(task, models)
+    restorers = _restorers(models, task.config, task.channels, task.config.scale)
     room = MOST_BYTES
     for sample in _samples(task, wanted):
         restored = {name: restore(sample.low) for name, restore in restorers.items()}
@@ -209,13 +207,9 @@ def _restored(
     return shown
 
 
-def _restorers(task: Task, models: Mapping[str, keras.Model]) -> dict[str, Callable[[Pixels], Pixels]]:
-    from srexp.enhance.predict import predictor
-    from srexp.models import bicubic
-
-    scale, memory_mb = task.config.scale, task.config.trainer.memory_mb
-    every = {BASELINE: bicubic.build(scale, task.channels), **models}
-    return {name: predictor(model, scale, memory_mb) for name, model in every.items()}
+def _restorers(models: Mapping[str, keras.Model], config: Config, channels: int, scale: int) -> dict[str, Predict]:
+    restorers = {name: predictor(model, config, scale=scale) for name, model in models.items()}
+    return {BASELINE: bicubic_predictor(config, channels, scale=scale), **restorers}
 
 
 def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
@@ -237,7 +231,7 @@ def _unlike(task: Task, sample: Sample, restored: Mapping[str, Pixels], scored: 
         again = psnr(*levels, max_value=2**sample.bits - 1)
         if again != scored[name] and not abs(again - scored[name]) <= _SAME:
             return (
-                f"{name} restores {sample.key} with {again:.2f} dB here, and had {scored[name]:.2f} dB when it was "
-                "scored: pictures and table may not belong together."
+                f"{name} restores {sample.key} with {with_unit(again)} here, and had {with_unit(scored[name])} when it "
+                "was scored: pictures and table may not belong together."
             )
     return ""

@@ -1,0 +1,147 @@
+"""A comparison from the runs in the store to a report, files beside it, and a run of its own."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from srexp.config.builders import build
+from srexp.config.schema import CompareConfig
+from srexp.evaluation.comparison import formats
+from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
+from srexp.experiment.comparison import pictures, runs
+from srexp.experiment.comparison import report as reporting
+from srexp.experiment.comparison.runs import Entry
+from srexp.tracking.runs.tracking import Tracking
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from srexp.evaluation.comparison.report import Report
+
+ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
+"""Upper ends of the error maps' scale, in grey levels of 255."""
+
+
+class Compared(NamedTuple):
+    """What a comparison comes to.
+
+    Args:
+        found: The standings.
+        result: `result.json`: rows, pairs, notes, and the files that lie beside it.
+    """
+
+    found: Standings
+    result: dict[str, Any]
+
+
+def compared(config: CompareConfig) -> Compared:
+    """Compare runs by what they left in the store; nothing is trained and nothing scored again.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        The standings and `result.json`; the tables, the figures and `report.html` lie in the output folder.
+
+    Raises:
+        RequestError: A run doesn't exist, or the runs can't be compared.
+    """
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    chosen, notes = runs.find(tracking.store, config)
+    models, unloadable = pictures.load_models(tracking.store, chosen)
+    contenders = [*(entry.contender() for entry in chosen), chosen[0].baseline()]
+    contenders = pictures.with_costs(contenders, models)
+    if config.time_again:
+        contenders = pictures.timed_again(contenders, models, int(chosen[0].result["protocol"]["scale"]), config)
+    found = standings(chosen[0].keys, contenders, seed=config.seed)
+    top = config.max_grey_levels or error_scale(found)
+    shown = pictures.exhibit(config, chosen, models, found, top)
+    notes = [*notes, *unloadable, *_times_apart(chosen, config)]
+    figures = reporting.draw(chosen, found, top)
+    report = reporting.compose(chosen, found, shown, notes, figures)
+    result = {
+        "experiment_name": chosen[0].run.experiment,
+        "runs": {entry.name: entry.run.run_id for entry in chosen},
+        **found.as_dict(),
+        "n_images": len(found.keys),
+        "summary": list(report.summary),
+        "protocol": chosen[0].result["protocol"],
+        "data_fingerprint": chosen[0].result["data_fingerprint"],
+        "warnings": [*report.alarms, *notes, *shown.notes],
+    }
+    files = _write(config.run_dir, report, figures, found, result)
+    result |= {"files": [path.name for path in files], "report": str(config.run_dir / "report.html")}
+    result["run_id"] = _track(tracking, chosen, files, result)
+    return Compared(found, result)
+
+
+def error_scale(found: Standings) -> float:
+    """Choose the one scale of all error maps, before any of them is drawn: three times bicubic's usual error.
+
+    Args:
+        found: The standings.
+
+    Returns:
+        A power of two, in grey levels of 255; the same for all comparisons on the same images.
+    """
+    bicubic = [psnr for psnr in found.row(BASELINE).contender.values["psnr"] if math.isfinite(psnr)]
+    usual = 255 / 10 ** (median(bicubic) / 20) if bicubic else 0.0
+    return next((top for top in ERROR_SCALES if top >= 3 * usual), ERROR_SCALES[-1])
+
+
+def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
+    """Say that times don't compare when they were measured on different machines."""
+    machines = {
+        (entry.run.tags.get("srexp.host"), entry.environment.get("platform"), entry.environment.get("processors"))
+        for entry in chosen
+    }
+    if config.time_again:
+        return ["Inference times were measured anew, all on one machine; training times are those of the runs."]
+    if len(machines) > 1:
+        return [
+            "The runs were timed on different machines: their times don't compare (time_again=true times them here)."
+        ]
+    return ["Times were measured by each run when it ended, whatever else the machine did then."]
+
+
+def _write(
+    folder: Path, report: Report, figures: Mapping[str, Figure], found: Standings, result: Mapping[str, Any]
+) -> list[Path]:
+    from srexp.evaluation.comparison.report import render
+
+    grids = [grid for grid in (report.scores, report.further, report.pairs, report.costs) if grid]
+    texts = {
+        "report.html": render(report),
+        "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
+        "table.csv": formats.comma_separated(found),
+        "table.md": "\n".join(map(formats.markdown, grids)),
+        "table.tex": "\n".join(map(formats.latex, grids)),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, figure in figures.items():
+        if name != "scale":
+            figure.savefig(folder / f"{name}.png", dpi=200)
+    return [folder / name for name in (*texts, *(f"{name}.png" for name in figures if name != "scale"))]
+
+
+def _track(tracking: Tracking, chosen: Sequence[Entry], files: Sequence[Path], result: Mapping[str, Any]) -> str:
+    """Keep the comparison as a run of the task."""
+    known = {
+        "verb": "compare",
+        "task": result["experiment_name"],
+        "compared": " ".join(entry.run.run_id for entry in chosen),
+        "best": result["best"],
+        "data.fingerprint": result["data_fingerprint"],
+        "protocol": result["protocol"],
+    }
+    name = f"compare {len(chosen)} runs"
+    with tracking.run(str(result["experiment_name"]), name=name, tags=known, folder=files[0].parent) as tracked:
+        for path in files:
+            tracked.log_file(path)
+        return tracked.id
