@@ -40,7 +40,7 @@ def limits(found: Standings) -> list[str]:
 def _winner(found: Standings) -> Iterator[str]:
     best = found.best
     mean = best.means["psnr"]
-    on = f"on {_count(len(found.keys), 'test image')}"
+    on = f"on {counted(len(found.keys), 'test image')}"
     if mean.mean is None:
         yield f"{best.name} restores every pixel {on}: its PSNR is infinite."
         return
@@ -87,7 +87,7 @@ def _verdict(pair: Pair, low: float, found: Standings) -> str:
     if low > 0 and least >= ALPHA:
         return (
             ". The interval excludes zero; the test can't tell, for with so few images and "
-            f"{_count(len(found.pairs), 'comparison')} it can't fall below p\u00a0=\u00a0{least:.3f}"
+            f"{counted(len(found.pairs), 'comparison')} it can't fall below p\u00a0=\u00a0{least:.3f}"
         )
     return f", which may be chance {tested}"
 
@@ -157,8 +157,8 @@ def _infinite(found: Standings) -> Iterator[str]:
     for row in found.rows:
         if infinite := row.means["psnr"].n_infinite:
             yield (
-                f"{row.name} restores {_count(infinite, 'image')} without any error. Their PSNR is infinite; means and "
-                "tests leave them out."
+                f"{row.name} restores {counted(infinite, 'image')} without any error. Their PSNR is infinite; means "
+                "and tests leave them out."
             )
 
 
@@ -183,7 +183,13 @@ def _p(value: float) -> str:
     return text.replace("<", "<\u00a0") if text.startswith("<") else f"=\u00a0{text}"
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> counted(1, "image"), counted(3, "image")
+        ('1 image', '3 images')
+    """
     return f"{number} {thing}{'s' * (number != 1)}"
 
 

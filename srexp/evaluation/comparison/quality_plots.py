@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
 from srexp.evaluation.figures.image_cards import coloured
-from srexp.evaluation.figures.plots import INK, new_figure
+from srexp.evaluation.figures.plots import INK, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,6 @@ WIDTH = 1120
 
 _MOST_NAMED = 40
 _DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual height
-_LONGEST = 26
 
 
 def colours(names: Sequence[str]) -> dict[str, str]:
@@ -188,11 +187,6 @@ def _zero(axes: Axes) -> None:
     axes.axhline(0, color=GREY, linewidth=1.4, zorder=1)
 
 
-def short(name: str) -> str:
-    """Cut a long name at its beginning, which versions and seeds share."""
-    return name if len(name) <= _LONGEST else f"…{name[-_LONGEST + 1 :]}"
-
-
 def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
     axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=30, ha="right", parse_math=False)
 
@@ -206,9 +200,7 @@ def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper 
 def finish(figure: Figure, *every: Axes) -> None:
     """Give the axes of a figure the look that all have."""
     for axes in every:
-        axes.grid(visible=True, axis="both", color="#ececec", linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
+        tidy(axes)
         axes.title.set(fontsize=11, color=INK, fontweight="bold")
         axes.tick_params(colors=INK)
     figure.tight_layout(pad=1.1)

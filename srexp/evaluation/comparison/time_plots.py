@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-
-from srexp.evaluation.comparison.quality_plots import WIDTH, finish, short
+from srexp.evaluation.comparison.quality_plots import WIDTH, finish
 from srexp.evaluation.comparison.standings import BASELINE, Standings
 from srexp.evaluation.comparison.tables import described, time_cell
-from srexp.evaluation.figures.plots import FAINT, INK, new_figure
+from srexp.evaluation.figures.plots import FAINT, INK, boxes, by_input, new_figure, short
 from srexp.evaluation.timing import Timing
 
 if TYPE_CHECKING:
@@ -34,36 +32,24 @@ def times(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     Returns:
         Figure 1120 pixels wide; None when nothing was timed.
     """
-    by_input: dict[tuple[int, ...], dict[str, Timing]] = {}
-    for row in found.rows:
-        for timing in row.contender.timings.values():
-            by_input.setdefault(timing.shape, {})[row.name] = timing
-    if not by_input:
+    inputs = by_input({row.name: row.contender.timings.values() for row in found.rows})
+    if not inputs:
         return None
-    counts = [len(models) for models in by_input.values()]
+    counts = [len(models) for models in inputs.values()]
     figure = new_figure(WIDTH, 20 + sum(95 + 54 * count for count in counts))
     rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[1.3 + count for count in counts])[:, 0]
-    for axes, (shape, models) in zip(rows, by_input.items(), strict=True):
-        _boxes(axes, models, hue)
+    for axes, (shape, models) in zip(rows, inputs.items(), strict=True):
+        _times(axes, models, hue)
         axes.set_title(f"{described(shape)} pixels")
     finish(figure, *rows)
     return figure
 
 
-def _boxes(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> None:
-    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
-    for place, (name, timing) in enumerate(models.items()):
-        samples = 1000 * np.asarray(timing.samples)
-        line = {"color": hue[name], "linewidth": 1.4}
-        axes.boxplot(
-            [samples], positions=[place], orientation="horizontal", whis=(0, 100), widths=0.5, manage_ticks=False,
-            medianprops={**line, "linewidth": 3}, boxprops=line, whiskerprops=line, capprops=line,
-        )  # fmt: skip
-        heights = place + jitter.uniform(-0.13, 0.13, samples.size)
-        axes.plot(samples, heights, ".", color=hue[name], alpha=0.45, zorder=3, markersize=5)
+def _times(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> None:
+    boxes(axes, models, hue, 1000)
     labels = [f"{short(name)}\n{time_cell(timing)}" for name, timing in models.items()]
     axes.set_yticks(range(len(models)), labels, parse_math=False)
-    axes.set(ylim=(len(models) - 0.4, -0.6), xlabel="milliseconds, logarithmic")
+    axes.set_xlabel("milliseconds, logarithmic")
     _log(axes)
 
 

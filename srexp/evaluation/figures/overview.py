@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.plots import FAINT, INK, MODEL, new_figure
+from srexp.evaluation.figures.panel import shown, window
+from srexp.evaluation.figures.plots import FAINT, INK, MODEL, new_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,11 +67,13 @@ def contact_sheet(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure:
             row, column = divmod(number, COLUMNS)
             left, upper = MARGIN + column * (CELL + GAP), top + row * (CELL + CAPTION)
             axes = figure.add_axes((left / width, 1 - (upper + CELL) / height, CELL / width, CELL / height))
-            axes.imshow(_stretched(image.pixels), cmap="gray", vmin=0, vmax=1, interpolation="antialiased")
+            axes.imshow(
+                shown(image.pixels, window(image.pixels)), cmap="gray", vmin=0, vmax=1, interpolation="antialiased"
+            )
             axes.set_axis_off()
             below = 1 - (upper + CELL + 4) / height
             middle = (left + CELL / 2) / width
-            figure.text(middle, below, _shortened(image.label), fontsize=7, color=INK, ha="center", va="top")
+            figure.text(middle, below, short(image.label, LONGEST_LABEL), fontsize=7, color=INK, ha="center", va="top")
             figure.text(middle, below - 14 / height, image.detail, fontsize=7, color=FAINT, ha="center", va="top")
         top += rows[heading] * (CELL + CAPTION) + GAP
     return figure
@@ -133,12 +136,3 @@ def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, f
         figure.text(middle, below, caption, fontsize=10.5, color=INK, ha="center", va="top")
     figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=10, color=FAINT, va="bottom")
     return figure
-
-
-def _stretched(pixels: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-    low, high = np.percentile(pixels, (0.5, 99.5))
-    return np.clip((pixels - low) / (high - low), 0, 1) if high > low else pixels
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= LONGEST_LABEL else f"…{label[-LONGEST_LABEL + 1 :]}"

@@ -6,7 +6,7 @@ They are drawn with Matplotlib's objects, never with pyplot, whose state is glob
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -133,19 +133,64 @@ def inference_times(timings: Mapping[str, Sequence[Timing]]) -> Figure:
     Returns:
         Figure 1000 pixels wide.
     """
-    by_input: dict[tuple[int, ...], dict[str, Timing]] = {}
-    for name, measured in timings.items():
-        for timing in measured:
-            by_input.setdefault(timing.shape, {})[name] = timing
-    counts = [len(models) for models in by_input.values()]
+    inputs = by_input(timings)
+    counts = [len(models) for models in inputs.values()]
     figure = new_figure(1000, 40 + sum(110 + 60 * count for count in counts))
     figure.suptitle("Inference time after warm-up: box = quartiles, whiskers = fastest and slowest", fontsize=12)
     rows = figure.subplots(len(counts), 1, squeeze=False, height_ratios=[0.6 + count for count in counts])[:, 0]
-    for axes, (shape, models) in zip(rows, by_input.items(), strict=True):
-        _boxes(axes, models)
+    for axes, (shape, models) in zip(rows, inputs.items(), strict=True):
+        _times(axes, models)
         axes.set_title(_described(shape), loc="left", fontsize=11)
     figure.tight_layout(pad=1.2)
     return figure
+
+
+def by_input(timings: Mapping[str, Iterable[Timing]]) -> dict[tuple[int, ...], dict[str, Timing]]:
+    """Put models that were timed on the same input together.
+
+    Args:
+        timings: Name of a model to its timings.
+
+    Returns:
+        Shape of an input to the models that had it.
+    """
+    inputs: dict[tuple[int, ...], dict[str, Timing]] = {}
+    for name, measured in timings.items():
+        for timing in measured:
+            inputs.setdefault(timing.shape, {})[name] = timing
+    return inputs
+
+
+def boxes(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str], factor: float) -> None:
+    """Draw a box for each model at 0, 1, 2 ... from above, with every sample: whiskers end at the extremes.
+
+    Args:
+        axes: Where.
+        models: Name to what was timed.
+        hue: Name to colour.
+        factor: Units to the second.
+    """
+    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
+    for place, (name, timing) in enumerate(models.items()):
+        samples = factor * np.asarray(timing.samples)
+        line = {"color": hue[name], "linewidth": 1.4}
+        axes.boxplot(
+            [samples], positions=[place], orientation="horizontal", whis=(0, 100), widths=0.5, manage_ticks=False,
+            medianprops={**line, "linewidth": 3}, boxprops=line, whiskerprops=line, capprops=line,
+        )  # fmt: skip
+        heights = place + jitter.uniform(-0.13, 0.13, samples.size)
+        axes.plot(samples, heights, ".", color=hue[name], alpha=0.45, zorder=3, markersize=5)
+    axes.set_ylim(len(models) - 0.4, -0.6)
+
+
+def short(name: str, longest: int = 26) -> str:
+    """Cut a long name at its beginning, which versions and seeds share.
+
+    Example:
+        >>> short("chest_radiograph_0001.png", 9)
+        '…0001.png'
+    """
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def tidy(axes: Axes) -> None:
@@ -179,29 +224,16 @@ def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> Non
     tidy(axes)
 
 
-def _boxes(axes: Axes, models: Mapping[str, Timing]) -> None:
+def _times(axes: Axes, models: Mapping[str, Timing]) -> None:
     unit, factor = ("s", 1) if max(timing.median for timing in models.values()) >= 1 else ("ms", 1000)
-    samples = [factor * np.asarray(timing.samples) for timing in models.values()]
-    faint = {"color": FAINT}
-    axes.boxplot(
-        samples,
-        orientation="horizontal",
-        whis=(0, 100),
-        widths=0.5,
-        medianprops={"color": MODEL, "linewidth": 2},
-        boxprops=faint,
-        whiskerprops=faint,
-        capprops=faint,
-    )
-    jitter = np.random.default_rng(0)  # moves points apart, so that equal times can be counted
-    for place, times in enumerate(samples, start=1):
-        axes.plot(times, place + jitter.uniform(-0.14, 0.14, times.size), ".", color=INK, alpha=0.4, zorder=3)
+    boxes(axes, models, dict.fromkeys(models, MODEL), factor)
     labels = []
     for name, timing in models.items():
         low, high = (factor * quartile for quartile in timing.quartiles)
         labels.append(f"{name}\n{factor * timing.median:.3g} {unit} ({low:.3g} to {high:.3g})")
-    axes.set_yticks(range(1, len(models) + 1), labels)
-    axes.set(ylim=(len(models) + 0.6, 0.4), xlim=(0, 1.05 * max(times.max() for times in samples)), xlabel=unit)
+    axes.set_yticks(range(len(models)), labels)
+    longest = factor * max(max(timing.samples) for timing in models.values())
+    axes.set(xlim=(0, 1.05 * longest), xlabel=unit)
     tidy(axes)
 
 

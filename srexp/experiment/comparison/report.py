@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.conclusions import counted
 from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.experiment.comparison.pictures import Exhibits
@@ -75,11 +76,11 @@ def compose(
     from srexp.evaluation.comparison.quality_plots import colours
 
     ordered = [entry for row in found.models for entry in chosen if entry.name == row.name]
-    on = f"{_count(len(chosen), 'model')} and bicubic interpolation on {_count(len(found.keys), 'test image')}"
+    models, images = counted(len(chosen), "model"), counted(len(found.keys), "test image")
     made = time.strftime("%Y-%m-%d %H:%M %Z")
     return Report(
         title=chosen[0].run.experiment,
-        subtitle=on,
+        subtitle=f"{models} and bicubic interpolation on {images}",
         summary=conclusions.summary(found),
         limits=[*conclusions.limits(found), *notes],
         alarms=_alarms(chosen),
@@ -99,10 +100,6 @@ def compose(
         origins=_origins(ordered),
         made=f"Made by srexp {packages().get('srexp', '')} on {made}. For research, not for clinical use.",
     )
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def _drawing(name: str, figure: Figure) -> Drawing:
