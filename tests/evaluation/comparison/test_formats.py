@@ -1,4 +1,7 @@
-"""Tables whose figures are aligned, rounded as far as they mean something, and whose names are text in every format."""
+"""Tables whose figures are aligned, rounded as far as they mean something, and whose names are text in every format.
+
+This is also the test of tables.py.
+"""
 
 import csv
 import io

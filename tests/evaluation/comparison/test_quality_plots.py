@@ -1,4 +1,7 @@
-"""Figures of a comparison: a colour for each model, gains from zero, a front that nothing beats."""
+"""Figures of a comparison: a colour for each model, gains from zero, a front that nothing beats.
+
+This is also the test of time_plots.py.
+"""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""Ranking, wins, gains, and tests that are corrected for their number."""
+"""Ranking, wins, gains, and tests that are corrected for their number.
+
+This is also the test of conclusions.py.
+"""
 
 import json
 import math
