@@ -27,9 +27,8 @@ COVERS = {
     "data/sources/test_folder.py": "data.sources.source",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
     "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions evaluation.comparison.tables",
-    "evaluation/search_report/test_figures.py": "evaluation.search_report.canvas "
-    "evaluation.search_report.interactive evaluation.search_report.page evaluation.search_report.pictures "
-    "evaluation.search_report.study evaluation.search_report.trials",
+    "evaluation/search_report/test_figures.py": "evaluation.search_report.page",
+    "evaluation/search_report/test_study.py": "evaluation.search_report.trials",
     "evaluation/test_score.py": "types",
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",

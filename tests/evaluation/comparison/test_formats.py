@@ -1,7 +1,4 @@
-"""Tables whose figures are aligned, rounded as far as they mean something, and whose names are text in every format.
-
-This is also the test of tables.py.
-"""
+"""Tables whose figures are aligned, rounded as far as they mean something, and whose names are text in every format."""
 
 import csv
 import io

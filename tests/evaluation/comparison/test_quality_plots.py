@@ -1,7 +1,4 @@
-"""Figures of a comparison: a colour for each model, gains from zero, a front that nothing beats.
-
-This is also the test of time_plots.py.
-"""
+"""Figures of a comparison: a colour for each model, gains from zero, a front that nothing beats."""
 
 import math
 from dataclasses import replace

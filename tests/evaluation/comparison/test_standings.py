@@ -1,7 +1,4 @@
-"""Ranking, wins, gains, and tests that are corrected for their number.
-
-This is also the test of conclusions.py.
-"""
+"""Ranking, wins, gains, and tests that are corrected for their number."""
 
 import json
 import math

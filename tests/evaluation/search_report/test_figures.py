@@ -1,7 +1,4 @@
-"""Figures of a search: every kind of search can be drawn, what is drawn is true, and the page opens offline.
-
-This is also the test of canvas.py, pictures.py, interactive.py and page.py.
-"""
+"""Figures of a search: every kind of search can be drawn, what is drawn is true, and the page opens offline."""
 
 import math
 import random

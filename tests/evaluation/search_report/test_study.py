@@ -1,7 +1,4 @@
-"""Trials of whatever engine as an Optuna study, and the ranges that figures of them have.
-
-This is also the test of trials.py.
-"""
+"""Trials of whatever engine as an Optuna study, and the ranges that figures of them have."""
 
 import math
 from dataclasses import replace
