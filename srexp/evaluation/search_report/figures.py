@@ -286,7 +286,7 @@ def _picture(plot: _Plot, drawn: Any) -> Figure:
         panels[0].axhline(plot.level, color=BASELINE, linestyle="--", label=_bicubic(plot.level))
     if legend := panels[0].get_legend():
         legend.remove()  # one line for each trial would leave no room for the curves
-    if handles := [each for each in panels[0].get_legend_handles_labels()[0] if not _is_of_one(each.get_label())]:
+    if handles := [each for each in panels[0].get_legend_handles_labels()[0] if not _needs_no_legend(each.get_label())]:
         panels[0].legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     if plot.labels:
         panels[0].set(xlabel=plot.labels[0], ylabel=plot.labels[1])
@@ -317,8 +317,9 @@ def _part(plot: _Plot, drawn: Any, identifier: str) -> str:
     return written
 
 
-def _is_of_one(label: object) -> bool:
-    return re.fullmatch(r"Trial\d+", str(label)) is not None
+def _needs_no_legend(label: object) -> bool:
+    """Tell the label of one trial's curve, and of what no search here has: trials that break a constraint."""
+    return re.fullmatch(r"Trial\d+|Infeasible Trial", str(label)) is not None
 
 
 def _bicubic(level: float) -> str:

@@ -97,6 +97,7 @@ def test_a_whole_search_has_every_figure(objectives):
     for_each = {"optimisation_history", "importance", "slice"}
     assert {name for name, each in drawn.items() if objectives == TWO and len(each.pictures) > 1} <= for_each
     assert "bicubic, 38.00 dB" in texts(drawn["learning_curves"])
+    assert not any("Infeasible Trial" in texts(each) for each in drawn.values())  # a legend would push panels apart
     assert {"Best Value", "validation PSNR in dB", "pruned, best until then", "failed"} <= set(
         texts(drawn["optimisation_history"])
     )
