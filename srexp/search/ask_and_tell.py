@@ -64,7 +64,7 @@ Train: TypeAlias = Callable[[RunningTrial], Sequence[float]]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrialOutcome:
     """What came of a trial.
 
     Args:
@@ -90,7 +90,7 @@ class AskAndTell(ABC):
         """
 
     @abstractmethod
-    def tell(self, trial: RunningTrial, outcome: Outcome) -> None:
+    def tell(self, trial: RunningTrial, outcome: TrialOutcome) -> None:
         """Take what came of a trial, unless it was given to another worker meanwhile."""
 
     def signs_of_life(self, trial: RunningTrial) -> AbstractContextManager[None]:
@@ -118,13 +118,13 @@ class AskAndTell(ABC):
     def _train(self, trial: RunningTrial, train: Train) -> None:
         try:
             with self.signs_of_life(trial):
-                outcome = Outcome("finished", require_finite(train(trial), self.objectives))
+                outcome = TrialOutcome("finished", require_finite(train(trial), self.objectives))
         except Pruned as pruned:
-            outcome = Outcome("pruned", reason=str(pruned))
+            outcome = TrialOutcome("pruned", reason=str(pruned))
         except Exception as error:  # noqa: BLE001 - whatever a trial does, the search goes on; the reason is kept
-            outcome = Outcome("failed", reason=reason_of(error))
+            outcome = TrialOutcome("failed", reason=reason_of(error))
         except BaseException as error:
-            self.tell(trial, Outcome("interrupted", reason=f"interrupted: {reason_of(error)}"))
+            self.tell(trial, TrialOutcome("interrupted", reason=f"interrupted: {reason_of(error)}"))
             raise
         self.tell(trial, outcome)
 

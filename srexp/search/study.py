@@ -13,7 +13,7 @@ from filelock import FileLock
 from pydantic import Field
 
 from srexp.errors import RequestError, SrexpError
-from srexp.search.ask_and_tell import AskAndTell, Outcome, RunningTrial
+from srexp.search.ask_and_tell import AskAndTell, RunningTrial, TrialOutcome
 from srexp.search.space import Space
 from srexp.system.process_identity import facts_of, is_gone, is_named
 from srexp.types import Trial
@@ -183,11 +183,11 @@ class Study(AskAndTell):
 
     # What becomes of them
 
-    def tell(self, trial: RunningTrial, outcome: Outcome) -> None:
+    def tell(self, trial: RunningTrial, outcome: TrialOutcome) -> None:
         """Take what came of a trial, unless it was given to another worker meanwhile."""
         self.end(trial.number, outcome)
 
-    def end(self, number: int, outcome: Outcome) -> None:
+    def end(self, number: int, outcome: TrialOutcome) -> None:
         """End a trial, unless it was given to another worker meanwhile; an interrupted one's values are queued again.
 
         Args:
@@ -233,7 +233,7 @@ class Study(AskAndTell):
         requeued = self._requeue(trial, died=died)
         reason = reason if requeued else f"{reason}; so were the {MAX_RETRIES} trials before with the same values"
         log.warning("trial %d: %s", trial.number, reason)
-        self._end(trial.number, Outcome("failed", reason=reason), requeued=requeued)
+        self._end(trial.number, TrialOutcome("failed", reason=reason), requeued=requeued)
 
     def _requeue(self, trial: Trial, *, died: bool) -> bool:
         """Queue the values of a trial, once; tell whether a new trial has or will have them."""
@@ -254,7 +254,7 @@ class Study(AskAndTell):
         """
 
     @abstractmethod
-    def _end(self, number: int, outcome: Outcome, **facts: Any) -> None:
+    def _end(self, number: int, outcome: TrialOutcome, **facts: Any) -> None:
         """With the lock held. End a running trial.
 
         Args:

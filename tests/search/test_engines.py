@@ -14,7 +14,7 @@ import yaml
 
 from srexp.config import builders as config_build
 from srexp.errors import RequestError, SrexpError
-from srexp.search.ask_and_tell import Outcome, Pruned
+from srexp.search.ask_and_tell import Pruned, TrialOutcome
 from srexp.search.keras_tuner.engine import KerasTuner
 from srexp.search.optuna.engine import Optuna
 from srexp.search.study import MAX_RETRIES, Search
@@ -332,7 +332,7 @@ def test_who_comes_late_with_a_trial_that_another_has_changes_nothing(engine):
     study = engine.opened(trials=3)
     late = study.ask()
     study.retry(late.number, "its worker seemed dead")
-    study.tell(late, Outcome("finished", [99.0]))
+    study.tell(late, TrialOutcome("finished", [99.0]))
 
     assert states(study)[0] == "failed"
     assert study.trials()[0].facts["reason"] == "its worker seemed dead"
@@ -343,11 +343,11 @@ def test_no_more_trials_run_at_once_than_are_wanted(engine):
     first, second = study.ask(), study.ask()
     assert (first.number, second.number, study.ask()) == (0, 1, "wait")
 
-    study.tell(first, Outcome("failed", reason="no memory"))
+    study.tell(first, TrialOutcome("failed", reason="no memory"))
     third = study.ask()
-    study.tell(second, Outcome("finished", [30.0]))
+    study.tell(second, TrialOutcome("finished", [30.0]))
     assert study.ask() == "wait"
-    study.tell(third, Outcome("finished", [31.0]))
+    study.tell(third, TrialOutcome("finished", [31.0]))
     assert study.ask() == "over"
 
 

@@ -21,7 +21,7 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 from keras_tuner.src.distribute.oracle_client import OracleClient
 
 from srexp.errors import SrexpError
-from srexp.search.ask_and_tell import POLL_SECONDS, AskAndTell, Outcome, RunningTrial
+from srexp.search.ask_and_tell import POLL_SECONDS, AskAndTell, RunningTrial, TrialOutcome
 from srexp.search.heartbeat import heartbeat
 from srexp.search.keras_tuner.study import TunerStudy, TunerTrial
 from srexp.search.study import require_few_failures
@@ -63,7 +63,7 @@ class RemoteOracle(AskAndTell):
         self._record = {"facts": {"host": socket.gethostname()}}
         return TunerTrial(number=int(trial.trial_id), record=self._record, **_content(trial))
 
-    def tell(self, trial: RunningTrial, outcome: Outcome) -> None:
+    def tell(self, trial: RunningTrial, outcome: TrialOutcome) -> None:
         """Send the end of a trial with all that was noted of it."""
         message = _message(str(trial.number), TrialStatus.RUNNING, record=self._record, outcome=asdict(outcome))
         with _answered():
@@ -127,7 +127,7 @@ class _Chief:
     def end_trial(self, trial: Trial) -> None:
         number, content = int(trial.trial_id), _content(trial)
         self._study.receive(number, content["record"])
-        self._study.end(number, Outcome(**content["outcome"]))
+        self._study.end(number, TrialOutcome(**content["outcome"]))
 
 
 def serve(study: TunerStudy) -> None:

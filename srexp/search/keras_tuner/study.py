@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
-from srexp.search.ask_and_tell import Outcome, RunningTrial
+from srexp.search.ask_and_tell import RunningTrial, TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
 from srexp.search.study import Search, Study
 from srexp.system.atomic_files import write_whole
@@ -187,7 +187,7 @@ class TunerStudy(Study):
             oracle["queued"].append({**facts, "values": self._kept(number)["hyperparameters"]["values"]})
             _write_json(self.project / "oracle.json", oracle)
 
-    def _end(self, number: int, outcome: Outcome, **facts: Any) -> None:
+    def _end(self, number: int, outcome: TrialOutcome, **facts: Any) -> None:
         if outcome.reason is not None:
             facts["reason"] = outcome.reason
         record = self._record(number)

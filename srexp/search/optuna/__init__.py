@@ -1,4 +1,4 @@
 """Optuna as an engine of a search: samplers, pruners, and the storage that workers share.
 
-What both engines have in common is in `search.study`.
+When a trial is drawn, and what becomes of one whose worker dies, is in `search.study` for both engines.
 """

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as State
 
-from srexp.search.ask_and_tell import Outcome, Pruned, RunningTrial
+from srexp.search.ask_and_tell import Pruned, RunningTrial, TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS, heartbeat
 from srexp.search.optuna import storage as shared_storage
 from srexp.search.parameter import Parameter
@@ -170,7 +170,7 @@ class OptunaStudy(Study):
     def _enqueue(self, number: int, facts: Mapping[str, Any]) -> None:
         self._study.enqueue_trial(_held(self._study.get_trials(deepcopy=False)[number]), user_attrs=dict(facts))
 
-    def _end(self, number: int, outcome: Outcome, **facts: Any) -> None:
+    def _end(self, number: int, outcome: TrialOutcome, **facts: Any) -> None:
         if outcome.reason is not None:
             facts["reason"] = outcome.reason
         for name, fact in facts.items():

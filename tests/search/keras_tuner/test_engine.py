@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.search.ask_and_tell import Outcome
+from srexp.search.ask_and_tell import TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
 from srexp.search.keras_tuner.engine import KerasTuner
 
@@ -154,7 +154,7 @@ def test_a_worker_of_another_machine_that_falls_silent_loses_its_trial(tmp_path,
     assert found[0].facts["reason"] == "its worker gave no sign of life"
     assert again.values == silent.values
     study.receive(silent.number, {"facts": {"run_id": "late"}})
-    study.end(silent.number, Outcome("finished", [30.0]))
+    study.end(silent.number, TrialOutcome("finished", [30.0]))
     assert study.trials()[0] == found[0]
 
 

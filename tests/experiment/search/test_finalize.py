@@ -1,0 +1,41 @@
+"""Which trial's network is kept in the end: the best one, whichever direction its objective has."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from srexp.errors import SrexpError
+from srexp.experiment.search import finalize
+from srexp.types import Trial
+
+
+def trial(number, *objectives, state="finished"):
+    return Trial(number=number, state=state, values={"n": number}, objectives=objectives or None)
+
+
+def kept(objectives, *trials):
+    engine = SimpleNamespace(objectives=objectives, name="tried", trials=len(trials))
+    return finalize._best(finalize._front(trials, engine), trials, engine).number
+
+
+@pytest.mark.parametrize(
+    ("objectives", "found", "best"),
+    [
+        (["val_psnr"], [(30.0,), (33.0,), (31.0,)], 1),
+        (["seconds"], [(0.3,), (0.1,), (0.2,)], 1),
+        (["val_psnr"], [(30.0,), (33.0,), (33.0,)], 1),  # of equal ones the first
+        (["val_psnr", "seconds"], [(30.0, 0.1), (33.0, 0.3), (32.0, 0.4)], 1),
+        (["seconds", "val_psnr"], [(0.3, 33.0), (0.1, 30.0), (0.4, 32.0)], 1),
+    ],
+    ids=str,
+)
+def test_the_best_trial_is_kept_and_not_the_worst(objectives, found, best):
+    assert kept(objectives, *(trial(number, *values) for number, values in enumerate(found))) == best
+
+
+def test_a_trial_that_did_not_finish_is_never_kept():
+    assert kept(["val_psnr"], trial(0, state="pruned"), trial(1, 20.0), trial(2, state="failed")) == 1
+    with pytest.raises(SrexpError, match="no trial of the search tried finished"):
+        kept(["val_psnr"], trial(0, state="pruned"))
