@@ -28,7 +28,7 @@ COVERS = {
     "evaluation/search_report/test_figures.py": "evaluation.search_report.page",
     "evaluation/search_report/test_study.py": "evaluation.search_report.trials",
     "evaluation/test_score.py": "types",
-    "experiment/search/test_driver.py": "experiment.search.workers",
+    "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "experiment/test_resume.py": "experiment.fitting experiment.pipeline",
     "search/keras_tuner/test_engine.py": "search.heartbeat search.keras_tuner.distributed "

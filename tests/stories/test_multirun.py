@@ -43,7 +43,8 @@ def sweeps(project) -> list[Path]:
 
 def test_seeds_on_two_processes_of_joblib_and_then_skipped(project, folder_of, capfd):
     grid = [*folder_of, "-m", "model=bicubic", "seed=1,2"]
-    done = project.run(*grid, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    # Cold, like the others here: a driver loads no TensorFlow, and each of its jobs is started anew.
+    done = project.run(*grid, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", cold=True)
     assert done.returncode == 0, done.stderr
     parent, children = parent_and_children(project)
     assert sorted(child.data.tags["seed"] for child in children) == ["1", "2"]
@@ -98,7 +99,7 @@ def test_a_failing_and_a_dying_job_do_not_stop_the_others(project, folder_of, tm
 def test_ctrl_c_ends_driver_and_job(project, folder_of):
     """A terminal sends it to the whole group, so to both."""
     grid = [*folder_of, "-m", "trainer.epochs=100000", "seed=1,2"]
-    with project.start(*grid, stderr=subprocess.PIPE, start_new_session=True) as process:
+    with project.start(*grid, cold=True, stderr=subprocess.PIPE, start_new_session=True) as process:
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break

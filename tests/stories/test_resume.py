@@ -121,7 +121,7 @@ def test_interrupted_before_and_after_training(place, project, folder_of, monkey
 @pytest.mark.slow
 def test_a_child_of_a_multirun(project, folder_of, monkeypatch):
     grid = ["-m", *folder_of, "trainer.epochs=3", "seed=3,4", "checkpoint.minutes=0"]
-    parent = project.start(*grid, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    parent = project.start(*grid, cold=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
     for line in parent.stderr:
         if line.startswith("epoch 1/"):
             break
