@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
+from srexp.data.download.archive import unpack_zip
 from srexp.data.sources.limit import spread
 from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.data.sources.source import Item, Split
-
-if TYPE_CHECKING:
-    from srexp.data.download.progress import Progress
 
 # Name of the archive and its MD5, by size.
 ARCHIVES: dict[int, tuple[str, str]] = {
@@ -77,13 +75,6 @@ class ChestMnist(Downloadable):
                 url=f"{self.url.rstrip('/')}/{archive}?download=1",
                 checksum=f"md5:{md5}",
                 megabytes=-(-self.images * self.size**2 // 10**6),
-                unpack=_unpack,
+                unpack=partial(unpack_zip, wanted=r"(train|val|test)_images\.npy"),  # an .npz file is a ZIP file
             )
         ]
-
-
-def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
-    """Unpack the arrays of images; an .npz file is a ZIP file of .npy files."""
-    from srexp.data.download.archive import unpack_zip
-
-    unpack_zip(archive, folder, wanted=r"(train|val|test)_images\.npy", progress=progress)

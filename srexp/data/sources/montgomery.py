@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
+from srexp.data.download.archive import Limits, unpack_zip
 from srexp.data.sources.public_dataset import Downloadable, Piece
-
-if TYPE_CHECKING:
-    from srexp.data.download.progress import Progress
 
 SHA256 = "54601e952315d8f67383e9202a6e145997ade429f54f7e0af44b4e158714f424"
 
@@ -39,18 +36,10 @@ class Montgomery(Downloadable):
                 url=self.url,
                 checksum=f"sha256:{SHA256}",
                 megabytes=617,
-                unpack=_unpack,
+                unpack=partial(
+                    unpack_zip,
+                    wanted=r"(.*/)?CXR_png/MCUCXR_\d+_[01]\.png",
+                    limits=Limits(members=5000, total_bytes=4 << 30),
+                ),
             )
         ]
-
-
-def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
-    from srexp.data.download.archive import Limits, unpack_zip
-
-    unpack_zip(
-        archive,
-        folder,
-        wanted=r"(.*/)?CXR_png/MCUCXR_\d+_[01]\.png",
-        limits=Limits(members=5000, total_bytes=4 << 30),
-        progress=progress,
-    )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
+from srexp.data.download.archive import Limits, unpack_cut_tar
 from srexp.data.sources.public_dataset import Downloadable, Piece
-
-if TYPE_CHECKING:
-    from srexp.data.download.progress import Progress
 
 PREFIX_BYTES = 14 * 1024 * 1024
 
@@ -54,21 +51,13 @@ class NihSample(Downloadable):
                 url=f"{self.url.rstrip('/')}/{link}.gz",
                 checksum=f"sha256:{sha256}",
                 megabytes=15,
-                unpack=_unpack,
+                unpack=partial(
+                    unpack_cut_tar,
+                    wanted=r"(\./)?images/\d{8}_\d{3}\.png",
+                    first_bytes=PREFIX_BYTES,
+                    limits=Limits(members=1000, total_bytes=4 * PREFIX_BYTES),
+                ),
                 prefix_bytes=PREFIX_BYTES,
             )
             for number, (link, sha256) in enumerate(ARCHIVES, start=1)
         ]
-
-
-def _unpack(archive: Path, folder: Path, progress: Progress | None) -> None:
-    from srexp.data.download.archive import Limits, unpack_cut_tar
-
-    unpack_cut_tar(
-        archive,
-        folder,
-        wanted=r"(\./)?images/\d{8}_\d{3}\.png",
-        first_bytes=PREFIX_BYTES,
-        limits=Limits(members=1000, total_bytes=4 * PREFIX_BYTES),
-        progress=progress,
-    )

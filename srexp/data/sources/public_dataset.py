@@ -25,7 +25,7 @@ class Piece:
         url: Where the archive is.
         checksum: See `srexp.data.download.fetch.fetch`.
         megabytes: Size of the download, or a bound of it.
-        unpack: Makes the folder from the archive.
+        unpack: Makes the folder from the archive, see `srexp.data.download.archive`; it is told `progress`.
         prefix_bytes: See `srexp.data.download.fetch.fetch`.
     """
 
@@ -34,7 +34,7 @@ class Piece:
     url: str
     checksum: str
     megabytes: int
-    unpack: Callable[[Path, Path, Progress | None], None]
+    unpack: Callable[..., None]
     prefix_bytes: int | None = None
 
 
@@ -96,7 +96,7 @@ class Downloadable(Source):
                 if folder.is_dir():
                     continue
                 fetch(piece.url, archive, checksum=piece.checksum, prefix_bytes=piece.prefix_bytes, progress=progress)
-                piece.unpack(archive, folder, progress)
+                piece.unpack(archive, folder, progress=progress)
                 archive.unlink()
 
     def items(self) -> list[Item]:
