@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from srexp.data.formats.registry import read_image, shape_of
@@ -200,7 +200,8 @@ def _split(
     entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
     for item, found in good:
         split = all_in or item.split or drawn[item.patient]
-        entries[split].append(_entry(item, split, found, lows.get(item.key)))
+        told = {each.name: getattr(found, each.name) for each in fields(Found)}
+        entries[split].append(Entry(**told, item=item, split=split, low=lows.get(item.key)))
     lacking = [split for split in SPLITS if not entries[split]]
     if lacking and all_in is None:
         raise RequestError(
@@ -221,34 +222,7 @@ def _open(items: Sequence[Item]) -> list[Split]:
 def _draw(items: Sequence[Item], source: Source, seed: int, *, among: Sequence[Split]) -> dict[str, Split]:
     """Draw the splits of the patients whose images have none."""
     patients = [item.patient for item in items if item.split is None]
-    return draw_splits(patients, _fractions(source), seed, among=among) if patients else {}
-
-
-def _entry(item: Item, split: Split, found: Found, low: Found | None) -> Entry:
-    return Entry(
-        found.height,
-        found.width,
-        found.channels,
-        found.bits,
-        found.lossy,
-        found.sha256,
-        found.facts,
-        item=item,
-        split=split,
-        low=low,
-    )
-
-
-def _fractions(source: Source) -> tuple[float, float, float]:
-    if len(source.fractions) != len(SPLITS):
-        raise RequestError(
-            "dataset.fractions has not three numbers",
-            got=list(source.fractions),
-            expected="shares of training, validation and test images",
-            fix="dataset.fractions=[0.8,0.1,0.1]",
-        )
-    train, validation, test = source.fractions
-    return train, validation, test
+    return draw_splits(patients, source.fractions, seed, among=among) if patients else {}
 
 
 def _offence(size: tuple[int, int], low: tuple[int, int] | None, scale: int, patch_size: int) -> str | None:

@@ -14,7 +14,7 @@ _ROUNDING = 1e-6
 
 
 def draw_splits(
-    patients: Sequence[str], fractions: tuple[float, float, float], seed: int, *, among: Sequence[Split] = SPLITS
+    patients: Sequence[str], fractions: Sequence[float], seed: int, *, among: Sequence[Split] = SPLITS
 ) -> dict[str, Split]:
     """Give each patient to one split, so that the shares of images come near the fractions.
 
@@ -61,11 +61,11 @@ def draw_splits(
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
-    positive = len(fractions) == len(SPLITS) and all(fraction > 0 for fraction in fractions)
-    if not positive or abs(sum(fractions) - 1) > _ROUNDING:
-        raise RequestError(
-            "dataset.fractions can't be used",
-            got=list(fractions),
-            expected="three positive shares that sum to 1: training, validation, test",
-            fix="dataset.fractions=[0.8,0.1,0.1]",
-        )
+    what, expected = "can't be used", "three positive shares that sum to 1: training, validation, test"
+    if len(fractions) != len(SPLITS):
+        what, expected = "has not three numbers", "shares of training, validation and test images"
+    elif all(fraction > 0 for fraction in fractions) and abs(sum(fractions) - 1) <= _ROUNDING:
+        return
+    raise RequestError(
+        f"dataset.fractions {what}", got=list(fractions), expected=expected, fix="dataset.fractions=[0.8,0.1,0.1]"
+    )
