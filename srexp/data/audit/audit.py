@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from math import log10
 from pathlib import Path
 from statistics import median
@@ -11,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from srexp.data.audit import near_duplicates
-from srexp.data.audit.findings import MOST_IMAGES, Finding
+from srexp.data.audit.findings import MOST_IMAGES, Finding, Kind
 from srexp.data.audit.registration import shift_of
 from srexp.data.audit.similarity import signature
 from srexp.data.image import Stored
@@ -104,70 +105,65 @@ def audit(
     return sorted(found, key=lambda finding: finding.severity != "warning")
 
 
-def _degenerate(prepared: Prepared, *, whole: bool) -> list[Finding]:
+def _warning(kind: Kind, message: str, entries: Sequence[Entry]) -> Finding:
+    return Finding(kind, "warning", message, _keys(entries))
+
+
+def _degenerate(prepared: Prepared, *, whole: bool) -> Iterator[Finding]:
     """Say that inputs are their own targets: all of them by construction, or some pairs of a paired data set."""
     same = [entry for entry in _all(prepared) if entry.low and entry.low.sha256 == entry.sha256]
-    if not (whole or same):
-        return []
-    which = "" if whole else f" in {_count(len(same), 'pair')}"
-    message = f"degenerate: the input equals the target{which}, so the scores say nothing about restoration"
-    return [Finding("degenerate", "warning", message, _keys(same))]
+    if whole or same:
+        which = "" if whole else f" in {_count(len(same), 'pair')}"
+        message = f"degenerate: the input equals the target{which}, so the scores say nothing about restoration"
+        yield _warning("degenerate", message, same)
 
 
-def _patients(prepared: Prepared) -> list[Finding]:
+def _patients(prepared: Prepared) -> Iterator[Finding]:
     """Hold the patients of the splits against each other."""
     entries = _all(prepared)
     if entries and all(entry.patient in (entry.key, entry.key.rpartition("#")[0]) for entry in entries):
-        return [
-            Finding(
-                "unknown-patients",
-                "note",
-                "patients are unknown: each file counts as a patient of its own, so images of one patient may lie in "
-                "several splits (fix: dataset.patients)",
-            )
-        ]
+        message = (
+            "patients are unknown: each file counts as a patient of its own, so images of one patient may lie in "
+            "several splits (fix: dataset.patients)"
+        )
+        yield Finding("unknown-patients", "note", message)
+        return
     of_patient: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         of_patient[entry.patient].append(entry)
     shared = {name: theirs for name, theirs in of_patient.items() if len({entry.split for entry in theirs}) > 1}
-    if not shared:
-        return []
-    names = _some([patient_key(name, prepared.salt) for name in shared])
-    images = [entry for theirs in shared.values() for entry in theirs]
-    message = f"{_count(len(shared), 'patient')} with images in more than one split: {names}"
-    return [Finding("patients", "warning", message, _keys(images))]
+    if shared:
+        names = _some([patient_key(name, prepared.salt) for name in shared])
+        message = f"{_count(len(shared), 'patient')} with images in more than one split: {names}"
+        yield _warning("patients", message, list(chain.from_iterable(shared.values())))
 
 
-def _duplicates(prepared: Prepared) -> list[Finding]:
+def _duplicates(prepared: Prepared) -> Iterator[Finding]:
     """Find identical pixels in several splits; between validation and test they also decide which weights are kept."""
-    found = []
     if same := near_duplicates.exact(prepared, SPLITS):
         pairs = _some([" = ".join(_placed(entry) for entry in _one_each(entries)) for entries in same])
-        images = [entry for entries in same for entry in entries]
         message = f"{_count(len(same), 'image')} with identical pixels in more than one split: {pairs}"
-        found.append(Finding("duplicates", "warning", message, _keys(images)))
+        yield _warning("duplicates", message, list(chain.from_iterable(same)))
     if selecting := near_duplicates.exact(prepared, ("validation", "test")):
         images = [entry for entries in selecting for entry in entries if entry.split == "test"]
         message = f"{_count(len(images), 'test image')} used for selection: the validation images hold the same pixels"
-        found.append(Finding("selection", "warning", message, _keys(images)))
-    return found
+        yield _warning("selection", message, images)
 
 
-def _near_duplicates(prepared: Prepared, most: int, cache_dir: Path | None) -> list[Finding]:
+def _near_duplicates(prepared: Prepared, most: int, cache_dir: Path | None) -> Iterator[Finding]:
     found, left = near_duplicates.near(prepared, most=most, cache_dir=cache_dir)
     if not found:
-        return []
+        return
     pairs = _some([f"{_placed(pair.first)} ~ {_placed(pair.second)} ({pair.similarity:.2f})" for pair in found])
     more = f"; {left} further similar pairs were not compared" if left else ""
     message = (
         f"{'at least ' if left else ''}{_count(len(found), 'pair')} of images in different splits that show the same "
         f"picture, rescaled, compressed, trimmed or brightened: {pairs}{more}"
     )
-    images = [entry for pair in found for entry in (pair.first, pair.second)]
-    return [Finding("near-duplicates", "warning", message, _keys(images))]
+    yield _warning("near-duplicates", message, [entry for pair in found for entry in (pair.first, pair.second)])
 
 
-def _misregistered(prepared: Prepared) -> list[Finding]:
+def _misregistered(prepared: Prepared) -> Iterator[Finding]:
     """Measure how far low and high lie apart in some pairs of a paired data set."""
     paired = [entry for entry in reversed(_all(prepared)) if entry.low]  # test images first
     measured = paired[:: max(1, len(paired) // _MEASURED)][:_MEASURED]
@@ -177,43 +173,39 @@ def _misregistered(prepared: Prepared) -> list[Finding]:
         down, right = shift_of(low, high)
         if max(abs(down), abs(right)) > _LARGEST_SHIFT * high.shape[0] / low.shape[0]:
             shifted.append((entry, f"{_placed(entry)} by {down:+.1f} down and {right:+.1f} right"))
-    if not shifted:
-        return []
-    message = (
-        f"{len(shifted)} of {_count(len(measured), 'measured pair')} shifted by more than half a pixel of the low "
-        f"image, which scores take for errors; in pixels of the high image: {_some([text for _, text in shifted])}"
-    )
-    return [Finding("misregistered", "warning", message, _keys([entry for entry, _ in shifted]))]
+    if shifted:
+        message = (
+            f"{len(shifted)} of {_count(len(measured), 'measured pair')} shifted by more than half a pixel of the low "
+            f"image, which scores take for errors; in pixels of the high image: {_some([text for _, text in shifted])}"
+        )
+        yield _warning("misregistered", message, [entry for entry, _ in shifted])
 
 
-def _test_images(prepared: Prepared) -> list[Finding]:
+def _test_images(prepared: Prepared) -> Iterator[Finding]:
     """Ask whether the images can show what is claimed."""
-    found = []
     entries, test = _all(prepared), prepared.entries["test"]
     if lossy := [entry for entry in entries if entry.lossy]:
         message = f"{len(lossy)} of {len(entries)} targets come out of lossy compression, whose traces count as detail"
-        found.append(Finding("lossy", "warning", message, _keys(lossy)))
+        yield _warning("lossy", message, lossy)
     if len(test) < FEW_TEST_IMAGES:
         message = f"{_count(len(test), 'test image')}: no interval or test can support a claim"
-        found.append(Finding("few-test-images", "warning", message, _keys(test)))
+        yield _warning("few-test-images", message, test)
     if constant := [entry for entry in entries if entry.facts.get("constant")]:
         message = f"{_count(len(constant), 'image')} of one value only, which teach and show nothing"
-        found.append(Finding("constant", "warning", message, _keys(constant)))
+        yield _warning("constant", message, constant)
     filled = [share for share in map(fill, test) if share > 0]
     if filled and (share := median(filled)) < _HALF_OF_RANGE:
         message = (
             f"test images fill {100 * share:.0f} % of their stored range (median): their PSNR is some "
             f"{-20 * log10(share):.0f} dB higher than if they filled it"
         )
-        found.append(Finding("range", "note", message, _keys(test)))
-    return found
+        yield Finding("range", "note", message, _keys(test))
 
 
-def _skipped(prepared: Prepared) -> list[Finding]:
-    if not prepared.skipped:
-        return []
-    keys = tuple(key for key, _ in prepared.skipped[:MOST_IMAGES])
-    return [Finding("skipped", "note", f"{_count(len(prepared.skipped), 'unusable image')} left out", keys)]
+def _skipped(prepared: Prepared) -> Iterator[Finding]:
+    if prepared.skipped:
+        keys = tuple(key for key, _ in prepared.skipped[:MOST_IMAGES])
+        yield Finding("skipped", "note", f"{_count(len(prepared.skipped), 'unusable image')} left out", keys)
 
 
 def _all(prepared: Prepared) -> list[Entry]:

@@ -76,10 +76,11 @@ def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tup
     """
     images = _different(prepared)
     path = cache_dir / f"twins-{prepared.fingerprint[:16]}-{most}.json" if cache_dir else None
-    known = _load(path, prepared.fingerprint)
+    known = _load(path, prepared.fingerprint) if path else None
     if known is None:
         known = _search(prepared, list(images.values()), most)
-        _save(path, prepared.fingerprint, known)
+        if path:
+            _save(path, prepared.fingerprint, known)
     pairs, left = known
     return [NearDuplicate(images[first], images[second], alike) for first, second, alike in pairs], left
 
@@ -119,23 +120,17 @@ def _search(prepared: Prepared, entries: Sequence[Entry], most: int) -> _Known:
     return sorted(found, key=lambda pair: -pair[-1]), max(0, len(proposed) - most)
 
 
-def _load(path: Path | None, fingerprint: str) -> _Known | None:
+def _load(path: Path, fingerprint: str) -> _Known | None:
     """Read what was found earlier; a file that is missing, damaged or of something else counts as none."""
-    if path is None:
-        return None
-    try:
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["about"] != [_FORMAT, fingerprint]:
-            return None
-        return [((a, b), (c, d), float(alike)) for (a, b), (c, d), alike in kept["pairs"]], int(kept["left"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+        if kept["about"] == [_FORMAT, fingerprint]:
+            return [((a, b), (c, d), float(alike)) for (a, b), (c, d), alike in kept["pairs"]], int(kept["left"])
+    return None
 
 
-def _save(path: Path | None, fingerprint: str, known: _Known) -> None:
+def _save(path: Path, fingerprint: str, known: _Known) -> None:
     """Keep what was found, in one step; a cache that can't be written costs time and nothing else."""
-    if path is None:
-        return
     pairs, left = known
     content = {"about": [_FORMAT, fingerprint], "pairs": pairs, "left": left}
     with contextlib.suppress(OSError), whole_file(path, durable=False) as file:
