@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 from srexp.data.image import Stored
 
@@ -17,9 +19,6 @@ class MemoryCache:
     Args:
         limit_bytes: Bound of the pixels kept; 0 keeps none.
 
-    Attributes:
-        held_bytes: Pixels kept at present.
-
     Example:
         >>> import numpy as np
         >>> memory = MemoryCache(100)
@@ -29,10 +28,13 @@ class MemoryCache:
     """
 
     def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
-        self.held_bytes = 0
-        self._images: OrderedDict[str, Stored] = OrderedDict()
+        self._images: LRUCache[str, Stored] = LRUCache(limit_bytes, getsizeof=lambda image: image.pixels.nbytes)
         self._lock = threading.Lock()
+
+    @property
+    def held_bytes(self) -> int:
+        """Pixels kept at present."""
+        return int(self._images.currsize)
 
     def get(self, key: str, decode: Callable[[], Stored]) -> Stored:
         """Give an image, decoding it when it is not held.
@@ -45,16 +47,9 @@ class MemoryCache:
             The image.
         """
         with self._lock:
-            if key in self._images:
-                self._images.move_to_end(key)
-                return self._images[key]
+            if (held := self._images.get(key)) is not None:
+                return held
         image = decode()
-        size = image.pixels.nbytes
-        with self._lock:
-            if key not in self._images and size <= self._limit:
-                self._images[key] = image
-                self.held_bytes += size
-                while self.held_bytes > self._limit:
-                    _, dropped = self._images.popitem(last=False)
-                    self.held_bytes -= dropped.pixels.nbytes
+        with self._lock, contextlib.suppress(ValueError):  # larger than the bound
+            self._images.setdefault(key, image)
         return image
