@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
 from typing import TypeAlias
 
 from rich.console import Console
@@ -15,7 +14,7 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 """Called with the name of a file, the bytes that are there and the bytes that are expected (None: unknown)."""
 
 
-class TransferBar:
+class TransferBar(Bars):
     """Shows the progress of files, one after the other; it is a `Progress`, to be used inside `with`.
 
     Args:
@@ -27,30 +26,23 @@ class TransferBar:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True)
-        self._bars = Bars(
+        console = console or Console(stderr=True)
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
+            console=console,
+            disable=not console.is_terminal,
         )
-        self._tasks: dict[str, TaskID] = {}
+        self._files: dict[str, TaskID] = {}
         self._there: dict[str, int] = {}
 
-    def __enter__(self) -> TransferBar:
-        """Start to draw."""
-        self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
         """Stop drawing, and say elsewhere than on a terminal what the last file came to."""
         self._finish_line()
-        self._bars.stop()
+        super().stop()
 
     def __call__(self, name: str, there: int, total: int | None) -> None:
         """Take note of a file's progress.
@@ -60,21 +52,21 @@ class TransferBar:
             there: Its bytes that are there.
             total: Its bytes in the end; None when unknown.
         """
-        if name not in self._tasks:
+        if name not in self._files:
             self._finish_line()
-            self._tasks[name] = self._bars.add_task(name, total=total, completed=there)
+            self._files[name] = self.add_task(name, total=total, completed=there)
             self._start_line(name, there, total)
         self._there = {name: there}
-        self._bars.update(self._tasks[name], completed=there, total=total)
+        self.update(self._files[name], completed=there, total=total)
 
     def _start_line(self, name: str, there: int, total: int | None) -> None:
-        if not self._console.is_terminal:
+        if not self.console.is_terminal:
             size = f", {decimal(total)}" if total is not None else ""
             rest = f", {decimal(there)} are there already" if there else ""
-            self._console.print(f"{name}{size}{rest}", highlight=False)
+            self.console.print(f"{name}{size}{rest}", highlight=False)
 
     def _finish_line(self) -> None:
-        if not self._console.is_terminal:
+        if not self.console.is_terminal:
             for name, there in self._there.items():
-                self._console.print(f"{name}: {decimal(there)} done", highlight=False)
+                self.console.print(f"{name}: {decimal(there)} done", highlight=False)
         self._there = {}
