@@ -64,17 +64,15 @@ def unpack_zip(
         RequestError: Damaged, too large, or with a member that no honest archive of images has.
         OSError: The folder can't be written.
     """
-    with _said(archive), _complete(folder) as making:
-        with zipfile.ZipFile(archive) as opened:
-            entries = opened.infolist()
-            _check_count(archive, len(entries), limits)
-            chosen = [entry for entry in entries if _is_wanted_entry(archive, entry, wanted)]
-            _check_growth(archive, sum(entry.file_size for entry in chosen), archive.stat().st_size, limits)
-            writer = _Writer(archive, making, sum(entry.file_size for entry in chosen), progress)
-            for entry in chosen:
-                with opened.open(entry) as source:
-                    writer.write(entry.filename, source, entry.file_size)
-        writer.finish()
+    with _writing(archive, folder, progress) as writer, zipfile.ZipFile(archive) as opened:
+        entries = opened.infolist()
+        _check_count(archive, len(entries), limits)
+        chosen = [entry for entry in entries if _is_wanted_entry(archive, entry, wanted)]
+        writer.total = sum(entry.file_size for entry in chosen)
+        _check_growth(archive, writer.total, archive.stat().st_size, limits)
+        for entry in chosen:
+            with opened.open(entry) as source:
+                writer.write(entry.filename, source, entry.file_size)
 
 
 def unpack_cut_tar(
@@ -100,8 +98,7 @@ def unpack_cut_tar(
         RequestError: Damaged, too large, or with a member that no honest archive of images has.
         OSError: The folder can't be written.
     """
-    with _said(archive), _complete(folder) as making, archive.open("rb") as file:
-        writer = _Writer(archive, making, None, progress)
+    with _writing(archive, folder, progress) as writer, archive.open("rb") as file:
         stream = _Gunzip(archive, file, first_bytes, limits)
         with tarfile.open(fileobj=stream, mode="r|") as opened:
             try:
@@ -115,31 +112,29 @@ def unpack_cut_tar(
             except tarfile.ReadError:
                 if not stream.ended:
                     raise
-        writer.finish()
 
 
 @contextmanager
-def _said(archive: Path) -> Iterator[None]:
-    """Say which archive a library's complaint is about."""
+def _writing(archive: Path, folder: Path, progress: Progress | None) -> Iterator[_Writer]:
+    """Fill a folder that takes its final name when all went well, and vanishes when not.
+
+    A library's complaint is passed on with the name of the archive; one in which nothing was wanted is refused.
+    """
+    making = folder.with_name(f".{folder.name}.part")
     try:
-        yield
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        writer = _Writer(archive, making, progress)
+        yield writer
+        if not writer.names:
+            raise _refused(archive, "none of the files that the data set should have is in it")
+        making.replace(folder)
     except _DAMAGED as error:
         raise _refused(archive, f"it is damaged ({type(error).__name__}: {error})") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # a seek to a place that the archive's table of contents invents
             raise _refused(archive, f"it is damaged ({error})") from error
         raise
-
-
-@contextmanager
-def _complete(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill that takes its final name when all went well, and vanishes when not."""
-    making = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(parents=True)
-    try:
-        yield making
-        making.replace(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
 
@@ -147,8 +142,9 @@ def _complete(folder: Path) -> Iterator[Path]:
 class _Writer:
     """Writes members into one folder under safe names, and counts."""
 
-    def __init__(self, archive: Path, folder: Path, total: int | None, progress: Progress | None) -> None:
-        self.archive, self.folder, self.total, self.progress = archive, folder, total, progress
+    def __init__(self, archive: Path, folder: Path, progress: Progress | None) -> None:
+        self.archive, self.folder, self.progress = archive, folder, progress
+        self.total: int | None = None
         self.written = 0
         self.names: set[str] = set()
 
@@ -172,11 +168,6 @@ class _Writer:
                 (self.folder / name).unlink()
                 self.names.remove(name)
         return not left
-
-    def finish(self) -> None:
-        """Refuse an archive in which nothing was wanted."""
-        if not self.names:
-            raise _refused(self.archive, "none of the files that the data set should have is in it")
 
 
 class _Gunzip(io.RawIOBase):
