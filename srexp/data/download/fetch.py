@@ -108,14 +108,12 @@ def exclusive(path: Path) -> Iterator[None]:
     """
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire(timeout=1)
+        held = lock.acquire(timeout=1)
     except Timeout:
         _log.warning("another process is making %s; waiting for it", path)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def checksum_of(path: Path, algorithm: str, first_bytes: int | None = None) -> str:

@@ -90,7 +90,9 @@ def _opened(path: Path) -> ImageFile:
 def _decode(image: ImageFile, path: Path) -> tuple[Numbers, int]:
     """Give the values, (h, w) or (h, w, c), and the bit depth."""
     if image.format == "PNG" and _has_wide_colours(path):
-        return _wide_colours(path), _WORD
+        import imagecodecs
+
+        return over_black(np.asarray(imagecodecs.png_decode(path.read_bytes())), _WORD), _WORD
     if image.mode.startswith("I;16"):
         return np.asarray(image).astype(np.uint16), _WORD
     if image.mode not in _EXACT:
@@ -104,9 +106,3 @@ def _has_wide_colours(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_PNG_HEADER_BYTES)
     return head[_DEPTH] == _WORD and head[_COLOUR_TYPE] != _GREY
-
-
-def _wide_colours(path: Path) -> Numbers:
-    import imagecodecs
-
-    return over_black(np.asarray(imagecodecs.png_decode(path.read_bytes())), _WORD)
