@@ -87,16 +87,6 @@ class Entry(Found):
         """Whose image it is; never logged or shown as it is."""
         return self.item.patient
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.item.path
-
-    @property
-    def frame(self) -> int:
-        """Which image of the file."""
-        return self.item.frame
-
 
 @dataclass(frozen=True)
 class Source:

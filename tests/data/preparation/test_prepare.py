@@ -24,7 +24,7 @@ def test_entries_say_what_each_image_is(root: Path) -> None:
         image = read_image(root / entry.key)
         assert (entry.height, entry.width, entry.channels, entry.bits, entry.lossy) == (32, 40, 1, 8, False)
         assert entry.sha256 == image.digest()
-        assert (entry.path, entry.frame, entry.patient) == (root / entry.key, 0, entry.key[:2])
+        assert (entry.item.path, entry.item.frame, entry.patient) == (root / entry.key, 0, entry.key[:2])
         np.testing.assert_array_equal(data.read(entry).pixels, image.pixels)
     assert data.skipped == []
 

@@ -83,9 +83,11 @@ def test_facts_are_found_once_and_kept(root: Path, tmp_path: Path) -> None:
     for _ in range(2):
         data = prepared(root, cache_dir=tmp_path / "cache", facts=brightness)
         for entry in data.entries["train"]:
-            assert entry.facts == {"mean": read_image(entry.path).pixels.mean()}
+            assert entry.facts == {"mean": read_image(entry.item.path).pixels.mean()}
     other = prepared(root, cache_dir=tmp_path / "cache", facts=darkness)
-    assert other.entries["train"][0].facts == {"mean": 255 - read_image(other.entries["train"][0].path).pixels.mean()}
+    assert other.entries["train"][0].facts == {
+        "mean": 255 - read_image(other.entries["train"][0].item.path).pixels.mean()
+    }
     assert prepared(root, cache_dir=tmp_path / "cache").entries["train"][0].facts == {}
 
 

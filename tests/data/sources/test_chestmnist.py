@@ -57,7 +57,7 @@ def test_it_can_be_prepared_for_training(source, arrays):
         "test": 5,
     }
     for entry in prepared.entries["test"]:
-        np.testing.assert_array_equal(prepared.read(entry).pixels[..., 0], arrays["test"][entry.frame])
+        np.testing.assert_array_equal(prepared.read(entry).pixels[..., 0], arrays["test"][entry.item.frame])
 
 
 def test_labels_and_the_archive_are_not_kept(source):
