@@ -8,15 +8,9 @@ from pydicom.valuerep import DSfloat
 
 # Distances between pixels (PS3.3 C.7.6.2, C.8.7.1, 10.7), and edges counted in pixels (C.7.6.11, C.8.7.3).
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "ObjectPixelSpacingInCenterOfBeam")
-_EDGES = tuple(
-    f"{what}{edge}"
-    for what in ("Shutter", "Collimator")
-    for edge in ("LeftVerticalEdge", "RightVerticalEdge", "UpperHorizontalEdge", "LowerHorizontalEdge")
-)
-_POINTS = (
-    *("CenterOfCircularShutter", "VerticesOfThePolygonalShutter"),
-    *("CenterOfCircularCollimator", "VerticesOfThePolygonalCollimator"),
-)
+_EDGES = ("{}LeftVerticalEdge", "{}RightVerticalEdge", "{}UpperHorizontalEdge", "{}LowerHorizontalEdge")
+_POINTS = ("CenterOfCircular{}", "VerticesOfThePolygonal{}")
+_POSITIONS = tuple(name.format(what) for what in ("Shutter", "Collimator") for name in _EDGES + _POINTS)
 _LENGTHS = ("RadiusOfCircularShutter", "RadiusOfCircularCollimator")
 _NESTED = (
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelMeasuresSequence"),
@@ -66,7 +60,7 @@ def _scale_lengths(part: Dataset, scale: int) -> None:
     for keyword in _SPACINGS:
         if part.get(keyword):
             part[keyword].value = [_decimal(float(value) / scale) for value in part[keyword].value]
-    for keyword in (*_EDGES, *_POINTS):
+    for keyword in _POSITIONS:
         value = part.get(keyword)
         if value not in (None, ""):
             several = isinstance(value, MultiValue)

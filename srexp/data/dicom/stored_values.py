@@ -9,8 +9,9 @@ import numpy as np
 from srexp.data.dicom.grayscale import is_padding, modality_table, padding_of, rescale, smallest
 from srexp.data.dicom.header import Header
 from srexp.data.image import Intensity, Numbers
+from srexp.data.restored_image import file_bits
 
-_BYTE, _WORD = 8, 16
+_BYTE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Encoding:
 
 def unsigned(bits: int, photometric: str) -> Encoding:
     """Describe plain unsigned values that no description of another image applies to."""
-    return Encoding(_BYTE if bits <= _BYTE else _WORD, bits, 0, photometric, modality_kept=False, window_kept=False)
+    return Encoding(file_bits(bits), bits, 0, photometric, modality_kept=False, window_kept=False)
 
 
 def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensity: Intensity) -> Encoding:
@@ -72,8 +73,7 @@ def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensi
         return unsigned(bits, "MONOCHROME2")
     if modality_table(header) is not None:  # it has many values for one, so what it gives is stored
         inverted = header.photometric == "MONOCHROME1"
-        allocated = _BYTE if bits <= _BYTE else _WORD
-        return Encoding(allocated, bits, 0, header.photometric, inverted, modality_kept=False)
+        return Encoding(file_bits(bits), bits, 0, header.photometric, inverted, modality_kept=False)
     photometric = "MONOCHROME1" if header.photometric == "MONOCHROME1" else "MONOCHROME2"
     inverted = (photometric == "MONOCHROME1") != (rescale(header.dataset, frame)[0] < 0)
     padding = padding_of(header)
