@@ -116,14 +116,12 @@ class Restored:
         Returns:
             (h, w, c), uint8 up to 8 bits and uint16 above.
         """
-        whole: Integers | None = None
+        whole = np.empty(self.shape, np.uint8 if bits <= _BYTE else np.uint16)
         filled = 0
         for block in self.blocks(bits):
-            if whole is None:
-                whole = np.empty(self.shape, block.dtype)
             whole[filled : filled + len(block)] = block
             filled += len(block)
-        return np.empty(self.shape, np.uint8) if whole is None else whole
+        return whole
 
 
 def file_bits(bits: int) -> int:

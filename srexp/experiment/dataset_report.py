@@ -130,11 +130,7 @@ def _size(entry: Entry) -> str:
 def _counts(prepared: Prepared, entry: Entry) -> npt.NDArray[np.int64]:
     """Count the pixels in equal parts of the stored range."""
     image = prepared.read(entry)
-    values = np.bincount(image.pixels.ravel(), minlength=2**image.bits)
-    parts: npt.NDArray[np.int64] = np.bincount(
-        np.arange(2**image.bits) * _PARTS >> image.bits, weights=values, minlength=_PARTS
-    ).astype(np.int64)
-    return parts
+    return np.bincount(image.pixels.ravel().astype(np.int64) * _PARTS >> image.bits, minlength=_PARTS)
 
 
 def degradation_figure(config: Config, prepared: Prepared) -> Figure:
@@ -170,5 +166,4 @@ def degradation_figure(config: Config, prepared: Prepared) -> Figure:
 def _grey_detail(image: Pixels, square: Square, scale: int) -> Pixels:
     """Cut the place that a square of the target shows out of an image, (h, w)."""
     rows, columns = (slice(part.start // scale, part.stop // scale) for part in square)
-    grey: Pixels = image[rows, columns].mean(axis=-1)
-    return grey
+    return np.asarray(image[rows, columns].mean(axis=-1))

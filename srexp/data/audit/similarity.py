@@ -124,8 +124,7 @@ def cells(given: int, wanted: int, start: float = 0.0, stop: float = 1.0) -> Flo
     left, right = np.arange(given, dtype=float), np.arange(1, given + 1, dtype=float)
     left[0], right[-1] = -np.inf, np.inf
     overlap = np.clip(np.minimum(edges[1:], right) - np.maximum(edges[:-1], left), 0, None)
-    weights: Floats = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
-    return weights
+    return np.asarray(overlap / overlap.sum(axis=1, keepdims=True), np.float32)
 
 
 @lru_cache(maxsize=32)
@@ -138,8 +137,7 @@ def _detail(image: Floats) -> Floats:
     from scipy.ndimage import gaussian_filter
 
     band = (gaussian_filter(image, 1.0) - gaussian_filter(image, 3.0)) / max(float(np.ptp(image)), 1e-9)
-    detail: Floats = band / (np.sqrt(gaussian_filter(band**2, 4.5)) + _FAINT)
-    return detail
+    return np.asarray(band / (np.sqrt(gaussian_filter(band**2, 4.5)) + _FAINT))
 
 
 def _fit(first: Floats, second: Floats, window: Window) -> tuple[Window, float]:
@@ -175,5 +173,4 @@ def _inside(middles: Floats, start: float, stop: float) -> Places:
     """Tell which cells of the second lie in both images, without their rims, where detail has no surroundings."""
     rim = 2 / len(middles)
     places = start + (stop - start) * middles
-    inside: Places = (np.minimum(middles, places) > rim) & (np.maximum(middles, places) < 1 - rim)
-    return inside
+    return np.asarray((np.minimum(middles, places) > rim) & (np.maximum(middles, places) < 1 - rim))

@@ -228,5 +228,4 @@ def _taps(fraction: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     """
     of_powers = np.array([[0, -1, 2, -1], [2, 0, -5, 3], [0, 1, 4, -3], [0, 0, -1, 1]], np.float32) * np.float32(0.5)
     t = fraction.astype(np.float32)
-    weights: npt.NDArray[np.float32] = of_powers @ np.stack([np.ones_like(t), t, t * t, t * t * t], axis=1)
-    return weights
+    return np.asarray(of_powers @ np.stack([np.ones_like(t), t, t * t, t * t * t], axis=1))

@@ -63,11 +63,10 @@ class Index:
     def _load(self) -> dict[Identity, Found]:
         if self._path is None:
             return {}
-        try:
+        with contextlib.suppress(OSError, ValueError, TypeError, IndexError, KeyError):
             rows = json.loads(self._path.read_text(encoding="utf-8"))
             return {(row[0], row[1], row[2], row[3], row[4], row[5]): Found(**row[6]) for row in rows}
-        except (OSError, ValueError, TypeError, IndexError, KeyError):
-            return {}
+        return {}
 
 
 def installed_version() -> str:

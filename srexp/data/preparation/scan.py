@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -99,10 +100,9 @@ class Scan:
 
 
 def _identity(item: Item) -> Identity | None:
-    try:
+    with contextlib.suppress(OSError):
         return identity_of(item)
-    except OSError:
-        return None
+    return None
 
 
 def _place(items: Sequence[Item]) -> str:
