@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 REACH = 2  # Keys' kernel is zero from here on, in pixels of the coarser grid
 
 
-def resize(
-    image: npt.ArrayLike,
-    *,
-    scale: Fraction | float | None = None,
-    size: tuple[int, int] | None = None,
-    antialias: bool = True,
-) -> Pixels:
+def resize(image: npt.ArrayLike, *, scale: Fraction | float) -> Pixels:
     """Resize an image like MATLAB's `imresize(image, scale, "bicubic")`.
 
     The position of every weight is computed in whole numbers, and the weights are summed in one fixed order. So a
@@ -36,16 +30,15 @@ def resize(
 
     Args:
         image: (h, w, c), any real type and range; computed in float32.
-        scale: Output size divided by input size, the same for both axes; the size is rounded up.
-        size: Output (h, w) instead of `scale`, the axes then having a scale each.
-        antialias: Widen the kernel when shrinking, so that details too fine for the output vanish and do not fold over.
+        scale: Output size divided by input size, the same for both axes; the size is rounded up. Below 1 the kernel is
+            widened, so that details too fine for the output vanish and do not fold over.
 
     Returns:
         The resized image, (h', w', c), float32. Bicubic weights are partly negative: values may lie outside the
         input's range.
 
     Raises:
-        RequestError: Not an image, or not exactly one of `scale` and `size`, or not positive.
+        RequestError: Not an image, or a scale that is not positive.
 
     Example:
         >>> resize(np.ones((5, 7, 1)), scale=Fraction(2, 3)).shape
@@ -54,9 +47,12 @@ def resize(
     pixels = np.asarray(image, dtype=np.float32)
     if pixels.ndim != 3 or 0 in pixels.shape:  # noqa: PLR2004 (h, w, c)
         raise RequestError("resize takes one image", got=pixels.shape, expected="an array (h, w, c) that is not empty")
-    for axis, (length, ratio) in enumerate(_targets(pixels.shape[:2], scale, size)):
-        if length != pixels.shape[axis] or ratio != 1:
-            pixels = _along(pixels, axis, bicubic_weights(pixels.shape[axis], length, ratio, antialias))
+    exact = Fraction(scale).limit_denominator(10**6)  # a float such as 1/3 is the nearest to a fraction that was meant
+    if exact <= 0:
+        raise RequestError("resize has no scale", got=scale, expected="a number above 0")
+    if exact != 1:
+        for axis in (0, 1):
+            pixels = _along(pixels, axis, bicubic_weights(pixels.shape[axis], exact))
     return pixels
 
 
@@ -83,23 +79,22 @@ def enlarged_rows(image: Pixels, scale: int, rows: slice) -> Pixels:
 
 
 @lru_cache(maxsize=64)
-def bicubic_weights(length: int, resized: int, scale: Fraction, antialias: bool) -> csr_array:
+def bicubic_weights(length: int, scale: Fraction) -> csr_array:
     """Give the weights of every output pixel along one axis.
 
     Args:
         length: Input pixels.
-        resized: Output pixels.
-        scale: Distance of output pixels in reciprocal input pixels.
-        antialias: Widen the kernel when `scale` is below 1.
+        scale: Distance of output pixels in reciprocal input pixels; below 1 the kernel is widened.
 
     Returns:
-        Sparse (resized, length), float32, rows summing to 1. An input pixel that a border mirrors into a row stands
-        there twice.
+        Sparse (length * scale rounded up, length), float32, rows summing to 1. An input pixel that a border mirrors
+        into a row stands there twice.
     """
     from scipy.sparse import csr_array
 
     p, q = scale.numerator, scale.denominator
-    widening = Fraction(1) / scale if antialias and scale < 1 else Fraction(1)
+    resized = -(-length * p // q)
+    widening = max(1 / scale, Fraction(1))
     # Output pixel x has its centre at (x + 1/2) / scale - 1/2 = centre / (2 p).
     centre = (2 * np.arange(resized, dtype=np.int64) + 1) * q - p
     reach = REACH * widening * 2 * p
@@ -150,23 +145,6 @@ def mirrored(index: npt.NDArray[np.int64], length: int) -> npt.NDArray[np.int64]
     """
     folded = index % (2 * length)
     return np.minimum(folded, 2 * length - 1 - folded)
-
-
-def _targets(
-    shape: tuple[int, ...], scale: Fraction | float | None, size: tuple[int, int] | None
-) -> list[tuple[int, Fraction]]:
-    """Give the output length and the exact scale of both axes."""
-    if (scale is None) == (size is None):
-        raise RequestError("resize takes either scale or size", got={"scale": scale, "size": size})
-    if size is not None:
-        if min(size) < 1:
-            raise RequestError("resize cannot make an empty image", got=size, expected="a size of at least (1, 1)")
-        return [(new, Fraction(new, old)) for new, old in zip(size, shape, strict=True)]
-    # A float such as 1/3 is the nearest to a fraction that was meant exactly.
-    exact = Fraction(scale or 0).limit_denominator(10**6)
-    if exact <= 0:
-        raise RequestError("resize has no scale", got=scale, expected="a number above 0")
-    return [(-(-old * exact.numerator // exact.denominator), exact) for old in shape]
 
 
 def _along(pixels: Pixels, axis: int, weights: csr_array) -> Pixels:
