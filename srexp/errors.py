@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -46,6 +46,25 @@ class RequestError(SrexpError):
     """A request that is wrong in itself: configuration, missing file, unusable data set."""
 
     exit_code = 2
+
+
+def some(names: Sequence[str], most: int = 3, rest: str = "more") -> str:
+    """Name the first few of what may be many.
+
+    Args:
+        names: All of them.
+        most: How many are named.
+        rest: What the others are called.
+
+    Returns:
+        The names, and how many others there are.
+
+    Example:
+        >>> some(["a", "b", "c"], 2), some(["a", "b", "c"])
+        ('a, b and 1 more', 'a, b, c')
+    """
+    others = f" and {len(names) - most} {rest}" if len(names) > most else ""
+    return ", ".join(names[:most]) + others
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from srexp.data.image import Stored
 from srexp.data.preparation.manifest import patient_key
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Facts
+from srexp.errors import some
 
 FEW_TEST_IMAGES = 6
 """Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05."""
@@ -27,7 +28,6 @@ _HALF_OF_RANGE = 0.5
 _MEASURED, _LARGEST_SHIFT = 20, 0.5
 _SAMPLED = 512
 _TAILS = (0.001, 0.999)
-_NAMED = 3
 
 
 def facts(image: Stored) -> Facts:
@@ -133,7 +133,7 @@ def _patients(prepared: Prepared) -> Iterator[Finding]:
         of_patient[entry.patient].append(entry)
     shared = {name: theirs for name, theirs in of_patient.items() if len({entry.split for entry in theirs}) > 1}
     if shared:
-        names = _some([patient_key(name, prepared.salt) for name in shared])
+        names = some([patient_key(name, prepared.salt) for name in shared])
         message = f"{_count(len(shared), 'patient')} with images in more than one split: {names}"
         yield _warning("patients", message, list(chain.from_iterable(shared.values())))
 
@@ -141,7 +141,7 @@ def _patients(prepared: Prepared) -> Iterator[Finding]:
 def _duplicates(prepared: Prepared) -> Iterator[Finding]:
     """Find identical pixels in several splits; between validation and test they also decide which weights are kept."""
     if same := near_duplicates.exact(prepared, SPLITS):
-        pairs = _some([" = ".join(_placed(entry) for entry in _one_each(entries)) for entries in same])
+        pairs = some([" = ".join(_placed(entry) for entry in _one_each(entries)) for entries in same])
         message = f"{_count(len(same), 'image')} with identical pixels in more than one split: {pairs}"
         yield _warning("duplicates", message, list(chain.from_iterable(same)))
     if selecting := near_duplicates.exact(prepared, ("validation", "test")):
@@ -154,7 +154,7 @@ def _near_duplicates(prepared: Prepared, most: int, cache_dir: Path | None) -> I
     found, left = near_duplicates.near(prepared, most=most, cache_dir=cache_dir)
     if not found:
         return
-    pairs = _some([f"{_placed(pair.first)} ~ {_placed(pair.second)} ({pair.similarity:.2f})" for pair in found])
+    pairs = some([f"{_placed(pair.first)} ~ {_placed(pair.second)} ({pair.similarity:.2f})" for pair in found])
     more = f"; {left} further similar pairs were not compared" if left else ""
     message = (
         f"{'at least ' if left else ''}{_count(len(found), 'pair')} of images in different splits that show the same "
@@ -176,7 +176,7 @@ def _misregistered(prepared: Prepared) -> Iterator[Finding]:
     if shifted:
         message = (
             f"{len(shifted)} of {_count(len(measured), 'measured pair')} shifted by more than half a pixel of the low "
-            f"image, which scores take for errors; in pixels of the high image: {_some([text for _, text in shifted])}"
+            f"image, which scores take for errors; in pixels of the high image: {some([text for _, text in shifted])}"
         )
         yield _warning("misregistered", message, [entry for entry, _ in shifted])
 
@@ -228,8 +228,3 @@ def _keys(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + rest

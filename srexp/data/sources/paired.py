@@ -10,9 +10,7 @@ from pathlib import Path, PurePosixPath
 from srexp.data.sources.folder import Folder
 from srexp.data.sources.limit import spread
 from srexp.data.sources.source import Item, Source
-from srexp.errors import RequestError
-
-_NAMED = 5
+from srexp.errors import RequestError, some
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +113,8 @@ def _common_name(item: Item) -> str:
 
 def _require_partners(key: str, folder: Path, lacking: Collection[str]) -> None:
     if lacking:
-        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
         raise RequestError(
-            f"{key} lacks the partner of {len(lacking)} images: {', '.join(sorted(lacking)[:_NAMED])}{more}",
+            f"{key} lacks the partner of {len(lacking)} images: {some(sorted(lacking), 5)}",
             got=str(folder),
             expected="the same relative names in dataset.low and dataset.high, whatever their extensions",
             fix="add the missing files, or remove their partners",

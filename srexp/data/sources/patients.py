@@ -8,9 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, some
 
-_NAMED = 5
 _EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
 _COLUMNS = ("file", "patient")
 
@@ -61,7 +60,7 @@ def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
     missing = [key for key, patient in zip(keys, found, strict=True) if not patient]
     if missing:
         raise RequestError(
-            f"dataset.patients matches no patient in {_some(missing)}",
+            f"dataset.patients matches no patient in {some(missing, 5, 'more files')}",
             got=pattern,
             expected=f"a match in every file's {'path' if whole_path else 'name'}",
             fix="widen the pattern, move these files away, or give a CSV file with the columns file,patient",
@@ -93,7 +92,7 @@ def _from_table(keys: Sequence[str], root: Path, table: Path) -> list[str]:
     missing = [key for key, patient in zip(keys, found, strict=True) if not patient]
     if missing:
         raise RequestError(
-            f"dataset.patients: {path} gives no patient for {_some(missing)}",
+            f"dataset.patients: {path} gives no patient for {some(missing, 5, 'more files')}",
             expected="a line file,patient for every image, the file relative to dataset.root",
         )
     return found
@@ -111,12 +110,7 @@ def _from_dicom(files: Mapping[str, Path]) -> list[str]:
             refused.append(f"{key} ({error.reason})")
     if refused:
         raise RequestError(
-            f"dataset.patients=dicom finds no patient in {_some(refused)}",
+            f"dataset.patients=dicom finds no patient in {some(refused, 5, 'more files')}",
             fix="dataset.patients=null, a pattern with one group, or a CSV file with the columns file,patient",
         )
     return found
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more files" if more > 0 else "")
