@@ -188,7 +188,7 @@ def _register(
     model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
     if not model.trainable_weights:
         return model_uri, None
-    probe = next(task.test_samples()).low[np.newaxis, :70, :54]
+    probe = next(task.samples("test")).low[np.newaxis, :70, :54]
     registry.verify(tracked, model_uri, model, probe)
     known = {**task_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
     known |= {"test_images": len(task.prepared.entries["test"])}

@@ -210,12 +210,8 @@ class Task:
         chosen = self.prepared.entries["validation"][: trainer.validation_images]
         return list(self._samples(chosen, trainer.validation_size))
 
-    def test_samples(self) -> Iterator[Sample]:
-        """Give the test images, whole unless configured otherwise."""
-        return self.samples("test")
-
     def samples(self, split: Split) -> Iterator[Sample]:
-        """Give the images of any split as test images are given."""
+        """Give the images of a split, whole unless configured otherwise."""
         return self._samples(self.prepared.entries[split], self.config.trainer.test_size)
 
     def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:

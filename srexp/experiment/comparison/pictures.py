@@ -217,7 +217,7 @@ def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
     by_key = {entry.key: entry for entry in task.prepared.entries["test"]}
     chosen = [by_key[key] for key in wanted if key in by_key]
     task.prepared = replace(task.prepared, entries={**task.prepared.entries, "test": chosen})
-    return task.test_samples()
+    return task.samples("test")
 
 
 def _unlike(task: Task, sample: Sample, restored: Mapping[str, Pixels], scored: Mapping[str, float]) -> str:
