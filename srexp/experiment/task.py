@@ -6,7 +6,6 @@ import copy
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from srexp.config.builders import build
@@ -255,7 +254,7 @@ def prepare_data(
         scale=config.scale,
         patch_size=config.scale if whole else config.trainer.patch_size,
         cache_dir=config.paths.cache,
-        decoded_dir=decoded_dir(config),
+        decoded_dir=config.paths.cache / "decoded" if config.trainer.decoded_cache else None,
         facts=facts,
         progress=progress,
         all_in="test" if whole else None,
@@ -298,11 +297,6 @@ def download(source: Source) -> None:
 
         with TransferBar() as progress:
             source.download(progress)
-
-
-def decoded_dir(config: Config) -> Path | None:
-    """Give the folder in which decoded images are kept for the next visit, where the configuration wants one."""
-    return config.paths.cache / "decoded" if config.trainer.decoded_cache else None
 
 
 def _progress() -> Callable[[int, int], None] | None:

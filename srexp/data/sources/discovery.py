@@ -97,13 +97,12 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
         else:
             others[path.suffix.lower() or "no extension"] += 1
     if not files:
-        there = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5)) or "nothing"
+        most = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
+        there = f"there are {others.total()} other files ({most})" if others else "it is empty"
         raise RequestError(
             f"{key} holds no image",
             got=str(root),
-            expected=f"{_ACCEPTED}; there are {others.total()} other files ({there})"
-            if others
-            else f"{_ACCEPTED}; it is empty",
+            expected=f"{_ACCEPTED}; {there}",
             fix=f"{key}=PATH of a folder with images",
         )
     return dict(sorted(files.items()))

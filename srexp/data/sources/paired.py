@@ -87,8 +87,7 @@ def _by_name(key: str, folder: Folder) -> dict[str, Item]:
     try:
         items = folder.items()
     except RequestError as error:
-        texts = (text.replace("dataset.root", key) for text in (error.what, error.expected, error.fix))
-        what, expected, fix = texts
+        what, expected, fix = (text.replace("dataset.root", key) for text in (error.what, error.expected, error.fix))
         raise RequestError(what, got=error.got, expected=expected, fix=fix) from error
     named: dict[str, list[Item]] = defaultdict(list)
     for item in items:
