@@ -25,7 +25,8 @@ MEASURE = """
 import json, sys
 from pathlib import Path
 from srexp.system.memory import peak_bytes
-from srexp.data import dicom, nifti, raster, tiff
+from srexp.data.dicom import reader
+from srexp.data.formats import nifti, raster, tiff
 from srexp.data.formats.registry import read_image, frames_in, shape_of
 from srexp.data.image import UnreadableImageError
 
