@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.errors import RequestError
+from srexp.metrics.operands import require_alike
 
 BANDS = ("coarse", "medium", "fine")
 """Thirds of the radial frequency up to Nyquist's; `fine` reaches on into the corners of the spectrum."""
@@ -39,12 +39,7 @@ def band_mse(restored: npt.NDArray[Any], high: npt.NDArray[Any]) -> dict[str, fl
         >>> {name: round(mse, 6) for name, mse in band_mse(high + 2 + np.indices((12, 12)).sum(0) % 2, high).items()}
         {'coarse': 6.25, 'medium': 0.0, 'fine': 0.25}
     """
-    if restored.shape != high.shape or high.size == 0:
-        raise RequestError(
-            "PSNR by frequency needs two images of one size",
-            got=f"restored {restored.shape}, target {high.shape}",
-            expected="equal shapes (h, w, c), not empty",
-        )
+    require_alike("PSNR by frequency", restored, high)
     from scipy.fft import rfft2
 
     error = restored.astype(np.float64) - high.astype(np.float64)
@@ -78,8 +73,7 @@ def band_psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: 
         >>> {name: round(db, 2) for name, db in band_psnr(high + 1, high, max_value=255).items()}
         {'coarse': 48.13, 'medium': inf, 'fine': inf}
     """
-    if not max_value > 0:
-        raise RequestError("PSNR by frequency needs a positive data range", got=max_value, expected="2**bits - 1")
+    require_alike("PSNR by frequency", restored, high, max_value)
     errors = band_mse(restored, high)
     return {name: math.inf if mse == 0 else 10 * math.log10(max_value**2 / mse) for name, mse in errors.items()}
 

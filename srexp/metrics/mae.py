@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.errors import RequestError
+from srexp.metrics.operands import require_alike
 
 SHOWN_LEVELS = 255.0
 """Errors are given in grey levels of this range, as on error maps, so that images of different bit depths average."""
@@ -76,13 +76,6 @@ def edge_mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: f
 
 
 def _error(restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float) -> npt.NDArray[np.float64]:
-    if restored.shape != high.shape or high.size == 0:
-        raise RequestError(
-            "a mean absolute error needs two images of one size",
-            got=f"restored {restored.shape}, target {high.shape}",
-            expected="equal shapes (h, w, c), not empty",
-        )
-    if not max_value > 0:
-        raise RequestError("a mean absolute error needs a positive data range", got=max_value, expected="2**bits - 1")
+    require_alike("a mean absolute error", restored, high, max_value)
     error: npt.NDArray[np.float64] = np.abs(restored.astype(np.float64) - high.astype(np.float64))
     return error * (SHOWN_LEVELS / max_value)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from srexp.errors import RequestError
+from srexp.metrics.operands import require_alike
 from srexp.metrics.ssim import WINDOW
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -48,14 +48,7 @@ def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: fl
         >>> ms_ssim(high, high, max_value=255), ms_ssim(high[1:], high[1:], max_value=255)
         (1.0, None)
     """
-    if restored.shape != high.shape:
-        raise RequestError(
-            "MS-SSIM needs two images of one size",
-            got=f"restored {restored.shape}, target {high.shape}",
-            expected="equal shapes (h, w, c)",
-        )
-    if not max_value > 0:
-        raise RequestError("MS-SSIM needs a positive data range", got=max_value, expected="2**bits - 1")
+    require_alike("MS-SSIM", restored, high, max_value)
     if min(high.shape[:2]) < SMALLEST:
         return None
     pairs = zip(_planes(restored), _planes(high), strict=True)

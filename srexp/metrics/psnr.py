@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.errors import RequestError
+from srexp.metrics.operands import require_alike
 
 
 def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:
@@ -35,14 +35,7 @@ def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
         >>> psnr(high, high, max_value=255)
         inf
     """
-    if restored.shape != high.shape or high.size == 0:
-        raise RequestError(
-            "PSNR needs two images of one size",
-            got=f"restored {restored.shape}, target {high.shape}",
-            expected="equal shapes (h, w, c), not empty",
-        )
-    if not max_value > 0:
-        raise RequestError("PSNR needs a positive data range", got=max_value, expected="2**bits - 1")
+    require_alike("PSNR", restored, high, max_value)
     error = restored.astype(np.float64) - high.astype(np.float64)
     mse = float(np.mean(np.square(error)))
     return math.inf if mse == 0 else 10 * math.log10(max_value**2 / mse)

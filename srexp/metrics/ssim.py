@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import RequestError
+from srexp.metrics.operands import require_alike
 
 WINDOW = 11
 """Side of the Gaussian window in pixels; a smaller image has no SSIM."""
@@ -40,20 +41,13 @@ def ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
         >>> ssim(255 - high, high, max_value=255) < 0
         True
     """
-    if restored.shape != high.shape:
-        raise RequestError(
-            "SSIM needs two images of one size",
-            got=f"restored {restored.shape}, target {high.shape}",
-            expected="equal shapes (h, w, c)",
-        )
+    require_alike("SSIM", restored, high, max_value)
     if min(high.shape[:2]) < WINDOW:
         raise RequestError(
             "an image is too small for SSIM",
             got=f"{high.shape[0]} x {high.shape[1]} pixels",
             expected=f"at least {WINDOW} x {WINDOW} pixels, the size of its window",
         )
-    if not max_value > 0:
-        raise RequestError("SSIM needs a positive data range", got=max_value, expected="2**bits - 1")
 
     from skimage.metrics import structural_similarity
 

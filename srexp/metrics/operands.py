@@ -1,0 +1,35 @@
+"""What every metric asks of the two images that it compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+from srexp.errors import RequestError
+
+
+def require_alike(metric: str, restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float = 1) -> None:
+    """Refuse two images that can't be compared.
+
+    Args:
+        metric: What it is called in a sentence.
+        restored: Network output, any shape.
+        high: Target, same shape.
+        max_value: Data range of both.
+
+    Raises:
+        RequestError: The shapes differ, the images are empty or the range isn't positive.
+
+    Example:
+        >>> import numpy as np
+        >>> require_alike("PSNR", np.zeros((4, 4, 1)), np.zeros((4, 4, 1)), max_value=255)
+    """
+    if restored.shape != high.shape or high.size == 0:
+        raise RequestError(
+            f"{metric} needs two images of one size",
+            got=f"restored {restored.shape}, target {high.shape}",
+            expected="equal shapes (h, w, c), not empty",
+        )
+    if not max_value > 0:
+        raise RequestError(f"{metric} needs a positive data range", got=max_value, expected="2**bits - 1")
