@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from srexp.config.schema import CompareConfig
-from srexp.evaluation.comparison import formats, tables
+from srexp.evaluation.comparison import tables
 from srexp.evaluation.comparison.standings import Standings
+from srexp.evaluation.grid import terminal
 from srexp.experiment.comparison.comparison import compared
 
 
@@ -34,8 +35,8 @@ def _show(found: Standings, result: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=False, highlight=False)
     images = result["n_images"]
     title = f"{result['experiment_name']}, {images} test image{'s' * (images != 1)}"
-    console.print(formats.terminal(tables.scores(found), title))
-    console.print(formats.terminal(tables.costs(found), "What they cost"))
+    console.print(terminal(tables.scores(found), title))
+    console.print(terminal(tables.costs(found), "What they cost"))
     for text in result["summary"]:
         console.print(text, markup=False)
     for warning in result["warnings"]:

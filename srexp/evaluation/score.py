@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -145,11 +144,9 @@ class Scores:
         Args:
             path: File to write; its folder must exist.
         """
-        table = self.table()
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(table[0]))
-            writer.writeheader()
-            writer.writerows(table)
+        from pandas import DataFrame
+
+        DataFrame(self.table(), dtype=object).to_csv(path, index=False, lineterminator="\r\n")
 
     def write_parquet(self, path: Path) -> None:
         """Write the table with its types; infinite PSNR as infinity, what is not available as null.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srexp.evaluation.comparison.tables import Grid
 from srexp.evaluation.figures.image_cards import Card
+from srexp.evaluation.grid import Grid
 
 TEMPLATE = "report.html.j2"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from srexp.evaluation.comparison.standings import Mean, Standing, Standings
+from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
 from srexp.metrics.table import NONE, QUICK, figure, heading, interval
@@ -15,38 +15,8 @@ INTERVAL = "[95 %]"
 _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What stands in one place of a table.
-
-    Args:
-        main: The figure.
-        detail: Its spread.
-    """
-
-    main: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        """Both on one line."""
-        return f"{self.main} {self.detail}".rstrip()
-
-
 Column: TypeAlias = tuple[Cell, Callable[[Standing], Cell]]
 """Heading of a column, and what a model has in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table that is ready to be written.
-
-    Args:
-        headings: Of the columns; `Cell.detail` says what the details below are.
-        rows: Cells of each row; the first is the model's name.
-    """
-
-    headings: Sequence[Cell]
-    rows: Sequence[Sequence[Cell]]
 
 
 def scores(found: Standings) -> Grid:
@@ -130,6 +100,37 @@ def pairs(found: Standings) -> Grid:
         for pair in found.pairs
     ]
     return Grid(heads, rows)
+
+
+def comma_separated(found: Standings) -> str:
+    """Write all figures, unrounded, one row for each model."""
+    from pandas import DataFrame
+
+    # As objects: in a column with gaps, whole numbers would get a point.
+    return str(DataFrame(map(_flat, found.rows), dtype=object).to_csv(index=False, lineterminator="\n"))
+
+
+def _flat(row: Standing) -> dict[str, object]:
+    flat: dict[str, object] = {"model": row.name}
+    for metric, mean in row.means.items():
+        low, high = mean.ci95 or (None, None)
+        flat |= {metric: mean.mean, f"{metric}_std": mean.std, f"{metric}_low": low, f"{metric}_high": high}
+    for metric, gain in row.gains.items():
+        low, high = gain.ci95 or (None, None)
+        flat |= {f"{metric}_gain": gain.gain, f"{metric}_gain_low": low, f"{metric}_gain_high": high}
+    contender = row.contender
+    flat |= {
+        "wins": row.wins,
+        "p_best_holm": row.p_best,
+        "parameters": contender.cost and contender.cost.parameters,
+        "multiply_adds_per_megapixel": contender.cost and contender.cost.multiply_adds,
+        "train_seconds": contender.train_seconds,
+        "patches_per_second": contender.patches_per_second,
+    }
+    for label, timing in contender.timings.items():
+        flat |= {f"seconds of {label}": timing.median, f"seconds of {label}, low": timing.quartiles[0]}
+        flat[f"seconds of {label}, high"] = timing.quartiles[1]
+    return flat
 
 
 def _metric(name: str) -> Column:

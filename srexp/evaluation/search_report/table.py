@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from srexp.evaluation import grid
+from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.search_report.study import pareto_set
 from srexp.evaluation.search_report.trials import LABELS, best_first, text
-from srexp.metrics.table import figure
+from srexp.metrics.table import NONE, figure
 from srexp.types import Trial
 
 
@@ -74,10 +74,11 @@ def markdown(rows: Sequence[Row]) -> str:
     Args:
         rows: As `best_trials` gives them.
     """
-    headings, sides = _headings(rows)
-    lines = [headings, sides, *_cells(rows)]
-    escaped = [line if line is sides else [_escaped(cell) for cell in line] for line in lines]
-    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
+    names, keys = _names(rows), _keys(rows)
+    figures = ["rank", "trial", *(LABELS[name] for name in names), "epochs", "took, s"]
+    lines = [[*figures, *keys], *(_cells(row, keys) for row in rows)]
+    headings, *body = [list(map(Cell, line)) for line in lines]
+    return grid.markdown(Grid(headings, body, texts=range(len(figures), len(headings))))
 
 
 def comma_separated(rows: Sequence[Row]) -> str:
@@ -86,14 +87,16 @@ def comma_separated(rows: Sequence[Row]) -> str:
     Args:
         rows: As `best_trials` gives them.
     """
-    keys, names = _keys(rows), _names(rows)
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(["rank", "trial", *names, "epochs", "took_seconds", *keys])
-    for row in rows:
-        values = [text(row.values[key]) if key in row.values else "" for key in keys]
-        writer.writerow([row.rank, row.number, *row.objectives.values(), row.epochs, row.seconds, *values])
-    return written.getvalue()
+    from pandas import DataFrame
+
+    keys = _keys(rows)
+    columns = ["rank", "trial", *_names(rows), "epochs", "took_seconds", *keys]
+    lines = [
+        [row.rank, row.number, *row.objectives.values(), row.epochs, row.seconds]
+        + [text(row.values[key]) if key in row.values else "" for key in keys]
+        for row in rows
+    ]
+    return str(DataFrame(lines, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def _seconds(trial: Trial) -> float | None:
@@ -110,34 +113,15 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return list(rows[0].objectives) if rows else []
 
 
-def _headings(rows: Sequence[Row]) -> tuple[list[str], list[str]]:
-    objectives = [LABELS[name] for name in _names(rows)]
-    numbers, keys = ["rank", "trial", *objectives, "epochs", "took, s"], _keys(rows)
-    return [*numbers, *keys], ["---:"] * len(numbers) + [":---"] * len(keys)
-
-
-def _cells(rows: Sequence[Row]) -> list[list[str]]:
-    keys = _keys(rows)
-    return [
-        [
-            str(row.rank),
-            str(row.number),
-            *(
-                figure(value, fine=True) if name == "val_psnr" else f"{value:.3g}"
-                for name, value in row.objectives.items()
-            ),
-            "-" if row.epochs is None else str(row.epochs),
-            "-" if row.seconds is None else f"{row.seconds:.0f}",
-            *(_short(row.values[key]) if key in row.values else "-" for key in keys),
-        ]
-        for row in rows
+def _cells(row: Row, keys: Sequence[str]) -> list[str]:
+    objectives = [
+        figure(value, fine=True) if name == "val_psnr" else f"{value:.3g}" for name, value in row.objectives.items()
     ]
+    epochs = NONE if row.epochs is None else str(row.epochs)
+    seconds = NONE if row.seconds is None else f"{row.seconds:.0f}"
+    values = (_short(row.values[key]) if key in row.values else NONE for key in keys)
+    return [str(row.rank), str(row.number), *objectives, epochs, seconds, *values]
 
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else text(value)
-
-
-def _escaped(cell: str) -> str:
-    one_line = " ".join(cell.split())
-    return "".join(f"\\{sign}" if sign in r"\|`*_<>[]&" else sign for sign in one_line)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from srexp.config.builders import build
 from srexp.config.schema import CompareConfig
-from srexp.evaluation.comparison import formats
+from srexp.evaluation import grid
+from srexp.evaluation.comparison import tables
 from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
 from srexp.experiment.comparison import pictures, runs
 from srexp.experiment.comparison import report as reporting
@@ -114,13 +115,13 @@ def _write(
 ) -> list[Path]:
     from srexp.evaluation.comparison.report import render
 
-    grids = [grid for grid in (report.scores, report.further, report.pairs, report.costs) if grid]
+    grids = [each for each in (report.scores, report.further, report.pairs, report.costs) if each]
     texts = {
         "report.html": render(report),
         "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
-        "table.csv": formats.comma_separated(found),
-        "table.md": "\n".join(map(formats.markdown, grids)),
-        "table.tex": "\n".join(map(formats.latex, grids)),
+        "table.csv": tables.comma_separated(found),
+        "table.md": "\n".join(map(grid.markdown, grids)),
+        "table.tex": "\n".join(map(grid.latex, grids)),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -80,7 +80,7 @@ def test_markdown_takes_nothing_for_markup():
     lines = markdown(rows).splitlines()
 
     assert lines[0].endswith(r"| a\|b |")
-    assert lines[2].endswith(r"| \<b\>\[red\]x\|y \*z\* |")
+    assert lines[2].endswith(r"| \<b\>[red]x\|y \*z\* |")
     assert len(lines) == 3
 
 

@@ -6,10 +6,10 @@ import io
 import pytest
 from rich.console import Console
 
-from srexp.evaluation.comparison.formats import comma_separated, latex, markdown, terminal
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
-from srexp.evaluation.comparison.tables import common_input, costs, further, pairs, scores
+from srexp.evaluation.comparison.tables import comma_separated, common_input, costs, further, pairs, scores
 from srexp.evaluation.cost import Cost
+from srexp.evaluation.grid import latex, markdown, terminal
 from srexp.evaluation.timing import Timing
 
 NASTY = "<script>&50%_$x$ [a](b) |é\\"

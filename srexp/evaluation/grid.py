@@ -1,18 +1,50 @@
-"""A table in several formats: terminal, Markdown, LaTeX, CSV."""
+"""A table of text and figures in several formats: terminal, Markdown, LaTeX."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from srexp.evaluation.comparison.standings import Standing, Standings
-from srexp.evaluation.comparison.tables import Cell, Grid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one place of a table.
+
+    Args:
+        main: The figure.
+        detail: Its spread.
+    """
+
+    main: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        """Both on one line."""
+        return f"{self.main} {self.detail}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table that is ready to be written.
+
+    Args:
+        headings: Of the columns; `Cell.detail` says what the details below are.
+        rows: Cells of each row.
+        texts: Places of the columns that hold text, and no figures.
+    """
+
+    headings: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    texts: Collection[int] = (0,)
+
+    def side(self, place: int) -> Literal["left", "right"]:
+        """Which end of a column its cells stand at."""
+        return "left" if place in self.texts else "right"
 
 
 def terminal(grid: Grid, title: str) -> Table:
@@ -23,7 +55,7 @@ def terminal(grid: Grid, title: str) -> Table:
 
     table = Table(title=Text(title), box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for place, heading in enumerate(grid.headings):
-        table.add_column(Text(_two_lines(heading)), justify="right" if place else "left", no_wrap=place > 0)
+        table.add_column(Text(_two_lines(heading)), justify=grid.side(place), no_wrap=place > 0)
     for row in grid.rows:
         table.add_row(*(Text(_two_lines(cell)) for cell in row))
     return table
@@ -45,7 +77,7 @@ def markdown(grid: Grid) -> str:
     """
     lines = [
         [_markdown(str(cell)) for cell in grid.headings],
-        [":---" if not place else "---:" for place, _ in enumerate(grid.headings)],
+        [{"left": ":---", "right": "---:"}[grid.side(place)] for place, _ in enumerate(grid.headings)],
         *([_markdown(str(cell)) for cell in row] for row in grid.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -53,7 +85,7 @@ def markdown(grid: Grid) -> str:
 
 def _markdown(text: str) -> str:
     """Escape what Markdown would read; brackets of intervals stay readable, for only `](` makes a link of them."""
-    return re.sub(r"([\\`*_{}|<>#~]|(?<=\])\()", r"\\\1", re.sub(r"\s+", " ", text))
+    return re.sub(r"([\\`*_{}|<>#~]|(?<=\])\(|&(?=\w+;))", r"\\\1", re.sub(r"\s+", " ", text))
 
 
 _LATEX = {
@@ -80,7 +112,8 @@ def latex(grid: Grid) -> str:
     for row in grid.rows:
         lines += _latex_lines(row)
     body = "\n".join(f"  {line}" for line in [*lines, r"\bottomrule"])
-    return f"\\begin{{tabular}}{{l{'r' * (len(grid.headings) - 1)}}}\n{body}\n\\end{{tabular}}\n"
+    sides = "".join(grid.side(place)[0] for place, _ in enumerate(grid.headings))
+    return f"\\begin{{tabular}}{{{sides}}}\n{body}\n\\end{{tabular}}\n"
 
 
 def _latex_lines(cells: Sequence[Cell]) -> list[str]:
@@ -93,37 +126,3 @@ def _latex_lines(cells: Sequence[Cell]) -> list[str]:
 
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)
-
-
-def comma_separated(found: Standings) -> str:
-    """Write all figures, unrounded, one row for each model."""
-    rows = [_flat(row) for row in found.rows]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _flat(row: Standing) -> dict[str, object]:
-    flat: dict[str, object] = {"model": row.name}
-    for metric, mean in row.means.items():
-        low, high = mean.ci95 or (None, None)
-        flat |= {metric: mean.mean, f"{metric}_std": mean.std, f"{metric}_low": low, f"{metric}_high": high}
-    for metric, gain in row.gains.items():
-        low, high = gain.ci95 or (None, None)
-        flat |= {f"{metric}_gain": gain.gain, f"{metric}_gain_low": low, f"{metric}_gain_high": high}
-    contender = row.contender
-    flat |= {
-        "wins": row.wins,
-        "p_best_holm": row.p_best,
-        "parameters": contender.cost and contender.cost.parameters,
-        "multiply_adds_per_megapixel": contender.cost and contender.cost.multiply_adds,
-        "train_seconds": contender.train_seconds,
-        "patches_per_second": contender.patches_per_second,
-    }
-    for label, timing in contender.timings.items():
-        flat |= {f"seconds of {label}": timing.median, f"seconds of {label}, low": timing.quartiles[0]}
-        flat[f"seconds of {label}, high"] = timing.quartiles[1]
-    return flat
