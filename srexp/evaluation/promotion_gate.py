@@ -182,13 +182,11 @@ def rival(name: str, scores: Scores, psnr: Sequence[float | None], ssim: Sequenc
     Returns:
         What the gate looks at.
     """
-
-    def against(metric: str, theirs: Sequence[float | None]) -> Comparison:
-        pairs = zip(scores.values(metric), theirs, strict=True)
-        known = [(one, other) for one, other in pairs if one is not None and other is not None]
-        return compare([one for one, _ in known], [other for _, other in known], seed=seed)
-
-    return Rival(name=name, psnr=against("psnr", psnr), ssim=against("ssim", ssim))
+    return Rival(
+        name=name,
+        psnr=compare(scores.values("psnr"), psnr, seed=seed),
+        ssim=compare(scores.values("ssim"), ssim, seed=seed),
+    )
 
 
 def told(gain: Comparison) -> str:

@@ -112,10 +112,8 @@ class Scores:
 
     def gain(self, metric: str = "psnr", *, seed: int = 0) -> Comparison:
         """What the model is better by than the baseline, paired by image; images without a value take no part."""
-        pairs = zip(self.values(metric, "model"), self.values(metric, "baseline"), strict=True)
-        known = [(one, other) for one, other in pairs if one is not None and other is not None]
-        sign = -1 if metric in LOWER_IS_BETTER else 1
-        return compare([sign * one for one, _ in known], [sign * other for _, other in known], seed=seed)
+        values = self.values(metric, "model"), self.values(metric, "baseline")
+        return compare(*(values[::-1] if metric in LOWER_IS_BETTER else values), seed=seed)
 
     def table(self) -> list[dict[str, Any]]:
         """One flat dictionary per image: key, height, width, bits, sha256, metrics of the model and of the baseline.

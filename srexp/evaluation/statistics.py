@@ -83,14 +83,15 @@ class Comparison:
         return asdict(self)
 
 
-def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Comparison:
+def compare(a: Sequence[float | None], b: Sequence[float | None], *, seed: int = 0) -> Comparison:
     """Compare two predictors, image by image.
 
     Source of the test: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (6), 1945. It asks
     for no normal distribution, which PSNR over a handful of images doesn't have.
 
     Args:
-        a: Values of the predictor in question (higher is better), one per image, finite or `inf`.
+        a: Values of the predictor in question (higher is better), one per image, finite or `inf`; an image for which
+            one of the two has None takes no part.
         b: Values of the other one, same images in the same order.
         seed: Seed of the bootstrap.
 
@@ -106,7 +107,8 @@ def compare(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Compari
     """
     if len(a) != len(b):
         raise RequestError("a paired comparison needs the same images twice", got=f"{len(a)} and {len(b)} values")
-    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    known = [pair for pair in zip(a, b, strict=True) if None not in pair]
+    left, right = np.asarray(known, dtype=np.float64).reshape(-1, 2).T
     if np.isnan(left).any() or np.isnan(right).any():
         raise RequestError("a paired comparison can't use NaN", expected="a finite value or inf for each image")
     finite = np.isfinite(left) & np.isfinite(right)
@@ -138,12 +140,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         >>> holm([0.01, 0.04, 0.03])
         [0.03, 0.06, 0.06]
     """
-    corrected = [0.0] * len(p_values)
-    largest = 0.0
-    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        corrected[place] = largest
-    return corrected
+    order = np.argsort(p_values, kind="stable")
+    corrected = np.empty(len(p_values))
+    tests_left = np.arange(len(p_values), 0, -1)
+    corrected[order] = np.minimum(1, np.maximum.accumulate(tests_left * np.asarray(p_values)[order]))
+    return [float(value) for value in corrected]
 
 
 def mean_and_std(values: Sequence[float]) -> tuple[float | None, float | None]:
