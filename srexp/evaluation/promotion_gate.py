@@ -110,17 +110,15 @@ class Gate:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        for name in ("min_gain_db", "ssim_tolerance"):
-            if not getattr(self, name) >= 0:
-                raise RequestError(f"promote.{name} is out of range", got=getattr(self, name), expected="0 or more")
-        if self.max_slowdown is not None and not self.max_slowdown > 0:
-            raise RequestError(
-                "promote.max_slowdown is out of range",
-                got=self.max_slowdown,
-                expected="more than 0, or null for no such test",
-            )
-        if self.min_images < 2:  # noqa: PLR2004 - one image has no interval
-            raise RequestError("promote.min_images is out of range", got=self.min_images, expected="2 or more")
+        slowdown, several = self.max_slowdown, self.min_images >= 2  # noqa: PLR2004 - one image has no interval
+        for name, makes_sense, expected in (
+            ("min_gain_db", self.min_gain_db >= 0, "0 or more"),
+            ("ssim_tolerance", self.ssim_tolerance >= 0, "0 or more"),
+            ("max_slowdown", slowdown is None or slowdown > 0, "more than 0, or null for no such test"),
+            ("min_images", several, "2 or more"),
+        ):
+            if not makes_sense:
+                raise RequestError(f"promote.{name} is out of range", got=getattr(self, name), expected=expected)
 
     def judge(self, case: Case) -> list[Criterion]:
         """Hold a model against the gate.

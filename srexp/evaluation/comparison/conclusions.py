@@ -104,20 +104,19 @@ def smallest_p(images: int, tests: int) -> float:
 
 def _against_bicubic(found: Standings) -> Iterator[str]:
     """Say which models improve on bicubic for sure, which may, and which are worse."""
-    sure: list[str] = []
-    unsure: list[str] = []
-    worse: list[str] = []
+    sure, unsure, worse = (
+        "Better than bicubic, with an interval that excludes zero",
+        "Not told apart from bicubic",
+        "Worse than bicubic",
+    )
+    told: dict[str, list[str]] = {sure: [], unsure: [], worse: []}
     for row in found.models:
         gain = row.gains.get("psnr")
         if gain is None or gain.gain is None or not gain.ci95:
             continue
         text = f"{row.name} {with_unit(gain.gain, sign=True)} ({_ends(gain.ci95)})"
-        (sure if gain.ci95[0] > 0 else worse if gain.ci95[1] < 0 else unsure).append(text)
-    for texts, what in (
-        (sure, "Better than bicubic, with an interval that excludes zero"),
-        (unsure, "Not told apart from bicubic"),
-        (worse, "Worse than bicubic"),
-    ):
+        told[sure if gain.ci95[0] > 0 else worse if gain.ci95[1] < 0 else unsure].append(text)
+    for what, texts in told.items():
         if texts:
             yield f"{what}: {', '.join(texts)}."
 

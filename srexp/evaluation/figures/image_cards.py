@@ -6,12 +6,12 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.panel import Square, reduced, shown, window, worst_square
+from srexp.evaluation.figures.panel import Square, in_low, reduced, shown, window, worst_square
 from srexp.evaluation.figures.plots import error_map, error_map_rgb
 from srexp.metrics.table import with_unit
 from srexp.types import Pixels, Sample
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SIDE, MAP_SIDE = 320, 240  # longer side of a whole picture and of its error map, in pixels; maps hold far more bytes
 STEPS = 64  # colours of an error map: no eye tells more of them apart
 DETAIL, ENLARGED = 72, 3  # side of a detail, in pixels of the target, and how many times larger it is drawn
+
+Frame: TypeAlias = tuple[float, float, float, float]
+"""Left, top, width and height of a part of a picture, as percentages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Picture:
         height: Pixels.
         caption: What it is.
         figure: What was measured of it.
-        frame: Left, top, width and height of the detail in it, as percentages; None for a picture without a frame.
+        frame: The detail in it; None for a picture without a frame.
     """
 
     address: str
@@ -42,7 +45,7 @@ class Picture:
     height: int
     caption: str
     figure: str = ""
-    frame: tuple[float, float, float, float] | None = None
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,6 @@ def card(
     """
     low, high = sample.low, sample.high
     square = disagreement(restored, scale=scale)
-    inside = tuple(slice(part.start // scale, part.stop // scale) for part in square)
     errors = {name: error_map(image, high) for name, image in restored.items()}
     everywhere, there = window(high), window(high[square])
     frame = _percent(square, high.shape)
@@ -96,10 +98,10 @@ def card(
     input_name = f"input, {low.shape[0]} x {low.shape[1]}"
     maps = [_grey(low, everywhere, input_name, frame=frame)]
     details = [_enlarged(shown(high[square], there), "target: detail")]
-    detail_maps = [_enlarged(shown(low[inside], there), "input: detail", scale)]
+    detail_maps = [_enlarged(shown(low[in_low(square, scale)], there), "input: detail", scale)]
     for name, error in errors.items():
         whole = coloured(reduced(error, *_fitted(error.shape, MAP_SIDE)), max_grey_levels)
-        maps.append(_lossless(whole, f"{name}: error", f"mean {error.mean():.2f}", frame))
+        maps.append(_encoded(whole, f"{name}: error", f"mean {error.mean():.2f}", frame, lossless=True))
         details.append(_enlarged(shown(restored[name][square], there), f"{name}: detail"))
         inside_square = error[square]
         colours = coloured(inside_square, max_grey_levels)
@@ -156,7 +158,7 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
-def _percent(square: Square, shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+def _percent(square: Square, shape: tuple[int, ...]) -> Frame:
     rows, columns = square
     side = rows.stop - rows.start
     corner = 100 * columns.start / shape[1], 100 * rows.start / shape[0]
@@ -171,27 +173,17 @@ def _fitted(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
 
 
 def _grey(
-    pixels: Pixels,
-    limits: tuple[float, float],
-    caption: str,
-    figure: str = "",
-    frame: tuple[float, float, float, float] | None = None,
+    pixels: Pixels, limits: tuple[float, float], caption: str, figure: str = "", frame: Frame | None = None
 ) -> Picture:
     small = _levels(shown(reduced(pixels, *_fitted(pixels.shape)), limits))
     return _encoded(small, caption, figure, frame, quality=82)
-
-
-def _lossless(
-    colours: npt.NDArray[np.uint8], caption: str, figure: str, frame: tuple[float, float, float, float] | None = None
-) -> Picture:
-    return _encoded(colours, caption, figure, frame, lossless=True)
 
 
 def _enlarged(pixels: npt.NDArray[Any], caption: str, factor: int = 1, *, figure: str = "") -> Picture:
     """Draw every pixel as a square."""
     levels = pixels if pixels.dtype == np.uint8 else _levels(pixels)
     large = levels.repeat(ENLARGED * factor, axis=0).repeat(ENLARGED * factor, axis=1)
-    return _lossless(large, caption, figure)
+    return _encoded(large, caption, figure, lossless=True)
 
 
 def _levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
@@ -200,11 +192,7 @@ def _levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def _encoded(
-    pixels: npt.NDArray[np.uint8],
-    caption: str,
-    figure: str,
-    frame: tuple[float, float, float, float] | None,
-    **options: Any,
+    pixels: npt.NDArray[np.uint8], caption: str, figure: str, frame: Frame | None = None, **options: Any
 ) -> Picture:
     from PIL import Image
 

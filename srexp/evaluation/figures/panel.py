@@ -64,10 +64,6 @@ def panel(
     low, high, scale = sample.low, sample.high, int(protocol["scale"])
     errors = {baseline_name: error_map(baseline, high), model_name: error_map(restored, high)}
     square = worst_square(errors[baseline_name], scale=scale)
-    low_square = (
-        slice(square[0].start // scale, square[0].stop // scale),
-        slice(square[1].start // scale, square[1].stop // scale),
-    )
     page = Page(high.shape, square, max_grey_levels)
     page.title(
         f"{shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
@@ -83,7 +79,7 @@ def panel(
     everywhere, there = window(high), window(high[square])
     for column, picture in enumerate([low, baseline, restored, high]):
         page.whole(0, column, shown(picture, everywhere), captions[column])
-        cut = picture[low_square if column == 0 else square]
+        cut = picture[in_low(square, scale) if column == 0 else square]
         page.detail(1, column, shown(cut, there), f"{names[column]}, detail")
     for column, (name, error) in enumerate(errors.items()):
         page.whole(2, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
@@ -135,6 +131,12 @@ def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETA
         corners.append(max(0, min(corner, length - side)) // scale * scale)
     top, left = corners
     return slice(top, top + side), slice(left, left + side)
+
+
+def in_low(square: Square, scale: int) -> Square:
+    """Give the square that a square of the target covers in the degraded image."""
+    rows, columns = (slice(part.start // scale, part.stop // scale) for part in square)
+    return rows, columns
 
 
 def _spots(error: npt.NDArray[np.float32], spot: int) -> npt.NDArray[np.float64]:
@@ -204,11 +206,7 @@ class Page:
         bar = self.figure.colorbar(ScalarMappable(self.norm, COLOURS), cax=axes, orientation="horizontal", extend="max")
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=10, color=INK, labelcolor=INK)
-        self._text(
-            MARGIN + width + 3 * GAP,
-            self.height - 54,
-            text,
-        )
+        self._text(MARGIN + width + 3 * GAP, self.height - 54, text)
 
     def _axes(self, row: int, column: int, size: tuple[int, int], caption: str) -> Axes:
         """Axes of an exact size in a cell, centred over their caption."""
@@ -254,16 +252,9 @@ def reduced(picture: npt.NDArray[np.float32], height: int, width: int) -> npt.ND
 
     from PIL import Image
 
-    def reduce(channel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        reduced: npt.NDArray[np.float32] = np.asarray(
-            Image.fromarray(channel).resize((width, height), Image.Resampling.BOX)
-        )
-        return reduced
-
-    if picture.ndim == 2:  # noqa: PLR2004 - (h, w)
-        return reduce(picture)
-    channels = [reduce(np.ascontiguousarray(picture[..., c])) for c in range(picture.shape[-1])]
-    stacked: npt.NDArray[np.float32] = np.stack(channels, axis=-1)
+    channels = map(np.ascontiguousarray, np.moveaxis(np.atleast_3d(picture), -1, 0))
+    small = [np.asarray(Image.fromarray(each).resize((width, height), Image.Resampling.BOX)) for each in channels]
+    stacked: npt.NDArray[np.float32] = np.stack(small, axis=-1).reshape(height, width, *picture.shape[2:])
     return stacked
 
 

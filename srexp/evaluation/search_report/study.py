@@ -126,10 +126,7 @@ def _distributions(finished: Sequence[Trial], space: Space, shown: Callable[[str
             continue
         low, high, log = min(asked["low"], *values), max(asked["high"], *values), bool(asked.get("log"))
         # No step: the values are there already, and one that rounding moved off its step would be refused.
-        if asked["type"] == "int":
-            found[key] = IntDistribution(int(low), int(high), log=log)
-        else:
-            found[key] = FloatDistribution(low, high, log=log)
+        found[key] = {"int": IntDistribution, "float": FloatDistribution}[asked["type"]](low, high, log=log)
     return found
 
 
