@@ -168,15 +168,11 @@ def _task(config: CompareConfig, entry: Entry) -> Task:
 
 def _spread(found: Standings, most: int) -> list[str]:
     """Choose images from the lowest to the highest gain of the best model, at equal distances."""
-    keys = list(found.keys)
-    best, bicubic = found.models[0].contender.values["psnr"], found.row(BASELINE).contender.values["psnr"]
-    gain = [
-        one - other if np.isfinite(one) and np.isfinite(other) else np.inf
-        for one, other in zip(best, bicubic, strict=True)
-    ]
-    order = sorted(range(len(keys)), key=gain.__getitem__)
-    places = dict.fromkeys(round(place) for place in np.linspace(0, len(keys) - 1, min(most, len(keys))))
-    return [keys[order[place]] for place in places]
+    best, bicubic = (np.asarray(row.contender.values["psnr"]) for row in (found.models[0], found.row(BASELINE)))
+    known, count = np.isfinite(best) & np.isfinite(bicubic), len(found.keys)
+    order = np.argsort(np.subtract(best, bicubic, where=known, out=np.full(count, np.inf)), kind="stable")
+    places = dict.fromkeys(round(place) for place in np.linspace(0, count - 1, min(most, count)))
+    return [found.keys[order[place]] for place in places]
 
 
 def _restored(

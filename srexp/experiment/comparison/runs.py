@@ -101,22 +101,19 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
         RequestError: A run doesn't exist, wasn't scored, or can't be compared with the others.
     """
     named = [*config.runs, *(queries.run_of_model(store, uri) for uri in config.models)]
-    if named:
-        chosen = [queries.get_run(store, run_id) for run_id in dict.fromkeys(named)]
-        entries = _named([_read(store, run) for run in chosen])
-        require_comparable(entries)
-        return entries, []
-    trained = [run for run in queries.runs_of(store, config.experiment_name) if _is_trained(store, run)]
-    if not trained:
+    chosen = [queries.get_run(store, run_id) for run_id in dict.fromkeys(named)] or [
+        run for run in queries.runs_of(store, config.experiment_name) if _is_trained(store, run)
+    ]
+    if not chosen:
         raise RequestError(
             "the experiment has no finished training to compare",
             got=config.experiment_name,
             expected="finished trainings; smoke runs and trials of searches count only when they are named",
             fix="runs=[ID,ID]",
         )
-    every = _named([_read(store, run) for run in trained])
+    every = _named([_read(store, run) for run in chosen])
     require_comparable(every)
-    if config.select == "all":
+    if named or config.select == "all":
         return every, []
     best = _best_of_each(every)
     left_out = len(every) - len(best)
@@ -134,7 +131,6 @@ def _is_trained(store: Store, run: StoredRun) -> bool:
 
 
 def _read(store: Store, run: StoredRun) -> Entry:
-
     result, text = read_json(store, run.run_id, "result.json"), queries.read_text(store, run.run_id, _SCORES)
     if result is None or not {"protocol", "data_fingerprint"} <= result.keys() or not text or run.status != "FINISHED":
         raise RequestError(
@@ -221,9 +217,9 @@ def require_comparable(entries: Sequence[Entry]) -> None:
     sides = [_facts(entry) for entry in entries]
     differing = [key for key in dict.fromkeys(key for side in sides for key in side) if _differs(key, sides)]
     if differing:
+        both = list(zip(entries, sides, strict=True))
         lines = [
-            f"  {key}:\n"
-            + "\n".join(f"    {_called(entry)}  {side.get(key, 'none')}" for entry, side in _both(entries, sides))
+            f"  {key}:" + "".join(f"\n    {_called(entry)}  {side.get(key, 'none')}" for entry, side in both)
             for key in differing
         ]
         raise RequestError(
@@ -264,22 +260,13 @@ def _facts(entry: Entry) -> dict[str, str]:
 def _told(images: Sequence[tuple[str, ...]]) -> str:
     shown = ", ".join(" ".join(image) for image in images[:3])
     more = f" and {len(images) - 3} more" if len(images) > 3 else ""  # noqa: PLR2004 - three are shown
-    return f"{len(images)}: {shown}{more} ({_digest(images)})"
-
-
-def _digest(images: Sequence[tuple[str, ...]]) -> str:
-    """Digest names, sizes and bit depths of images, in their order."""
-    return hashlib.sha256(json.dumps(images).encode()).hexdigest()[:8]
+    return f"{len(images)}: {shown}{more} ({hashlib.sha256(json.dumps(images).encode()).hexdigest()[:8]})"
 
 
 def _differs(key: str, sides: Sequence[Mapping[str, str]]) -> bool:
     known = [side.get(key) for side in sides]
     # Older runs have no digests of single images; the fingerprint speaks for them.
     return len({value for value in known if value is not None or key != "pixels of the test images"}) > 1
-
-
-def _both(entries: Sequence[Entry], sides: Sequence[Mapping[str, str]]) -> list[tuple[Entry, Mapping[str, str]]]:
-    return list(zip(entries, sides, strict=True))
 
 
 def _called(entry: Entry) -> str:
@@ -289,7 +276,7 @@ def _called(entry: Entry) -> str:
 def _largest_group(entries: Sequence[Entry], sides: Sequence[Mapping[str, str]]) -> str:
     """Name the largest group of runs that agree, ready to be typed."""
     groups: dict[str, list[str]] = {}
-    for entry, side in _both(entries, sides):
+    for entry, side in zip(entries, sides, strict=True):
         groups.setdefault(json.dumps(side, sort_keys=True), []).append(entry.run.run_id)
     largest = max(groups.values(), key=len)
     return f"runs=[{','.join(largest)}]" if len(largest) > 1 else "train them with the same data, seed and protocol"

@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -57,9 +58,7 @@ def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, 
 
 
 def _found_before(store: Store, config: Config, pattern: str) -> str | None:
-    def find() -> str | None:
-        return groups.find_finished(store, config.experiment_name, IDENTITY_TAG, pattern)
-
+    find = partial(groups.find_finished, store, config.experiment_name, IDENTITY_TAG, pattern)
     return _unless_away(store, find, "it isn't looked up what finished before")
 
 
@@ -101,12 +100,12 @@ def parent(tracking: Tracking, config: Config) -> str | None:
         if note.is_file():
             return str(json.loads(note.read_text(encoding="utf-8"))["run_id"])
         driver = os.environ.get(DRIVER)
-        name, tags = f"multirun {'/'.join(config.sweep.parts[-2:])}", {"srexp.sweep": config.sweep.name}
-        process = json.loads(driver) if driver else process_identity.process_tags()
-
-        def begin() -> str:
-            return groups.open_parent(tracking.store, config.experiment_name, name=name, tags=tags, process=process)
-
+        about: dict[str, Any] = {
+            "name": f"multirun {'/'.join(config.sweep.parts[-2:])}",
+            "tags": {"srexp.sweep": config.sweep.name},
+            "process": json.loads(driver) if driver else process_identity.process_tags(),
+        }
+        begin = partial(groups.open_parent, tracking.store, config.experiment_name, **about)
         run_id = _unless_away(tracking.store, begin, "this job has no parent run")
         if run_id is None:
             return None

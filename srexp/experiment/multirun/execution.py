@@ -71,7 +71,11 @@ def run_job(
         )
         if sweep is None or config.verb in light:
             execute(config)
-        elif earlier := _skipped(config):
+            return
+
+        from srexp.experiment.multirun import driver
+
+        if earlier := driver.skipped(config):
             tell_skipped(config, earlier)
             job.finish(output, earlier)
         else:
@@ -86,12 +90,6 @@ def run_job(
         job.fail(output, failure)
         return None
     return failure
-
-
-def _skipped(config: Config) -> dict[str, Any] | None:
-    from srexp.experiment.multirun import driver
-
-    return driver.skipped(config)
 
 
 def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpError | None:

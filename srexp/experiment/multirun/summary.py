@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +126,9 @@ def _row(swept: dict[str, str], jobs: Sequence[Job]) -> Row:
 
 def _figure(results: Sequence[Mapping[str, Any]], path: Sequence[str]) -> Figure:
     """Average what is finite; an infinite figure is null in `result.json`."""
-    values = []
-    for result in results:
-        value: Any = result
-        for key in path:
-            value = value[key]
-        if value is not None:
-            values.append(value)
-    mean, std = mean_and_std(values)
-    return Figure(mean, std, len(values))
+    found: list[Any] = [reduce(getitem, path, result) for result in results]
+    values = [value for value in found if value is not None]
+    return Figure(*mean_and_std(values), len(values))
 
 
 def _seed(job: Job) -> int | None:
@@ -178,13 +172,14 @@ def write(summary: Summary, folder: Path) -> list[Path]:
 
 
 def _csv(summary: Summary) -> str:
+    from pandas import DataFrame
+
     statistics = [f"{name}_{part}" for name in FIGURES for part in ("mean", "std", "n")]
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow([*summary.keys, "seeds", *statistics, "data", "state", "reasons", "runs"])
+    lines = []
     for row in summary.rows:
-        numbers = [number for figure in row.figures.values() for number in (figure.mean, figure.std, figure.n)]
+        numbers = [number for figure in row.figures.values() for number in astuple(figure)]
         runs = [run["run_id"] for run in row.runs if run["run_id"]]
         told = [" ".join(row.data), row.state, "; ".join(row.reasons), " ".join(runs)]
-        table.writerow([*row.swept.values(), row.seeds, *numbers, *told])
-    return text.getvalue()
+        lines.append([*row.swept.values(), row.seeds, *numbers, *told])
+    columns = [*summary.keys, "seeds", *statistics, "data", "state", "reasons", "runs"]
+    return str(DataFrame(lines, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
