@@ -12,6 +12,7 @@ from srexp.evaluation.comparison import tables
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.grid import terminal
 from srexp.experiment.comparison.comparison import compared
+from srexp.metrics.table import counted
 
 
 def run(config: CompareConfig) -> dict[str, Any]:
@@ -33,8 +34,7 @@ def run(config: CompareConfig) -> dict[str, Any]:
 
 def _show(found: Standings, result: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=False, highlight=False)
-    images = result["n_images"]
-    title = f"{result['experiment_name']}, {images} test image{'s' * (images != 1)}"
+    title = f"{result['experiment_name']}, {counted(result['n_images'], 'test image')}"
     console.print(terminal(tables.scores(found), title))
     console.print(terminal(tables.costs(found), "What they cost"))
     for text in result["summary"]:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from srexp.metrics.table import NONE, QUICK, figure, heading, interval, plus_minus, with_unit
+from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
 
 if TYPE_CHECKING:
     from srexp.config.schema import Config
@@ -37,7 +37,7 @@ def training(outcome: Outcome) -> None:
     if not summary:
         return
     console = _console()
-    images = _counted(result["test"]["n_images"], "test image")
+    images = counted(result["test"]["n_images"], "test image")
     table = _figures(f"{result['experiment_name']}, {images}", *map(heading, QUICK))
     for name, scores in ((outcome.model_name, summary["model"]), ("bicubic", summary["bicubic"])):
         table.add_row(name, *(plus_minus(scores[metric], scores[f"{metric}_std"], metric) for metric in QUICK))
@@ -70,7 +70,7 @@ def evaluation(result: Mapping[str, Any]) -> None:
     """
     console = _console()
     images, name = result["test"]["n_images"], result["model"]["name"]
-    title = f"{result['experiment_name']}, {_counted(images, 'image')} ({result['split']})"
+    title = f"{result['experiment_name']}, {counted(images, 'image')} ({result['split']})"
     table = _figures(title, name, "bicubic", "better by")
     for metric, of_metric in result["metrics"].items():
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
@@ -95,7 +95,7 @@ def multirun(summary: Summary, folder: Path) -> None:
         folder: Of the multirun.
     """
     console = _console()
-    count = _counted(len(summary.rows), "combination")
+    count = counted(len(summary.rows), "combination")
     table = Table(title=f"multirun, {count}: mean ± standard deviation over seeds")
     for key in summary.keys:
         table.add_column(key, no_wrap=True)
@@ -141,7 +141,7 @@ def promotion(result: Mapping[str, Any]) -> None:
     """
     console = _console()
     if result.get("table"):
-        images = _counted(result["n_images"], "test image")
+        images = counted(result["n_images"], "test image")
         table = _figures(f"{result['name']}, {images}", *map(heading, QUICK), "seconds")
         for row in result["table"]:
             champion = " (champion)" if row["who"] == f"version {result['champion']}" else ""
@@ -182,7 +182,7 @@ def models(result: Mapping[str, Any]) -> None:
             f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
             "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
             f"{figure(row['psnr'], fine=True)}\n{figure(row['gain_db'], sign=True, fine=True)}",
-            f"{_counted(row['n_images'] or '?', 'image')}\n{_under(row['protocol'])}",
+            f"{counted(row['n_images'] or '?', 'image')}\n{_under(row['protocol'])}",
             "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
         )
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
@@ -263,16 +263,6 @@ def _line(console: Console, about: str, text: str, style: str = "") -> None:
 def _warnings(console: Console, result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         _line(console, "warning", warning, "yellow")
-
-
-def _counted(number: object, what: str) -> str:
-    """Give a number with its noun.
-
-    Example:
-        >>> _counted(1, "image"), _counted(20, "test image")
-        ('1 image', '20 test images')
-    """
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _ago(seconds: float) -> str:

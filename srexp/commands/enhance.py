@@ -16,6 +16,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, find_jobs, restorer_of, result_of
+from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 
 LISTED = 10
@@ -61,11 +62,11 @@ def _progress(total: int) -> Iterator[Show]:
 
 def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    restored, skipped = len(result["restored"]), len(result["skipped"])
+    restored, skipped = counted(len(result["restored"]), "file"), len(result["skipped"])
     console.print(f"model     {escape(restorer.made.model)}, x{result['scale']}")
     if restorer.chosen:
         console.print(f"runtime   {restorer.chosen.told()}")
-    console.print(f"restored  {restored} file{'s' * (restored != 1)} in {result['seconds']['files']:.1f} s")
+    console.print(f"restored  {restored} in {result['seconds']['files']:.1f} s")
     if skipped:
         console.print(f"skipped   {skipped}, finished before")
     for warning in result["warnings"]:

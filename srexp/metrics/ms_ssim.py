@@ -84,13 +84,10 @@ def _similarity(restored: _Plane, high: _Plane, max_value: float) -> tuple[float
 
 def _windowed(plane: _Plane) -> _Plane:
     """Gaussian mean around each pixel whose window lies inside."""
-    from scipy.ndimage import correlate1d
+    from scipy.ndimage import gaussian_filter
 
     half = WINDOW // 2
-    line = np.exp(-((np.arange(WINDOW) - half) ** 2) / (2 * _SIGMA**2))
-    line /= line.sum()
-    columns = correlate1d(plane, line, axis=0)[half:-half]
-    means: _Plane = correlate1d(columns, line, axis=1)[:, half:-half]
+    means: _Plane = gaussian_filter(plane, _SIGMA, radius=half)[half:-half, half:-half]
     return means
 
 

@@ -100,6 +100,16 @@ def plus_minus(mean: float | None, std: float | None, metric: str = "psnr", *, s
     return text if std is None else f"{text} ± {figure(std, metric, fine=True)}"
 
 
+def counted(number: object, thing: str) -> str:
+    """Write a number of things.
+
+    Example:
+        >>> counted(1, "image"), counted(20, "test image")
+        ('1 image', '20 test images')
+    """
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def _digits(metric: str, fine: bool) -> int:
     known = METRICS.get(metric)
     return 3 if known is None else known.fine if fine else known.digits

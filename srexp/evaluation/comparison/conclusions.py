@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from srexp.evaluation.comparison.standings import BASELINE, Pair, Standing, Standings
 from srexp.evaluation.comparison.tables import p_value
 from srexp.evaluation.statistics import FEWEST_PAIRS
-from srexp.metrics.table import figure, with_unit
+from srexp.metrics.table import counted, figure, with_unit
 
 ALPHA = 0.05
 _NOTABLE = 1.3  # ratio from which one cost is worth a sentence
@@ -180,16 +180,6 @@ def _always(found: Standings) -> Iterator[str]:
 def _p(value: float) -> str:
     text = p_value(value)
     return text.replace("<", "<\u00a0") if text.startswith("<") else f"=\u00a0{text}"
-
-
-def counted(number: int, thing: str) -> str:
-    """Write a number of things.
-
-    Example:
-        >>> counted(1, "image"), counted(3, "image")
-        ('1 image', '3 images')
-    """
-    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def _listed(parts: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -75,9 +75,7 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     left.set(title=f"Each image, by the gain of {short(found.models[0].name)}", ylabel="gain over bicubic, dB")
     left.set_xlim(-0.7, len(keys) - 0.3)
     if named:
-        left.set_xticks(places, [short(keys[place]) for place in order], rotation=60, ha="right", fontsize=8)
-        for label in left.get_xticklabels():
-            label.set_parse_math(False)
+        _name_ticks(left, [keys[place] for place in order], rotation=60, fontsize=8)
     else:
         left.set_xlabel(f"{len(keys)} test images")
     for place, row in enumerate(found.models):
@@ -85,7 +83,7 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _zero(right)
     right.set_title("Mean, 95 % interval")
     right.set_xlim(-0.6, len(found.models) - 0.4)
-    _name_ticks(right, [row.name for row in found.models])
+    _name_ticks(right, [row.name for row in found.models], rotation=30)
     _legend(left, len(found.models))
     finish(figure, left, right)
     return figure
@@ -187,8 +185,8 @@ def _zero(axes: Axes) -> None:
     axes.axhline(0, color=GREY, linewidth=1.4, zorder=1)
 
 
-def _name_ticks(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_xticks(range(len(names)), [short(name) for name in names], rotation=30, ha="right", parse_math=False)
+def _name_ticks(axes: Axes, names: Sequence[str], **look: Any) -> None:
+    axes.set_xticks(range(len(names)), [short(name) for name in names], ha="right", parse_math=False, **look)
 
 
 def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:

@@ -202,11 +202,10 @@ def _rank(contender: Contender) -> float:
 def _pairs(ranked: Sequence[Contender], seed: int) -> list[Pair]:
     two = list(itertools.combinations(ranked, 2))
     found = [compare(better.values[RANKED_BY], worse.values[RANKED_BY], seed=seed) for better, worse in two]
-    tested = [place for place, difference in enumerate(found) if difference.p_value is not None]
-    corrected = dict(zip(tested, holm([found[place].p_value or 0.0 for place in tested]), strict=True))
+    corrected = iter(holm([each.p_value for each in found if each.p_value is not None]))
     return [
-        Pair(better.name, worse.name, difference, corrected.get(place))
-        for place, ((better, worse), difference) in enumerate(zip(two, found, strict=True))
+        Pair(better.name, worse.name, difference, None if difference.p_value is None else next(corrected))
+        for (better, worse), difference in zip(two, found, strict=True)
     ]
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison import conclusions, tables
-from srexp.evaluation.comparison.conclusions import counted
 from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.experiment.comparison.pictures import Exhibits
 from srexp.experiment.comparison.runs import Entry
-from srexp.metrics.table import NONE
+from srexp.metrics.table import NONE, counted
 from srexp.tracking.runs.environment import packages
 from srexp.tracking.store.parameters import flatten
 
@@ -156,25 +155,20 @@ def _attribution(dataset: Mapping[str, Any]) -> str:
 
 
 def _origins(chosen: Sequence[Entry]) -> list[Fact]:
-    def commit(entry: Entry) -> str:
-        sha, dirty = entry.environment.get("commit"), entry.environment.get("dirty")
-        return f"{str(sha)[:12]}{', with local changes' * bool(dirty)}" if sha else NONE
-
-    def package(entry: Entry, name: str) -> str:
-        return str(entry.environment.get("packages", {}).get(name, NONE))
-
-    return [
-        Fact("run", [entry.run.run_id for entry in chosen]),
-        Fact("started", [_date(entry.run.started) for entry in chosen]),
-        Fact("best epoch", [str(entry.result.get("best_epoch", NONE)) for entry in chosen]),
-        Fact("commit", [commit(entry) for entry in chosen]),
-        *(Fact(name, [package(entry, name) for entry in chosen]) for name in ("srexp", *PACKAGES)),
-        Fact("Python", [str(entry.environment.get("python", NONE)) for entry in chosen]),
-        Fact("platform", [str(entry.environment.get("platform", NONE)) for entry in chosen]),
-        Fact("processors", [str(entry.environment.get("processors", NONE)) for entry in chosen]),
-        Fact("precision", [entry.run.tags.get("precision", NONE) for entry in chosen]),
-    ]
+    known = [_origin(entry) for entry in chosen]
+    return [Fact(name, [str(each.get(name, NONE)) for each in known]) for name in known[0]]
 
 
-def _date(milliseconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(milliseconds / 1000))
+def _origin(entry: Entry) -> dict[str, Any]:
+    """Where one run comes from, by the names that the page has for it."""
+    made, packages_then = entry.environment, entry.environment.get("packages", {})
+    changes = ", with local changes" * bool(made.get("dirty"))
+    return {
+        "run": entry.run.run_id,
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.run.started / 1000)),
+        "best epoch": entry.result.get("best_epoch", NONE),
+        "commit": f"{str(made['commit'])[:12]}{changes}" if made.get("commit") else NONE,
+        **{name: packages_then.get(name, NONE) for name in ("srexp", *PACKAGES)},
+        **{name: made.get(name.lower(), NONE) for name in ("Python", "platform", "processors")},
+        "precision": entry.run.tags.get("precision", NONE),
+    }

@@ -144,9 +144,9 @@ def close(sweep: Path, status: str, tell: Callable[[Summary, Path], object]) -> 
                 files = summary.write(table, sweep)
                 tell(table, sweep)
             if store:
-                interrupted = status == "KILLED"
-                reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
-                lost = "KILLED" if interrupted else "FAILED"
+                lost, reason = "FAILED", "its process ended without a word"
+                if status == "KILLED":
+                    lost, reason = status, "the multirun was interrupted"
                 _unless_away(store, lambda: groups.reap(store, parent=run_id, status=lost, reason=reason), REAP)
                 _unless_away(store, lambda: groups.log_files(store, run_id, files), "its summary is on disk only")
         finally:

@@ -68,7 +68,8 @@ class Challenge:
 
     def table(self) -> list[dict[str, Any]]:
         """Give the means of version, champion and bicubic, with their times."""
-        rows = [_row(each, self.seconds.get(each.version)) for each in (self.ours, self.champion) if each]
+        scored = [each for each in (self.ours, self.champion) if each]
+        rows = [{"who": each.name, **each.means(), "seconds": self.seconds.get(each.version)} for each in scored]
         if scores := self.ours.scores or (self.champion and self.champion.scores):
             rows.append({"who": "bicubic", **scores.means("baseline"), "seconds": None})
         return rows
@@ -173,10 +174,6 @@ def when_and_by_which_code() -> dict[str, Any]:
     commit = environment.commit_of(Path(__file__))
     date = time.strftime("%Y-%m-%dT%H:%M:%S%z")
     return {"date": date, "commit": commit and commit.sha, "dirty": commit and commit.dirty}
-
-
-def _row(each: Candidate, seconds: float | None) -> dict[str, Any]:
-    return {"who": each.name, **each.means(), "seconds": seconds}
 
 
 def _seen(store: Store, name: str, version: int, task: Task) -> int | None:
