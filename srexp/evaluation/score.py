@@ -122,11 +122,7 @@ class Scores:
         """
         return [
             {
-                "key": row.key,
-                "height": row.height,
-                "width": row.width,
-                "bits": row.bits,
-                "sha256": row.sha256,
+                **{name: getattr(row, name) for name in ("key", "height", "width", "bits", "sha256")},
                 **{metric: row.model[metric] for metric in self.metrics},
                 **{f"baseline_{metric}": row.baseline.get(metric) for metric in self.metrics},
             }

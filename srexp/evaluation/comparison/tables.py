@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from srexp.evaluation.comparison.standings import Mean, Standing, Standings
+from srexp.evaluation.comparison.standings import Mean, Pair, Standing, Standings
 from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
@@ -15,8 +15,10 @@ INTERVAL = "[95 %]"
 _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001
 
 
-Column: TypeAlias = tuple[Cell, Callable[[Standing], Cell]]
-"""Heading of a column, and what a model has in it."""
+T = TypeVar("T")
+
+Column: TypeAlias = tuple[Cell, Callable[[T], Cell]]
+"""Heading of a column, and what a model, or a pair of them, has in it."""
 
 
 def scores(found: Standings) -> Grid:
@@ -28,14 +30,14 @@ def scores(found: Standings) -> Grid:
     Returns:
         One row for each model, best first.
     """
-    columns: list[Column] = [
+    columns: list[Column[Standing]] = [
         (Cell("model"), lambda row: Cell(row.name)),
         *(_metric(name) for name in QUICK),
         (Cell("gain dB", INTERVAL), lambda row: gain_cell(row.gains.get("psnr"))),
         (Cell("p", "to the best"), lambda row: Cell(p_value(row.p_best))),
         (Cell("wins", f"of {len(found.keys)}"), lambda row: Cell(str(row.wins))),
     ]
-    return _grid(found, columns)
+    return _grid(found.rows, columns)
 
 
 def costs(found: Standings) -> Grid:
@@ -48,7 +50,7 @@ def costs(found: Standings) -> Grid:
         One row for each model, best first.
     """
     label = common_input(found)
-    columns: list[Column] = [
+    columns: list[Column[Standing]] = [
         (Cell("model"), lambda row: Cell(row.name)),
         (Cell("weights"), lambda row: Cell(_weights(row))),
         (Cell("multiply-adds", "per megapixel"), lambda row: Cell(_operations(row))),
@@ -56,7 +58,7 @@ def costs(found: Standings) -> Grid:
         (Cell("patches/s"), lambda row: Cell(_rounded(row.contender.patches_per_second))),
         (Cell("inference", _input(found, label)), lambda row: timing_cell(row.contender.timings, label)),
     ]
-    return _grid(found, columns)
+    return _grid(found.rows, columns)
 
 
 def further(found: Standings) -> Grid | None:
@@ -71,8 +73,8 @@ def further(found: Standings) -> Grid | None:
     names = [name for name in found.rows[0].means if name not in QUICK and all(name in row.means for row in found.rows)]
     if not names:
         return None
-    columns: list[Column] = [(Cell("model"), lambda row: Cell(row.name)), *map(_metric, names)]
-    return _grid(found, columns)
+    columns: list[Column[Standing]] = [(Cell("model"), lambda row: Cell(row.name)), *map(_metric, names)]
+    return _grid(found.rows, columns)
 
 
 def pairs(found: Standings) -> Grid:
@@ -84,22 +86,15 @@ def pairs(found: Standings) -> Grid:
     Returns:
         One row for each pair, best models first.
     """
-    heads = [
-        Cell("better"), Cell("worse"), Cell("difference dB", INTERVAL), Cell("better on", f"of {len(found.keys)}"),
-        Cell("p", "Wilcoxon"), Cell("p", "after Holm"),
-    ]  # fmt: skip
-    rows = [
-        [
-            Cell(pair.better),
-            Cell(pair.worse),
-            gain_cell(pair.difference),
-            Cell(str(pair.difference.wins)),
-            Cell(p_value(pair.difference.p_value)),
-            Cell(p_value(pair.p_holm)),
-        ]
-        for pair in found.pairs
+    columns: list[Column[Pair]] = [
+        (Cell("better"), lambda pair: Cell(pair.better)),
+        (Cell("worse"), lambda pair: Cell(pair.worse)),
+        (Cell("difference dB", INTERVAL), lambda pair: gain_cell(pair.difference)),
+        (Cell("better on", f"of {len(found.keys)}"), lambda pair: Cell(str(pair.difference.wins))),
+        (Cell("p", "Wilcoxon"), lambda pair: Cell(p_value(pair.difference.p_value))),
+        (Cell("p", "after Holm"), lambda pair: Cell(p_value(pair.p_holm))),
     ]
-    return Grid(heads, rows)
+    return _grid(found.pairs, columns)
 
 
 def comma_separated(found: Standings) -> str:
@@ -133,7 +128,7 @@ def _flat(row: Standing) -> dict[str, object]:
     return flat
 
 
-def _metric(name: str) -> Column:
+def _metric(name: str) -> Column[Standing]:
     """Make the column of a metric."""
     return Cell(heading(name), INTERVAL), lambda row: mean_cell(row.means[name], name)
 
@@ -177,8 +172,8 @@ def _pixels(timing: Timing) -> tuple[bool, int]:
     return not batch, height * width
 
 
-def _grid(found: Standings, columns: Sequence[Column]) -> Grid:
-    return Grid([head for head, _ in columns], [[cell(row) for _, cell in columns] for row in found.rows])
+def _grid(rows: Sequence[T], columns: Sequence[Column[T]]) -> Grid:
+    return Grid([head for head, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
 
 
 def mean_cell(mean: Mean, metric: str) -> Cell:
