@@ -27,11 +27,7 @@ def mse() -> Loss:
         >>> float(mse()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
         4.0
     """
-
-    def mean_squared_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
-        return _per_pixel(lambda error: error * error, high, restored)
-
-    return mean_squared_error
+    return _per_pixel(lambda error: error * error)
 
 
 def l1() -> Loss:
@@ -45,11 +41,7 @@ def l1() -> Loss:
         >>> float(l1()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
         2.0
     """
-
-    def mean_absolute_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
-        return _per_pixel(abs, high, restored)
-
-    return mean_absolute_error
+    return _per_pixel(abs)
 
 
 def charbonnier(epsilon: float = 0.255) -> Loss:
@@ -66,18 +58,16 @@ def charbonnier(epsilon: float = 0.255) -> Loss:
         >>> float(charbonnier(epsilon=4.0)(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 3 / 255))[0, 0, 0])
         5.0
     """
-
-    def charbonnier_error(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
-        return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5, high, restored)
-
-    return charbonnier_error
+    return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5)
 
 
-def _per_pixel(
-    cost: "Callable[[KerasTensor], KerasTensor]", high: "KerasTensor", restored: "KerasTensor"
-) -> "KerasTensor":
-    """Apply a cost to the error in grey levels and average it over the channels."""
-    from keras import ops
+def _per_pixel(cost: "Callable[[KerasTensor], KerasTensor]") -> Loss:
+    """Make a loss of a cost of the error in grey levels, averaged over the channels."""
 
-    error = (ops.cast(restored, "float32") - ops.cast(high, "float32")) * GREY_LEVELS
-    return ops.mean(cost(error), axis=-1)
+    def loss(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
+        from keras import ops
+
+        error = (ops.cast(restored, "float32") - ops.cast(high, "float32")) * GREY_LEVELS
+        return ops.mean(cost(error), axis=-1)
+
+    return loss

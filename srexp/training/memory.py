@@ -50,13 +50,8 @@ def sizes(unit: int) -> list[int]:
         >>> sizes(4), sizes(3)
         ([4, 8, 16, 32, 64, 128, 256], [6, 12, 24, 48, 96, 192])
     """
-    size = unit
-    while size < SMALLEST:
-        size *= 2
-    found = [size]
-    while found[-1] * 2 <= LARGEST:
-        found.append(found[-1] * 2)
-    return found
+    doubled = (unit * 2**times for times in range(LARGEST.bit_length()))
+    return [size for size in doubled if SMALLEST <= size <= LARGEST] or [unit]
 
 
 def measure(cost: Callable[[int], Measured], tried: Sequence[int], *, free: int) -> Iterator[Measured]:

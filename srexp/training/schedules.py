@@ -26,12 +26,7 @@ def constant(warmup_steps: int = 0) -> Schedule:
         >>> [constant(warmup_steps=4)(step, 100) for step in (0, 1, 3, 99)]
         [0.25, 0.5, 1.0, 1.0]
     """
-    _check(warmup_steps, 1.0)
-
-    def factor(step: int, total_steps: int) -> float:
-        return _warmup(step, warmup_steps)
-
-    return factor
+    return _warmed_up(warmup_steps, lambda *_: 1.0)
 
 
 def cosine(warmup_steps: int = 0, final_fraction: float = 0.0) -> Schedule:
@@ -48,14 +43,19 @@ def cosine(warmup_steps: int = 0, final_fraction: float = 0.0) -> Schedule:
         >>> [round(cosine(final_fraction=0.1)(step, 100), 2) for step in (0, 50, 100)]
         [1.0, 0.55, 0.1]
     """
-    _check(warmup_steps, final_fraction)
+    if not 0 <= final_fraction <= 1:
+        raise RequestError(
+            "schedule.final_fraction isn't a fraction",
+            got=final_fraction,
+            expected="0 to 1",
+            fix="schedule.final_fraction=0.0",
+        )
 
-    def factor(step: int, total_steps: int) -> float:
+    def fall(step: int, total_steps: int) -> float:
         progress = min(1.0, max(0, step - warmup_steps) / max(1, total_steps - warmup_steps))
-        fall = final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * progress)) / 2
-        return _warmup(step, warmup_steps) * fall
+        return final_fraction + (1 - final_fraction) * (1 + math.cos(math.pi * progress)) / 2
 
-    return factor
+    return _warmed_up(warmup_steps, fall)
 
 
 def step(milestones: list[float], decay: float = 0.1, warmup_steps: int = 0) -> Schedule:
@@ -76,7 +76,6 @@ def step(milestones: list[float], decay: float = 0.1, warmup_steps: int = 0) -> 
         >>> [step(milestones=[0.5], decay=0.1)(done, 100) for done in (0, 49, 50)]
         [1.0, 1.0, 0.1]
     """
-    _check(warmup_steps, 1.0)
     if any(not 0 < milestone < 1 for milestone in milestones):
         raise RequestError(
             "schedule.milestones lie outside the training",
@@ -88,27 +87,18 @@ def step(milestones: list[float], decay: float = 0.1, warmup_steps: int = 0) -> 
         raise RequestError(
             "schedule.decay doesn't lower the rate", got=decay, expected="above 0, at most 1", fix="schedule.decay=0.1"
         )
-
-    def factor(step: int, total_steps: int) -> float:
-        passed = sum(step >= milestone * total_steps for milestone in milestones)
-        return float(_warmup(step, warmup_steps) * decay**passed)
-
-    return factor
+    return _warmed_up(warmup_steps, lambda step, total: decay ** sum(step >= each * total for each in milestones))
 
 
-def _warmup(step: int, warmup_steps: int) -> float:
-    return min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
-
-
-def _check(warmup_steps: int, final_fraction: float) -> None:
+def _warmed_up(warmup_steps: int, after: Schedule) -> Schedule:
+    """Let the factor of a schedule grow linearly over the first steps."""
     if warmup_steps < 0:
         raise RequestError(
             "schedule.warmup_steps is negative", got=warmup_steps, expected="0 or more", fix="schedule.warmup_steps=0"
         )
-    if not 0 <= final_fraction <= 1:
-        raise RequestError(
-            "schedule.final_fraction isn't a fraction",
-            got=final_fraction,
-            expected="0 to 1",
-            fix="schedule.final_fraction=0.0",
-        )
+
+    def factor(step: int, total_steps: int) -> float:
+        share = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+        return share * after(step, total_steps)
+
+    return factor
