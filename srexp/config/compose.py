@@ -148,7 +148,7 @@ def check(
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
     values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
-    kind = VERB_CONFIGS.get(str(values.get("verb")), Config)
+    kind: type[Config] = VERB_CONFIGS.get(str(values.get("verb")), Config)
     hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name not in _FILLED_IN}
     if taken := sorted(_FILLED_IN & values.keys()):
         raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, dataclass_transform
 
 from pydantic import ConfigDict, Field
 
@@ -43,11 +43,29 @@ class Section:
             raise AttributeError(f"{self.group} has no option {key!r}") from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """Length, batches and numerics of training: `conf/trainer`."""
+#: The configuration of each verb that has keys of its own.
+VERB_CONFIGS: dict[str, type[Any]] = {}
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Strict:
+    """A section with typed keys, as a frozen data class; pydantic refuses a key that it has no field for."""
 
     __pydantic_config__ = STRICT
+
+    def __init_subclass__(cls, verb: str = "") -> None:
+        """Make it a data class.
+
+        Args:
+            verb: Whose configuration it is; empty of what several have in common.
+        """
+        dataclass(frozen=True, kw_only=True)(cls)
+        if verb:
+            VERB_CONFIGS[verb] = cls
+
+
+class Trainer(Strict):
+    """Length, batches and numerics of training: `conf/trainer`."""
 
     epochs: Positive
     steps_per_epoch: Positive
@@ -79,20 +97,14 @@ class Trainer:
         return self.batch_size
 
 
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
+class Checkpoint(Strict):
     """When the state of a training is written: `checkpoint` in `conf/base.yaml`."""
-
-    __pydantic_config__ = STRICT
 
     minutes: Annotated[float, Field(ge=0)] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Paths:
+class Paths(Strict):
     """Folders that runs write to: `conf/paths`."""
-
-    __pydantic_config__ = STRICT
 
     root: Path
     outputs: Path
@@ -100,11 +112,8 @@ class Paths:
     cache: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Strict):
     """A whole configuration after it was checked: what `commands` receive."""
-
-    __pydantic_config__ = STRICT
 
     verb: str
     seed: Annotated[int, Field(ge=0)]
@@ -154,38 +163,33 @@ class Config:
         return dataclasses.replace(self, **values, resolved=resolved)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig(Config):
+class TrainConfig(Config, verb="train"):
     """What `train` adds."""
 
     resume: Annotated[str, Field(min_length=1)] | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class UiConfig(Config):
+class UiConfig(Config, verb="ui"):
     """What `ui` adds."""
 
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(Config):
+class EvaluateConfig(Config, verb="evaluate"):
     """What `evaluate` adds."""
 
     model_uri: str | None
     split: Literal["all", "train", "validation", "test"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchConfig(Config):
+class SearchConfig(Config, verb="search"):
     """What `search` adds."""
 
     search: Section
 
 
-@dataclass(frozen=True, kw_only=True)
-class CompareConfig(Config):
+class CompareConfig(Config, verb="compare"):
     """What `compare` adds."""
 
     runs: list[str]
@@ -196,8 +200,7 @@ class CompareConfig(Config):
     time_again: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportConfig(Config):
+class ExportConfig(Config, verb="export"):
     """What `export` adds."""
 
     model_uri: Annotated[str, Field(min_length=1)]
@@ -207,41 +210,39 @@ class ExportConfig(Config):
     overwrite: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServeConfig(Config):
-    """What `serve` adds."""
+class RestoreConfig(Config):
+    """What verbs add that restore images."""
 
     model_uri: Annotated[str, Field(min_length=1)]
     runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
     precision: Literal["float32", "bfloat16", "int8"]
+    memory_mb: Annotated[int, Field(ge=64)]
+
+
+class ServeConfig(RestoreConfig, verb="serve"):
+    """What `serve` adds."""
+
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     max_mb: Positive
     max_pixels: Positive
     workers: Positive
     waiting: Annotated[int, Field(ge=0)]
-    memory_mb: Annotated[int, Field(ge=64)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnhanceConfig(Config):
+class EnhanceConfig(RestoreConfig, verb="enhance"):
     """What `enhance` adds."""
 
-    model_uri: Annotated[str, Field(min_length=1)]
     input: Annotated[str, Field(min_length=1)]
     output: Path
     format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
     overwrite: bool
     intensity: Literal["bits", "window", "percentile"] | None
     self_ensemble: bool
-    runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
-    precision: Literal["float32", "bfloat16", "int8"]
     compare: bool
-    memory_mb: Annotated[int, Field(ge=64)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PromoteConfig(Config):
+class PromoteConfig(Config, verb="promote"):
     """What `promote` adds."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -252,15 +253,13 @@ class PromoteConfig(Config):
     promote: Section
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelsConfig(Config):
+class ModelsConfig(Config, verb="models"):
     """What `models` adds."""
 
     name: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunsConfig(Config):
+class RunsConfig(Config, verb="runs"):
     """What `runs` adds."""
 
     limit: Positive
@@ -268,21 +267,6 @@ class RunsConfig(Config):
     sync: bool
     reap_hosts: list[str]
 
-
-#: The configuration of each verb that has keys of its own.
-VERB_CONFIGS: dict[str, type[Config]] = {
-    "compare": CompareConfig,
-    "enhance": EnhanceConfig,
-    "evaluate": EvaluateConfig,
-    "export": ExportConfig,
-    "models": ModelsConfig,
-    "promote": PromoteConfig,
-    "runs": RunsConfig,
-    "search": SearchConfig,
-    "serve": ServeConfig,
-    "train": TrainConfig,
-    "ui": UiConfig,
-}
 
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {

@@ -23,7 +23,7 @@ from srexp.system.memory import give_back_freed_memory, rss_mb
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
-    from srexp.config.schema import EnhanceConfig, ServeConfig
+    from srexp.config.schema import RestoreConfig
     from srexp.enhance.runtimes.choice import Chosen
 
 LEAST_MB = 48
@@ -149,7 +149,7 @@ class Restorer:
         figure.savefig(path)
 
 
-def chosen_runtime(config: EnhanceConfig | ServeConfig, model: Opened) -> Chosen:
+def chosen_runtime(config: RestoreConfig, model: Opened) -> Chosen:
     """Start a model in the runtime of a configuration, and measure what that loses on real images.
 
     Args:
