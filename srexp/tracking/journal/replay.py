@@ -132,12 +132,8 @@ class Replay:
         experiment = experiment_id(self.client, self.store, operation["experiment"])
         mark = {JOURNAL_TAG: self.journal.id}
         found = self.client.search_runs([experiment], _is(mark), max_results=1) if self._doubtful else []
-        run = (
-            found[0]
-            if found
-            else self.client.create_run(
-                experiment, start_time=operation["at"], run_name=operation["name"], tags={**operation["tags"], **mark}
-            )
+        run = next(iter(found), None) or self.client.create_run(
+            experiment, start_time=operation["at"], run_name=operation["name"], tags={**operation["tags"], **mark}
         )
         self._know(run.info.run_id, experiment, operation)
 
@@ -161,30 +157,24 @@ class Replay:
         self.journal.known |= {"run_id": run_id, "experiment_id": experiment, "store": operation["store"]}
 
     def _metrics(self, batch: Sequence[Operation]) -> None:
-        from mlflow.entities import Metric
-        from mlflow.utils import chunk_list
-
-        points = [
-            Metric(name, float(value), each["at"], each["step"])
-            for each in batch
-            for name, value in each["values"].items()
-        ]
-        for some in chunk_list(points, MAX_POINTS):
-            self.client.log_batch(self.run_id, metrics=some)
+        self._in_parts("metrics", [point for each in batch for point in upload.points(each, each["step"])], MAX_POINTS)
 
     def _params(self, operation: Operation) -> None:
         from mlflow.entities import Param
-        from mlflow.utils import chunk_list
 
-        for some in chunk_list([Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES):
-            self.client.log_batch(self.run_id, params=some)
+        self._in_parts("params", [Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES)
 
     def _tags(self, operation: Operation) -> None:
         from mlflow.entities import RunTag
+
+        self._in_parts("tags", [RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES)
+
+    def _in_parts(self, kind: str, entities: list[Any], most: int) -> None:
+        """Log metrics, parameters or tags, no more in a request than MLflow takes."""
         from mlflow.utils import chunk_list
 
-        for some in chunk_list([RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES):
-            self.client.log_batch(self.run_id, tags=some)
+        for some in chunk_list(entities, most):
+            self.client.log_batch(self.run_id, **{kind: some})
 
     def _inputs(self, operation: Operation) -> None:
         """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
@@ -200,14 +190,11 @@ class Replay:
         return None
 
     def _link(self, operation: Operation) -> None:
-        from mlflow.entities import LoggedModelInput, Metric
+        from mlflow.entities import LoggedModelInput
 
-        model_id, source = operation["model_id"], operation["dataset"]
+        model_id = operation["model_id"]
         self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id)])
-        points = [
-            Metric(name, float(value), operation["at"], 0, model_id=model_id, run_id=self.run_id, **source)
-            for name, value in operation["values"].items()
-        ]
+        points = upload.points(operation, 0, model_id=model_id, run_id=self.run_id, **operation["dataset"])
         self.client.log_batch(self.run_id, metrics=points)
 
     def _file(self, operation: Operation) -> None:

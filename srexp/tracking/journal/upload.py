@@ -13,6 +13,7 @@ from srexp.tracking.store.store import Store, download, selected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 _DESCRIPTION = "MLmodel"
 
@@ -26,7 +27,7 @@ def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubt
         operation: With `path`, `step` and `values`.
         doubtful: Whether some of it may be in the store already.
     """
-    from mlflow.entities import LoggedModelOutput, Metric
+    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     run = client.get_run(journal.run_id)
@@ -36,17 +37,13 @@ def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubt
     mark = _mark(journal, operation)
     condition = f"tags.`{mark[0]}` = '{mark[1]}'"
     found = client.search_logged_models([run.info.experiment_id], condition) if doubtful else []
-    logged = (
-        found[0]
-        if found
-        else client.create_logged_model(
-            run.info.experiment_id,
-            name="model",
-            source_run_id=journal.run_id,
-            tags=dict([mark]),
-            params=run.data.params,
-            model_type="super-resolution",
-        )
+    logged = next(iter(found), None) or client.create_logged_model(
+        run.info.experiment_id,
+        name="model",
+        source_run_id=journal.run_id,
+        tags=dict([mark]),
+        params=run.data.params,
+        model_type="super-resolution",
     )
     if logged.model_id not in [each.model_id for each in (run.outputs.model_outputs if run.outputs else [])]:
         client.log_outputs(journal.run_id, [LoggedModelOutput(logged.model_id, operation["step"])])
@@ -56,12 +53,25 @@ def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubt
     described.save(str(folder / _DESCRIPTION))
     client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
-    points = [
-        Metric(name, float(value), operation["at"], operation["step"], model_id=logged.model_id, run_id=journal.run_id)
-        for name, value in operation["values"].items()
-    ]
-    client.log_batch(journal.run_id, metrics=points)
+    metrics = points(operation, operation["step"], model_id=logged.model_id, run_id=journal.run_id)
+    client.log_batch(journal.run_id, metrics=metrics)
     journal.known |= {"model_uri": f"models:/{logged.model_id}", "sha256": digests(folder)}
+
+
+def points(operation: Operation, step: int, **of: str) -> list[Metric]:
+    """Give the metrics of an operation as MLflow takes them.
+
+    Args:
+        operation: With `at` and `values`.
+        step: That they are of.
+        **of: Which model, run and data set they are of, by MLflow's names.
+
+    Returns:
+        A point for each value.
+    """
+    from mlflow.entities import Metric
+
+    return [Metric(name, float(value), operation["at"], step, **of) for name, value in operation["values"].items()]
 
 
 def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> None:
