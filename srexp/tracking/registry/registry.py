@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import shutil
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -17,8 +18,6 @@ from srexp.tracking.store.store import selected, translated
 from srexp.types import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import keras
     from mlflow.models import ModelSignature
 
@@ -125,7 +124,7 @@ def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
     try:
         with run.writing(), selected(run.store.uri):
             loaded = _loaded(run, model_uri)
-        with _no_progress_bar():
+        with redirect_stdout(io.StringIO()):  # Keras draws a bar for every prediction, and MLflow has no option for it
             restored = [loaded.predict(images) for images in probes]
     except (ImportError, TypeError, ValueError, tf.errors.OpError) as error:
         raise SrexpError(
@@ -147,20 +146,6 @@ def _loaded(run: Run, model_uri: str) -> Any:
         if not is_away(run.store, error):
             raise
     return mlflow.pyfunc.load_model(str(run.journal.folder / "model"))
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep Keras from drawing one for every prediction, which MLflow has no option for."""
-    import keras
-
-    drawn = keras.config.is_interactive_logging_enabled()
-    keras.config.disable_interactive_logging()
-    try:
-        yield
-    finally:
-        if drawn:
-            keras.config.enable_interactive_logging()
 
 
 def _difference(model_uri: str, restored: Batch, expected: Batch) -> float:

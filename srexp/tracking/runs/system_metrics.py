@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from srexp.tracking.store.store import translated
@@ -40,24 +41,11 @@ def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator
     started: Any = Monitor
     with translated(run.store, f"the system metrics of run {run.id} can't be looked up"):
         monitor = started(run.id, sampling_interval=seconds, tracking_uri=run.store.uri, resume_logging=again)
-    monitor.mlflow_logger = _Log(run)
+    # What the monitor takes for MLflow's own logger, in which nothing waits.
+    record = lambda metrics, step: run.log_metrics(metrics, step=step)  # noqa: E731
+    monitor.mlflow_logger = SimpleNamespace(data=(), record_metrics=record, flush=lambda: None)
     monitor.start()
     try:
         yield
     finally:
         monitor.finish()
-
-
-class _Log:
-    """What the monitor takes for MLflow's own logger."""
-
-    data: Sequence[float] = ()
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def record_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        self.run.log_metrics(metrics, step=step)
-
-    def flush(self) -> None:
-        """Nothing waits here."""

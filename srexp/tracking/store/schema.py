@@ -42,7 +42,14 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
     if found is None or found == known[0]:
         return
     if found not in known:
-        raise _newer(url, found)
+        import mlflow
+
+        raise RequestError(
+            "a newer MLflow made the tracking store",
+            got=f"{mask(str(url))} at schema {found}",
+            expected=f"a schema that MLflow {mlflow.__version__} knows",
+            fix="install the MLflow that made it, or choose another tracking.uri",
+        )
     if file is None or alone is False:
         raise RequestError(
             "an older MLflow made the tracking store",
@@ -71,17 +78,6 @@ def _known() -> list[str]:
 
     script = ScriptDirectory.from_config(_get_alembic_config(db_url=""))
     return [each.revision for each in script.walk_revisions()]
-
-
-def _newer(url: URL, found: str) -> RequestError:
-    import mlflow
-
-    return RequestError(
-        "a newer MLflow made the tracking store",
-        got=f"{mask(str(url))} at schema {found}",
-        expected=f"a schema that MLflow {mlflow.__version__} knows",
-        fix="install the MLflow that made it, or choose another tracking.uri",
-    )
 
 
 def _upgrade(url: URL, file: Path, found: str) -> None:

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,17 +151,13 @@ def connect(store: Store) -> MlflowClient:
             return MlflowClient(store.uri)
 
 
-@contextmanager
-def _everywhere(uri: str) -> Iterator[None]:
+def _everywhere(uri: str) -> AbstractContextManager[None]:
     """Keep other machines from opening the same database meanwhile."""
     from sqlalchemy import make_url
 
     url = make_url(uri)
-    if url.get_backend_name() not in database_locks.DRIVERS:
-        yield
-        return
-    with database_locks.locked(url, "tracking store", int(_LOCK_SECONDS)):
-        yield
+    shared = url.get_backend_name() in database_locks.DRIVERS
+    return database_locks.locked(url, "tracking store", int(_LOCK_SECONDS)) if shared else nullcontext()
 
 
 @contextmanager
