@@ -37,7 +37,8 @@ class KerasRuntime(Runtime["keras.Model"]):
     def _save(self, program: keras.Model, path: Path) -> None:
         write_savedmodel(program, path)
 
-    def _read(self, path: Path) -> Restore:
+    def read(self, path: Path) -> Restore:
+        """Open a SavedModel without Keras."""
         import tensorflow as tf
 
         loaded: Any = tf.saved_model.load(str(path))  # held by the function: a signature alone doesn't keep its weights

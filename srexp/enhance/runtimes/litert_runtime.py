@@ -97,9 +97,7 @@ def _without_bicubic(model: keras.Model) -> keras.Model:
         return type(layer).from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=copied)
-    for layer in model.layers:
-        if layer.get_weights():
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    copy.set_weights(model.get_weights())
     return copy
 
 

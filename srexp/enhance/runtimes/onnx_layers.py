@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,19 +55,12 @@ def translated(graph: Graph, step: Step, inputs: Sequence[str]) -> str:
         return graph.add(_MERGING[name], *inputs)
     if name in _NOTHING:
         return inputs[0]
-    with _named(layer):
-        return _LAYERS[name](graph, layer, *inputs)
-
-
-@contextmanager
-def _named(layer: Any) -> Iterator[None]:
-    """Say which layer it was that has no translation."""
     try:
-        yield
+        return _LAYERS[name](graph, layer, *inputs)
     except _UntranslatedError as error:
-        raise untranslated(layer.name, f"{type(layer).__name__} with {error}") from error
+        raise untranslated(layer.name, f"{name} with {error}") from error
     except KeyError as error:
-        raise untranslated(layer.name, f"{type(layer).__name__}, {error.args[0]}") from error
+        raise untranslated(layer.name, f"{name}, {error.args[0]}") from error
 
 
 class _UntranslatedError(Exception):

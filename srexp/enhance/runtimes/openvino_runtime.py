@@ -66,7 +66,8 @@ class OpenVino(Runtime[Any]):
 
         openvino.save_model(program, path, compress_to_fp16=False)
 
-    def _read(self, path: Path) -> Restore:
+    def read(self, path: Path) -> Restore:
+        """Open an IR."""
         import openvino
 
         return self._opened(openvino.Core().read_model(path), "float32")

@@ -65,6 +65,7 @@ class Runtime(ABC, Generic[Program]):
         """
         self._save(self._converted(model, "float32", ()), path)
 
+    @abstractmethod
     def read(self, path: Path) -> Restore:
         """Open what `write` wrote.
 
@@ -74,7 +75,6 @@ class Runtime(ABC, Generic[Program]):
         Returns:
             Function as from `start`.
         """
-        return self._read(path)
 
     @property
     def missing(self) -> list[str]:
@@ -106,10 +106,6 @@ class Runtime(ABC, Generic[Program]):
     def _save(self, program: Program, path: Path) -> None:
         """Write it."""
 
-    @abstractmethod
-    def _read(self, path: Path) -> Restore:
-        """Make a function of what was written."""
-
 
 class FileRuntime(Runtime[bytes]):
     """A runtime that holds a network as the content of one file."""
@@ -117,5 +113,6 @@ class FileRuntime(Runtime[bytes]):
     def _save(self, program: bytes, path: Path) -> None:
         path.write_bytes(program)
 
-    def _read(self, path: Path) -> Restore:
+    def read(self, path: Path) -> Restore:
+        """Open the content of the file."""
         return self._opened(path.read_bytes(), "float32")
