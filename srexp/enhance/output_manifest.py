@@ -12,8 +12,8 @@ from typing import Literal, TypeAlias
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
 
+#: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
-"""Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise."""
 
 
 class OutputManifest:

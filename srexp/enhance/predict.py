@@ -15,8 +15,8 @@ from srexp.types import Batch, Pixels
 if TYPE_CHECKING:
     import keras
 
+#: A network: (n, h, w, c) to (n, h * scale, w * scale, c), float32, any sizes.
 Restore: TypeAlias = Callable[[Batch], Batch]
-"""A network: (n, h, w, c) to (n, h * scale, w * scale, c), float32, any sizes."""
 
 
 def batch_predictor(model: "keras.Model") -> Restore:

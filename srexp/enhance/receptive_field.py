@@ -10,21 +10,21 @@ from srexp.network_graph import Step, carry, layer_graph
 if TYPE_CHECKING:
     import keras
 
+#: Pixels of the smaller image that an interpolated pixel reads, to each side; TensorFlow's Lanczos reads one more than
+#: it weighs.
 UPSAMPLING_SUPPORT = {"nearest": 1, "bilinear": 1, "bicubic": 2, "lanczos3": 4, "lanczos5": 6}
-"""Pixels of the smaller image that an interpolated pixel reads, to each side; TensorFlow's Lanczos reads one more than
-it weighs."""
 
+#: Keras layers that compute a pixel from that pixel alone (in inference), channels last.
 POINTWISE = (
     *("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Rescaling", "Identity", "BatchNormalization"),
     *("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise"),
     *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
 )
-"""Keras layers that compute a pixel from that pixel alone (in inference), channels last."""
 
 CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 
+#: Modes that look no further into the image than they pad around it; `wrap` looks at the other side.
 PADDING = ("constant", "edge", "reflect", "symmetric")
-"""Modes that look no further into the image than they pad around it; `wrap` looks at the other side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 GREY_LEVELS = 255.0
 
+#: Targets and outputs, both (n, h, w, c) in [0, 1], to one value per pixel, (n, h, w).
 Loss: TypeAlias = "Callable[[KerasTensor, KerasTensor], KerasTensor]"
-"""Targets and outputs, both (n, h, w, c) in [0, 1], to one value per pixel, (n, h, w)."""
 
 
 def mse() -> Loss:

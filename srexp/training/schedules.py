@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from srexp.errors import RequestError
 
+#: (step, total_steps) to a factor in [0, 1]; step counts from 0, and stays at the end value beyond total_steps.
 Schedule = Callable[[int, int], float]
-"""(step, total_steps) to a factor in [0, 1]; step counts from 0, and stays at the end value beyond total_steps."""
 
 
 def constant(warmup_steps: int = 0) -> Schedule:

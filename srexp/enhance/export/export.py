@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Format: TypeAlias = Literal["savedmodel", "onnx", "openvino", "litert"]
 
+#: The program that reads a format, and that its parity is checked with.
 RUNTIME_OF: dict[str, str] = {"savedmodel": "keras", "onnx": "onnxruntime", "openvino": "openvino", "litert": "litert"}
-"""The program that reads a format, and that its parity is checked with."""
 
 
 @dataclass(frozen=True, slots=True)

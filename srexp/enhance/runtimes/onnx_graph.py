@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
+#: What runtimes of 2022 and later read.
 OPSET, IR_VERSION = 17, 8
-"""What runtimes of 2022 and later read."""
 
 INPUT, OUTPUT = "low", "restored"
 

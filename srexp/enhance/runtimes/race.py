@@ -10,8 +10,8 @@ from typing import NamedTuple
 from srexp.enhance.predict import Restore
 from srexp.types import Batch
 
+#: Times the fastest within which the clock does not decide.
 NEAR = 1.25
-"""Times the fastest within which the clock does not decide."""
 
 _ROUNDS = 3
 

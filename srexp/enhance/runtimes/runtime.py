@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import keras
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
+#: A network as a runtime holds it before it is opened, such as the content of its file.
 Program = TypeVar("Program")
-"""A network as a runtime holds it before it is opened, such as the content of its file."""
 
 
 class Runtime(ABC, Generic[Program]):

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHAMPION, PREVIOUS = "champion", "previous"
+#: Tag of a version with all its evidence; the plain values among it have tags `promotion.KEY` of their own.
 EVIDENCE = "promotion"
-"""Tag of a version with all its evidence; the plain values among it have tags `promotion.KEY` of their own."""
+#: Tag of a registered model while its aliases move.
 MOVING = "promotion.moving"
-"""Tag of a registered model while its aliases move."""
 
 _LOCK_SECONDS = 60.0
 _PLAIN = (str, int, float, bool)
