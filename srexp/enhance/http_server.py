@@ -37,9 +37,13 @@ class Answer(NamedTuple):
 class TooLargeError(RequestError):
     """An image with more pixels than the server restores."""
 
+    status = TOO_LARGE
+
 
 class WrongKindError(RequestError):
     """A body that is no image of a kind that the server takes."""
+
+    status = WRONG_KIND
 
 
 def application(
@@ -91,7 +95,7 @@ def application(
         except TimeoutError:
             return refused(TIMEOUT, f"the image did not arrive within {body_seconds:g} seconds")
         except RequestError as error:
-            return refused(_status(error), str(error))
+            return refused(getattr(error, "status", UNUSABLE), str(error))
         finally:
             inside[0] -= 1
         return Response(restored.content, OK, media_type=restored.media_type)
@@ -109,12 +113,6 @@ def application(
             Route("/version", version),
         ]
     )
-
-
-def _status(error: RequestError) -> int:
-    if isinstance(error, TooLargeError):
-        return TOO_LARGE
-    return WRONG_KIND if isinstance(error, WrongKindError) else UNUSABLE
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -157,8 +157,5 @@ def _works_along_channels(layer: "keras.Operation") -> bool:
 def _is_elementwise(layer: "keras.Operation") -> bool:
     """Whether the activation, if any, is one of Keras's: a function of the user's own could look anywhere."""
     activation = getattr(layer, "activation", None)
-    return (
-        activation is None
-        or type(activation).__module__.startswith("keras.")
-        or (getattr(activation, "__module__", "").startswith("keras."))
-    )
+    modules = (getattr(activation, "__module__", ""), type(activation).__module__)
+    return activation is None or any(module.startswith("keras.") for module in modules)

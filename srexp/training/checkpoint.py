@@ -9,7 +9,6 @@ import logging
 import re
 import shutil
 import zipfile
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,12 @@ def _digest(content: bytes) -> str:
 
 
 def _packed(checkpoint: Checkpoint) -> bytes:
-    groups = _groups(checkpoint)
+    groups = {
+        "model": checkpoint.model,
+        "optimizer": checkpoint.optimizer,
+        "metrics": checkpoint.metrics,
+        "best": checkpoint.history.best_weights,
+    }
     arrays: dict[str, Any] = {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
     history = replace(checkpoint.history, best_weights=())
     rest = asdict(replace(checkpoint, history=history, model=(), optimizer=(), metrics=()))
@@ -145,15 +149,6 @@ def _packed(checkpoint: Checkpoint) -> bytes:
     file = io.BytesIO()
     np.savez(file, state=text, **arrays)
     return file.getvalue()
-
-
-def _groups(checkpoint: Checkpoint) -> Mapping[str, Arrays]:
-    return {
-        "model": checkpoint.model,
-        "optimizer": checkpoint.optimizer,
-        "metrics": checkpoint.metrics,
-        "best": checkpoint.history.best_weights,
-    }
 
 
 def _unpacked(content: bytes, path: Path) -> Checkpoint:

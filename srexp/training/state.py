@@ -6,24 +6,20 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
-from srexp.training.best_epoch import Arrays, History
+from srexp.training.best_epoch import Arrays
 from srexp.training.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import keras
 
 
-def take(
-    model: keras.Model, *, history: History, seconds: float, validation_seconds: float, first_loss: float | None
-) -> Checkpoint:
+def take(model: keras.Model, **known: Any) -> Checkpoint:
     """Copy the state of a training. A step of Keras is one call of TensorFlow, so there is no state within one.
 
     Args:
         model: A compiled model whose optimizer is built.
-        history: The epochs so far.
-        seconds: Time spent so far.
-        validation_seconds: The part of it that was validation.
-        first_loss: Running loss after the first step.
+        **known: What the training knows of itself: the checkpoint's `history`, `seconds`, `validation_seconds` and
+            `first_loss`.
 
     Returns:
         A checkpoint.
@@ -31,13 +27,10 @@ def take(
     optimizer = _copied(model.optimizer.variables)
     return Checkpoint(
         step=int(optimizer[0]),  # the first is the count of steps, and unlike one of ours it moves with the weights
-        history=history,
         model=_copied(model.variables),
         optimizer=optimizer,
         metrics=_copied(model.metrics_variables),
-        seconds=seconds,
-        validation_seconds=validation_seconds,
-        first_loss=first_loss,
+        **known,
     )
 
 

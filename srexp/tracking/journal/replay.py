@@ -106,11 +106,6 @@ class Replay:
             self._client = connect(self.store)
         return self._client
 
-    @property
-    def run_id(self) -> str:
-        """The run's id in the store."""
-        return str(self.journal.known["run_id"])
-
     def _batch(self) -> list[Operation]:
         """Take the oldest operation, and the metrics after it where it is one of metrics itself."""
         batch: list[Operation] = []
@@ -141,7 +136,7 @@ class Replay:
         run = self._earlier(operation["run_id"])
         self._know(run.info.run_id, run.info.experiment_id, operation)
         self._tags(operation)  # first its process: an open run whose process is gone is ended by whoever finds it
-        self.client.update_run(self.run_id, status="RUNNING")
+        self.client.update_run(self.journal.run_id, status="RUNNING")
 
     def _earlier(self, run_id: str) -> Any:
         """Find a run that ended, also one that was interrupted before the store knew of it."""
@@ -174,7 +169,7 @@ class Replay:
         from mlflow.utils import chunk_list
 
         for some in chunk_list(entities, most):
-            self.client.log_batch(self.run_id, **{kind: some})
+            self.client.log_batch(self.journal.run_id, **{kind: some})
 
     def _inputs(self, operation: Operation) -> None:
         """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
@@ -183,7 +178,7 @@ class Replay:
         inputs = [dataset_input(**each) for each in operation["inputs"]]
         for left in reversed(range(_TRIES)):
             try:
-                return self.client.log_inputs(self.run_id, inputs)
+                return self.client.log_inputs(self.journal.run_id, inputs)
             except MlflowException as error:
                 if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
                     raise
@@ -193,22 +188,22 @@ class Replay:
         from mlflow.entities import LoggedModelInput
 
         model_id = operation["model_id"]
-        self.client.log_inputs(self.run_id, models=[LoggedModelInput(model_id)])
-        points = upload.points(operation, 0, model_id=model_id, run_id=self.run_id, **operation["dataset"])
-        self.client.log_batch(self.run_id, metrics=points)
+        self.client.log_inputs(self.journal.run_id, models=[LoggedModelInput(model_id)])
+        points = upload.points(operation, 0, model_id=model_id, run_id=self.journal.run_id, **operation["dataset"])
+        self.client.log_batch(self.journal.run_id, metrics=points)
 
     def _file(self, operation: Operation) -> None:
         path = self.journal.folder / operation["path"]
         if not path.exists():
             raise PermanentError(f"{path} is gone")
-        self.client.log_artifact(self.run_id, str(path), operation["folder"])
+        self.client.log_artifact(self.journal.run_id, str(path), operation["folder"])
 
     def _result(self, operation: Operation) -> None:
         """Send `result.json`, with what the store answered since it was made."""
         values = operation["values"]
         answered = {key: value for key, value in self.journal.known.items() if key in values}
         text = json.dumps({**values, **answered}, indent=2, default=str)
-        self.client.log_text(self.run_id, mask(text), "result.json")
+        self.client.log_text(self.journal.run_id, mask(text), "result.json")
 
     def _model(self, operation: Operation) -> None:
         upload.model(self.client, self.journal, operation, doubtful=self._doubtful)
@@ -217,7 +212,7 @@ class Replay:
         upload.version(self.client, self.store, self.journal, operation, doubtful=self._doubtful)
 
     def _end(self, operation: Operation) -> None:
-        self.client.set_terminated(self.run_id, operation["status"], end_time=operation["at"])
+        self.client.set_terminated(self.journal.run_id, operation["status"], end_time=operation["at"])
 
 
 def reason(error: Exception) -> str:

@@ -143,9 +143,7 @@ def _require_unchanged(store: Store, journal: Journal, uri: str) -> None:
     sent: dict[str, Any] = journal.known["sha256"]
     with TemporaryDirectory(prefix="srexp-") as scratch:
         came = digests(download(store, uri, Path(scratch)))
-    came = {name: digest for name, digest in came.items() if name in sent}
-    if came != sent:
-        changed = sorted(name for name in sent if came.get(name) != sent[name])
+    if changed := sorted(name for name, digest in sent.items() if came.get(name) != digest):
         raise PermanentError(f"{uri} came back different from the model that was logged", got=changed)
 
 

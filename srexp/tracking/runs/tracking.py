@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,8 @@ class Tracking:
                     _resuming(resume, tags or {}) if resume else _creating(experiment, name, parent, tags or {}), folder
                 )
                 run.begin()
-                with self._system_metrics(run, again=resume is not None):
+                seconds, again = self.system_metrics_seconds, resume is not None
+                with system_metrics(run, seconds, again=again) if self.system_metrics else nullcontext():
                     yield run
             except BaseException as error:
                 failure = shield.meaning(error)
@@ -123,9 +124,6 @@ class Tracking:
                 shield.closing = True
                 if run is not None and run.is_open:
                     _end(run, failure, lambda: shield.waiting is not None)
-
-    def _system_metrics(self, run: Run, *, again: bool) -> AbstractContextManager[None]:
-        return system_metrics(run, self.system_metrics_seconds, again=again) if self.system_metrics else nullcontext()
 
     def _open(self, first: Mapping[str, Any], folder: Path | None) -> Run:
         """Begin the journal of a run with its first operation, whose kind is `op`."""
