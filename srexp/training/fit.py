@@ -122,7 +122,7 @@ def fit(
     model.compile(optimizer=recipe.optimizer, loss=recipe.loss, jit_compile=False)
     recipe.optimizer.build(model.trainable_variables)
     start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
-    training = _Training(model, recipe, plan, start, validation=validation, on_epoch=on_epoch, checkpoints=checkpoints)
+    training = _Training(model, recipe, plan, start, validation, on_epoch, checkpoints)
     if start.model:
         state.put(model, start)  # also the learning rate of its last step, so the recipe's is known by now
     for epoch, (numbers, at) in enumerate(zip(start.history.epochs, start.history.ended, strict=True), 1):
@@ -132,42 +132,41 @@ def fit(
     return training.fitted()
 
 
+@dataclass
 class _Training:
     """A training that begins or goes on, with its callbacks."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        recipe: Recipe,
-        plan: Plan,
-        start: Checkpoint,
-        *,
-        validation: Validation,
-        on_epoch: OnEpoch,
-        checkpoints: Checkpoints | None,
-    ) -> None:
+    model: keras.Model
+    recipe: Recipe
+    plan: Plan
+    start: Checkpoint
+    validation: Validation
+    on_epoch: OnEpoch
+    checkpoints: Checkpoints | None
+
+    def __post_init__(self) -> None:
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
-        self.model, self.plan, self.start, self.validation = model, plan, start, validation
+        plan, start, checkpoints = self.plan, self.start, self.checkpoints
         total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
         self.pace = callbacks.FollowSchedule(
-            recipe.schedule,
-            lr=float(recipe.optimizer.learning_rate),
+            self.recipe.schedule,
+            lr=float(self.recipe.optimizer.learning_rate),
             total_steps=total,
             max_seconds=max_seconds,
             first_step=start.step,
             seconds=start.seconds,
         )
         self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
-        self.validate = callbacks.Validate(validation.score, start.validation_seconds)
+        self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
         self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
         self.record = callbacks.RecordHistory(
-            start.history, plan.epochs, plan.patience, validation.bicubic_psnr, lambda: self.pace.seconds
+            start.history, plan.epochs, plan.patience, self.validation.bicubic_psnr, lambda: self.pace.seconds
         )
         self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
-        report = callbacks.Report(self.record, on_epoch)
+        report = callbacks.Report(self.record, self.on_epoch)
         self.callbacks = [self.pace, self.explosion, self.validate, self.progress, self.record, self.keep, report]
 
     def capture(self) -> Checkpoint:

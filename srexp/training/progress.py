@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -65,7 +66,7 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         """Move on by one step."""
         self.done += 1
         if self.bar:
-            loss = float((logs or {}).get("loss", float("nan")))
+            loss = float((logs or {}).get("loss", math.nan))
             self.bar.update(
                 self.task,
                 completed=self.done,
@@ -76,12 +77,10 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Show the validation scores."""
         numbers = logs or {}
-        self.scores = (
-            f"  val {numbers.get('val_psnr', float('nan')):.3f} dB / {numbers.get('val_ssim', float('nan')):.4f}"
-        )
+        self.scores = f"  val {numbers.get('val_psnr', math.nan):.3f} dB / {numbers.get('val_ssim', math.nan):.4f}"
         if not self.bar:
             self.console.print(
-                f"epoch {epoch + 1}/{self.epochs}  loss {numbers.get('loss', float('nan')):.4g}{self.scores}"
+                f"epoch {epoch + 1}/{self.epochs}  loss {numbers.get('loss', math.nan):.4g}{self.scores}"
                 f"  {_clock(self.seconds_left())} left",
                 highlight=False,
                 soft_wrap=True,

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _START_SECONDS, _SHORT_SECONDS = 15.0, 3.0
 _MOST_NAMED = 20
 
 
+@dataclass(eq=False)
 class Writer:
     """What carries an open run to the store.
 
@@ -48,20 +50,17 @@ class Writer:
         seconds: Time that the caller has spent writing so far.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        journal: Journal,
-        *,
-        flush_seconds: float,
-        wait_seconds: float,
-        before: Sequence[Journal] = (),
-        sync: str = SYNC,
-    ) -> None:
-        self.store, self.journal, self.wait_seconds = store, journal, wait_seconds
-        self.seconds, self._sync = 0.0, sync
-        self._outbox = Outbox(store, journal, seconds=flush_seconds, before=before)
-        self.is_open, self._warned = True, False
+    store: Store
+    journal: Journal
+    flush_seconds: float
+    wait_seconds: float
+    before: Sequence[Journal] = ()
+    sync: str = SYNC
+
+    def __post_init__(self) -> None:
+        """Be open, with nothing sent yet."""
+        self.seconds, self.is_open, self._warned = 0.0, True, False
+        self._outbox = Outbox(self.store, self.journal, seconds=self.flush_seconds, before=self.before)
 
     @property
     def id(self) -> str:
@@ -242,7 +241,7 @@ class Writer:
         if not left:
             return {}
         why = reason(self._outbox.failure) if self._outbox.failure else "it takes them slowly"
-        return {"folder": str(self.journal.folder), "records": left, "reason": why, "send": self._sync}
+        return {"folder": str(self.journal.folder), "records": left, "reason": why, "send": self.sync}
 
 
 def _called(operation: Mapping[str, Any]) -> str:
