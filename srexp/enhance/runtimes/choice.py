@@ -87,8 +87,14 @@ def runtime_named(name: str) -> Runtime[Any]:
     Raises:
         RequestError: A package is missing.
     """
-    RUNTIMES[name].require_installed()
-    return RUNTIMES[name]
+    runtime = RUNTIMES[name]
+    if runtime.missing:
+        raise RequestError(
+            f"runtime {name} needs a package that is not installed",
+            got=f"no {' and no '.join(runtime.missing)}",
+            fix=f'pip install "srexp[{runtime.EXTRA}]"',
+        )
+    return runtime
 
 
 def choose(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from srexp.enhance.predict import Restore
-from srexp.errors import RequestError
 from srexp.types import Batch
 
 if TYPE_CHECKING:
@@ -80,19 +79,6 @@ class Runtime(ABC, Generic[Program]):
     def missing(self) -> list[str]:
         """What has to be installed for it, asked without importing anything."""
         return [package for module, package in self.PACKAGES.items() if not importlib.util.find_spec(module)]
-
-    def require_installed(self) -> None:
-        """Refuse to go on without its packages.
-
-        Raises:
-            RequestError: A package is missing.
-        """
-        if missing := self.missing:
-            raise RequestError(
-                f"runtime {self.NAME} needs a package that is not installed",
-                got=f"no {' and no '.join(missing)}",
-                fix=f'pip install "srexp[{self.EXTRA}]"',
-            )
 
     @abstractmethod
     def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> Program:
