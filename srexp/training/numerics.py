@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from srexp.system.processor import has_bfloat16
@@ -92,11 +92,9 @@ def strategy_scope(strategy: str) -> Any:
     Returns:
         A context manager.
     """
-    import contextlib
-
     import tensorflow as tf
 
     gpus = tf.config.list_logical_devices("GPU")
     if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy().scope()
-    return contextlib.nullcontext()
+    return nullcontext()

@@ -117,11 +117,10 @@ class Journal:
         """The run's id in the store; until there is one, `pending-` and the journal's."""
         return str(self.known.get("run_id") or f"{PENDING}{self.id}")
 
-    @property
-    def first(self) -> int | None:
-        """Number of the oldest operation that waits."""
+    def holds(self, until: int | None) -> bool:
+        """Whether something waits, up to the operation of a number."""
         with self._writing:
-            return self.waiting[0]["n"] if self.waiting else None
+            return bool(self.waiting) and (until is None or self.waiting[0]["n"] <= until)
 
     @property
     def only_in_memory(self) -> list[Operation]:

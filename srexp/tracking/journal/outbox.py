@@ -87,12 +87,12 @@ class Outbox:
         """
         end, taken = time.monotonic() + (0.0 if self.store.uri in self.given_up else seconds), self._taken
         with self._changed:
-            while self._left(until) and (rest := end - time.monotonic()) > 0 and not impatient():
+            while self.journal.holds(until) and (rest := end - time.monotonic()) > 0 and not impatient():
                 self._wake.set()
                 self._changed.wait(min(rest, _LOOK))
                 if taken != self._taken and not in_all:
                     end, taken = time.monotonic() + seconds, self._taken
-            left = self._left(until)
+            left = self.journal.holds(until)
         if left and not impatient():
             self.given_up.add(self.store.uri)
         return not left
@@ -102,10 +102,6 @@ class Outbox:
         self._closing.set()
         self._wake.set()
         self._thread.join(_LOOK)
-
-    def _left(self, until: int | None) -> bool:
-        first = self.journal.first
-        return first is not None and (until is None or first <= until)
 
     def _work(self) -> None:
         pause = 0.0

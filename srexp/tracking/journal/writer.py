@@ -82,7 +82,8 @@ class Writer:
         if failure is None:
             return
         if not is_away(self.store, failure):
-            what = self._beginning
+            resumed = self.journal.waiting[0].get("run_id") if self.journal.waiting else None
+            what = f"run {resumed} can't be resumed" if resumed else "the run can't be created"
             self.discard()
             with translated(self.store, what):
                 raise failure
@@ -100,11 +101,6 @@ class Writer:
             reason(failure),
             self.journal.folder,
         )
-
-    @property
-    def _beginning(self) -> str:
-        resumed = self.journal.waiting[0].get("run_id") if self.journal.waiting else None
-        return f"run {resumed} can't be resumed" if resumed else "the run can't be created"
 
     @contextmanager
     def writing(self) -> Iterator[None]:
