@@ -37,19 +37,11 @@ def as_wanted(arguments: Sequence[str]) -> Iterator[None]:
         check_hydra(composed)
         return composed
 
-    with ExitStack() as replaced:
-        replaced.enter_context(_replaced(ConfigLoaderImpl, "load_configuration", checked))
-        replaced.enter_context(_replaced(utils, "run_and_report", lambda func: func()))
-        if not any("hydra.mode" in argument for argument in arguments):
-            replaced.enter_context(_replaced(Hydra, "get_mode", lambda *_, **__: None))
+    stand_ins = [(ConfigLoaderImpl, "load_configuration", checked), (utils, "run_and_report", lambda func: func())]
+    if not any("hydra.mode" in argument for argument in arguments):
+        stand_ins.append((Hydra, "get_mode", lambda *_, **__: None))
+    with ExitStack() as undone:
+        for owner, name, stand_in in stand_ins:
+            undone.callback(setattr, owner, name, getattr(owner, name))
+            setattr(owner, name, stand_in)
         yield
-
-
-@contextmanager
-def _replaced(owner: Any, name: str, stand_in: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, stand_in)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
