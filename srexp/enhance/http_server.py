@@ -100,17 +100,11 @@ def application(
             inside[0] -= 1
         return Response(restored.content, OK, media_type=restored.media_type)
 
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok"})
-
-    async def version(_: Request) -> Response:
-        return JSONResponse(dict(facts))
-
     return Starlette(
         routes=[
             Route("/restore", answer, methods=["POST"]),
-            Route("/health", health),
-            Route("/version", version),
+            Route("/health", JSONResponse({"status": "ok"}), methods=["GET"]),
+            Route("/version", JSONResponse(dict(facts)), methods=["GET"]),
         ]
     )
 

@@ -91,40 +91,39 @@ def _biased(graph: Graph, layer: Any) -> list[str]:
 
 def _conv(graph: Graph, layer: Any, value: str) -> str:
     kernel = np.transpose(np.asarray(layer.kernel, np.float32), (3, 2, 0, 1))
-    out = graph.add("Conv", value, graph.weight(kernel), *_biased(graph, layer), group=layer.groups, **_geometry(layer))
+    out = graph.add("Conv", value, graph.weight(kernel), *_biased(graph, layer), **_geometry(layer, layer.groups))
     return _activated(graph, layer, out)
 
 
 def _depthwise(graph: Graph, layer: Any, value: str) -> str:
-    out = graph.add("Conv", value, *_per_channel(graph, layer.kernel), *_biased(graph, layer), **_geometry(layer, True))
-    return _activated(graph, layer, out)
+    return _activated(graph, layer, _per_channel(graph, layer, value, layer.kernel, biased=True))
 
 
 def _separable(graph: Graph, layer: Any, value: str) -> str:
-    middle = graph.add("Conv", value, *_per_channel(graph, layer.depthwise_kernel), **_geometry(layer, True))
+    middle = _per_channel(graph, layer, value, layer.depthwise_kernel, biased=False)
     mixing = graph.weight(np.transpose(np.asarray(layer.pointwise_kernel), (3, 2, 0, 1)))
     return _activated(graph, layer, graph.add("Conv", middle, mixing, *_biased(graph, layer)))
 
 
-def _per_channel(graph: Graph, kernel: Any) -> list[str]:
-    """Weights of a depthwise convolution: (h, w, c, m) to (c * m, 1, h, w)."""
+def _per_channel(graph: Graph, layer: Any, value: str, kernel: Any, *, biased: bool) -> str:
+    """Convolve each channel by itself, with weights (h, w, c, m) that become (c * m, 1, h, w)."""
     values = np.asarray(kernel, np.float32)
     height, width, channels, multiple = values.shape
     moved = np.transpose(values, (2, 3, 0, 1)).reshape(channels * multiple, 1, height, width)
-    return [graph.weight(moved)]
+    weights = [graph.weight(moved), *(_biased(graph, layer) if biased else [])]
+    return graph.add("Conv", value, *weights, **_geometry(layer, channels))
 
 
-def _geometry(layer: Any, depthwise: bool = False) -> dict[str, Any]:
-    """Attributes of a convolution: strides, dilation, padding."""
+def _geometry(layer: Any, groups: int) -> dict[str, Any]:
+    """Attributes of a convolution: groups, strides, dilation, padding."""
     if layer.padding not in ("same", "valid"):
         raise _UntranslatedError(f"padding={layer.padding}")
     attributes = {
+        "group": groups,
         "kernel_shape": list(layer.kernel_size),
         "strides": list(layer.strides),
         "dilations": list(layer.dilation_rate),
     }
-    if depthwise:
-        attributes["group"] = (layer.depthwise_kernel if hasattr(layer, "depthwise_kernel") else layer.kernel).shape[2]
     if set(layer.strides) == {1}:
         total = [(layer.padding == "same") * (size - 1) * step for size, step in zip(*_spans(layer), strict=True)]
         attributes["pads"] = [span // 2 for span in total] + [span - span // 2 for span in total]
