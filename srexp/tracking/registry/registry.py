@@ -6,7 +6,7 @@ import importlib.metadata
 import io
 import shutil
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
@@ -89,13 +89,10 @@ def requirements() -> list[str]:
         SrexpError: TensorFlow isn't installed.
     """
     names = ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly")
+    others = [f"{other}=={importlib.metadata.version(other)}" for other in ("keras", "numpy", "h5py")]
     for name in names:
-        try:
-            tensorflow = f"{name}=={importlib.metadata.version(name)}"
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        others = [f"{other}=={importlib.metadata.version(other)}" for other in ("keras", "numpy", "h5py")]
-        return [tensorflow, *others]
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return [f"{name}=={importlib.metadata.version(name)}", *others]
     raise SrexpError("no package provides TensorFlow", expected=f"one of {', '.join(names)}", fix="pip install srexp")
 
 
