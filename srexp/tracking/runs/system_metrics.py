@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -41,8 +41,11 @@ def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator
     started: Any = Monitor
     with translated(run.store, f"the system metrics of run {run.id} can't be looked up"):
         monitor = started(run.id, sampling_interval=seconds, tracking_uri=run.store.uri, resume_logging=again)
+
+    def record(metrics: Mapping[str, float], step: int) -> None:
+        run.log_metrics(metrics, step=step)
+
     # What the monitor takes for MLflow's own logger, in which nothing waits.
-    record = lambda metrics, step: run.log_metrics(metrics, step=step)  # noqa: E731
     monitor.mlflow_logger = SimpleNamespace(data=(), record_metrics=record, flush=lambda: None)
     monitor.start()
     try:
