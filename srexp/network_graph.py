@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import keras
 
+#: What a walk knows of a tensor: its shape, the receptive field behind it, its name in another graph.
 Value = TypeVar("Value")
-"""What a walk knows of a tensor: its shape, the receptive field behind it, its name in another graph."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+#: One image, (h, w, c), float32 in [0, 1]; c is 1 or 3.
 Pixels: TypeAlias = npt.NDArray[np.float32]
-"""One image, (h, w, c), float32 in [0, 1]; c is 1 or 3."""
 
+#: Several images or patches of one size, (n, h, w, c), float32 in [0, 1].
 Batch: TypeAlias = npt.NDArray[np.float32]
-"""Several images or patches of one size, (n, h, w, c), float32 in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Sample:
     sha256: str = ""
 
 
+#: How far a trial of a search got; only `finished` and `pruned` ones count towards the number that was asked for.
 TrialState: TypeAlias = Literal["waiting", "running", "finished", "pruned", "failed"]
-"""How far a trial of a search got; only `finished` and `pruned` ones count towards the number that was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,8 @@ _STUDIO_OFFSET = 16.0
 
 _BYTE, _RANK_WITH_CHANNEL, _GREY_AND_OPACITY = 8, 3, 2
 
+#: Largest image accepted, in pixels: ten times the largest mammogram, a fifth of what exhausts a small machine.
 MAX_PIXELS = 100_000_000
-"""Largest image accepted, in pixels: ten times the largest mammogram, a fifth of what exhausts a small machine."""
 
 
 class UnreadableImageError(RequestError):

@@ -12,8 +12,8 @@ from srexp.evaluation.score import Scores
 from srexp.evaluation.statistics import Comparison, compare
 from srexp.metrics.table import figure, interval, with_unit
 
+#: Findings of an audit that let a model know its test images.
 LEAKS = ("patients", "duplicates", "near-duplicates", "selection")
-"""Findings of an audit that let a model know its test images."""
 
 _TIMES_VARY = 1.2  # from one measurement to the next
 

@@ -14,8 +14,8 @@ from srexp.metrics.protocol import Protocol
 from srexp.metrics.suite import LOWER_IS_BETTER, measure
 from srexp.types import Pixels, Sample
 
+#: Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out.
 Predict: TypeAlias = Callable[[Pixels], Pixels]
-"""Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out."""
 
 Who: TypeAlias = Literal["model", "baseline"]
 
@@ -43,8 +43,8 @@ class Row:
     sha256: str = ""
 
 
+#: Called after each image with (sample, restored, baseline's image or None, row), for panels and progress.
 OnImage: TypeAlias = Callable[[Sample, Pixels, Pixels | None, Row], None]
-"""Called after each image with (sample, restored, baseline's image or None, row), for panels and progress."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ import numpy as np
 from srexp.errors import RequestError
 
 RESAMPLES = 9999
+#: With 5 pairs the two-sided Wilcoxon test can't go below p = 2 / 2**5 = 0.06, so it could never find anything.
 FEWEST_PAIRS = 6
-"""With 5 pairs the two-sided Wilcoxon test can't go below p = 2 / 2**5 = 0.06, so it could never find anything."""
 _VALUES_AT_ONCE = 2_000_000  # bounds the bootstrap's memory to 16 MB, however many images there are
 
 

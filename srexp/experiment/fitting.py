@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from srexp.training.checkpoint import Checkpoints
     from srexp.training.fit import Fitted
 
+#: Receives the number of an epoch, from 1, and its numbers; an exception of it ends training.
 OnEpoch = Callable[[int, Mapping[str, float]], None]
-"""Receives the number of an epoch, from 1, and its numbers; an exception of it ends training."""
 
 
 def fit_network(

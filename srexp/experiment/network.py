@@ -15,8 +15,8 @@ from srexp.types import Pixels
 if TYPE_CHECKING:
     import keras
 
+#: Degraded image (h, w, c) to restored image (h * scale, w * scale, c).
 Predict: TypeAlias = Callable[[Pixels], Pixels]
-"""Degraded image (h, w, c) to restored image (h * scale, w * scale, c)."""
 
 
 def prepare(config: Config) -> None:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from srexp.metrics.operands import require_alike
 
+#: Thirds of the radial frequency up to Nyquist's; `fine` reaches on into the corners of the spectrum.
 BANDS = ("coarse", "medium", "fine")
-"""Thirds of the radial frequency up to Nyquist's; `fine` reaches on into the corners of the spectrum."""
 
 _ROUNDING = 1e-24  # share of the error's energy that may be rounding of the transform and nothing else
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from srexp.metrics.operands import require_alike
 
+#: Errors are given in grey levels of this range, as on error maps, so that images of different bit depths average.
 SHOWN_LEVELS = 255.0
-"""Errors are given in grey levels of this range, as on error maps, so that images of different bit depths average."""
 
 
 def mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from srexp.metrics.operands import require_alike
 from srexp.metrics.ssim import WINDOW
 
+#: Exponents of the five scales, the finest first; they come from judgements of eight observers.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of the five scales, the finest first; they come from judgements of eight observers."""
 
+#: Side in pixels, 176, whose fifth scale is just as large as the window.
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)
-"""Side in pixels, 176, whose fifth scale is just as large as the window."""
 
 _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 

@@ -12,8 +12,8 @@ from srexp.errors import RequestError, SrexpError
 from srexp.metrics.ssim import WINDOW
 from srexp.types import Pixels
 
+#: One image in grey levels of its stored bit depth, (h, w, c), float64 in 0..2**bits - 1.
 Levels: TypeAlias = npt.NDArray[np.float64]
-"""One image in grey levels of its stored bit depth, (h, w, c), float64 in 0..2**bits - 1."""
 
 
 @dataclass(frozen=True, slots=True)

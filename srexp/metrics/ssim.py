@@ -10,8 +10,8 @@ import numpy.typing as npt
 from srexp.errors import RequestError
 from srexp.metrics.operands import require_alike
 
+#: Side of the Gaussian window in pixels; a smaller image has no SSIM.
 WINDOW = 11
-"""Side of the Gaussian window in pixels; a smaller image has no SSIM."""
 
 
 def ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:

@@ -16,8 +16,8 @@ from srexp.metrics.table import QUICK
 
 BAND_NAMES = tuple(f"psnr_{band}" for band in BANDS)
 
+#: What is measured on the images that a model is judged by: half as much work again as PSNR and SSIM, and a little.
 FULL = (*QUICK, "ms_ssim", "mae", "edge_mae", *BAND_NAMES)
-"""What is measured on the images that a model is judged by: half as much work again as PSNR and SSIM, and a little."""
 
 LOWER_IS_BETTER = frozenset({"mae", "edge_mae"})
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+#: What stands where there is no figure.
 NONE = "-"
-"""What stands where there is no figure."""
 
 
 class Metric(NamedTuple):
@@ -25,9 +25,10 @@ class Metric(NamedTuple):
     fine: int
 
 
+#: What is measured at every validation, and shown wherever there is room for two.
 QUICK = ("psnr", "ssim")
-"""What is measured at every validation, and shown wherever there is room for two."""
 
+#: Name, as result.json and CSV files have it, to how it is written.
 METRICS = {
     "psnr": Metric("PSNR", "dB", 2, 3),
     "ssim": Metric("SSIM", "", 4, 5),
@@ -38,7 +39,6 @@ METRICS = {
     "psnr_medium": Metric("PSNR, medium", "", 3, 3),
     "psnr_fine": Metric("PSNR, fine", "", 3, 3),
 }
-"""Name, as result.json and CSV files have it, to how it is written."""
 
 
 def heading(metric: str) -> str:

@@ -19,8 +19,8 @@ from srexp.models.layers.upsampling import begin
 if TYPE_CHECKING:
     import keras
 
+#: Side of the first kernel; 5 low-resolution pixels are 10 of the image at x2, as SRCNN's 9.
 EXTRACT = 5
-"""Side of the first kernel; 5 low-resolution pixels are 10 of the image at x2, as SRCNN's 9."""
 
 
 def build(

@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 Weights = npt.NDArray[np.float32]
 
+#: Norm of a detail filter. What bicubic interpolation lacks is some thousandths of the range of an image; amplified to
+#: the order of 1, it is learnt at rates that leave the copy of the image, with its weights of 1, at rest.
 GAIN = 30.0
-"""Norm of a detail filter. What bicubic interpolation lacks is some thousandths of the range of an image; amplified to
-the order of 1, it is learnt at rates that leave the copy of the image, with its weights of 1, at rest."""
 
 
 def detail_filters(random: Weights) -> Weights:

@@ -59,8 +59,8 @@ class RunningTrial(ABC):
         """Keep facts with the trial at once, so that they survive whatever happens to this process."""
 
 
+#: Trains one trial and gives the value of each objective.
 Train: TypeAlias = Callable[[RunningTrial], Sequence[float]]
-"""Trains one trial and gives the value of each objective."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from srexp.errors import SrexpError
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 20
+#: A worker that was not heard of for so long is taken for dead.
 GRACE_SECONDS = 120
-"""A worker that was not heard of for so long is taken for dead."""
 
 
 @contextmanager

@@ -20,11 +20,11 @@ from srexp.types import Trial
 
 log = logging.getLogger(__name__)
 
+#: `val_psnr`: best validation PSNR in dB, to be large. `seconds`: inference time of one image, to be small.
 Objective: TypeAlias = Literal["val_psnr", "seconds"]
-"""`val_psnr`: best validation PSNR in dB, to be large. `seconds`: inference time of one image, to be small."""
 
+#: How often the values of a trial whose worker died are tried again, before the trial itself is blamed.
 MAX_RETRIES = 3
-"""How often the values of a trial whose worker died are tried again, before the trial itself is blamed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+#: What names a process.
 FACTS = ("host", "pid", "process_start")
-"""What names a process."""
 
 _SAME_START = 5.0  # seconds; the start is reckoned from the clock, which may be set meanwhile
 

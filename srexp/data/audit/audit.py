@@ -21,8 +21,8 @@ from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Facts
 from srexp.errors import some
 
+#: Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05.
 FEW_TEST_IMAGES = 6
-"""Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05."""
 
 _HALF_OF_RANGE = 0.5
 _MEASURED, _LARGEST_SHIFT = 20, 0.5

@@ -25,8 +25,8 @@ Kind: TypeAlias = Literal[
 ]
 Severity: TypeAlias = Literal["warning", "note"]
 
+#: Images that a finding names at most.
 MOST_IMAGES = 200
-"""Images that a finding names at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,12 @@ from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Split
 from srexp.system.atomic_files import whole_file
 
+#: Similarity from which two images are taken for the same picture.
+#:
+#: Measured on 150 radiographs of 150 patients (NIH ChestX-ray14): at least 0.96 with a copy that was shrunk by half,
+#: compressed as JPEG of quality 80, trimmed by 5 %, given gamma 0.9 or 1.1, brightened, or all of it; 0.67 at most
+#: between patients.
 SAME_FROM = 0.85
-"""Similarity from which two images are taken for the same picture.
-
-Measured on 150 radiographs of 150 patients (NIH ChestX-ray14): at least 0.96 with a copy that was shrunk by half,
-compressed as JPEG of quality 80, trimmed by 5 %, given gamma 0.9 or 1.1, brightened, or all of it; 0.67 at most between
-patients.
-"""
 
 _FORMAT = 1
 

@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from srexp.data.image import Stored, to_channel
 
+#: Real numbers, float32 wherever there are many.
 Floats: TypeAlias = npt.NDArray[Any]
-"""Real numbers, float32 wherever there are many."""
 
 Places: TypeAlias = npt.NDArray[np.bool_]
 Signatures: TypeAlias = npt.NDArray[np.uint8]
+#: Top, bottom, left and right of a part of an image, as shares of its height and width.
 Window: TypeAlias = tuple[float, float, float, float]
-"""Top, bottom, left and right of a part of an image, as shares of its height and width."""
 
 WHOLE: Window = (0.0, 1.0, 0.0, 1.0)
 SIGNATURE_SIZE, COMPARED_SIZE = 24, 128

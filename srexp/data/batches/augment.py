@@ -12,8 +12,8 @@ import numpy.typing as npt
 from srexp.data.degradation.imresize import REACH, mirrored
 from srexp.errors import RequestError
 
+#: One image, (h, w, c), stored integers or floats; an augmentation keeps the range.
 Raster: TypeAlias = npt.NDArray[Any]
-"""One image, (h, w, c), stored integers or floats; an augmentation keeps the range."""
 
 
 class Augmentation(Protocol):

@@ -13,6 +13,7 @@ from pydicom import uid
 from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 
 _TURBO = "libjpeg-turbo"
+#: The plugin for each compressed transfer syntax that can be read.
 DECODERS = {
     uid.JPEGBaseline8Bit: "pillow",
     uid.JPEGExtended12Bit: _TURBO,
@@ -27,7 +28,6 @@ DECODERS = {
     uid.HTJ2K: "pylibjpeg",
     uid.RLELossless: "pydicom",
 }
-"""The plugin for each compressed transfer syntax that can be read."""
 
 DECODER_DEPENDENCIES = {syntax: ("imagecodecs",) for syntax, plugin in DECODERS.items() if plugin == _TURBO}
 _END_OF_IMAGE, _PADDING = b"\xff\xd9", 16

@@ -10,8 +10,8 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
+#: Called with the name of a file, the bytes that are there and the bytes that are expected (None: unknown).
 Progress: TypeAlias = Callable[[str, int, int | None], None]
-"""Called with the name of a file, the bytes that are there and the bytes that are expected (None: unknown)."""
 
 
 class TransferBar(Bars):

@@ -12,8 +12,8 @@ from srexp.data.image import Kind
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.errors import RequestError
 
+#: What a file can be turned into; NIfTI stays NIfTI.
 Format: TypeAlias = Literal["png", "jpeg", "bmp", "tiff", "dicom"]
-"""What a file can be turned into; NIfTI stays NIfTI."""
 
 ENDING: dict[Kind, str] = {"png": ".png", "jpeg": ".jpg", "bmp": ".bmp", "tiff": ".tif", "dicom": ".dcm"}
 _ENDINGS = (".nii.gz", *IMAGE_ENDINGS)

@@ -109,8 +109,8 @@ class Source:
     limit: int | None = None
     memory_mb: int = 1024
 
+    #: Whose images these are and under what terms; empty when they are the user's own.
     attribution: ClassVar[str] = ""
-    """Whose images these are and under what terms; empty when they are the user's own."""
 
     def items(self) -> list[Item]:
         """List the images from names and headers; nothing is decoded.

@@ -17,8 +17,8 @@ _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001
 
 T = TypeVar("T")
 
+#: Heading of a column, and what a model, or a pair of them, has in it.
 Column: TypeAlias = tuple[Cell, Callable[[T], Cell]]
-"""Heading of a column, and what a model, or a pair of them, has in it."""
 
 
 def scores(found: Standings) -> Grid:

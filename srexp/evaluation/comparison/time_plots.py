@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Median of a time, and its quartiles where there are any.
 Timed: TypeAlias = tuple[float, Sequence[float] | None]
-"""Median of a time, and its quartiles where there are any."""
 
 _NEAR = 2  # ratio of two times below which the axis shows more than what lies between them
 _FAR = 100  # ratio of two times beyond which only powers of ten are marked

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Upper end of the error scale, in grey levels of 255; one for all pictures, or maps couldn't be compared.
 MAX_GREY_LEVELS = 8.0
-"""Upper end of the error scale, in grey levels of 255; one for all pictures, or maps couldn't be compared."""
 
+#: Perceptually uniform and sequential: black is no error, warmer and brighter is more.
 COLOURS = "inferno"
-"""Perceptually uniform and sequential: black is no error, warmer and brighter is more."""
 
 DPI = 100
 INK, FAINT, MODEL, BASELINE, FAILED = "#222222", "#8a8a8a", "#c2410c", "#1d4ed8", "#b91c1c"

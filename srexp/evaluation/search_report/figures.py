@@ -36,17 +36,17 @@ from srexp.types import Trial
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Finished trials below which the best ones are too few to say what decides.
 FEWEST = 10
-"""Finished trials below which the best ones are too few to say what decides."""
 
+#: Trials that must count as the best for PED-ANOVA to be steady, as its documentation advises.
 BEST = 5
-"""Trials that must count as the best for PED-ANOVA to be steady, as its documentation advises."""
 
+#: Keys beside each other in one figure of slices.
 COLUMNS = 4
-"""Keys beside each other in one figure of slices."""
 
+#: Trials beside the finished ones in the history: sign, the same in Matplotlib and below in Plotly, and colour.
 MARKS = {"pruned, best until then": ("o", FAINT), "failed": ("x", FAILED), "below the axis": ("v", INK)}
-"""Trials beside the finished ones in the history: sign, the same in Matplotlib and below in Plotly, and colour."""
 
 _SIGNS = {"o": "circle-open", "x": "x-thin-open", "v": "triangle-down-open"}
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from srexp.evaluation.figures.plots import INK
 
+#: Name of a figure to its heading and what it shows, in the order of the page.
 HEADINGS = {
     "optimisation_history": (
         "Optimisation history",
@@ -19,7 +20,6 @@ HEADINGS = {
     "parallel_coordinates": ("Parallel coordinates", "Each line is a finished trial. Diverged ones end at the bottom."),
     "slice": ("Slices", "What was reached over each key; the later the trial the darker."),
 }
-"""Name of a figure to its heading and what it shows, in the order of the page."""
 
 STYLE = f"""
 body {{ font: 16px/1.5 system-ui, sans-serif; color: {INK}; background: white; color-scheme: only light }}

@@ -13,13 +13,13 @@ import numpy as np
 from srexp.metrics.table import METRICS
 from srexp.types import Trial
 
+#: Objectives as an axis names them.
 LABELS = {"val_psnr": f"validation {METRICS['psnr'].name} in {METRICS['psnr'].unit}", "seconds": "inference time in s"}
-"""Objectives as an axis names them."""
 
 HIGHER_IS_BETTER = {"val_psnr": True, "seconds": False}
 
+#: Configuration key to its distribution: `type` (float, int, categorical), and `low`, `high`, `log` or `choices`.
 Space = Mapping[str, Mapping[str, Any]]
-"""Configuration key to its distribution: `type` (float, int, categorical), and `low`, `high`, `log` or `choices`."""
 
 
 def text(value: Any) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from srexp.evaluation.comparison.report import Report
 
+#: Upper ends of the error maps' scale, in grey levels of 255.
 ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
-"""Upper ends of the error maps' scale, in grey levels of 255."""
 
 
 class Compared(NamedTuple):

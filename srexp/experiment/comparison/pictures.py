@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from srexp.evaluation.timing import Timing
     from srexp.tracking.store.store import Store
 
+#: Models with pictures; with more, none could be large enough to be looked at.
 MOST_MODELS = 5
-"""Models with pictures; with more, none could be large enough to be looked at."""
 
+#: Room for pictures in a report that stays below 10 MB.
 MOST_BYTES = 8_000_000
-"""Room for pictures in a report that stays below 10 MB."""
 
 _SAME = 0.01  # dB by which a model may differ from its scores when another machine restores an image
 _REPEATS, _SECONDS = 20, 8.0

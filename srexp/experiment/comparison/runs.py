@@ -21,8 +21,8 @@ from srexp.tracking.runs.queries import StoredRun, read_json
 from srexp.tracking.store.parameters import flatten
 from srexp.tracking.store.store import Store
 
+#: More models than this have no colours by which they could be told apart.
 MOST = 12
-"""More models than this have no colours by which they could be told apart."""
 
 _TRUE_EVERYWHERE = 0.01  # dB by which bicubic may differ between machines on the same images
 _IMAGE = ("key", "height", "width", "bits")

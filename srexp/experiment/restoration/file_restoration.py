@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from srexp.config.schema import RestoreConfig
     from srexp.enhance.runtimes.choice import Chosen
 
+#: Memory for activations, in MiB, below which halos would be most of every tile.
 LEAST_MB = 48
-"""Memory for activations, in MiB, below which halos would be most of every tile."""
 
 _SMALL_MB = 192
 _IMAGE_MB = 128  # room for a radiograph and what is written of it

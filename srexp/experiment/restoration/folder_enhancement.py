@@ -26,8 +26,8 @@ _NAMED = 10
 
 log = logging.getLogger(__name__)
 
+#: Receives the number of files that are done, the name of the next one, and the share of it that is done.
 Show = Callable[[int, str, float], None]
-"""Receives the number of files that are done, the name of the next one, and the share of it that is done."""
 
 
 @dataclass(frozen=True, slots=True)
