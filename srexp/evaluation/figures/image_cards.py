@@ -23,8 +23,8 @@ SIDE, MAP_SIDE = 320, 240  # longer side of a whole picture and of its error map
 STEPS = 64  # colours of an error map: no eye tells more of them apart
 DETAIL, ENLARGED = 72, 3  # side of a detail, in pixels of the target, and how many times larger it is drawn
 
+#: Left, top, width and height of a part of a picture, as percentages.
 Frame: TypeAlias = tuple[float, float, float, float]
-"""Left, top, width and height of a part of a picture, as percentages."""
 
 
 @dataclass(frozen=True, slots=True)
