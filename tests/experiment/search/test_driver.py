@@ -21,6 +21,7 @@ LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
 @pytest.fixture
 def config_of(tmp_path, monkeypatch):
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # composed without the command line, a run's folder is the current one
     return lambda *more, space=LR: srexp.compose([f"search.space={{{space}}}", "+debug=fast", *more], verb="search")
 
 
