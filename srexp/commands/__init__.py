@@ -1,1 +1,4 @@
-"""One file per verb; only here do the parts of srexp meet."""
+"""One short file per verb: it calls `experiment` and prints, in the words of `console`.
+
+A verb imports no verb; what a second one could use belongs to `experiment`.
+"""

@@ -1,1 +1,4 @@
-"""Configuration: where it lies, how it is composed, checked against types, and turned into objects."""
+"""Configuration: where it lies, how it is composed, checked against types, and turned into objects.
+
+What the objects do is the business of their parts; what several verbs make of a configuration is in `experiment`.
+"""

@@ -1,1 +1,4 @@
-"""How near a restored image is to its target, and the rules under which that is measured."""
+"""How near a restored image is to its target, and the rules under which that is measured.
+
+Means, intervals and tests over images are in `evaluation`.
+"""
