@@ -131,11 +131,11 @@ def test_the_search_seeks_the_largest_psnr_not_the_smallest(engine):
         return [30.0 + math.log10(attempt.values["optimizer.lr"])]
 
     space = {"optimizer.lr": {**LR, "log": True}}
-    study = engine.opened(space=space, trials=14, startup_trials=6, **engine.learning)
+    study = engine.opened(space=space, trials=26, startup_trials=6, **engine.learning)
     study.work(train)
 
     heights = [trial.objectives[0] for trial in study.trials()]
-    assert sum(heights[6:]) / 8 > 28  # of 25 to 29; a search that learns nothing comes to 27
+    assert sum(heights[16:]) / 10 > 28  # of 25 to 29; a search that learns nothing comes to 27, a reversed one to 26
 
 
 @pytest.mark.parametrize("log", [True, False])

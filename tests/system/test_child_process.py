@@ -28,14 +28,19 @@ def test_the_exit_code_comes_back(work, arguments, code, capfd):
     assert run_alone(work, *arguments) == code
 
 
+def others_than(known: set[psutil.Process]) -> list[psutil.Process]:
+    """Processes that this one has started since; a worker of the suite may have some of its own."""
+    return [child for child in psutil.Process().children(recursive=True) if child not in known]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_is_passed_on(number):
-    children = []
+    known, children = set(psutil.Process().children(recursive=True)), []
 
     def interrupt() -> None:
         while not children:
             time.sleep(0.1)
-            children.extend(psutil.Process().children())
+            children.extend(others_than(known))
         time.sleep(1)
         os.kill(os.getpid(), number)
 
@@ -70,12 +75,12 @@ def test_the_job_ends_when_the_driver_behind_a_worker_is_gone(monkeypatch):
 
 def test_a_server_takes_its_workers_with_it():
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']).wait()"
-    seen: list[psutil.Process] = []
+    known, seen = set(psutil.Process().children(recursive=True)), list[psutil.Process]()
 
     def interrupt() -> None:
         while len(seen) < 2:
             time.sleep(0.1)
-            seen[:] = psutil.Process().children(recursive=True)
+            seen[:] = others_than(known)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=interrupt, daemon=True).start()
