@@ -50,7 +50,7 @@ def test_what_was_interrupted_between_the_scales_goes_on_without_training_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(multiscale, "_enlarging", interrupted)
+        patched.setattr(multiscale, "float32_network", interrupted)
         with pytest.raises(KeyboardInterrupt):
             srexp.run("train", asked)
     x3, x2 = project.runs()

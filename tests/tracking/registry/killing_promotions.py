@@ -18,6 +18,7 @@ from pathlib import Path
 import mlflow  # noqa: F401 - for the processes
 
 from srexp.tracking.registry import promotion
+from srexp.tracking.store import store as stores
 from srexp.tracking.store.store import connect, resolve
 
 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
@@ -70,7 +71,7 @@ def kill(made: Path, folder: Path, work) -> list[int]:
         store, lock = copy(made, folder / str(number))
 
         def doomed(store=store, lock=lock, calls=number):
-            promotion.connect = lambda store: Mortal(connect(store), calls)
+            stores.connect = lambda store: Mortal(connect(store), calls)
             return work(store, lock)
 
         codes.append(ended(start(doomed)))
