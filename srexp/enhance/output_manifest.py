@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
+
+from srexp.system.digests import sha256
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
@@ -91,12 +92,6 @@ class OutputManifest:
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
                 writer.writerow(row)
                 self._rows[name] = row
-
-
-def sha256(path: Path) -> str:
-    """Give the digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _last_byte(path: Path) -> bytes:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from srexp.enhance.output_manifest import NAME, OutputManifest, sha256
+from srexp.enhance.output_manifest import NAME, OutputManifest
+from srexp.system.digests import sha256
 
 
 @pytest.fixture

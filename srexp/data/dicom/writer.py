@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,6 +16,7 @@ from srexp.data.dicom.reader import stored_frame
 from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, unsigned, with_padding
 from srexp.data.image import Numbers, UnreadableImageError, refusing
 from srexp.data.restored_image import Origin, Provenance, Restored
+from srexp.system.digests import sha256
 
 _LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
 _BYTE = 8
@@ -81,9 +81,7 @@ def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scra
     encoding, shape = unsigned(max(bits, _BYTE), "RGB" if colour else "MONOCHROME2"), _size(image)
     for _, block in _blocks(image, encoding):
         _put(block, encoding, scratch)
-    with origin.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return secondary_capture(digest, encoding, shape, made)
+    return secondary_capture(sha256(origin.path), encoding, shape, made)
 
 
 def _size(image: Restored) -> tuple[int, int]:

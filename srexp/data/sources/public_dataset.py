@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +119,9 @@ class Downloadable(Source):
     def _root(self) -> Path:
         return self.cache / self.choice
 
+    @abstractmethod
     def _pieces(self) -> list[Piece]:
         """List the archives that the data set consists of."""
-        raise NotImplementedError
 
     def _require_files(self) -> None:
         if sentence := self.missing():

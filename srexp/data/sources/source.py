@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, TypeAlias
@@ -89,7 +90,7 @@ class Entry(Found):
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(ABC):
     """A data set: which images there are, and how they are to be read and divided.
 
     Args:
@@ -112,6 +113,7 @@ class Source:
     #: Whose images these are and under what terms; empty when they are the user's own.
     attribution: ClassVar[str] = ""
 
+    @abstractmethod
     def items(self) -> list[Item]:
         """List the images from names and headers; nothing is decoded.
 
@@ -121,4 +123,3 @@ class Source:
         Raises:
             RequestError: The images are not there, or something about them is ambiguous.
         """
-        raise NotImplementedError

@@ -16,10 +16,11 @@ from srexp.data.formats.writers import output_names, target_format, target_names
 from srexp.data.image import Kind, UnreadableImageError
 from srexp.data.restored_image import Origin
 from srexp.data.sources.discovery import find_images
-from srexp.enhance.output_manifest import NAME, OutputManifest, sha256
+from srexp.enhance.output_manifest import NAME, OutputManifest
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
+from srexp.system.digests import sha256
 from srexp.system.signals import Shield, interruptible
 
 _NAMED = 10

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from srexp.system.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
 from srexp.tracking.store.store import Store, download, selected
 
@@ -133,8 +133,7 @@ def digests(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != _DESCRIPTION:
-            with path.open("rb") as file:
-                found[path.relative_to(folder).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+            found[path.relative_to(folder).as_posix()] = sha256(path)
     return found
 
 

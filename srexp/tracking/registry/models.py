@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
+from srexp.system.digests import sha256
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.runs.queries import read_text
 from srexp.tracking.runs.run import Run
@@ -63,9 +63,7 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loa
     with TemporaryDirectory(prefix="srexp-") as scratch:
         path = found.path or _fetched(store, found, Path(scratch))
         require_plain(path, found.uri)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return Loaded(_opened(path, found.uri), found, sha256, _facts(store, found))
+        return Loaded(_opened(path, found.uri), found, sha256(path), _facts(store, found))
 
 
 def _facts(store: Store, found: Found) -> dict[str, str]:
