@@ -42,6 +42,7 @@ def run(config: Config) -> dict[str, Any]:
         return result
     with watch("data"):
         task = Task(config)
+        task.require_choice()
     same = identity(config, task.prepared.fingerprint)
     if earlier := driver.finished_before(tracking, config, same):
         console.skipped(config, earlier)

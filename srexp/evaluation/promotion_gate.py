@@ -10,6 +10,7 @@ from typing import Any
 from srexp.errors import RequestError
 from srexp.evaluation.score import Scores
 from srexp.evaluation.statistics import Comparison, compare
+from srexp.metrics.ranking import ranked
 from srexp.metrics.table import figure, interval, with_unit
 
 #: Findings of an audit that let a model know its test images.
@@ -182,7 +183,7 @@ def rival(name: str, scores: Scores, psnr: Sequence[float | None], ssim: Sequenc
     """
     return Rival(
         name=name,
-        psnr=compare(scores.values("psnr"), psnr, seed=seed),
+        psnr=compare(scores.ranked(), ranked(psnr, scores.values("psnr", "baseline")), seed=seed),
         ssim=compare(scores.values("ssim"), ssim, seed=seed),
     )
 

@@ -11,7 +11,8 @@ from typing import Any, Literal, TypeAlias
 from srexp.errors import RequestError
 from srexp.evaluation.statistics import Comparison, compare, mean_and_std, mean_ci95
 from srexp.metrics.protocol import Protocol
-from srexp.metrics.suite import LOWER_IS_BETTER, measure
+from srexp.metrics.ranking import ranked, ranking_mean
+from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER, measure
 from srexp.types import Pixels, Sample
 
 #: Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out.
@@ -63,8 +64,16 @@ class Scores:
         """Values of one metric, in the order of the rows; None where an image has none."""
         return [getattr(row, who).get(metric) for row in self.rows]
 
+    def ranked(self, metric: str = "psnr", who: Who = "model") -> list[float | None]:
+        """Decibels with which each image counts where means are compared; None for one that doesn't count."""
+        return ranked(self.values(metric, who), self.values(metric, "baseline"))
+
+    def ranking_mean(self, who: Who = "model") -> float:
+        """Mean PSNR by which models are put in order, over the same images for all of them."""
+        return ranking_mean(self.values("psnr", who), self.values("psnr", "baseline"))
+
     def means(self, who: Who = "model") -> dict[str, float | None]:
-        """Mean of each metric over the images where it is finite; None where it is finite nowhere."""
+        """Mean of each metric over the images where it is finite, as published; None where it is finite nowhere."""
         return {metric: mean_and_std(self._known(metric, who))[0] for metric in self.metrics}
 
     def summary(self, who: Who = "model", *, seed: int = 0) -> dict[str, Any]:
@@ -112,7 +121,8 @@ class Scores:
 
     def gain(self, metric: str = "psnr", *, seed: int = 0) -> Comparison:
         """What the model is better by than the baseline, paired by image; images without a value take no part."""
-        values = self.values(metric, "model"), self.values(metric, "baseline")
+        take = self.ranked if metric in DECIBELS else self.values
+        values = take(metric, "model"), take(metric, "baseline")
         return compare(*(values[::-1] if metric in LOWER_IS_BETTER else values), seed=seed)
 
     def table(self) -> list[dict[str, Any]]:

@@ -129,17 +129,20 @@ def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str
         task: Whose crops.
 
     Returns:
-        A function that gives `val_psnr` and `val_ssim`, and bicubic's PSNR on the same crops, in dB.
+        A function that gives `val_psnr`, the mean by which epochs and trials are put in order, and `val_ssim`; and
+        bicubic's PSNR on the same crops, in dB.
     """
     from srexp.evaluation.score import score
+    from srexp.metrics.ranking import ranking_mean
 
-    samples = task.validation_samples()
+    samples = list(task.validation_samples())
     protocol, scale = task.parts.protocol, task.config.scale
     predict = network.predictor(model, task.config)
-    bicubic = score(network.bicubic_predictor(task.config, task.channels), samples, protocol, scale).means()["psnr"]
+    bicubic = score(network.bicubic_predictor(task.config, task.channels), samples, protocol, scale).values("psnr")
 
     def validate() -> Mapping[str, float]:
-        means = score(predict, samples, protocol, scale).means()
-        return {f"val_{name}": math.inf if mean is None else mean for name, mean in means.items()}
+        found = score(predict, samples, protocol, scale)
+        psnr, ssim = ranking_mean(found.values("psnr"), bicubic), found.means()["ssim"]
+        return {"val_psnr": psnr, "val_ssim": math.nan if ssim is None else ssim}
 
-    return validate, math.inf if bicubic is None else bicubic
+    return validate, ranking_mean(bicubic, bicubic)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.data.audit.audit import audit, facts
@@ -203,11 +205,30 @@ class Task:
             read_low=self._read_low,
         )
 
-    def validation_samples(self) -> list[Sample]:
+    def validation_samples(self) -> Iterator[Sample]:
         """Give the centre crops on which the best epoch is chosen."""
         trainer = self.config.trainer
         chosen = self.prepared.entries["validation"][: trainer.validation_images]
-        return list(self._samples(chosen, trainer.validation_size))
+        return self._samples(chosen, trainer.validation_size)
+
+    def require_choice(self) -> None:
+        """Refuse validation images by which no epoch, network or trial is better than another.
+
+        Raises:
+            RequestError: Each of them has one value only, which plain interpolation restores exactly.
+        """
+        protocol, trainer, keys = self.parts.protocol, self.config.trainer, []
+        for each in self.validation_samples():
+            levels = protocol.levels(each.high, each.high, bits=each.bits, scale=self.config.scale, key=each.key)[1]
+            if np.ptp(levels, axis=(0, 1)).any():
+                return
+            keys.append(each.key)
+        raise RequestError(
+            "the validation images have nothing to restore, so the best epoch can't be chosen by them",
+            got=f"centre crops of {trainer.validation_size} pixels with one value each, of {', '.join(keys)}",
+            expected="at least one with a structure in it",
+            fix="a larger trainer.validation_size or trainer.validation_images, another seed, or no blank images",
+        )
 
     def samples(self, split: Split) -> Iterator[Sample]:
         """Give the images of a split, whole unless configured otherwise."""

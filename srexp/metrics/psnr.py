@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from srexp.metrics.operands import require_alike
 
+_NEARLY_EXACT = 80.0  # dB from which one pixel that another machine rounds differently makes whole decibels
+
 
 def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:
     """Peak signal-to-noise ratio of a restored image, in decibels.
@@ -39,3 +41,17 @@ def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
     error = restored.astype(np.float64) - high.astype(np.float64)
     mse = float(np.mean(np.square(error)))
     return math.inf if mse == 0 else 10 * math.log10(max_value**2 / mse)
+
+
+def apart(one: float, other: float) -> float:
+    """Tell how far two PSNRs of one image lie apart, as far as that is more than a pixel rounded differently.
+
+    Args:
+        one: Decibels, finite or `inf`.
+        other: The same.
+
+    Example:
+        >>> round(apart(31.5, 31.25), 2), apart(math.inf, 102.0), apart(math.inf, 60.0)
+        (0.25, 0.0, 20.0)
+    """
+    return abs(min(one, _NEARLY_EXACT) - min(other, _NEARLY_EXACT))

@@ -16,6 +16,9 @@ from srexp.metrics.table import QUICK
 
 BAND_NAMES = tuple(f"psnr_{band}" for band in BANDS)
 
+#: Infinite where an image is exact, so that their means are compared by way of `metrics.ranking`.
+DECIBELS = frozenset({"psnr", *BAND_NAMES})
+
 #: What is measured on the images that a model is judged by: half as much work again as PSNR and SSIM, and a little.
 FULL = (*QUICK, "ms_ssim", "mae", "edge_mae", *BAND_NAMES)
 

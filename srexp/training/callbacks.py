@@ -16,8 +16,10 @@ from srexp.training.checkpoint import Checkpoint, Checkpoints
 
 Scores = Mapping[str, float]
 
-#: A loss this many times the first step's has exploded.
+#: A loss this many times the first step's has exploded,
 EXPLODED = 1e4
+#: unless it is below this: one grey level, or for a loss on [0, 1] the whole range. Constant images begin at nearly 0.
+HARMLESS_LOSS = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +118,7 @@ class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
         loss = float((logs or {}).get("loss", 0.0))
         if self.first is None:
             self.first = loss
-        if not math.isfinite(loss) or loss > EXPLODED * max(self.first, 1e-12):
+        if not math.isfinite(loss) or loss > max(EXPLODED * self.first, HARMLESS_LOSS):
             lr = float(self.model.optimizer.learning_rate)
             kept = self.checkpoints and self.checkpoints.newest
             raise SrexpError(

@@ -92,6 +92,36 @@ def test_a_rival_is_compared_image_by_image():
     rows = [
         Row(key=str(n), height=9, width=9, bits=8, model={"psnr": 30.0 + n, "ssim": 0.9}, baseline={}) for n in range(3)
     ]
-    found = rival("x", Scores(rows=tuple(rows), protocol={}), [29.0, 29.0, float("inf")], [0.8, 0.8, 1.0], seed=0)
-    assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.n_infinite) == (1.5, 2, 1)
+    found = rival("x", Scores(rows=tuple(rows), protocol={}), [29.0, 29.0, 31.5], [0.8, 0.8, 1.0], seed=0)
+    assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.wins) == (pytest.approx(3.5 / 3), 3, 3)
     assert found.ssim.gain == pytest.approx(0.1 / 3)
+
+
+def measured(psnr, black, bicubic=30.0):
+    """Six slices that bicubic interpolation doesn't restore and four black ones, which it does."""
+    psnr, bicubic = [psnr + n for n in range(6)] + [black] * 4, [bicubic] * 6 + [float("inf")] * 4
+    rows = [
+        Row(key=str(n), height=9, width=9, bits=8, model={"psnr": a, "ssim": 0.9}, baseline={"psnr": b, "ssim": 0.9})
+        for n, (a, b) in enumerate(zip(psnr, bicubic, strict=True))
+    ]
+    return Scores(rows=tuple(rows), protocol={})
+
+
+def test_who_spoils_black_slices_does_not_pass_who_leaves_them_black():
+    inf = float("inf")
+    exact, spoilt = measured(31.0, inf), measured(29.0, 48.0)
+    assert spoilt.means()["psnr"] > exact.means()["psnr"]  # as published, each over images of its own
+    for ours, theirs, better in ((exact, spoilt, True), (spoilt, exact, False)):
+        found = rival("x", ours, theirs.values("psnr"), theirs.values("ssim"), seed=0).psnr
+        assert (found.gain > 0) == (found.ci95[0] > 0) == better
+        assert (found.n_pairs, found.n_infinite) == (6, 0)
+    same = rival("x", exact, exact.values("psnr"), exact.values("ssim"), seed=0).psnr
+    assert (same.gain, same.ci95, same.p_value) == (0.0, [0.0, 0.0], 1.0)
+
+
+def test_an_image_restored_exactly_by_the_champion_alone_counts_for_it():
+    ours, champion = measured(31.0, float("inf")), measured(31.0, float("inf")).values("psnr")
+    champion[2] = float("inf")
+    found = rival("the champion", ours, champion, ours.values("ssim"), seed=0).psnr
+    assert found.gain < 0
+    assert found.n_pairs == 6

@@ -49,3 +49,28 @@ def test_a_patch_without_room_is_refused_as_ever(arguments: list[str]) -> None:
     first = Task(srexp.compose(arguments))
     with pytest.raises(RequestError, match="smaller than a patch"):
         Task(srexp.compose([*arguments, "trainer.patch_size=66"]), like=first)
+
+
+def blank(root: Path, only: range) -> None:
+    for number in only:
+        Image.fromarray(np.full((64, 64), 20 * number, np.uint8)).save(root / f"{number}.png")
+
+
+def test_validation_images_of_one_value_each_are_refused(arguments: list[str], tmp_path: Path) -> None:
+    blank(tmp_path / "images", range(10))
+    task = Task(srexp.compose(arguments))
+    with pytest.raises(
+        RequestError,
+        match=r"best epoch can't be chosen[\s\S]*crops of 256 pixels with one value each, of \d.png",
+    ):
+        task.require_choice()
+    assert len(list(task.validation_samples())) == 1
+
+
+def test_one_validation_image_with_a_structure_is_enough(arguments: list[str], tmp_path: Path) -> None:
+    Task(srexp.compose(arguments)).require_choice()
+    chosen = Task(srexp.compose([*arguments, "dataset.fractions=[0.3,0.5,0.2]"])).prepared.entries["validation"]
+    blank(tmp_path / "images", range(10))
+    last = tmp_path / "images" / chosen[-1].key
+    Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(last)
+    Task(srexp.compose([*arguments, "dataset.fractions=[0.3,0.5,0.2]"])).require_choice()

@@ -80,6 +80,15 @@ def test_an_explosion_names_step_and_rate(loss: float) -> None:
         watch.on_train_batch_end(2, {"loss": loss})
 
 
+@pytest.mark.parametrize("first", [0.0, 1e-14, 6.8e-12, 1e-5])
+def test_a_loss_that_begins_at_nearly_nothing_may_grow_to_little(first: float) -> None:
+    watch = on(callbacks.StopOnExplosion(None, 0, None))
+    for loss in (first, 6.8e-5, 0.9):  # constant images: first exact, then a ten-thousandth of a grey level off
+        watch.on_train_batch_end(0, {"loss": loss})
+    with pytest.raises(SrexpError, match="exploded at step 4"):
+        watch.on_train_batch_end(0, {"loss": 1.1})
+
+
 def test_epochs_are_recorded_and_told() -> None:
     record = on(callbacks.RecordHistory(History(), 5, 1, 20.0, lambda: 12.5))
     told: list[tuple[int, Any, int]] = []

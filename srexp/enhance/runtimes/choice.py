@@ -37,6 +37,7 @@ MAX_LOSS_DB = 0.01
 
 _TRIED, _FULL = 96, 512
 _HOPELESS = 2.0
+_UNSEEN = 1 / (12 * 65535**2)  # mean squared error of rounding to 16-bit levels
 
 
 RUNTIMES: dict[str, Runtime[Any]] = {
@@ -149,15 +150,17 @@ def loss_db(restore: Restore, reference: Restore, probes: Probes) -> float:
 
     Returns:
         Mean over the images of the reference's PSNR less that of `restore`, in dB; infinite where the reference is
-        without error and `restore` isn't.
+        without error and `restore` isn't. Errors that vanish when 16-bit levels are rounded are none.
     """
     losses = []
     for low, high in probes:
         errors = [
             float(np.mean((np.clip(each(low[np.newaxis])[0], 0, 1) - high) ** 2)) for each in (restore, reference)
         ]
-        # The range cancels out of the difference of two PSNRs.
-        losses.append(10 * math.log10(errors[0] / errors[1]) if all(errors) else math.inf if errors[0] else 0.0)
+        if errors[0] <= _UNSEEN:  # of a blank image, where all that differs is the last bit of a float
+            losses.append(0.0)
+        else:  # the range cancels out of the difference of two PSNRs
+            losses.append(10 * math.log10(errors[0] / max(errors[1], _UNSEEN)) if errors[1] else math.inf)
     return math.nan if any(map(math.isnan, losses)) else float(np.mean(losses))
 
 

@@ -45,6 +45,9 @@ def _winner(found: Standings) -> Iterator[str]:
         yield f"{best.name} restores every pixel {on}: its PSNR is infinite."
         return
     spread = f" (95 % interval {' to '.join(map(figure, mean.ci95))})" if mean.ci95 else ""
+    if any(row.means["psnr"].n_infinite for row in found.rows):
+        yield f"{best.name} ranks first {on}, with a mean PSNR of {with_unit(mean.mean)}{spread} where it isn't exact."
+        return
     yield f"{best.name} has the highest mean PSNR {on}: {with_unit(mean.mean)}{spread}."
 
 
@@ -156,8 +159,9 @@ def _infinite(found: Standings) -> Iterator[str]:
     for row in found.rows:
         if infinite := row.means["psnr"].n_infinite:
             yield (
-                f"{row.name} restores {counted(infinite, 'image')} without any error. Their PSNR is infinite; means "
-                "and tests leave them out."
+                f"{row.name} restores {counted(infinite, 'image')} without any error. Their PSNR is infinite, and its "
+                "mean PSNR leaves them out. Ranks, gains, intervals and tests rest on the same images for all models: "
+                "those that bicubic interpolation doesn't restore exactly, to which errors on the others are charged."
             )
 
 

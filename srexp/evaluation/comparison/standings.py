@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+
 from srexp.evaluation.cost import Cost
 from srexp.evaluation.statistics import Comparison, compare, holm, mean_and_std, mean_ci95
 from srexp.evaluation.timing import Timing
+from srexp.metrics.ranking import ranked
+from srexp.metrics.suite import DECIBELS
 
 BASELINE = "bicubic"
 RANKED_BY = "psnr"
@@ -79,7 +83,8 @@ class Standing:
 
     Args:
         contender: Whose row it is.
-        means: Metric to its mean.
+        means: Metric to its mean, as published.
+        ranking_psnr: Mean PSNR that puts the rows in order, over the same images for all; see `metrics.ranking`.
         gains: Metric to the comparison with bicubic; empty for bicubic itself.
         wins: Images on which its PSNR is higher than everybody else's.
         p_best: Corrected p value of the difference to the best one; None for the best itself, or without a test.
@@ -87,6 +92,7 @@ class Standing:
 
     contender: Contender
     means: Mapping[str, Mean]
+    ranking_psnr: float
     gains: Mapping[str, Comparison]
     wins: int
     p_best: float | None
@@ -102,7 +108,7 @@ class Pair:
     """Two models on the same images, by PSNR.
 
     Args:
-        better: The one with the higher mean.
+        better: The one that ranks higher.
         worse: The other one.
         difference: The first against the second.
         p_holm: p value of their Wilcoxon test after Holm's correction over all pairs; None without a test.
@@ -120,7 +126,7 @@ class Standings:
 
     Args:
         keys: Names of the images.
-        rows: Models by falling mean PSNR; bicubic wherever it belongs.
+        rows: Models by falling `ranking_psnr`; bicubic wherever it belongs.
         pairs: Every two of them.
     """
 
@@ -130,7 +136,7 @@ class Standings:
 
     @property
     def best(self) -> Standing:
-        """The model with the highest mean PSNR."""
+        """The model that ranks highest."""
         return self.rows[0]
 
     @property
@@ -156,7 +162,7 @@ class Standings:
 
 
 def standings(keys: Sequence[str], contenders: Sequence[Contender], *, seed: int = 0) -> Standings:
-    """Rank models by their mean PSNR, and test every difference.
+    """Rank models by their mean PSNR over the same images, and test every difference.
 
     All pairs are one family for Holm's correction, bicubic included, so that no choice of whom to compare with whom is
     left to the reader.
@@ -175,36 +181,42 @@ def standings(keys: Sequence[str], contenders: Sequence[Contender], *, seed: int
         >>> found.best.name, found.best.gains["psnr"].gain, found.best.wins
         ('srcnn', 1.5, 2)
     """
-    ranked = sorted(contenders, key=_rank, reverse=True)
-    pairs = _pairs(ranked, seed)
-    baseline = next((each for each in ranked if each.name == BASELINE), None)
+    baseline = next((each for each in contenders if each.name == BASELINE), None)
+    counting = {each.name: _counting(each, baseline) for each in contenders}
+    rank = {name: float(np.mean([psnr for psnr in of[RANKED_BY] if psnr is not None])) for name, of in counting.items()}
+    ordered = sorted(contenders, key=lambda each: rank[each.name], reverse=True)
+    pairs = _pairs({each.name: counting[each.name][RANKED_BY] for each in ordered}, seed)
     rows = [
         Standing(
             contender=each,
             means={metric: _mean(values, seed) for metric, values in each.values.items()},
-            gains={} if baseline is None or each is baseline else _gains(each, baseline, seed),
-            wins=_wins(each, ranked),
+            ranking_psnr=rank[each.name],
+            gains={} if baseline is None or each is baseline else _gains(counting[each.name], counting[BASELINE], seed),
+            wins=_wins(each, ordered),
             p_best=next(
-                (pair.p_holm for pair in pairs if (pair.better, pair.worse) == (ranked[0].name, each.name)), None
+                (pair.p_holm for pair in pairs if (pair.better, pair.worse) == (ordered[0].name, each.name)), None
             ),
         )
-        for each in ranked
+        for each in ordered
     ]
     return Standings(tuple(keys), rows, pairs)
 
 
-def _rank(contender: Contender) -> float:
-    """Mean PSNR; a model that is perfect everywhere comes first."""
-    mean = mean_and_std(contender.values[RANKED_BY])[0]
-    return math.inf if mean is None else mean
+def _counting(contender: Contender, baseline: Contender | None) -> dict[str, Sequence[float | None]]:
+    """Give the values with which each image counts where means are compared: decibels over the same images for all."""
+    bicubic = baseline.values if baseline else {}
+    return {
+        metric: ranked(values, bicubic.get(metric) or [None] * len(values)) if metric in DECIBELS else values
+        for metric, values in contender.values.items()
+    }
 
 
-def _pairs(ranked: Sequence[Contender], seed: int) -> list[Pair]:
-    two = list(itertools.combinations(ranked, 2))
-    found = [compare(better.values[RANKED_BY], worse.values[RANKED_BY], seed=seed) for better, worse in two]
+def _pairs(psnr: Mapping[str, Sequence[float | None]], seed: int) -> list[Pair]:
+    two = list(itertools.combinations(psnr, 2))
+    found = [compare(psnr[better], psnr[worse], seed=seed) for better, worse in two]
     corrected = iter(holm([each.p_value for each in found if each.p_value is not None]))
     return [
-        Pair(better.name, worse.name, difference, None if difference.p_value is None else next(corrected))
+        Pair(better, worse, difference, None if difference.p_value is None else next(corrected))
         for (better, worse), difference in zip(two, found, strict=True)
     ]
 
@@ -214,9 +226,11 @@ def _mean(values: Sequence[float], seed: int) -> Mean:
     return Mean(*mean_and_std(finite), mean_ci95(finite, seed=seed), len(values) - len(finite))
 
 
-def _gains(contender: Contender, baseline: Contender, seed: int) -> dict[str, Comparison]:
-    both = [metric for metric in contender.values if metric in baseline.values]
-    return {metric: compare(contender.values[metric], baseline.values[metric], seed=seed) for metric in both}
+def _gains(
+    counting: Mapping[str, Sequence[float | None]], baseline: Mapping[str, Sequence[float | None]], seed: int
+) -> dict[str, Comparison]:
+    both = [metric for metric in counting if metric in baseline]
+    return {metric: compare(counting[metric], baseline[metric], seed=seed) for metric in both}
 
 
 def _wins(contender: Contender, everybody: Sequence[Contender]) -> int:
@@ -230,6 +244,7 @@ def _row_as_dict(row: Standing) -> dict[str, Any]:
     return {
         "name": row.name,
         "means": {metric: asdict(mean) for metric, mean in row.means.items()},
+        "ranking_psnr": row.ranking_psnr if math.isfinite(row.ranking_psnr) else None,
         "gains": {metric: gain.as_dict() for metric, gain in row.gains.items()},
         "wins": row.wins,
         "p_best": row.p_best,

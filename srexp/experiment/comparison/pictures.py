@@ -150,7 +150,7 @@ def exhibit(
     best = {name: models[name] for name in ranked[:MOST_MODELS]}
     shown = _restored(task, best, found, _spread(found, config.pictures), max_grey_levels)
     if len(ranked) > MOST_MODELS:
-        shown.notes.append(f"Pictures show the {MOST_MODELS} models with the highest mean PSNR.")
+        shown.notes.append(f"Pictures show the {MOST_MODELS} models that rank highest.")
     return shown
 
 
@@ -218,14 +218,14 @@ def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
 
 def _unlike(task: Task, sample: Sample, restored: Mapping[str, Pixels], scored: Mapping[str, float]) -> str:
     """Say which model restores an image differently from when it was scored; empty when none does."""
-    from srexp.metrics.psnr import psnr
+    from srexp.metrics.psnr import apart, psnr
 
     for name, image in restored.items():
         levels = task.parts.protocol.levels(
             image, sample.high, bits=sample.bits, scale=task.config.scale, key=sample.key
         )
         again = psnr(*levels, max_value=2**sample.bits - 1)
-        if again != scored[name] and not abs(again - scored[name]) <= _SAME:
+        if not apart(again, scored[name]) <= _SAME:
             return (
                 f"{name} restores {sample.key} with {with_unit(again)} here, and had {with_unit(scored[name])} when it "
                 "was scored: pictures and table may not belong together."

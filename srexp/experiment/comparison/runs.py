@@ -16,6 +16,7 @@ from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
+from srexp.metrics.psnr import apart
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json
 from srexp.tracking.store.parameters import flatten
@@ -230,11 +231,11 @@ def require_comparable(entries: Sequence[Entry]) -> None:
     first = entries[0].values("psnr", baseline=True)
     for entry in entries[1:]:
         values = entry.values("psnr", baseline=True)
-        apart = max((abs(one - other) for one, other in zip(values, first, strict=True) if one != other), default=0.0)
-        if not apart <= _TRUE_EVERYWHERE:
+        most = max(apart(one, other) for one, other in zip(values, first, strict=True))
+        if not most <= _TRUE_EVERYWHERE:
             raise RequestError(
                 "these runs can't be compared, for they scored bicubic interpolation differently on the same images",
-                got=f"up to {apart:.3f} dB between {_called(entries[0])} and {_called(entry)}",
+                got=f"up to {most:.3f} dB between {_called(entries[0])} and {_called(entry)}",
                 expected=f"at most {_TRUE_EVERYWHERE} dB, as two machines may round differently",
                 fix="train one of them again with the version that trained the other",
             )

@@ -74,6 +74,13 @@ class Challenge:
             rows.append({"who": "bicubic", **scores.means("baseline"), "seconds": None})
         return rows
 
+    def winner(self) -> str:
+        """Name who restores best: version, champion or bicubic."""
+        means = {each.name: each.scores.ranking_mean() for each in (self.ours, self.champion) if each and each.scores}
+        if scores := self.ours.scores or (self.champion and self.champion.scores):
+            means["bicubic"] = scores.ranking_mean("baseline")
+        return max(means, key=means.__getitem__) if means else self.ours.name
+
     def images(self) -> list[dict[str, Any]]:
         """Give one row for each test image, with everybody's figures."""
         if self.ours.scores is None:
@@ -154,16 +161,15 @@ def evidence(found: Challenge, criteria: Sequence[Criterion]) -> dict[str, Any]:
     Returns:
         Ready for JSON: who was compared, on what, how, when and with which code, and what came out.
     """
-    table = found.table()
     return {
         **when_and_by_which_code(),
         "champion": found.champion and found.champion.version,
-        "winner": max(table, key=lambda row: row["psnr"] or 0.0)["who"],
+        "winner": found.winner(),
         "failed": [each.name for each in criteria if not each.holds],
         "n_images": found.case().images,
         "data_fingerprint": found.task.prepared.fingerprint,
         "protocol": found.task.protocol(),
-        "table": table,
+        "table": found.table(),
         "gains": {each.name: each.psnr and each.psnr.as_dict() for each in found.rivals()},
         "gate": [each.as_dict() for each in criteria],
     }

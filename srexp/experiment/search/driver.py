@@ -57,6 +57,7 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
     require_composable(config, engine.parsed)
     with watch("data"):
         task = Task(config)
+        task.require_choice()
     _mark(engine, config)
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)

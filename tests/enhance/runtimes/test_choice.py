@@ -45,6 +45,14 @@ def test_loss_without_error_or_without_number(probes):
     assert math.isnan(loss_db(nothing, wrong, probes[:1]))
 
 
+@pytest.mark.parametrize("off", [0.0, 1e-8])
+def test_the_last_bit_of_a_float_is_no_loss_on_a_blank_image(off):
+    blank = np.zeros((8, 8, 1), np.float32)
+    exact, nearly, wrong = (lambda _, by=by: (blank + np.float32(by))[np.newaxis] for by in (off, 1e-7, 1e-3))
+    assert loss_db(nearly, exact, [(blank, blank)]) == 0
+    assert loss_db(wrong, exact, [(blank, blank)]) > 40
+
+
 def test_auto_measures_once_and_remembers(network, probes, tmp_path):
     first = choose(network, probes=probes, shape=(40, 56), cache=tmp_path)
     assert first.runtime in choice.RUNTIMES

@@ -84,6 +84,35 @@ def test_infinite_psnr_is_counted_apart_and_ranked_first():
     assert any("half restores 1 image without any error" in said for said in limits(found))
 
 
+def of(squared_errors):
+    return [math.inf if error == 0 else 10 * math.log10(65025 / error) for error in squared_errors]
+
+
+@pytest.mark.parametrize("black", [1, 5])
+@pytest.mark.parametrize("levels", [(0, 1), (1, 0), (1, 1), (0, 0)])
+def test_black_slices_do_not_turn_the_order_round(black, levels):
+    """Three levels off come before six, and both before bicubic, whoever restores the black slices exactly."""
+    named = zip(
+        ("three", "six"), ([9] * 2 + [levels[0] ** 2] * black, [36] * 2 + [levels[1] ** 2] * black), strict=True
+    )
+    rows = [contender(name, of(errors)) for name, errors in named]
+    found = standings(list("abcdefg")[: 2 + black], [*reversed(rows), contender(BASELINE, of([200] * 2 + [0] * black))])
+    assert [row.name for row in found.rows] == ["three", "six", BASELINE]
+    gains = [found.row(name).gains["psnr"].gain for name in ("three", "six")]
+    assert gains[0] > gains[1] > 0
+    assert found.pair("three", "six").difference.gain == pytest.approx(gains[0] - gains[1])
+    kept = found.as_dict()["models"]
+    assert kept[0]["ranking_psnr"] > kept[1]["ranking_psnr"] > kept[2]["ranking_psnr"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_who_is_nowhere_worse_comes_first_even_if_only_a_black_slice_tells(turned):
+    two = [contender("spoils", [31.0, 48.0]), contender("leaves", [31.0, math.inf])]
+    found = standings(["a", "b"], [contender(BASELINE, [30.0, math.inf]), *(two[::-1] if turned else two)])
+    assert found.best.name == "leaves"
+    assert summary(found)[0].startswith("leaves ranks first on 2 test images")
+
+
 def test_words_claim_what_the_test_carries(found):
     said = " ".join(summary(found)).replace("\u00a0", " ")
     assert said.startswith("big has the highest mean PSNR on 12 test images")

@@ -79,6 +79,8 @@ def test_another_bicubic_on_the_same_images_is_refused():
     said = refusal(entry(1), entry(2, bicubic=(30.0, 31.5)))
     assert "up to 0.500 dB between run1 (m1) and run2 (m2)" in said
     require_comparable([entry(1, bicubic=(float("inf"), 31.0)), entry(2, bicubic=(float("inf"), 31.0))])
+    require_comparable([entry(1, bicubic=(float("inf"), 31.0)), entry(2, bicubic=(102.3, 31.0))])  # one pixel, rounded
+    refusal(entry(1, bicubic=(float("inf"), 31.0)), entry(2, bicubic=(60.0, 31.0)))
 
 
 def test_more_models_than_colours_are_refused():
