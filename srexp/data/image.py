@@ -6,12 +6,13 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from srexp.data.display import Display, upright
 from srexp.errors import RequestError
 from srexp.types import Pixels
 
@@ -26,7 +27,7 @@ _LUMA = np.array([0.299, 0.587, 0.114])
 _STUDIO_LUMINANCE = np.array([65.481, 128.553, 24.966])
 _STUDIO_OFFSET = 16.0
 
-_BYTE, _RANK_WITH_CHANNEL, _GREY_AND_OPACITY = 8, 3, 2
+_BYTE, _RANK_WITH_CHANNEL = 8, 3
 
 #: Largest image accepted, in pixels: ten times the largest mammogram, a fifth of what exhausts a small machine.
 MAX_PIXELS = 100_000_000
@@ -65,6 +66,7 @@ class Stored:
         pixels: (h, w, c), uint8 up to 8 bits and uint16 above, in 0..2**bits-1; c is 1 or 3 (red, green, blue).
         bits: Stored bit depth, 1 to 16. It decides the range; the values never do.
         lossy: Whether the pixels come out of a lossy compression.
+        display: What the file says of how they are to be seen; they stand upright already.
 
     Example:
         >>> Stored(np.array([[[0], [4095]]], np.uint16), bits=12, lossy=False).to_float().ravel().tolist()
@@ -74,6 +76,7 @@ class Stored:
     pixels: Integers
     bits: int
     lossy: bool
+    display: Display = field(default_factory=Display)
 
     @property
     def max_value(self) -> int:
@@ -118,6 +121,21 @@ def stored(values: Numbers, bits: int, *, lossy: bool) -> Stored:
     pixels = _integers(np.ascontiguousarray(with_channel), bits)
     pixels.flags.writeable = False
     return Stored(pixels, bits, lossy)
+
+
+def displayed(image: Stored, display: Display) -> Stored:
+    """Turn decoded pixels upright, and note what the file says of how they are to be seen.
+
+    Args:
+        image: The image, its pixels as they lie in the file.
+        display: What the file says.
+
+    Returns:
+        The image, as everything beyond the readers sees it.
+    """
+    pixels = np.ascontiguousarray(upright(image.pixels, display.orientation))
+    pixels.flags.writeable = False
+    return replace(image, pixels=pixels, display=display)
 
 
 def to_channel(image: Stored, channel: Channel) -> Stored:
@@ -212,25 +230,24 @@ def quantised(unit: npt.NDArray[np.float64], bits: int) -> Integers:
     return _integers(np.floor(unit * (2**bits - 1) + 0.5), bits)
 
 
-def over_black(values: Numbers, bits: int) -> Numbers:
+def over_black(values: Numbers, bits: int, *, premultiplied: bool = False) -> Numbers:
     """Lay an image with transparency over black, the background on which radiographs are read.
 
     Args:
-        values: (h, w, c), integers in 0..2**bits-1: grey and opacity, three colours, or three colours and opacity.
+        values: (h, w, 2) or (h, w, 4), integers in 0..2**bits-1: grey or three colours, and opacity.
         bits: Bit depth.
+        premultiplied: Whether the colours are multiplied by their opacity already.
 
     Returns:
-        (h, w, 3), the colours, unchanged where the image is opaque.
+        (h, w, 1) or (h, w, 3), the colours, unchanged where the image is opaque.
 
     Example:
         >>> over_black(np.array([[[200, 100, 0, 255], [200, 100, 0, 0]]]), 8).tolist()
         [[[200, 100, 0], [0, 0, 0]]]
     """
-    if values.shape[-1] == _GREY_AND_OPACITY:
-        values = values[..., [0, 0, 0, 1]]
-    colours, opacity = values[..., :3], values[..., 3:]
+    colours, opacity = values[..., :-1], values[..., -1:]
     white = 2**bits - 1
-    if (opacity == white).all():
+    if premultiplied or (opacity == white).all():
         return colours
     return quantised(colours / white * (opacity / white), bits)
 
@@ -263,7 +280,7 @@ def check_size(height: int, width: int) -> None:
 def refusing(what: str) -> Iterator[None]:
     """Turn whatever a decoder raises on damaged bytes into a refusal.
 
-    Decoders raise any exception there is, and put text of the file into it, so only its type goes on.
+    Decoders raise any exception there is, and put text of the file into it, so only what the system says goes on.
 
     Args:
         what: What failed, as the reason of the refusal.
@@ -275,6 +292,8 @@ def refusing(what: str) -> Iterator[None]:
         yield
     except UnreadableImageError:
         raise
+    except MemoryError:
+        raise UnreadableImageError(f"{what} (it takes more memory than there is)") from None
     except Exception as error:  # noqa: BLE001
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
-        raise UnreadableImageError(f"{what} ({reason})") from None
+        reason = f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
+        raise UnreadableImageError(f"{what}{reason}") from None

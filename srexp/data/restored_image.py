@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from srexp.data.display import Display
 from srexp.data.image import Integers, Intensity, Kind, Stored, quantised
 from srexp.errors import SrexpError
 from srexp.types import Pixels
@@ -69,18 +70,20 @@ class Restored:
         shape: (h, w, c) of the restored image.
         bits: Bit depth of the image that it was made from.
         strips: Parts (rows, w, c) from top to bottom, in [0, 1] but for what the network overshoots; used up once.
+        display: How the image that it was made from is to be seen; the writer's is that of what it writes.
     """
 
     frame: int
     shape: tuple[int, int, int]
     bits: int
     strips: Iterator[Pixels]
+    display: Display = field(default_factory=Display)
 
     @classmethod
     def of(cls, image: Stored, frame: int, scale: int, strips: Iterator[Pixels]) -> Restored:
         """Describe what becomes of a stored image."""
         height, width, channels = image.pixels.shape
-        return cls(frame, (height * scale, width * scale, channels), image.bits, strips)
+        return cls(frame, (height * scale, width * scale, channels), image.bits, strips, image.display)
 
     def blocks(self, bits: int) -> Iterator[Integers]:
         """Round to stored values, a few rows at a time.

@@ -12,6 +12,7 @@ from srexp.system.digests import sha256
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
+_LOST = "not_kept"  # lists of earlier versions go on without it
 
 #: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
@@ -32,10 +33,14 @@ class OutputManifest:
     def __init__(self, folder: Path, *, model: str, settings: str) -> None:
         self.folder, self.model, self.settings = folder, model, settings
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
+        self._columns: Sequence[str] = (*COLUMNS, _LOST)
         path = folder / NAME
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
+                reader = csv.DictReader(file)
+                if {*COLUMNS} <= {*(found := reader.fieldnames or ())}:
+                    self._columns = found
+                for row in reader:
                     if all(row.get(column) for column in COLUMNS):
                         self._rows[row["output"]] = row
 
@@ -72,25 +77,26 @@ class OutputManifest:
             return "new"
         return "finished" if len(there) == len(outputs) else "incomplete"
 
-    def add(self, source: str, digest: str, outputs: Mapping[str, str]) -> None:
+    def add(self, source: str, digest: str, outputs: Mapping[str, str], lost: Sequence[str] = ()) -> None:
         """Note files that are about to get their names.
 
         Args:
             source: Relative name of the input.
             digest: SHA-256 of its content.
             outputs: Relative name to SHA-256.
+            lost: What of the input the files can't hold.
         """
         path = self.folder / NAME
         last = _last_byte(path)
         with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", lineterminator="\n")
             if not last:
                 writer.writeheader()
             elif last != b"\n":  # a run was killed while it wrote
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
-                writer.writerow(row)
+                writer.writerow(row | {_LOST: "; ".join(lost)})
                 self._rows[name] = row
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 from pydicom.data import get_testdata_file
 
 import srexp
@@ -317,3 +317,15 @@ def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
     assert len(result["restored"]) + len(result["skipped"]) == 40
     assert len(result["skipped"]) >= len(done) - 1
     assert {read_image(path).pixels.shape for path in Path("out").glob("*.png")} == {(600, 600, 1)}
+
+
+def test_what_a_file_can_not_hold_is_said_and_listed(models, tree, capsys):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name in ("b.png", "c.png"):
+        Image.new("RGB", (9, 9)).save(tree / name, icc_profile=profile)
+    lost = "colour profile not kept, for which BMP has no place"
+    result = enhance(models / "identity_x2.keras", f"{tree}/*.png", format="bmp")
+    assert result["lost"] == {"b.png": [lost], "c.png": [lost]}
+    assert f"2 files: {lost}" in result["warnings"]
+    assert f"2 files: {lost}" in capsys.readouterr().out
+    assert {row["input"]: row["not_kept"] for row in rows()} == {"a.png": "", "b.png": lost, "c.png": lost}

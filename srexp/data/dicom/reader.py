@@ -21,11 +21,12 @@ from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import RLELossless
 
 from srexp.data.dicom.codecs import DECODERS, register
+from srexp.data.dicom.display import display_of
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
 from srexp.data.dicom.header import Header, quiet, read_header
 from srexp.data.dicom.jpeg_header import frame_header
 from srexp.data.dicom.layout import encoded_frame
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, ranged, refusing
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, displayed, ranged, refusing
 
 register()
 
@@ -107,12 +108,16 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
             raise UnreadableImageError(f"has no frame {frame}")
         decoded = _decode(file, header, frame)
     with refusing("damaged description of grey values or colours"), np.errstate(all="ignore"):
-        if header.photometric == "PALETTE COLOR":
-            return _palette(decoded, header, intensity)
-        values = stored_values(decoded, header)
-        if header.samples == 1:
-            return to_grayscale(values, header, frame, intensity)
-        return ranged(values, header.bits, intensity, lossy=header.lossy)
+        return displayed(_image(decoded, header, frame, intensity), display_of(header.dataset, frame))
+
+
+def _image(decoded: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:
+    if header.photometric == "PALETTE COLOR":
+        return _palette(decoded, header, intensity)
+    values = stored_values(decoded, header)
+    if header.samples == 1:
+        return to_grayscale(values, header, frame, intensity)
+    return ranged(values, header.bits, intensity, lossy=header.lossy)
 
 
 def stored_frame(path: Path, frame: int) -> Numbers:

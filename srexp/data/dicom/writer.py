@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 import pydicom
+from pydicom.valuerep import DSfloat
 
 from srexp.data.dicom.derived import derived, secondary_capture
 from srexp.data.dicom.header import quiet, read_header
@@ -19,7 +20,7 @@ from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.system.digests import sha256
 
 _LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
-_BYTE = 8
+_BYTE, _MM = 8, 1.0
 
 
 def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Restored]) -> None:
@@ -81,7 +82,14 @@ def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scra
     encoding, shape = unsigned(max(bits, _BYTE), "RGB" if colour else "MONOCHROME2"), _size(image)
     for _, block in _blocks(image, encoding):
         _put(block, encoding, scratch)
-    return secondary_capture(sha256(origin.path), encoding, shape, made)
+    captured = secondary_capture(sha256(origin.path), encoding, shape, made)
+    if resolution := image.display.resolution:
+        across, down = resolution.per(_MM)
+        if resolution.unit:  # PS3.3 C.8.6.2: on what was scanned, not in a patient
+            captured.NominalScannedPixelSpacing = [DSfloat(1 / each, auto_format=True) for each in (down, across)]
+        elif across != down:
+            captured.PixelAspectRatio = list(resolution.ratio())
+    return captured
 
 
 def _size(image: Restored) -> tuple[int, int]:

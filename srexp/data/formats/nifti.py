@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import logging
 import math
 from dataclasses import dataclass
@@ -12,8 +14,13 @@ import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, ranged, refusing
+from srexp.data.display import UNIT_MM, Display, Resolution
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, displayed, ranged, refusing
 
+#: First bytes of what gzip made.
+GZIP = b"\x1f\x8b"
+
+_LABELS = (1002, 1005)  # nifti1.h, NIFTI_INTENT_LABEL and NIFTI_INTENT_NEURONAME
 _MOST_DEFLATED = 1032  # the largest ratio that deflate reaches
 _FLOAT_BITS, _WORD_BYTES, _PLANE = 16, 2, 2
 
@@ -70,40 +77,71 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         raise UnreadableImageError(
             f"holds {volume.dtype.name} values, where 8 or 16 bits or floating point can be read"
         )
-    with refusing("damaged or truncated volume"):
+    with refusing("damaged or truncated volume"), opened(path) as file:
         position = np.unravel_index(frame, volume.shape[_PLANE:], order="F")
-        unscaled = ArrayProxy(str(path), (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
+        unscaled = ArrayProxy(file, (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
         values: Numbers = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
     if volume.dtype.kind == "f":
-        return ranged(-values if volume.inverted else values, _FLOAT_BITS, intensity, lossy=False)
+        image = ranged(-values if volume.inverted else values, _FLOAT_BITS, intensity, lossy=False)
+        return displayed(image, volume.display)
     bits = 8 * volume.dtype.itemsize
     unsigned = values.astype(np.int32) + (2 ** (bits - 1) if volume.dtype.kind == "i" else 0)
     brightness = 2**bits - 1 - unsigned if volume.inverted else unsigned
-    return ranged(brightness, bits, intensity, lossy=False)
+    return displayed(ranged(brightness, bits, intensity, lossy=False), volume.display)
+
+
+def opened(path: Path) -> io.BufferedIOBase:
+    """Open a volume, compressed or not, whatever it is called.
+
+    Args:
+        path: A NIfTI file.
+
+    Returns:
+        A stream of what is in it.
+    """
+    return gzip.open(path) if _is_compressed(path) else path.open("rb")
+
+
+def _is_compressed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
 
 
 @dataclass(frozen=True, slots=True)
 class _Volume:
-    """What the header says: axes, type, where the values begin, and whether larger ones are darker."""
+    """What the header says: axes, type, where the values begin, whether larger ones are darker, size of a pixel."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     offset: int
     inverted: bool
+    display: Display
 
 
 def _volume(path: Path) -> _Volume:
     """Read the header and check the claimed size of a slice."""
     logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
-    with refusing("damaged NIfTI header"):
-        stored_array: Any = nibabel.Nifti1Image.from_filename(path, mmap=False).dataobj
-        shape = tuple(int(length) for length in stored_array.shape)
-        volume = _Volume(shape, stored_array.dtype, int(stored_array.offset), stored_array.slope < 0)
+    with refusing("damaged NIfTI header"), opened(path) as file:
+        image: Any = nibabel.Nifti1Image.from_stream(file)
+        shape = tuple(int(length) for length in image.dataobj.shape)
+        volume = _Volume(
+            shape, image.dataobj.dtype, int(image.dataobj.offset), image.dataobj.slope < 0, _display(image.header)
+        )
+        intent, compressed = int(image.header["intent_code"]), _is_compressed(path)
     if len(shape) < _PLANE:
         raise UnreadableImageError(f"has {len(shape)} axis, which is no image")
+    if intent in _LABELS:
+        raise UnreadableImageError(f"holds labels (intent code {intent}), between which no values lie")
     check_size(shape[1], shape[0])
     needed = volume.offset + math.prod(shape) * volume.dtype.itemsize
-    unpacked = path.stat().st_size * (_MOST_DEFLATED if path.name.lower().endswith(".gz") else 1)
+    unpacked = path.stat().st_size * (_MOST_DEFLATED if compressed else 1)
     if min(shape) < 1 or needed > unpacked:
         raise UnreadableImageError(f"is truncated: {' x '.join(map(str, shape))} values don't fit into the file")
     return volume
+
+
+def _display(header: Any) -> Display:
+    zooms = [float(zoom) for zoom in header.get_zooms()]
+    unit = UNIT_MM.get(header.get_xyzt_units()[0])
+    planes = zooms[_PLANE] if len(zooms) > _PLANE and header.get_data_shape()[_PLANE] > 1 else None
+    return Display(resolution=Resolution.of_pixel(zooms[:_PLANE], unit), planes=planes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from srexp.data.image import refusing
+from srexp.data.formats.nifti import opened
+from srexp.data.image import UnreadableImageError, refusing
 from srexp.data.restored_image import Origin, Restored
 
-_WORD_BITS, _PLANE = 16, 2
+_PLANE, _LONGEST_AXIS = 2, 2**15 - 1
 
 
 def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) -> None:
@@ -26,13 +28,21 @@ def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) 
         origin: The volume they came from.
         scale: How many times larger the slices became.
         images: The restored slices in their order.
+
+    Raises:
+        UnreadableImageError: A slice is too large for NIfTI-1.
     """
-    with refusing("damaged NIfTI header"):
-        source: Any = nibabel.Nifti1Image.from_filename(origin.path)
+    with refusing("damaged NIfTI header"), opened(origin.path) as file:
+        source: Any = nibabel.Nifti1Image.from_stream(file)
     stored = source.dataobj
     exact = stored.dtype.kind != "f" and origin.intensity == "bits"
     dtype = stored.dtype if exact else np.dtype(np.uint8 if stored.dtype.itemsize == 1 else np.uint16)
     shape = (stored.shape[0] * scale, stored.shape[1] * scale, *stored.shape[_PLANE:])
+    if max(shape[:_PLANE]) > _LONGEST_AXIS:
+        raise UnreadableImageError(
+            f"would become {shape[1]} x {shape[0]} pixels, where NIfTI has room for {_LONGEST_AXIS}",
+            fix="format=tiff",
+        )
     with tempfile.TemporaryFile(dir=target.parent) as scratch:
         volume: Any = np.memmap(scratch, dtype, "w+", shape=shape, order="F")
         for image in images:
@@ -47,7 +57,9 @@ def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) 
         slope, inter = (stored.slope, stored.inter) if exact else (1.0, 0.0)
         finer.header.set_slope_inter(slope, inter)  # what is set is kept, and the values are written as they are
         _place(finer, source, scale)
-        finer.to_filename(target)
+        compressed = target.name.lower().endswith(".gz")
+        with gzip.open(target, "wb", compresslevel=1) if compressed else target.open("wb") as file:
+            finer.to_stream(file)
 
 
 def _header(source: Any, dtype: np.dtype[Any], scale: int) -> Any:

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, over_black, ranged, refusing
+from srexp.data.display import Display, Resolution, orientation_of, upright_size
+from srexp.data.image import (
+    Intensity,
+    Numbers,
+    Stored,
+    UnreadableImageError,
+    check_size,
+    displayed,
+    over_black,
+    ranged,
+    refusing,
+)
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 FORMATS = ("PNG", "JPEG", "BMP")
 
-_BYTE, _WORD = 8, 16
-# Pillow's modes, and what each becomes without losing anything; 1, 2 and 4 bits become 8.
-_EXACT = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGBA", "PA": "RGBA", "LA": "RGBA", "RGBA": "RGBA"}
-# PNG specification 11.2.1: bit depth and colour type in the header chunk.
-_DEPTH, _COLOUR_TYPE, _PNG_HEADER_BYTES, _GREY = 24, 25, 26, 0
+# Pillow's modes of JPEG and BMP, and what each becomes without losing anything.
+_EXACT = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
+_WITH_OPACITY = (2, 4)
+# PNG specification, 5.3 and 11: the image itself, and what is said of its colours besides the ICC profile.
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PIXELS, _TONE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
+_LARGEST_CHUNK = 2**20
+# EXIF 2.32: orientation, pixels per unit along both axes, and the unit; JFIF 1.02 has its own numbers for units.
+_ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+EXIF_UNITS, _JFIF_UNITS, METRE = {1: None, 2: 25.4, 3: 10.0}, {1: 25.4, 2: 10.0}, 1000.0
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -28,17 +46,17 @@ def shape_of(path: Path) -> tuple[int, int]:
         path: A PNG, JPEG or BMP file.
 
     Returns:
-        Height and width.
+        Height and width of the upright image.
 
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
     with _opened(path) as image:
-        return image.height, image.width
+        return upright_size(image.height, image.width, _display(image, path).orientation)
 
 
 def frames_in(path: Path) -> list[int]:
-    """List the images: of an animation it is the first.
+    """List the images; animations and sets of images are refused when they are opened.
 
     Args:
         path: A PNG, JPEG or BMP file.
@@ -51,7 +69,7 @@ def frames_in(path: Path) -> list[int]:
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:
-    """Decode the image: transparency is laid over black, a palette is resolved to colours.
+    """Decode the image: transparency is laid over black, a palette is resolved to colours, orientation is applied.
 
     Args:
         path: A PNG, JPEG or BMP file.
@@ -59,7 +77,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         intensity: `percentile` stretches each image; `bits` and `window` keep its range.
 
     Returns:
-        The image at its stored bit depth.
+        The image at its stored bit depth; 1, 2 and 4 bits become 8.
 
     Raises:
         UnreadableImageError: Damaged, truncated, too large, or of a kind that can't be kept exactly.
@@ -67,9 +85,12 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     if frame:
         raise UnreadableImageError(f"has no frame {frame}")
     with _opened(path) as image, refusing("damaged or truncated image data"):
-        lossy = image.format == "JPEG"
-        values, bits = _decode(image, path)
-    return ranged(values, bits, intensity, lossy=lossy)
+        values = _decode(image, path)
+        display, lossy = _display(image, path), image.format not in ("PNG", "BMP")
+    bits = 8 * values.dtype.itemsize
+    if values.ndim > 2 and values.shape[-1] in _WITH_OPACITY:  # noqa: PLR2004
+        values = over_black(values, bits)
+    return displayed(ranged(values, bits, intensity, lossy=lossy), display)
 
 
 def _opened(path: Path) -> ImageFile:
@@ -81,28 +102,89 @@ def _opened(path: Path) -> ImageFile:
         image = Image.open(path, formats=FORMATS)
     try:
         check_size(image.height, image.width)
+        with refusing("damaged set of pictures"):
+            _refuse_sets(image)
     except UnreadableImageError:
         image.close()
         raise
     return image
 
 
-def _decode(image: ImageFile, path: Path) -> tuple[Numbers, int]:
-    """Give the values, (h, w) or (h, w, c), and the bit depth."""
-    if image.format == "PNG" and _has_wide_colours(path):
-        import imagecodecs
+def _refuse_sets(image: ImageFile) -> None:
+    """Refuse several images in one file, of which the first alone would be seen."""
+    frames = int(getattr(image, "n_frames", 1))
+    if image.format == "MPO":  # phones add depth, gain and thumbnails to a JPEG, which are smaller than the picture
+        sizes = []
+        for frame in reversed(range(frames)):
+            image.seek(frame)
+            sizes.append(image.size)
+        frames = sizes.count(image.size)
+    if frames > 1:
+        raise UnreadableImageError(
+            f"holds {frames} frames, of an animation or a set of pictures",
+            fix="save each frame as a file, or all as pages of a TIFF",
+        )
 
-        return over_black(np.asarray(imagecodecs.png_decode(path.read_bytes())), _WORD), _WORD
-    if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16), _WORD
+
+def _decode(image: ImageFile, path: Path) -> Numbers:
+    """Give the values, (h, w) or (h, w, c), where 2 and 4 channels end in opacity."""
+    if image.format == "PNG":
+        import imagecodecs  # Pillow has no colours of 16 bits, and transparent colours (tRNS) of palettes alone
+
+        pixels = b"".join(chunk for _, chunk in _chunks(path, _PIXELS))  # of the others the decoder prints complaints
+        return np.asarray(imagecodecs.png_decode(_SIGNATURE + pixels))
     if image.mode not in _EXACT:
         raise UnreadableImageError(f"has pixels of mode {image.mode}", fix="save it as grey or RGB")
-    values = np.asarray(image.convert(_EXACT[image.mode]))
-    return (over_black(values, _BYTE) if _EXACT[image.mode] == "RGBA" else values), _BYTE
+    return np.asarray(image.convert(_EXACT[image.mode]))
 
 
-def _has_wide_colours(path: Path) -> bool:
-    """Tell colour or transparency with 16 bits per channel, of which Pillow would keep only 8."""
+def _chunks(path: Path, kinds: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Give the chunks of a PNG with length and checksum; the others are passed over."""
     with path.open("rb") as file:
-        head = file.read(_PNG_HEADER_BYTES)
-    return head[_DEPTH] == _WORD and head[_COLOUR_TYPE] != _GREY
+        file.seek(len(_SIGNATURE))
+        while len(head := file.read(8)) == 8:  # noqa: PLR2004
+            length, kind = struct.unpack(">I4s", head)
+            if kind in kinds and (kind in _PIXELS or length < _LARGEST_CHUNK):
+                yield kind, head + file.read(length + 4)
+            else:
+                file.seek(length + 4, 1)
+
+
+def _display(image: ImageFile, path: Path) -> Display:
+    """Read what is said of the image besides its values; what is damaged there says nothing."""
+    found: dict[bytes, bytes] = {}
+    if image.format == "PNG":
+        found = {kind: chunk[8:-4] for kind, chunk in _chunks(path, {b"eXIf", b"pHYs", *_TONE})}
+    exif = _exif(image, found.get(b"eXIf"))
+    return Display(
+        orientation=orientation_of(exif.get(_ORIENTATION)),
+        resolution=_resolution(image, found.get(b"pHYs", b""), exif),
+        profile=image.info.get("icc_profile") or None,
+        tone=tuple((kind, content) for kind, content in found.items() if kind in _TONE),
+    )
+
+
+def _exif(image: ImageFile, chunk: bytes | None) -> dict[int, Any]:
+    from PIL import Image
+
+    if chunk:  # it may stand behind the pixels, where Pillow comes only after decoding them
+        image.info["exif"] = chunk
+    try:
+        return dict(Image.Image.getexif(image))
+    except Exception:  # noqa: BLE001
+        return {}
+
+
+def _resolution(image: ImageFile, physical: bytes, exif: dict[int, Any]) -> Resolution | None:
+    """Take the format's own figures before those of EXIF, where a camera says what it likes."""
+    info = image.info
+    if len(physical) == 9:  # noqa: PLR2004
+        across, down, unit = struct.unpack(">IIB", physical)
+        return Resolution.of((across, down), METRE if unit == 1 else None)
+    if image.format == "BMP":
+        return Resolution.of(info.get("dpi"), 25.4)
+    if info.get("jfif_unit") in _JFIF_UNITS:
+        return Resolution.of(info.get("jfif_density"), _JFIF_UNITS[info["jfif_unit"]])
+    if _ACROSS in exif:
+        return Resolution.of((exif[_ACROSS], exif.get(_DOWN)), EXIF_UNITS.get(exif.get(_UNIT, 2)))
+    return Resolution.of(info.get("jfif_density"), None)

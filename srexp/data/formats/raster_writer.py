@@ -1,62 +1,79 @@
-"""PNG, JPEG and BMP of restored images, with the resolution, colour profile and orientation of the original."""
+"""PNG, JPEG and BMP of restored images, with what the file says of how its pixels are to be seen."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from srexp.data.image import Kind, refusing
-from srexp.data.restored_image import Origin, Restored, file_bits
+from srexp.data.display import Display, as_stored
+from srexp.data.formats.raster import METRE
+from srexp.data.image import Kind, UnreadableImageError
+from srexp.data.restored_image import Restored, file_bits
 
-_ORIENTATION, _JPEG_QUALITY = 0x0112, 95
-_BYTE = 8
+_ORIENTATION, _JPEG_QUALITY, _LONGEST_SIDE = 0x0112, 95, 65500
+_BYTE, _HEADER_END, _INCH = 8, 33, 25.4
 
 
-def write(target: Path, kind: Kind, origin: Origin, scale: int, image: Restored) -> None:
+def write(target: Path, kind: Kind, image: Restored) -> None:
     """Write one image: PNG with 8 or 16 bits, JPEG (quality 95, colours at full resolution) and BMP with 8.
 
     Args:
         target: File to write.
         kind: `png`, `jpeg` or `bmp`.
-        origin: The file it came from.
-        scale: How many times larger it became.
         image: The restored image.
+
+    Raises:
+        UnreadableImageError: It is too large for JPEG.
     """
     from PIL import Image
 
-    bits = file_bits(image.bits) if kind == "png" else _BYTE
-    pixels = image.pixels(bits)
-    grey = pixels.shape[-1] == 1
-    if bits > _BYTE and not grey:
+    if kind == "jpeg" and max(image.shape) > _LONGEST_SIDE:
+        height, width, _ = image.shape
+        raise UnreadableImageError(
+            f"would become {height} x {width} pixels, where JPEG has room for {_LONGEST_SIDE}", fix="format=png"
+        )
+    pixels = as_stored(image.pixels(file_bits(image.bits) if kind == "png" else _BYTE), image.display.orientation)
+    values = np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    if kind == "png":
         import imagecodecs  # Pillow has no colours of 16 bits
 
-        target.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(pixels)))
+        content = imagecodecs.png_encode(values)
+        target.write_bytes(content[:_HEADER_END] + _chunks(image.display) + content[_HEADER_END:])
         return
-    options = _kept(origin, scale)
+    options: dict[str, Any] = {}
+    if resolution := image.display.resolution:
+        options["dpi"] = resolution.per(_INCH)
     if kind == "jpeg":
-        options |= {"quality": _JPEG_QUALITY, "subsampling": 0}
-    if kind == "bmp":
-        options = {key: value for key, value in options.items() if key == "dpi"}
-    Image.fromarray(pixels[..., 0] if grey else pixels).save(target, format=kind.upper(), **options)
+        options |= {"quality": _JPEG_QUALITY, "subsampling": 0, "icc_profile": image.display.profile}
+        options["exif"] = _exif(image.display)
+    Image.fromarray(values).save(target, format=kind.upper(), **options)
 
 
-def _kept(origin: Origin, scale: int) -> dict[str, Any]:
-    """Take over what says how the pixels are to be shown; names, places and thumbnails in EXIF are left behind."""
-    if origin.kind not in ("png", "jpeg", "bmp"):
-        return {}
+def _exif(display: Display) -> bytes:
+    """Say the orientation and nothing else: names, places and thumbnails are left behind."""
     from PIL import Image
 
-    with refusing("damaged or unsupported header"), Image.open(origin.path) as source:
-        known: dict[str, Any] = {}
-        grey = source.mode in ("1", "L") or source.mode.startswith("I")
-        if (profile := source.info.get("icc_profile")) and (grey or source.mode == "RGB"):
-            known["icc_profile"] = profile
-        if dpi := source.info.get("dpi"):
-            known["dpi"] = tuple(float(axis) * scale for axis in dpi)
-        if turned := source.getexif().get(_ORIENTATION):
-            exif = Image.Exif()
-            exif[_ORIENTATION] = turned
-            known["exif"] = exif
-    return known
+    exif = Image.Exif()
+    if display.orientation > 1:
+        exif[_ORIENTATION] = display.orientation
+    return exif.tobytes() if exif else b""
+
+
+def _chunks(display: Display) -> bytes:
+    """Describe a PNG (PNG specification 11.3); all of it may stand behind the header."""
+    chunks = dict(display.tone)
+    if display.profile:
+        chunks[b"iCCP"] = b"ICC profile\0\0" + zlib.compress(display.profile)
+    if resolution := display.resolution:
+        per_unit = (round(each) for each in resolution.per(METRE))
+        chunks[b"pHYs"] = struct.pack(">IIB", *per_unit, resolution.unit is not None)
+    if exif := _exif(display):
+        chunks[b"eXIf"] = exif.removeprefix(b"Exif\0\0")
+    return b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from srexp.data.image import Intensity, Kind, Stored, UnreadableImageError, refusing
 
+_NIFTI = 344, b"n+1\x00"
 # DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
 _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (128, b"DICM", "dicom"),
@@ -20,14 +23,15 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"II+\x00", "tiff"),
     (0, b"MM\x00+", "tiff"),
     (0, b"\x93NUMPY", "npy"),
-    (344, b"n+1\x00", "nifti"),
+    (*_NIFTI, "nifti"),
 )
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
 
-ONE_IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib")
-_SEVERAL_IMAGES = (".tif", ".tiff", ".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz")
-IMAGE_ENDINGS = ONE_IMAGE + _SEVERAL_IMAGES
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz"),
+)
 
 
 class Reader(Protocol):
@@ -101,8 +105,11 @@ def kind_of(path: Path) -> Kind:
     for offset, magic, kind in _MAGIC:
         if head.startswith(magic, offset):
             return kind
-    if head.startswith(_GZIP) and path.name.lower().endswith(".nii.gz"):
-        return "nifti"
+    if head.startswith(_GZIP):
+        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
+            head = file.read(_HEAD_BYTES)
+        if head.startswith(_NIFTI[1], _NIFTI[0]) or path.name.lower().endswith(".nii.gz"):
+            return "nifti"
     raise UnreadableImageError(
         "is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts with 128 bytes and then DICM)"
     )
@@ -174,7 +181,7 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
         return reader.read(path, frame, intensity)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _reader(path: Path) -> Iterator[Reader]:
     """Give the reader of a file, and turn what it fails with into a refusal."""
     reader = reader_of(kind_of(path))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srexp.data.display import upright_size
+from srexp.data.formats.tiff_tags import described_planes, display_of
 from srexp.data.image import (
     MAX_PIXELS,
     Intensity,
@@ -16,21 +18,25 @@ from srexp.data.image import (
     Stored,
     UnreadableImageError,
     check_size,
+    displayed,
     over_black,
     quantised,
     ranged,
     refusing,
+    stored,
 )
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-_BYTE, _WORD, _PLANE = 8, 16, 2
+_BYTE, _WORD = 8, 16
 _RGBA = 4
 _MAX_PAGES = 100_000
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_KNOWN = {_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE}
+_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
+# Tag 338: what a sample besides the colours is.
+_ASSOCIATED, _UNASSOCIATED = 1, 2
 _JPEG = {6, 7}
 _LOSSY = _JPEG | {22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 34927, 34933, 34934, 50001, 50002, 52546}
 
@@ -42,16 +48,17 @@ def shape_of(path: Path) -> tuple[int, int]:
         path: A TIFF file.
 
     Returns:
-        Height and width of the first page.
+        Height and width of the first image, upright.
 
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
+    first = frames_in(path)[0]
     with _opened(path) as file, refusing("damaged TIFF directory"):
-        page = _page(file, 0)
+        page = _page(file, first)
         height, width = int(page.imagelength), int(page.imagewidth)
         check_size(height, width)
-        return height, width
+        return upright_size(height, width, display_of(file, page).orientation)
 
 
 def frames_in(path: Path) -> list[int]:
@@ -64,7 +71,7 @@ def frames_in(path: Path) -> list[int]:
         The positions of the pages in the file; at least one.
 
     Raises:
-        UnreadableImageError: The directory is damaged, or runs in circles.
+        UnreadableImageError: The directory is damaged, runs in circles, or stands for more planes than it has pages.
     """
     from tifffile import TiffPage
 
@@ -76,13 +83,14 @@ def frames_in(path: Path) -> list[int]:
             seen.add(page.offset)
             if isinstance(page, TiffPage) and not page.is_reduced:
                 full.append(position)
+        _refuse_hidden_planes(file)
     if not full:
         raise UnreadableImageError("has no page with an image")
     return full
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:
-    """Decode one page: transparency is laid over black, a palette is resolved to colours of 8 bits.
+    """Decode one page: transparency is laid over black, a palette resolved to colours of 8 bits, orientation applied.
 
     Args:
         path: A TIFF file.
@@ -98,10 +106,13 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     """
     with _opened(path) as file, refusing("damaged or truncated image data"):
         page = _page(file, frame)
+        if frame == 0:  # once for a file: it goes through all pages
+            _refuse_hidden_planes(file)
         _check_claims(page, path.stat().st_size)
-        values, bits = _decode(page)
-        lossy = int(page.compression) in _LOSSY
-    return ranged(values, bits, intensity, lossy=lossy)
+        values = _samples(page)
+        decode = _decode_float if values.dtype.kind == "f" else _decode
+        image, display = decode(values, page, intensity), display_of(file, page)
+    return displayed(image, display)
 
 
 def _opened(path: Path) -> TiffFile:
@@ -121,16 +132,27 @@ def _page(file: TiffFile, position: int) -> TiffPage:
     return page
 
 
+def _refuse_hidden_planes(file: TiffFile) -> None:
+    """Refuse a stack of which one directory stands for many planes: ImageJ writes such files beyond 4 GB."""
+    planes = described_planes(file)
+    if planes > 1 and planes > (pages := len(file.pages)):
+        raise UnreadableImageError(
+            f"holds {planes} planes, of which {pages} can be read: the others have no directory of their own",
+            fix="save it with a page for each plane, as OME-TIFF",
+        )
+
+
 def _check_claims(page: TiffPage, size: int) -> None:
     """Refuse a page that can't be kept exactly, and one with missing parts, which would be filled in."""
     check_size(page.imagelength, page.imagewidth)
     photometric = int(page.photometric)
-    decoded_to_rgb = photometric == _YCBCR and int(page.compression) in _JPEG
-    if page.imagedepth != 1 or page.samplesperpixel > _RGBA or not (photometric in _KNOWN or decoded_to_rgb):
+    decoded_to_rgb = photometric != _YCBCR or int(page.compression) in _JPEG
+    if page.imagedepth != 1 or photometric not in _COLOURS or not decoded_to_rgb:
         raise UnreadableImageError(
             f"has {page.samplesperpixel} samples per pixel of photometric interpretation {photometric}",
             fix="save it as grey or RGB",
         )
+    _check_samples(page.samplesperpixel, _COLOURS[photometric], tuple(map(int, page.extrasamples)))
     if math.prod(page.chunks) > MAX_PIXELS * _RGBA:
         raise UnreadableImageError("claims tiles that are too large")
     parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
@@ -138,27 +160,63 @@ def _check_claims(page: TiffPage, size: int) -> None:
         raise UnreadableImageError("is truncated: parts of the image lie beyond the end of the file")
 
 
-def _decode(page: TiffPage) -> tuple[Numbers, int]:
-    """Give the values, (h, w) or (h, w, c), and the bit depth."""
-    photometric, bits = int(page.photometric), int(page.bitspersample)
+def _check_samples(samples: int, colours: int, extra: tuple[int, ...]) -> None:
+    """Refuse samples that are neither colour nor opacity, and would be lost or taken for what they aren't."""
+    if samples == colours or (samples == colours + 1 and extra in ((_ASSOCIATED,), (_UNASSOCIATED,))):
+        return
+    said = ", ".join(map(str, extra)) or "nothing"
+    raise UnreadableImageError(
+        f"has {samples} samples per pixel, {colours} of colour, and ExtraSamples (338) says {said} of the others, "
+        "where one of opacity (1 or 2) can be read",
+        fix="save the colours alone, and the other samples as pages of their own",
+    )
+
+
+def _samples(page: TiffPage) -> Numbers:
+    """Give the values as they are stored, (h, w, samples)."""
     planes = page.asarray(squeeze=False, maxworkers=1)[:, 0]  # (planes, h, w, samples): one of the ends is 1
-    values: Numbers = planes[0] if len(planes) == 1 else np.moveaxis(planes[..., 0], 0, -1)
-    values = values[..., 0] if values.shape[-1] == 1 else values
-    if values.dtype.kind == "f":
-        return (values[..., :3] if values.ndim > _PLANE and values.shape[-1] == _RGBA else values), _WORD
+    return planes[0] if len(planes) == 1 else np.moveaxis(planes[..., 0], 0, -1)
+
+
+def _decode(values: Numbers, page: TiffPage, intensity: Intensity) -> Stored:
+    photometric, bits = int(page.photometric), int(page.bitspersample)
     if bits > _WORD:
         raise UnreadableImageError(f"has {bits} bits per sample, where 1 to 16 can be read")
+    if values.dtype.kind == "i":
+        values = values.astype(np.int32) + 2 ** (bits - 1)
+    colours, opacity = np.split(values, [_COLOURS[photometric]], axis=-1)
+    premultiplied = _ASSOCIATED in page.extrasamples and photometric != _PALETTE
     if photometric == _PALETTE:
         if page.colormap is None:
             raise UnreadableImageError("lacks its palette")
-        return np.moveaxis(page.colormap[:, values] >> _BYTE, 0, -1), _BYTE
-    if values.dtype.kind == "i":
-        values = values.astype(np.int32) + 2 ** (bits - 1)
-    white = 2**bits - 1
-    if photometric == _WHITE_IS_ZERO:
-        values = white - values
+        colours = np.moveaxis(page.colormap[:, colours[..., 0]] >> _BYTE, 0, -1)
+        opacity, bits = _spread(opacity, bits), _BYTE
+    elif photometric == _WHITE_IS_ZERO:
+        whole = opacity if premultiplied else 2**bits - 1
+        colours = np.maximum(whole.astype(np.int32) - colours, 0) if premultiplied else whole - colours
     if bits < _BYTE:
-        values, bits = quantised(values / white, _BYTE), _BYTE
-    if values.ndim == _PLANE:
-        return values, bits
-    return over_black(values, bits), bits
+        colours, opacity, bits = _spread(colours, bits), _spread(opacity, bits), _BYTE
+    if opacity.size:
+        colours = over_black(np.concatenate([colours, opacity], -1), bits, premultiplied=premultiplied)
+    return ranged(colours, bits, intensity, lossy=int(page.compression) in _LOSSY)
+
+
+def _spread(values: Numbers, bits: int) -> Numbers:
+    """Bring integers of other depths to 8 bits, so that white stays white."""
+    return values if bits == _BYTE else quantised(values / (2**bits - 1), _BYTE)
+
+
+def _decode_float(values: Numbers, page: TiffPage, intensity: Intensity) -> Stored:
+    """Turn floating-point values over and lay them over black as whole ones; opacity runs from 0 to 1."""
+    colours, opacity = np.split(values, [_COLOURS[int(page.photometric)]], axis=-1)
+    opacity = np.nan_to_num(np.clip(opacity, 0, 1))
+    if _ASSOCIATED in page.extrasamples:
+        colours = np.divide(colours, opacity, out=np.zeros_like(colours), where=opacity > 0)
+    if int(page.photometric) == _WHITE_IS_ZERO:
+        colours = -colours
+    seen = (opacity[..., 0] > 0) & np.isfinite(colours).all(-1) if opacity.size else None
+    image = ranged(colours, _WORD, intensity, lossy=int(page.compression) in _LOSSY, valid=seen)
+    if not opacity.size:
+        return image
+    clear = quantised(opacity.astype(np.float64), _WORD)
+    return stored(over_black(np.concatenate([image.pixels, clear], -1), _WORD), _WORD, lossy=image.lossy)

@@ -1,54 +1,92 @@
-"""TIFF of restored images: a page for each, with the bits, sign, polarity and resolution of the original page."""
+"""TIFF of restored images: a page for each, with bits, sign and polarity of the original, and how it is to be seen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tifffile
 
+from srexp.data.display import Display, as_stored
+from srexp.data.formats.tiff_tags import ORIENTATION, UNITS
 from srexp.data.image import Numbers, refusing
 from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
 _WHITE_IS_ZERO, _BYTE, _WORD = 0, 8, 16
-_RESOLUTION, _PROFILE = 282, 34675
+_SHORT, _CENTIMETRE = 3, 10.0
+_CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, but for the directories
 
 
 def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Restored]) -> None:
     """Write pages as they come, compressed without loss where whole bytes are stored.
 
     Args:
-        target: File to write.
+        target: File to write; a BigTIFF where the pages may need more than 4 GB.
         origin: The file they came from.
         made: Who made them.
         images: The restored images.
     """
-    with tifffile.TiffWriter(target) as file:
-        for image in images:
-            options = _as_before(origin, image, made.scale) if origin.kind == "tiff" else {}
-            bits = options.pop("bits", file_bits(image.bits))
-            values: Numbers = image.pixels(bits)
-            if options.pop("white_is_zero", False):
-                values = 2**bits - 1 - values
-            if options.pop("signed", False):
-                values = (values.astype(np.int32) - 2 ** (bits - 1)).astype(np.int8 if bits <= _BYTE else np.int16)
-            whole = bits in (_BYTE, _WORD)
-            grey = values.shape[-1] == 1
-            file.write(
-                values[..., 0] if grey else values,
-                photometric=options.pop("photometric", "minisblack" if grey else "rgb"),
-                description=made.sentence(),
-                software=f"srexp {made.version}",
-                metadata=None,
-                compression="zlib" if whole else None,
-                **({} if whole else {"bitspersample": bits}),
-                **options,
-            )
+    pages = iter(images)
+    first = next(pages)
+    needed = len(origin.frames) * int(np.prod(first.shape)) * file_bits(first.bits) // _BYTE
+    with tifffile.TiffWriter(target, bigtiff=needed > _CLASSIC_BYTES) as file:
+        for image in chain([first], pages):
+            _write_page(file, origin, made, image)
 
 
-def _as_before(origin: Origin, image: Restored, scale: int) -> dict[str, Any]:
+def _write_page(file: tifffile.TiffWriter, origin: Origin, made: Provenance, image: Restored) -> None:
+    options = _as_before(origin, image) if origin.kind == "tiff" else {}
+    bits = options.pop("bits", file_bits(image.bits))
+    values: Numbers = as_stored(image.pixels(bits), image.display.orientation)
+    if options.pop("white_is_zero", False):
+        values = 2**bits - 1 - values
+    if options.pop("signed", False):
+        values = (values.astype(np.int32) - 2 ** (bits - 1)).astype(np.int8 if bits <= _BYTE else np.int16)
+    whole = bits in (_BYTE, _WORD)
+    grey = values.shape[-1] == 1
+    file.write(
+        np.ascontiguousarray(values[..., 0] if grey else values),
+        photometric=options.pop("photometric", "minisblack" if grey else "rgb"),
+        description="\n".join(_description(origin, made, image)),
+        software=f"srexp {made.version}",
+        metadata=None,
+        compression="zlib" if whole else None,
+        **({} if whole else {"bitspersample": bits}),
+        **_tags(image.display),
+        **options,
+    )
+
+
+def _description(origin: Origin, made: Provenance, image: Restored) -> Iterator[str]:
+    """Say who made it, and in ImageJ's way what the pages of its stack are."""
+    stack = image.display.stack if image.frame == origin.frames[0] else ()
+    if not stack:
+        yield made.sentence()
+        return
+    yield from ("ImageJ=1.11a", f"images={len(origin.frames)}")
+    yield from (line for line in stack if origin.intensity == "bits" or not line.startswith(("min=", "max=")))
+    yield f"srexp={made.sentence()}"
+
+
+def _tags(display: Display) -> dict[str, Any]:
+    tags: dict[str, Any] = {"iccprofile": display.profile} if display.profile else {}
+    if display.orientation > 1:
+        tags["extratags"] = [(ORIENTATION, _SHORT, 1, display.orientation, True)]
+    if resolution := display.resolution:
+        unit = resolution.unit
+        if any(line.startswith("unit=") for line in display.stack):  # ImageJ counts in the unit that it names
+            unit = None
+        elif unit not in UNITS.values():
+            unit = _CENTIMETRE
+        tags["resolution"] = resolution.per(unit)
+        tags["resolutionunit"] = next(code for code, length in UNITS.items() if length == unit)
+    return tags
+
+
+def _as_before(origin: Origin, image: Restored) -> dict[str, Any]:
     """Read off a page how its values are stored."""
     with refusing("damaged TIFF directory"), tifffile.TiffFile(origin.path) as file:
         page: Any = file.pages[image.frame]
@@ -57,9 +95,4 @@ def _as_before(origin: Origin, image: Restored, scale: int) -> dict[str, Any]:
             known["signed"] = True
         if int(page.photometric) == _WHITE_IS_ZERO and origin.intensity == "bits":
             known |= {"white_is_zero": True, "photometric": "miniswhite"}
-        if _RESOLUTION in page.tags:
-            known["resolution"] = tuple(axis * scale for axis in page.resolution)
-            known["resolutionunit"] = page.resolutionunit
-        if (profile := page.tags.get(_PROFILE)) is not None:
-            known["iccprofile"] = profile.value
     return known

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+from srexp.data.formats.fitting import fitted
 from srexp.data.formats.registry import IMAGE_ENDINGS
 from srexp.data.image import Kind
 from srexp.data.restored_image import Origin, Provenance, Restored
@@ -89,7 +90,7 @@ def output_names(name: str, kind: Kind, frames: Sequence[int]) -> list[str]:
 
 def write_images(
     folder: Path, name: str, kind: Kind, origin: Origin, made: Provenance, *, images: Iterable[Restored]
-) -> None:
+) -> list[str]:
     """Write what becomes of one file, under `output_names`.
 
     Colour images come out as red, green and blue, opaque: palettes and transparency were resolved when they were read.
@@ -102,25 +103,30 @@ def write_images(
         made: Who made the images.
         images: They are asked for one by one, and each is written before the next is made.
 
+    Returns:
+        What the original says of how its pixels are to be seen and the new file can't hold, a line for each.
+
     Raises:
         RequestError: The file can't hold these images.
         SrexpError: An image could not be made.
     """
-    target = folder / name
+    target, lost = folder / name, list[str]()
+    fitting = (fitted(image, origin.kind, kind, made.scale, lost) for image in images)
     if kind in _ONE_IMAGE:
         from srexp.data.formats import raster_writer
 
-        for one, image in zip(output_names(name, kind, origin.frames), images, strict=True):
-            raster_writer.write(folder / one, kind, origin, made.scale, image)
+        for one, image in zip(output_names(name, kind, origin.frames), fitting, strict=True):
+            raster_writer.write(folder / one, kind, image)
     elif kind == "tiff":
         from srexp.data.formats import tiff_writer
 
-        tiff_writer.write(target, origin, made, images)
+        tiff_writer.write(target, origin, made, fitting)
     elif kind == "nifti":
         from srexp.data.formats import nifti_writer
 
-        nifti_writer.write(target, origin, made.scale, images)
+        nifti_writer.write(target, origin, made.scale, fitting)
     else:
         from srexp.data.dicom import writer
 
-        writer.write(target, origin, made, images)
+        writer.write(target, origin, made, fitting)
+    return list(dict.fromkeys(lost))

@@ -14,6 +14,8 @@ from pathlib import Path
 from srexp.data.sources.source import Found, Item
 from srexp.system.atomic_files import whole_file
 
+_READERS = 2  # rises when a file is read as other pixels than before
+
 Identity = tuple[int, int, int, int, int, int]
 
 
@@ -40,11 +42,11 @@ class Index:
 
     Args:
         cache_dir: Folder of the index; None keeps it in memory alone.
-        about: What decides the findings besides the files and the version of srexp; one index file for each.
+        about: What decides the findings besides the files and how srexp reads them; one index file for each.
     """
 
     def __init__(self, cache_dir: Path | None, about: Sequence[str]) -> None:
-        described = json.dumps([installed_version(), *about])
+        described = json.dumps([installed_version(), _READERS, *about])
         name = f"index-{hashlib.sha256(described.encode()).hexdigest()[:16]}.json"
         self._path = cache_dir / name if cache_dir else None
         self.found: dict[Identity, Found] = self._load()

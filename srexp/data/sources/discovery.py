@@ -13,6 +13,17 @@ from srexp.errors import RequestError, did_you_mean
 
 _DIRECTORY_RECORD = "DICOMDIR"
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
+# Hidden files, and what macOS, Synology, QNAP and Windows leave: copies, thumbnails, and files thrown away.
+_PASSED_OVER = (
+    ".",
+    "__MACOSX",
+    "@eaDir",
+    "@Recycle",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+)
 
 
 def find_images(named: str, key: str) -> dict[str, Path]:
@@ -37,7 +48,7 @@ def find_images(named: str, key: str) -> dict[str, Path]:
     while glob.has_magic(str(root)):
         root = root.parent
     found = sorted(root.glob(str(path.relative_to(root))))
-    files = [one for one in found if one.is_file() and not one.name.startswith(".")]
+    files = [one for one in found if one.is_file() and not _passed_over(one.relative_to(root))]
     if not files:
         existing_folder(str(root), key)
         raise RequestError(
@@ -78,7 +89,7 @@ def existing_folder(root: str, key: str) -> Path:
 
 
 def image_files(root: Path, key: str) -> dict[str, Path]:
-    """Find the image files below a folder; hidden files and files of other kinds are passed over.
+    """Find the image files below a folder; hidden files, thumbnails of file servers and other kinds are passed over.
 
     Args:
         root: The folder.
@@ -116,7 +127,7 @@ def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]], key: str) -> It
             return
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as scan:
-            visible = [entry for entry in scan if not entry.name.startswith((".", "__MACOSX"))]
+            visible = [entry for entry in scan if not entry.name.startswith(_PASSED_OVER)]
     except OSError as error:
         raise RequestError(
             f"{key} has a folder that can't be read: {error.strerror}", got=str(folder), fix="chmod, or move it"
@@ -126,6 +137,10 @@ def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]], key: str) -> It
             yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen, key)
         elif entry.is_file():
             yield prefix + entry.name, Path(entry.path)
+
+
+def _passed_over(relative: Path) -> bool:
+    return any(part.startswith(_PASSED_OVER) for part in relative.parts)
 
 
 def _is_image(path: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from srexp.data.formats.registry import ONE_IMAGE, frames_in
+from srexp.data.formats.registry import frames_in
 from srexp.data.image import UnreadableImageError
 from srexp.data.sources.discovery import existing_folder, image_files
 from srexp.data.sources.limit import spread
@@ -22,7 +22,7 @@ class Folder(Source):
     """A tree of image files.
 
     Files are taken by their extension, and by their content when they have none, as DICOM files often do. Hidden
-    files and files of other kinds are passed over.
+    files, thumbnails of file servers and files of other kinds are passed over.
 
     Args:
         root: The folder.
@@ -40,7 +40,7 @@ class Folder(Source):
     test_root: str | None = None
 
     def items(self) -> list[Item]:
-        """List the images by their keys; headers are read only of kinds that may hold several."""
+        """List the images by their keys; the content of a file says how many it holds, and not its name."""
         root = existing_folder(self.root, "dataset.root")
         files = image_files(root, "dataset.root")
         if self.test_root is not None:
@@ -74,8 +74,6 @@ def _beside(files: dict[str, Path], root: Path, test_root: str) -> dict[str, Pat
 
 def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:
     """List the images in a file; one whose header can't be read has one, which the scan then refuses by name."""
-    if path.name.lower().endswith(ONE_IMAGE):
-        return (0,)
     status = path.stat()
     identity = status.st_dev, status.st_ino
     if identity not in known:

@@ -103,7 +103,7 @@ class Restorer:
         *,
         compare: str | None = None,
         on_frame: Callable[[int], None] = lambda _: None,
-    ) -> None:
+    ) -> list[str]:
         """Restore the images of one file.
 
         Args:
@@ -112,6 +112,9 @@ class Restorer:
             target: File to write; several images may become several files, see `writers.output_names`.
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
             on_frame: Called with the number of images that are done.
+
+        Returns:
+            What the new file can't hold, see `writers.write_images`.
 
         Raises:
             RequestError: The file can't be used, and why.
@@ -133,7 +136,7 @@ class Restorer:
                 del stored  # the network runs when strips are asked for, and may need the memory
                 yield described
 
-        write_images(target.parent, target.name, kind, origin, self.made, images=images())
+        return write_images(target.parent, target.name, kind, origin, self.made, images=images())
 
     def _compare(self, path: Path, low: Pixels, restored: Pixels, name: str) -> None:
         from srexp.evaluation.figures.side_by_side import side_by_side

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from srexp.enhance.output_manifest import NAME, OutputManifest
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
+from srexp.metrics.table import counted
 from srexp.system.digests import sha256
 from srexp.system.signals import Shield, interruptible
 
@@ -57,6 +60,7 @@ class Outcome:
     restored: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, list[str]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
 
 
@@ -162,7 +166,7 @@ class FolderEnhancement:
     def _do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: str) -> None:
         """Restore a file unless that is done; one that fails is noted, and the next one comes."""
         try:
-            names = self._restore(job, show, scratch)
+            names = self._restore(job, outcome, show, scratch)
         except self.failures as error:
             if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
                 raise
@@ -173,7 +177,7 @@ class FolderEnhancement:
         outcome.outputs += names
         log.info("%s: %s", job.name, ", ".join(names) or "finished before")
 
-    def _restore(self, job: Job, show: Callable[[float], None], scratch: str) -> list[str]:
+    def _restore(self, job: Job, outcome: Outcome, show: Callable[[float], None], scratch: str) -> list[str]:
         """Give the names of the files written, none when they were there."""
         show(0)
         frames = tuple(frames_in(job.path))
@@ -191,7 +195,7 @@ class FolderEnhancement:
         target = self.output / job.target
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
-            self.restorer.restore_file(
+            lost = self.restorer.restore_file(
                 origin,
                 job.target_kind,
                 Path(fresh, target.name),
@@ -199,9 +203,12 @@ class FolderEnhancement:
                 on_frame=lambda done: show(done / len(frames)),
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
-            self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()})
+            self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()}, lost)
             for name, path in made.items():
                 path.replace(self.output / name)
+        if lost:
+            outcome.lost[job.name] = lost
+            log.info("%s: %s", job.name, "; ".join(lost))
         return names
 
 
@@ -250,6 +257,7 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         )
     if loaded.facts.get("degenerate") == "true":
         warnings.append("the model was trained with its target as input, so it restores nothing")
+    warnings += [f"{counted(count, 'file')}: {each}" for each, count in Counter(chain(*outcome.lost.values())).items()]
     return {
         "model_uri": found.uri,
         "model": {

@@ -40,8 +40,8 @@ def request_restoration(restorer: Restorer, max_pixels: int) -> Callable[[bytes]
             path, target = Path(scratch, "sent"), Path(scratch, "restored")
             path.write_bytes(body)
             kind = _kind(path)
-            _check(path, restorer.opened.scale, max_pixels)
-            restorer.restore_file(Origin(path, kind, (0,), restorer.intensity), kind, target)
+            frame = _only_frame(path, restorer.opened.scale, max_pixels)
+            restorer.restore_file(Origin(path, kind, (frame,), restorer.intensity), kind, target)
             return Answer(target.read_bytes(), MEDIA_TYPES[kind])
 
     return restore
@@ -57,8 +57,8 @@ def _kind(path: Path) -> Kind:
     return kind
 
 
-def _check(path: Path, scale: int, most: int) -> None:
-    """Look at the header: nothing is decoded that is too large, or more than one image."""
+def _only_frame(path: Path, scale: int, most: int) -> int:
+    """Look at the header: nothing is decoded that is too large, or more than one image; thumbnails don't count."""
     try:
         height, width = shape_of(path)
     except TooManyPixelsError as error:
@@ -67,5 +67,7 @@ def _check(path: Path, scale: int, most: int) -> None:
         raise TooLargeError(
             "the image is too large", got=f"{height} x {width}", expected=f"a restoration of at most {most} pixels"
         )
-    if len(frames_in(path)) != 1:
+    frames = frames_in(path)
+    if len(frames) != 1:
         raise RequestError("the file has several images", expected="one image in a request")
+    return frames[0]

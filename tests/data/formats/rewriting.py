@@ -26,8 +26,15 @@ def enlarged(low: Pixels, scale: int) -> Pixels:
     return low.repeat(scale, 0).repeat(scale, 1)
 
 
-def through(path: Path, target: Path, *, scale: int = 1, wanted: str = "same", intensity: Any = "bits") -> list[Path]:
+def through(path: Path, target: Path, **options: Any) -> list[Path]:
     """Read a file, enlarge it by repeating pixels, in strips, and write it."""
+    return through_and_lost(path, target, **options)[0]
+
+
+def through_and_lost(
+    path: Path, target: Path, *, scale: int = 1, wanted: str = "same", intensity: Any = "bits"
+) -> tuple[list[Path], list[str]]:
+    """Do the same, and give what the new file could not hold, too."""
     kind = kind_of(path)
     origin = Origin(path, kind, tuple(frames_in(path)), intensity)
 
@@ -39,8 +46,8 @@ def through(path: Path, target: Path, *, scale: int = 1, wanted: str = "same", i
 
     target.parent.mkdir(exist_ok=True)
     wanted_kind = target_format(kind, wanted)
-    write_images(target.parent, target.name, wanted_kind, origin, MADE[scale], images=images())
-    return [target.parent / name for name in output_names(target.name, wanted_kind, origin.frames)]
+    lost = write_images(target.parent, target.name, wanted_kind, origin, MADE[scale], images=images())
+    return [target.parent / name for name in output_names(target.name, wanted_kind, origin.frames)], lost
 
 
 def values(bits: int, shape: tuple[int, ...] = (13, 9)) -> Numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -11,6 +12,7 @@ import pytest
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from srexp.data.sources.folder import Folder
+from tests.data.formats.rewriting import enlarged, through
 
 RNG = np.random.default_rng(4)
 
@@ -94,3 +96,24 @@ def test_slices_are_images_of_one_patient(tmp_path: Path) -> None:
     written(tmp_path / "sub-01.nii.gz", np.zeros((4, 4, 3), np.uint8))
     items = Folder("f", str(tmp_path)).items()
     assert [(item.key, item.patient) for item in items] == [(f"sub-01.nii.gz#{n}", "sub-01.nii.gz") for n in range(3)]
+
+
+@pytest.mark.parametrize("name", ["volume", "volume.png", "volume.gz", "v.nii.gz", "v.nii"])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_the_content_is_read_whatever_the_file_is_called(tmp_path: Path, name: str, compressed: bool) -> None:
+    values = RNG.integers(0, 99, (3, 2, 2), np.uint8)
+    content = nibabel.Nifti1Image(values, np.eye(4)).to_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if compressed else content)
+    assert len(frames_in(tmp_path / name)) == 2
+    np.testing.assert_array_equal(read_image(tmp_path / name, 1).pixels[..., 0], values[:, ::-1, 1].T)
+    [target] = through(tmp_path / name, tmp_path / "out" / name, scale=2)
+    np.testing.assert_array_equal(read_image(target, 1).pixels, enlarged(read_image(tmp_path / name, 1).pixels, 2))
+
+
+@pytest.mark.parametrize("code", [1002, 1005])
+def test_labels_are_no_grey_values(tmp_path: Path, code: int) -> None:
+    volume = nibabel.Nifti1Image(np.zeros((3, 2, 1), np.uint8), np.eye(4))
+    volume.header["intent_code"] = code
+    volume.to_filename(tmp_path / "v.nii")
+    with pytest.raises(UnreadableImageError, match=f"holds labels \\(intent code {code}\\)"):
+        read_image(tmp_path / "v.nii")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.image import UnreadableImageError
 from tests.data.formats.rewriting import FILES, RNG, nifti, through, tiff
 
 
@@ -37,3 +38,9 @@ def test_floating_point_is_stretched_and_comes_out_as_words(tmp_path: Path) -> N
             before, after = read_image(path, frame, "percentile"), read_image(target, frame)
             assert after.bits == 16
             np.testing.assert_array_equal(after.pixels, before.pixels)
+
+
+def test_more_pixels_than_the_header_can_say_are_refused(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii", np.zeros((2**14, 2, 1), np.uint8))
+    with pytest.raises(UnreadableImageError, match="would become 4 x 32768 pixels, where NIfTI has room for 32767"):
+        through(path, tmp_path / "out" / "a.nii", scale=2)

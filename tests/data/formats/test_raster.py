@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import imagecodecs
@@ -127,3 +129,82 @@ def test_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) ->
 def test_only_the_first_image_exists(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImageError, match="has no frame 1"):
         read_image(written(tmp_path / "a.png", BYTES), frame=1)
+
+
+def packed(rows: np.ndarray, depth: int) -> bytes:
+    """Rows of samples as a PNG stores them, without a filter."""
+    bits = np.unpackbits(rows.astype(">u2").view(np.uint8).reshape(*rows.shape, 2), axis=-1)[..., 16 - depth :]
+    return b"".join(b"\0" + np.packbits(row.ravel()).tobytes() for row in bits)
+
+
+def png_of(path: Path, samples: np.ndarray, depth: int, colour: int, **chunks: bytes) -> Path:
+    """Write a PNG by hand: its colour type and what chunks it has."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    height, width = samples.shape[:2]
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))]
+    parts += [(kind.encode(), data) for kind, data in chunks.items()]
+    parts += [(b"IDAT", zlib.compress(packed(samples.reshape(height, -1), depth))), (b"IEND", b"")]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("colour", "depth"), [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8)]
+)
+def test_a_transparent_colour_is_black(tmp_path: Path, colour: int, depth: int) -> None:
+    shape = (20, 30, 3) if colour == 2 else (20, 30)
+    samples = RNG.integers(1, 2**depth, shape) if depth > 1 else np.ones(shape, int)
+    clear = np.zeros((20, 30), bool)
+    clear[:, :6] = True
+    key = 2 ** (depth - 1)  # a middle value, bright unless it is transparent
+    samples[samples == key] = key + 1 if depth > 1 else key
+    samples[~clear] = 0 if depth == 1 else samples[~clear]
+    samples[clear] = key
+    chunks = {"tRNS": struct.pack(f">{samples[0, 0].size}H", *[key] * samples[0, 0].size)}
+    colours = RNG.integers(1, 256, (2 ** min(depth, 8), 3))
+    if colour == 3:
+        chunks = {"PLTE": colours.astype(np.uint8).tobytes(), "tRNS": bytes([255] * key + [0])}
+    image = read_image(png_of(tmp_path / "a.png", samples, depth, colour, **chunks))
+    assert image.bits == max(depth, 8)
+    expected = colours[samples] if colour == 3 else samples * (255 // (2**depth - 1) if depth < 8 else 1)
+    expected = expected.reshape(20, 30, -1)
+    np.testing.assert_array_equal(image.pixels, np.where(clear[..., np.newaxis], 0, expected))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_opacity_leaves_grey_grey(tmp_path: Path, depth: int) -> None:
+    samples = np.stack([WORDS >> (16 - depth), np.full(WORDS.shape, 2**depth - 1)], -1)
+    samples[0, :, 1] = 0
+    image = read_image(png_of(tmp_path / "a.png", samples, depth, 4))
+    assert (image.pixels.shape, image.bits) == ((20, 30, 1), depth)
+    np.testing.assert_array_equal(image.pixels[1:, :, 0], samples[1:, :, 0])
+    assert not image.pixels[0].any()
+
+
+def test_an_animation_is_refused_with_its_frames(tmp_path: Path) -> None:
+    frames = [Image.fromarray(BYTES // n) for n in (1, 2, 3)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    for ask in (read_image, shape_of):
+        with pytest.raises(UnreadableImageError, match="holds 3 frames, of an animation"):
+            ask(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("size", "refused"), [((30, 20), True), ((15, 10), False)])
+def test_a_set_of_pictures_is_refused_but_not_what_a_phone_adds(
+    tmp_path: Path, size: tuple[int, int], refused: bool
+) -> None:
+    path, exif = tmp_path / "a.jpg", Image.Exif()
+    exif[0x0112] = 3
+    picture = Image.fromarray(COLOURS)
+    picture.save(path, format="MPO", save_all=True, append_images=[Image.new("RGB", size)], exif=exif)
+    if refused:
+        with pytest.raises(UnreadableImageError, match="holds 2 frames"):
+            read_image(path)
+        return
+    image = read_image(path)
+    picture.save(tmp_path / "b.jpg")
+    np.testing.assert_array_equal(image.pixels, read_image(tmp_path / "b.jpg").pixels[::-1, ::-1])
+    assert image.lossy

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from srexp.data.formats.registry import read_image
+from srexp.data.image import UnreadableImageError
 from tests.data.formats.rewriting import through, values
 
 
@@ -38,3 +39,9 @@ def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None
         with Image.open(target) as image:
             assert image.mode == "RGB"
         np.testing.assert_array_equal(read_image(target).pixels, read_image(tmp_path / name).pixels)
+
+
+def test_more_pixels_than_jpeg_can_hold_are_refused(tmp_path: Path) -> None:
+    Image.new("L", (2, 32_751)).save(tmp_path / "a.jpg")
+    with pytest.raises(UnreadableImageError, match="would become 65502 x 4 pixels, where JPEG has room for 65500"):
+        through(tmp_path / "a.jpg", tmp_path / "out" / "a.jpg", scale=2)

@@ -189,3 +189,121 @@ def test_directory_in_circles_ends(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(UnreadableImageError, match="damaged TIFF directory"):
         frames_in(path)
+
+
+KINDS = [np.uint8, np.uint16, np.float32]
+OPACITY = np.linspace(0, 1, 30, dtype=np.float32)[np.newaxis].repeat(20, 0)
+
+
+def in_range(unit: np.ndarray, kind: type) -> np.ndarray:
+    """Values of a type for what lies in [0, 1]."""
+    return unit.astype(kind) if kind is np.float32 else np.floor(unit * np.iinfo(kind).max + 0.5).astype(kind)
+
+
+def read_as(path: Path, kind: type) -> np.ndarray:
+    return read_image(path, intensity="percentile" if kind is np.float32 else "bits").pixels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize("extra", ["unspecified", None, "assocalpha", "unassalpha"])
+def test_every_extra_sample_is_what_its_tag_says(tmp_path: Path, extra: str | None, colours: int, kind: type) -> None:
+    unit = RNG.random((20, 30, colours)).astype(np.float32)
+    over = in_range(unit * OPACITY[..., np.newaxis], kind)
+    stored = over if extra == "assocalpha" else in_range(unit, kind)
+    path = written(
+        tmp_path / "a.tif",
+        np.concatenate([stored, in_range(OPACITY, kind)[..., np.newaxis]], -1),
+        photometric="rgb" if colours == 3 else "minisblack",
+        planarconfig="contig",
+        extrasamples=[extra or "unspecified"],
+        metadata=None,
+    )
+    if extra is None:  # the tag is missing
+        path.write_bytes(path.read_bytes().replace((338).to_bytes(2, "little"), (65000).to_bytes(2, "little")))
+    if extra in (None, "unspecified"):
+        with pytest.raises(UnreadableImageError, match=f"has {colours + 1} samples per pixel, {colours} of colour"):
+            read_as(path, kind)
+        return
+    read = read_as(path, kind)
+    assert read.shape == (20, 30, colours)
+    assert not read[:, 0].any()  # transparent
+    if kind is np.float32:  # stretched as the visible colours are, then dimmed
+        low, high = np.percentile(unit[:, 1:], (0.5, 99.5))
+        expected = np.clip((unit - low) / (high - low), 0, 1) * OPACITY[..., np.newaxis] * 65535
+        np.testing.assert_allclose(read, expected, atol=80)
+    else:
+        np.testing.assert_allclose(read.astype(int), over, atol=0 if extra == "assocalpha" else 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])
+def test_opacity_of_an_image_in_which_white_is_zero(tmp_path: Path, extra: str, kind: type) -> None:
+    dark = RNG.random((20, 30)).astype(np.float32)
+    dark[:2] = [[0], [1]]  # so that a stretch changes nothing
+    stored = in_range(dark * OPACITY if extra == "assocalpha" else dark, kind)
+    pixels = np.stack([stored, in_range(OPACITY, kind)], -1)
+    path = written(
+        tmp_path / "a.tif", pixels, photometric="miniswhite", planarconfig="contig", extrasamples=[extra], metadata=None
+    )
+    read = read_as(path, kind)[..., 0]
+    white = 255 if kind is np.uint8 else 65535
+    np.testing.assert_allclose(read / white, (1 - dark) * OPACITY, atol=0.012)
+
+
+def test_floating_point_in_which_white_is_zero_is_turned_over(tmp_path: Path) -> None:
+    values = RNG.random((20, 30)).astype(np.float32)
+    dark = read_image(written(tmp_path / "a.tif", values, photometric="miniswhite"), intensity="percentile").pixels
+    light = read_image(written(tmp_path / "b.tif", values, photometric="minisblack"), intensity="percentile").pixels
+    np.testing.assert_allclose(dark.astype(int), 65535 - light.astype(int), atol=1)
+
+
+def test_what_transparency_hides_has_no_say_in_a_stretch(tmp_path: Path) -> None:
+    values = np.full((20, 30, 2), 1.0, np.float32)
+    values[..., 0] = -RNG.random((20, 30))  # darker than 0, which is no black for them
+    values[:, :5] = [1e9, 0]
+    path = written(
+        tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
+    )
+    read = read_image(path, intensity="percentile").pixels[..., 0]
+    assert not read[:, :5].any()
+    assert (read[:, 5:].min(), read[:, 5:].max()) == (0, 65535)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_palette_with_opacity(tmp_path: Path, bits: int) -> None:
+    indices = np.arange(200, dtype=np.uint8 if bits == 8 else np.uint16).reshape(10, 20)
+    colours = RNG.integers(0, 65536, (3, 2**bits), np.uint16)
+    opacity = np.where(indices < 100, 0, 2**bits - 1).astype(indices.dtype)
+    seen = np.moveaxis(colours[:, indices] >> 8, 0, -1)
+    path = written(tmp_path / "a.tif", indices, photometric="palette", colormap=colours)
+    np.testing.assert_array_equal(read_image(path).pixels, seen)
+    path = written(
+        tmp_path / "b.tif",
+        np.stack([indices, opacity], -1),
+        photometric="minisblack",
+        planarconfig="contig",
+        extrasamples=["unassalpha"],
+        extratags=[(320, "H", colours.size, colours.ravel(), True)],
+        metadata=None,
+    )
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as file:
+        photometric = file.pages[0].tags[262].valueoffset
+    data[photometric : photometric + 2] = (3).to_bytes(2, "little")
+    path.write_bytes(data)
+    np.testing.assert_array_equal(read_image(path).pixels, np.where(opacity[..., np.newaxis] > 0, seen, 0))
+
+
+def test_more_channels_than_colours_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tif", np.zeros((9, 8, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    with pytest.raises(UnreadableImageError, match=r"has 5 samples per pixel, 1 of colour, and ExtraSamples \(338\)"):
+        read_image(path)
+
+
+def test_a_thumbnail_on_the_first_page_is_not_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(WORDS[::4, ::4], subfiletype=1)
+        file.write(WORDS)
+    assert (list(frames_in(path)), shape_of(path)) == ([1], WORDS.shape)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tifffile
 
+from srexp.data.formats import tiff_writer
 from tests.data.formats.rewriting import enlarged, through, tiff, values
 
 
@@ -26,3 +28,12 @@ def test_tiff_keeps_sign_polarity_packing_and_resolution(tmp_path: Path) -> None
             assert second.resolution == tuple(2 * each for each in first.resolution)
             assert "Not for diagnosis" in second.description
         np.testing.assert_array_equal(tifffile.imread(target), enlarged(tifffile.imread(path), 2))
+
+
+def test_pages_beyond_4_gb_make_a_big_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiff(tmp_path / "a.tif", values(16, (2, 6, 8)))
+    for limit, big in ((2 * 4 * 48 * 2, False), (2 * 4 * 48 * 2 - 1, True)):
+        monkeypatch.setattr(tiff_writer, "_CLASSIC_BYTES", limit)
+        [target] = through(path, tmp_path / "out" / "a.tif", scale=2)
+        with tifffile.TiffFile(target) as file:
+            assert (file.is_bigtiff, len(file.pages)) == (big, 2)

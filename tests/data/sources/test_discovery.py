@@ -59,3 +59,15 @@ def test_what_is_not_there_is_told(tree: Path, named: str, told: str) -> None:
         find_images(str(tree / named), "input")
     assert "input" in str(refused.value)
     assert "dataset" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "left", ["@eaDir/a.png/SYNOPHOTO_THUMB_M.png", ".@__thumb/a.png", "@Recycle/a.png", "._a.png", "__MACOSX/a.png"]
+)
+def test_what_file_servers_leave_is_no_image_of_the_folder(tree: Path, left: str) -> None:
+    path = tree / "sub" / left
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (4, 4)).save(path)
+    (tree / "sub" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    for named in ("sub", "sub/**/*.png"):
+        assert {Path(name).name for name in find_images(str(tree / named), "input")} <= {"b.png", "c.bmp"}

@@ -216,3 +216,9 @@ def test_a_test_folder_that_cannot_be_used_is_named_by_its_key(tmp_path: Path, p
         splits(tmp_path / "one", test_root=str(tmp_path / "two"))
     with pytest.raises(RequestError, match=r"no image besides those of dataset\.test_root"):
         splits(tmp_path / "one", test_root=str(tmp_path / "one"))
+
+
+def test_the_content_says_how_many_images_a_file_holds(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.png", np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "b.tif", format="JPEG")
+    assert keys(tmp_path) == ["a.png#0", "a.png#1", "a.png#2", "b.tif"]

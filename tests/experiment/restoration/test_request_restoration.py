@@ -41,3 +41,11 @@ def test_what_is_not_taken_is_told_apart(restore):
     tifffile.imwrite(pages, np.zeros((2, 4, 4), np.uint8), photometric="minisblack")
     with pytest.raises(RequestError, match="several images"):
         restore(pages.getvalue())
+
+
+def test_a_thumbnail_before_the_image_is_not_the_image(restore):
+    sent, pixels = io.BytesIO(), np.arange(96, dtype=np.uint8).reshape(8, 12)
+    with tifffile.TiffWriter(sent) as file:
+        file.write(pixels[::4, ::4], subfiletype=1)
+        file.write(pixels)
+    assert tifffile.imread(io.BytesIO(restore(sent.getvalue()).content)).shape == (16, 24)

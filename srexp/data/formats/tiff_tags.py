@@ -1,0 +1,88 @@
+"""What the tags of a TIFF say of how its pages are to be seen, in the words of TIFF, ImageJ and OME."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from srexp.data.display import UNIT_MM, Display, Resolution, orientation_of
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile, TiffPage
+
+ORIENTATION, PROFILE = 274, 34675
+_ACROSS, _DOWN, _UNIT, _INCH = 282, 283, 296, 2
+#: TIFF 6.0 tag 296, in mm.
+UNITS: dict[int, float | None] = {1: None, _INCH: 25.4, 3: 10.0}
+
+# Lines of ImageJ's description that stay true of an enlarged image; `min` and `max` while its values mean the same.
+_STACK = re.compile(
+    r"(?:channels|slices|frames|spacing|finterval|fps|min|max)=-?[\d.eE+-]{1,24}|(?:hyperstack|loop)=(?:true|false)"
+    r"|mode=(?:color|grayscale|composite|gray)"
+)
+_OME_PIXELS = re.compile(r'\bPhysicalSize([XYZ])(Unit)?="([^"]{1,40})"')
+
+
+def display_of(file: TiffFile, page: TiffPage) -> Display:
+    """Read what is said of a page besides its values; what is damaged there says nothing.
+
+    Args:
+        file: The file, whose description may speak of all pages.
+        page: The page.
+
+    Returns:
+        Orientation, size of a pixel, colour profile, and what is known of a stack.
+    """
+    tags = page.tags
+    across, down, unit = tags.valueof(_ACROSS), tags.valueof(_DOWN), UNITS.get(tags.valueof(_UNIT, default=_INCH))
+    planes, stack = None, tuple[str, ...]()
+    if file.is_imagej:
+        known: dict[str, Any] = file.imagej_metadata or {}
+        named, planes = str(known.get("unit", "")), _number(known.get("spacing"))
+        stack = tuple(line for line in str(file.pages.first.description).splitlines() if _STACK.fullmatch(line))
+        if named.lower() in UNIT_MM:
+            unit, stack = UNIT_MM[named.lower()], (*stack, f"unit={named}")
+    resolution = Resolution.of((across, down), unit)
+    if file.is_ome:
+        sizes = {axis + kind: value for axis, kind, value in reversed(_OME_PIXELS.findall(file.ome_metadata or ""))}
+        units = {axis: UNIT_MM.get(sizes.get(f"{axis}Unit", "um").lower()) for axis in "XYZ"}
+        size = [(_number(sizes.get(axis)) or 0) * (units[axis] or 0) for axis in "XY"]
+        resolution = Resolution.of_pixel(size, 1.0) or resolution
+        planes = _number(sizes.get("Z"))
+    profile = tags.valueof(PROFILE)
+    return Display(
+        orientation=orientation_of(tags.valueof(ORIENTATION)),
+        resolution=resolution,
+        profile=profile if isinstance(profile, bytes) else None,
+        planes=planes,
+        stack=stack,
+    )
+
+
+def described_planes(file: TiffFile) -> int:
+    """Count the planes of which a description speaks: one directory may stand for a whole stack.
+
+    Args:
+        file: A file of ImageJ, MetaMorph (STK) or tifffile's own kind.
+
+    Returns:
+        Their number, 0 where nothing is said.
+    """
+    with contextlib.suppress(TypeError, ValueError, KeyError, AttributeError, IndexError):
+        if file.is_imagej:
+            return int((file.imagej_metadata or {}).get("images", 0))
+        if file.is_stk:
+            return int((file.stk_metadata or {}).get("NumberPlanes", 0))
+        if file.is_shaped:
+            described = [dict(each) for each in file.shaped_metadata or ()]
+            page: Any = file.pages.first
+            return sum(math.prod(each["shape"]) // max(1, page.size) for each in described if each.get("truncated"))
+    return 0
+
+
+def _number(value: Any) -> float | None:
+    with contextlib.suppress(TypeError, ValueError):
+        return float(value)
+    return None

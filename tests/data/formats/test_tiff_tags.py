@@ -1,0 +1,104 @@
+"""Pixels and planes as TIFF, ImageJ and OME describe them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from srexp.data.display import Display, Resolution
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.image import UnreadableImageError
+from tests.data.formats.rewriting import enlarged, through_and_lost, values
+
+STACK = values(16, (3, 6, 8))
+
+
+def seen(path: Path) -> Display:
+    return read_image(path).display
+
+
+def written(path: Path, pixels: np.ndarray = STACK, **options: Any) -> Path:
+    tifffile.imwrite(path, pixels, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"resolution": (300, 150), "resolutionunit": 2}, Resolution(300, 150, 25.4)),
+        ({"resolution": (300, 150), "resolutionunit": 3}, Resolution(300, 150, 10.0)),
+        ({"resolution": (2, 1), "resolutionunit": 1}, Resolution(2, 1, None)),
+    ],
+)
+def test_units_of_tiff(tmp_path: Path, options: dict[str, Any], expected: Resolution) -> None:
+    assert seen(written(tmp_path / "a.tif", **options, metadata=None, photometric="minisblack")).resolution == expected
+
+
+@pytest.mark.parametrize(
+    ("unit", "length"),
+    [("um", 1e-3), ("\\u00B5m", 1e-3), ("micron", 1e-3), ("mm", 1.0), ("inch", 25.4), ("cm", 10.0), ("nm", 1e-6)],
+)
+def test_units_of_imagej_stay_with_the_distance_of_planes(tmp_path: Path, unit: str, length: float) -> None:
+    described = {"axes": "ZYX", "unit": unit, "spacing": 2.5, "min": 10.0, "max": 900.0}
+    path = written(tmp_path / "a.tif", imagej=True, metadata=described, resolution=(4, 2))
+    assert seen(path).resolution == Resolution(4, 2, length)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(target) as file, tifffile.TiffFile(path) as before:
+        assert file.is_imagej
+        kept = file.imagej_metadata
+        assert {key: kept[key] for key in ("unit", "spacing", "min", "max", "images", "slices")} == {
+            "unit": before.imagej_metadata["unit"],
+            "spacing": 2.5,
+            "min": 10.0,
+            "max": 900.0,
+            "images": 3,
+            "slices": 3,
+        }
+        assert file.pages[0].resolution == (8, 4)
+        assert "Not for diagnosis" in file.pages[0].description
+        np.testing.assert_array_equal(file.asarray(), np.stack([enlarged(each, 2) for each in STACK]))
+    assert (seen(target).resolution, lost) == (Resolution(8, 4, length), [])
+    _, lost = through_and_lost(path, tmp_path / "out" / "a.png", wanted="png")
+    assert lost[-1] == "distance between planes not kept, for which PNG has no place"
+
+
+def test_a_display_range_of_other_values_goes(tmp_path: Path) -> None:
+    described = {"axes": "ZYX", "min": 10.0, "max": 900.0}
+    path = written(tmp_path / "a.tif", imagej=True, metadata=described)
+    [target], _ = through_and_lost(path, tmp_path / "out" / "a.tif", intensity="percentile")
+    with tifffile.TiffFile(target) as file:
+        assert not {"min", "max"} & set(file.imagej_metadata)
+
+
+@pytest.mark.parametrize(("unit", "length"), [(None, 1e-3), ("mm", 1.0), ("\u00b5m", 1e-3), ("nm", 1e-6)])
+def test_units_of_ome(tmp_path: Path, unit: str | None, length: float) -> None:
+    sizes = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 2.0}
+    units = {f"{key}Unit": unit for key in sizes} if unit else {}
+    path = written(tmp_path / "a.ome.tif", metadata={"axes": "ZYX", **sizes, **units}, photometric="minisblack")
+    across, down = seen(path).resolution.per(length)
+    assert (across, down) == pytest.approx((2, 4))
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(target) as file:
+        assert file.pages[0].resolutionunit == 3
+        assert file.pages[0].resolution == pytest.approx((4 * 10 / length, 8 * 10 / length))
+    assert lost == ["distance between planes not kept, for which TIFF has no place"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"imagej": True, "truncate": True, "metadata": {"axes": "ZYX"}},
+        {"truncate": True, "photometric": "minisblack"},
+        {"truncate": True, "photometric": "minisblack", "metadata": {"axes": "ZYX"}},
+    ],
+)
+def test_planes_without_a_directory_are_not_lost_in_silence(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = written(tmp_path / "a.tif", **options)
+    with pytest.raises(UnreadableImageError, match="holds 3 planes, of which 1 can be read"):
+        frames_in(path)
+    with pytest.raises(UnreadableImageError, match="holds 3 planes"):
+        read_image(path)
