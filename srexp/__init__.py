@@ -10,7 +10,9 @@ Example:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,9 +20,15 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+#: Verbs that set what is one process's: seeds, precision, the device memory of TensorFlow.
+_ALONE = {"train", "search", "evaluate", "compare", "promote", "export", "enhance"}
+_TURN = threading.RLock()
+
 
 def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Run a verb as the command line would.
+
+    Threads may call it: those whose verbs set TensorFlow's seeds and precision, which are one process's, take turns.
 
     Args:
         verb: Name of the verb, such as `train`.
@@ -39,7 +47,8 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from srexp.config.compose import compose as composed
 
     config, tree = composed(verb, overrides)
-    return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
+    with _TURN if verb in _ALONE else nullcontext():
+        return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
 
 
 def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:

@@ -6,25 +6,22 @@ Nothing heavy is imported here: `--help` and `check` answer before TensorFlow co
 from __future__ import annotations
 
 import importlib
-import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from srexp.config.compose import explained, presets_last, register_resolvers
-from srexp.config.hydra_patches import as_wanted
-from srexp.config.paths import config_home
+from srexp.config.compose import register_resolvers
+from srexp.config.hydra_adapter import CommandLine, launch, writable
 from srexp.config.schema import Config
-from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system.redaction import shown
-from srexp.system.signals import interruptible
 from srexp.system.stdio import outlive_reader
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
@@ -46,7 +43,6 @@ VERBS = {
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
 LIGHT = {"check", "data", "models", "runs", "ui"}
 INTERRUPTED = 130
-_BARE_OPTIONS = ("-m", "--multirun", "-r", "--run")
 
 
 def main() -> None:
@@ -65,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
         0 done; 1 the work failed; 2 the request was wrong; 130 interrupted.
     """
     try:
-        return _run(*_split(arguments))
+        return _run(CommandLine.read(arguments, VERBS))
     except SrexpError as error:
         if full_error():
             raise
@@ -87,7 +83,8 @@ def execute(config: Config) -> dict[str, Any]:
     """
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    config.run_dir.mkdir(parents=True, exist_ok=True)
+    with writable("hydra.run.dir"):
+        config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
     try:
         result: dict[str, Any] = command.run(config)
@@ -99,25 +96,19 @@ def execute(config: Config) -> dict[str, Any]:
     return result
 
 
-def _run(verb: str, arguments: Sequence[str]) -> int:
+def _run(line: CommandLine) -> int:
     """Run a verb as a Hydra application; give the exit code of the job, or the worst of a multirun's."""
-    import hydra
-
+    if line.options.version:
+        print(f"srexp {version('srexp')}, Hydra {version('hydra-core')}")
+        return 0
     register_resolvers(VERBS)
     SweepFolder.seen.clear()
-    _single_failure.clear()
-    app = hydra.main(version_base="1.3", config_path=str(config_home() / "conf"), config_name=verb)(_job)
-    program, sys.argv = sys.argv, [sys.argv[0], *arguments]
     status = "KILLED"
     try:
-        with as_wanted(arguments), explained(verb, arguments), _driving(arguments):
-            app()
-        for failure in _single_failure:
-            raise failure
+        launch(line, _job, VERBS)
         failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
         status = "FAILED" if failed else "FINISHED"
     finally:
-        sys.argv = program
         for sweep in SweepFolder.seen:
             _close_multirun(sweep, status)
     for each in failed:
@@ -125,13 +116,8 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     return max((int(each.failure["exit_code"]) for each in failed), default=0)
 
 
-#: Failure of the one job of a run. Raised within the job, Hydra would print a message of its own before ours.
-_single_failure: list[SrexpError] = []
-
-
 def _job(composed: DictConfig) -> None:
-    if failure := run_job(composed, execute, light=LIGHT, tell_skipped=_tell_skipped):
-        _single_failure.append(failure)
+    run_job(composed, execute, light=LIGHT, tell_skipped=_tell_skipped)
 
 
 def _tell_skipped(config: Config, earlier: Mapping[str, Any]) -> None:
@@ -140,41 +126,11 @@ def _tell_skipped(config: Config, earlier: Mapping[str, Any]) -> None:
     console.skipped(config, earlier)
 
 
-def _driving(arguments: Sequence[str]) -> AbstractContextManager[object]:
-    """Let SIGTERM and SIGHUP end a multirun in order, jobs and all, also while a launcher waits for its workers."""
-    return interruptible() if {"-m", "--multirun"} & set(arguments) else nullcontext()
-
-
 def _close_multirun(sweep: Path, status: str) -> None:
     from srexp.commands import console
     from srexp.experiment.multirun import driver
 
     driver.close(sweep, status, console.multirun)
-
-
-def _split(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the verb off the arguments, and put the others in an order that Hydra understands.
-
-    A bare word that is no verb is refused before Hydra reads it.
-    """
-    words = list(arguments)
-    if any(word.startswith("--experimental-rerun") for word in words):
-        raise RequestError(
-            "--experimental-rerun loads a pickle, which may run anything", fix="type the overrides again"
-        )
-    leading = list(itertools.takewhile(lambda word: "=" not in word, words))
-    if verb := next((word for word in leading if word in VERBS), None):
-        words.remove(verb)
-    elif leading and not leading[0].startswith(("-", "+", "~")):
-        raise RequestError(
-            "there is no such verb",
-            got=leading[0],
-            expected=f"one of {', '.join(VERBS)}",
-            fix=did_you_mean(leading[0], VERBS),
-        )
-    # Python's argument parser does not take options between positional arguments.
-    options = [word for word in words if word in _BARE_OPTIONS]
-    return verb or "train", [*options, *presets_last([word for word in words if word not in _BARE_OPTIONS])]
 
 
 def _say(message: str) -> None:

@@ -43,7 +43,7 @@ COVERS = {
     "stories/test_search.py": "commands.search",
     "stories/test_train.py": "commands.train experiment.run_pictures",
     "stories/test_ui.py": "commands.ui",
-    "test_cli.py": "commands.check",
+    "test_cli.py": "commands.check config.hydra_messages",
 }
 
 

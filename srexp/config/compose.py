@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from srexp.config import hydra_adapter
 from srexp.config.allowed_targets import renewed
 from srexp.config.builders import check_section, validated
-from srexp.config.override_keys import key_of, parse
+from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
-from srexp.errors import RequestError, did_you_mean
+from srexp.errors import RequestError
 
 #: Set by `check`, not composed from YAML.
 _FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
-#: Launchers of multiruns that are packages of their own, and the extra that installs each.
-_EXTRAS = {"joblib": "joblib", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
 
 
 def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
@@ -50,16 +47,6 @@ def _by(name: str, values: Mapping[str, Any]) -> Any:
     return values[name]
 
 
-def presets_last(overrides: Sequence[str]) -> list[str]:
-    """Move `+debug=...` behind the other arguments, since Hydra lets the last preset win and a smoke preset must.
-
-    Example:
-        >>> presets_last(["+debug=fast", "+experiment=mine", "seed=2"])
-        ['+experiment=mine', 'seed=2', '+debug=fast']
-    """
-    return sorted(overrides, key=lambda override: key_of(override) == "debug")
-
-
 def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     """Compose and check a configuration without Hydra's command line.
 
@@ -73,12 +60,10 @@ def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     Raises:
         RequestError: A key or choice does not exist, or a value has the wrong type.
     """
-    with _hydra() as hydra_compose, explained(verb, overrides):
-        composed = hydra_compose(config_name=verb, overrides=presets_last(overrides), return_hydra_config=True)
-    task = composed.copy()
-    OmegaConf.set_struct(task, False)
-    hydra = task.pop("hydra")
-    return check(task, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=None), composed
+    register_resolvers()
+    tree = hydra_adapter.composed(verb, overrides)
+    task, hydra = _parted(tree)
+    return check(task, overrides=hydra.overrides.task, choices=hydra.runtime.choices), tree
 
 
 def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -94,24 +79,16 @@ def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         RequestError: A key or choice does not exist.
     """
-    with _hydra() as hydra_compose, explained(verb, overrides):
-        return one_scale(hydra_compose(config_name=verb, overrides=presets_last(overrides)))
-
-
-@contextmanager
-def _hydra() -> Iterator[Any]:
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
     register_resolvers()
-    outer = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(config_home() / "conf"), version_base="1.3"):
-            yield hydra_compose
-    finally:
-        GlobalHydra.instance().hydra = outer
+    return one_scale(_parted(hydra_adapter.composed(verb, overrides))[0])
+
+
+def _parted(tree: DictConfig) -> tuple[DictConfig, DictConfig]:
+    """Part what is srexp's from Hydra's own section."""
+    task = tree.copy()
+    with open_dict(task):
+        hydra = task.pop("hydra")
+    return task, hydra
 
 
 def check(
@@ -183,94 +160,3 @@ def _names(hints: Mapping[str, Any]) -> Iterator[str]:
         yield name
         if hint is not Section and dataclasses.is_dataclass(hint):
             yield from (f"{name}.{field.name}" for field in dataclasses.fields(hint))
-
-
-@contextmanager
-def explained(verb: str, overrides: Sequence[str]) -> Iterator[None]:
-    """Turn what Hydra says of a bad override into one message that names the key and the nearest that exists."""
-    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-    from yaml import YAMLError
-
-    try:
-        yield
-    except MissingConfigException as error:
-        raise _no_such_choice(error) from error
-    except OverrideParseException as error:
-        raise RequestError(
-            "an argument is not an override",
-            got=error.override,
-            expected="key=value",
-            fix="quote special characters: 'key=\"value\"'",
-        ) from error
-    except YAMLError as error:
-        raise RequestError(
-            f"a configuration file can't be read: {' '.join(str(error).split())}",
-            expected="plain YAML: texts, numbers, lists and mappings, no tags of Python objects",
-        ) from error
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _no_such_key(verb, overrides, error) from error
-    except ValueError as error:
-        if "Config group override" not in str(error):
-            raise
-        unnamed = [each for each in overrides if parse(each).value in ("null", "true", "false")]
-        raise RequestError(
-            "a configuration group was given no name",
-            got=unnamed or str(error),
-            expected="GROUP=NAME, as in model=vdsr",
-            fix="leave the override out, or delete a group with ~GROUP",
-        ) from error
-
-
-def _no_such_choice(error: Any) -> RequestError:
-    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-    options = sorted(error.options or [])
-    if not group:
-        return RequestError(str(error).splitlines()[0])
-    if group == "hydra/launcher" and name in _EXTRAS:
-        return RequestError(
-            f"{group}={name} is not installed",
-            expected=f"one of {', '.join(options)}",
-            fix=f'pip install "srexp[{_EXTRAS[name]}]"',
-        )
-    return RequestError(
-        f"{group}={name} does not exist",
-        expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml",
-        fix=did_you_mean(name, [*options, *_EXTRAS] if group == "hydra/launcher" else options),
-    )
-
-
-def _no_such_key(verb: str, overrides: Sequence[str], error: Exception) -> RequestError:
-    text = str(error)
-    if "Ambiguous value" in text:
-        return RequestError(
-            text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'"
-        )
-    named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
-    key = next(filter(None, named.groups()), "") if named else ""
-    if not key:
-        return RequestError(text.splitlines()[0])
-    if named and any(parse(each)[:2] == ("", key) for each in overrides):
-        known = _all_keys(verb)
-        if entry := re.search(rf"full_key: ({re.escape(key)}\.(\S+))", str(error.__cause__)):
-            nearest = "" if entry[2] in known else did_you_mean(entry[1], [each for each in known if each != key])
-            adding = f"where any entries may be, '+{key}={{...}}' adds them"
-            return RequestError(f"{entry[1]} does not exist", expected=f"entries that {key} has", fix=nearest or adding)
-        nearest = did_you_mean(key, known)
-        return RequestError(
-            f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
-        )
-    return RequestError(text.splitlines()[0], fix=did_you_mean(key, _all_keys(verb)))
-
-
-def _all_keys(verb: str) -> list[str]:
-    with _hydra() as hydra_compose:
-        tree = OmegaConf.to_container(hydra_compose(config_name=verb), resolve=False)
-
-    def walk(node: Any, prefix: str) -> Iterator[str]:
-        if isinstance(node, dict):
-            for key, value in node.items():
-                path = f"{prefix}.{key}" if prefix else str(key)
-                yield path
-                yield from walk(value, path)
-
-    return [key for key in walk(tree, "") if not key.endswith("_target_")]

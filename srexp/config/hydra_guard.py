@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from srexp.config.override_keys import key_of
+from srexp.config.override_grammar import key_of
 from srexp.errors import RequestError
 
 CALLBACKS = {"sweep_folder": {"_target_": "srexp.experiment.multirun.execution.SweepFolder"}}

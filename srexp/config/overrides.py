@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from omegaconf import OmegaConf
 
 from srexp.config.compose import compose, composed
 from srexp.config.identity import INDIFFERENT
-from srexp.config.override_keys import parse
+from srexp.config.override_grammar import override, parse
 from srexp.config.schema import Config
 
 #: Groups of presets: what they chose shows in the other groups and keys.
@@ -35,7 +36,7 @@ def overrides_of(config: Config, *, without: Sequence[str] = INDIFFERENT) -> lis
         >>> overrides_of(srexp.compose(["+debug=fast", "scale=4", "model=vdsr", "trainer.epochs=9"]))[:3]
         ['model=vdsr', 'scale=4', 'trainer.epochs=9']
     """
-    groups = [f"{group}={name}" for group, name in _chosen(config).items()]
+    groups = [override(group, name) for group, name in _chosen(config).items()]
     wanted = {key: value for key, value in config.resolved.items() if key not in without}
     keys = [_override(*found) for found in _still_different(groups, wanted, resolve=False)]
     # What an interpolation gives follows from other keys, so it is looked at once those are set, and one by one.
@@ -59,19 +60,25 @@ def preset(config: Config, header: str) -> str:
     content = OmegaConf.create({"defaults": defaults} if defaults else {})
     for sign, key, _ in map(parse, overrides_of(config)[len(chosen) :]):
         if sign != "~":
-            OmegaConf.update(content, key, functools.reduce(operator.getitem, key.split("."), config.resolved))
+            value = functools.reduce(operator.getitem, key.split("."), config.resolved)
+            OmegaConf.update(content, key, literal(value))
     comment = "".join(f"# {line}\n" for line in header.splitlines())
     return f"# @package _global_\n{comment}{OmegaConf.to_yaml(content)}"
 
 
-def override(key: str, value: Any) -> str:
-    """Write an override in Hydra's grammar.
+def literal(value: Any) -> Any:
+    r"""Give what has to be written into a configuration for a value to come out of it, though it holds `${`.
 
     Example:
-        >>> override("dataset.patients", "^p(..)_"), override("model.kernels", [9, 1, 5])
-        ("dataset.patients='^p(..)_'", 'model.kernels=[9,1,5]')
+        >>> literal("${HOME}"), literal(["a", 1])
+        ('\\${HOME}', ['a', 1])
     """
-    return f"{key}={_written(value)}"
+    if isinstance(value, str):
+        # Backslashes before it are OmegaConf's signs, too; anywhere else they are what they are.
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    if isinstance(value, Mapping):
+        return {key: literal(each) for key, each in value.items()}
+    return [literal(each) for each in value] if isinstance(value, Sequence) else value
 
 
 def _chosen(config: Config) -> dict[str, str]:
@@ -107,26 +114,4 @@ def _differences(base: Any, wanted: Any, place: str = "") -> Iterator[_Differenc
 def _override(place: str, base: Any, wanted: Any) -> str:
     if wanted is _ABSENT:
         return f"~{place}"
-    return f"{'+' if base is _ABSENT else ''}{override(place, wanted)}"
-
-
-def _written(value: Any) -> str:
-    from hydra.core.override_parser.types import Quote, QuotedString
-
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        plain = value.replace("_", "").replace("/", "").replace(".", "").isalnum() and not _other_type(value)
-        return value if plain else str(QuotedString(value, Quote.single).with_quotes())
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_written(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, Sequence):
-        return "[" + ",".join(map(_written, value)) + "]"
-    return repr(value)
-
-
-def _other_type(text: str) -> bool:
-    """Say whether a text without quotes would be read as a number, a truth value or null."""
-    return not isinstance(OmegaConf.create(f"key: {text}").key, str)
+    return override(f"+{place}" if base is _ABSENT else place, literal(wanted))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from srexp.config.builders import build
-from srexp.config.override_keys import key_of
+from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config
 from srexp.data.image import Channel, Intensity
 from srexp.errors import RequestError

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
 from srexp.config.identity import PLACES
-from srexp.config.override_keys import key_of
+from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError

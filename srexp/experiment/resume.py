@@ -9,7 +9,7 @@ from pathlib import Path
 
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG
-from srexp.config.override_keys import key_of
+from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multiscale import WEIGHTS_TAG

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 import srexp
@@ -21,6 +23,7 @@ REQUESTS = [
     ["degradation=xray", "degradation.steps.noise.photons=123", "~degradation.steps.contrast"],
     ["dataset=folder", 'dataset.root="/some where/it\'s"', r'dataset.patients="^(\d{8})"', "model.kernels=[9,1,5]"],
     ["dataset=paired", "dataset.root=x", "experiment_name=mine"],
+    ["dataset=folder", 'dataset.root="/bilder/größe 日本"', "experiment_name='\\${seed}'"],
     ["+tags.note='a, b: {c} \\'d\\' 1e3'", "schedule=step", "schedule.milestones=[0.5]", "protocol=y"],
 ]
 
@@ -49,16 +52,20 @@ def test_places_are_typed_where_asked_for() -> None:
     assert set(overrides.overrides_of(config, without=("verb",))) == expected
 
 
-@pytest.mark.parametrize("value", [None, True, 3, 1e-05, "a b", "null", "1e3", "it's", [1, "x y"], {"a": [1]}, r"\d'"])
-def test_values_survive_hydra(value: object) -> None:
-    config = srexp.compose([f"+{overrides.override('tags.x', value)}"] if isinstance(value, str) else [])
-    if isinstance(value, str):
-        assert config.tags["x"] == value
-    else:
-        from hydra.core.override_parser.overrides_parser import OverridesParser
+@pytest.mark.parametrize(
+    "text", ["a b", "null", "1e3", r"\d'", "größe 日本", "${seed}", r"\\${x}\\", "$HOME", "a,b={c}\n"]
+)
+def test_a_text_of_a_configuration_survives_hydra(text: str) -> None:
+    composed = srexp.compose([f"+{overrides.override('tags.x', overrides.literal(text))}"])
+    assert composed.tags["x"] == text
+    again = srexp.compose(overrides.overrides_of(composed, without=("verb",)))
+    assert again.tags == composed.tags
 
-        parsed = OverridesParser.create().parse_override(overrides.override("x", value))
-        assert parsed.value() == value
+
+@given(st.text(alphabet="ab\\${}:,'\" \n", max_size=10))
+def test_what_is_literal_comes_out_of_a_configuration_as_it_is(text: str) -> None:
+    tree = OmegaConf.create({"x": [overrides.literal(text)]})
+    assert OmegaConf.to_container(tree, resolve=True) == {"x": [text]}
 
 
 @pytest.mark.parametrize("request_", [REQUESTS[1], REQUESTS[3], REQUESTS[6]], ids=" ".join)

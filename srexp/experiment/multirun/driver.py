@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 def announce(sweep: Path) -> None:
     """Begin a multirun in its driving process: say who drives it, and forget an earlier one into the same folder."""
     os.environ[DRIVER] = json.dumps(process_identity.process_tags())
-    (sweep / PARENT).unlink(missing_ok=True)
-    job.forget(sweep)
+    with suppress(OSError):  # a folder that can't be: Hydra's own attempt is told of
+        (sweep / PARENT).unlink(missing_ok=True)
+        job.forget(sweep)
 
 
 def finished_before(tracking: Tracking, config: Config, same: str) -> dict[str, Any] | None:

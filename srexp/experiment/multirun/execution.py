@@ -43,7 +43,7 @@ def full_error() -> bool:
 
 def run_job(
     composed: DictConfig, execute: Execute, *, light: Collection[str], tell_skipped: Callable[[Config, Any], object]
-) -> SrexpError | None:
+) -> None:
     """Run the job that Hydra composed.
 
     In a multirun its outcome is on disk, where the driver finds it whatever process ran the job.
@@ -54,8 +54,8 @@ def run_job(
         light: Verbs that never load TensorFlow; every other job of a multirun gets a process of its own.
         tell_skipped: Receives the configuration of a job that finished before, and the earlier result.
 
-    Returns:
-        Why a job that belongs to no multirun failed.
+    Raises:
+        SrexpError: Why a job that belongs to no multirun failed.
     """
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
@@ -86,10 +86,10 @@ def run_job(
     if sweep is not None:
         job.begin(output, str(composed.verb), hydra.overrides.task)
     failure = _attempt(work, log, whole=sweep is None)
-    if failure and sweep is not None:
+    if failure and sweep is None:
+        raise failure
+    if failure:
         job.fail(output, failure)
-        return None
-    return failure
 
 
 def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpError | None:

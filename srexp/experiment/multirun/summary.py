@@ -11,7 +11,7 @@ from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from srexp.config.override_keys import key_of
+from srexp.config.override_grammar import key_of
 from srexp.evaluation.statistics import mean_and_std
 from srexp.experiment.multirun.job import Job
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from srexp.config.compose import compose
-from srexp.config.override_keys import key_of
-from srexp.config.overrides import override, overrides_of
+from srexp.config.override_grammar import key_of, override
+from srexp.config.overrides import literal, overrides_of
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
 from srexp.search.study import Search, Study
@@ -55,7 +55,7 @@ def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]
         values: Configuration keys to what the engine chose.
     """
     kept = [typed for typed in base if key_of(typed) not in values]
-    return [*kept, *(override(key, value) for key, value in values.items())]
+    return [*kept, *(override(key, literal(value)) for key, value in values.items())]
 
 
 def trial_config(base: Sequence[str], values: Mapping[str, Any], epochs: int | None = None, **changed: Any) -> Config:

@@ -1,0 +1,99 @@
+"""What is said where Hydra refuses a configuration: one message that names the key, and the nearest that exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from omegaconf.errors import OmegaConfBaseException
+
+from srexp.config.override_grammar import parse
+from srexp.errors import RequestError, did_you_mean
+
+#: Launchers of multiruns that are packages of their own, and the extra that installs each.
+_EXTRAS = {"joblib": "joblib", "ray": "ray", "submitit_slurm": "slurm", "submitit_local": "slurm"}
+Keys = Callable[[], list[str]]
+
+
+@contextmanager
+def explained(keys: Keys, overrides: Sequence[str]) -> Iterator[None]:
+    """Turn what Hydra says of a bad override into one message.
+
+    Args:
+        keys: Gives the keys that exist.
+        overrides: What was typed.
+    """
+    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except MissingConfigException as error:
+        raise _no_such_choice(error) from error
+    except OverrideParseException as error:
+        raise RequestError(
+            "an argument is not an override",
+            got=error.override,
+            expected="key=value",
+            fix="quote special characters: 'key=\"value\"'",
+        ) from error
+    except YAMLError as error:
+        raise RequestError(
+            f"a configuration file can't be read: {' '.join(str(error).split())}",
+            expected="plain YAML: texts, numbers, lists and mappings, no tags of Python objects",
+        ) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _no_such_key(keys, overrides, error) from error
+    except ValueError as error:
+        if "Config group override" not in str(error):
+            raise
+        unnamed = [each for each in overrides if parse(each).value in ("null", "true", "false")]
+        raise RequestError(
+            "a configuration group was given no name",
+            got=unnamed or str(error),
+            expected="GROUP=NAME, as in model=vdsr",
+            fix="leave the override out, or delete a group with ~GROUP",
+        ) from error
+
+
+def _no_such_choice(error: Any) -> RequestError:
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or [])
+    if not group:
+        return RequestError(" ".join(str(error).partition("\nSearch path")[0].split()))
+    if group == "hydra/launcher" and name in _EXTRAS:
+        return RequestError(
+            f"{group}={name} is not installed",
+            expected=f"one of {', '.join(options)}",
+            fix=f'pip install "srexp[{_EXTRAS[name]}]"',
+        )
+    return RequestError(
+        f"{group}={name} does not exist",
+        expected=f"one of {', '.join(options)}" if options else f"a file conf/{group}/NAME.yaml",
+        fix=did_you_mean(name, [*options, *_EXTRAS] if group == "hydra/launcher" else options),
+    )
+
+
+def _no_such_key(keys: Keys, overrides: Sequence[str], error: Exception) -> RequestError:
+    text = str(error)
+    if "Ambiguous value" in text:
+        return RequestError(
+            text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'"
+        )
+    named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
+    key = next(filter(None, named.groups()), "") if named else ""
+    if not key:
+        return RequestError(text.splitlines()[0])
+    if named and any(parse(each)[:2] == ("", key) for each in overrides):
+        known = keys()
+        if entry := re.search(rf"full_key: ({re.escape(key)}\.(\S+))", str(error.__cause__)):
+            nearest = "" if entry[2] in known else did_you_mean(entry[1], [each for each in known if each != key])
+            adding = f"where any entries may be, '+{key}={{...}}' adds them"
+            return RequestError(f"{entry[1]} does not exist", expected=f"entries that {key} has", fix=nearest or adding)
+        nearest = did_you_mean(key, known)
+        return RequestError(
+            f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
+        )
+    return RequestError(text.splitlines()[0], fix=did_you_mean(key, keys()))

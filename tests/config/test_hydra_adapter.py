@@ -1,0 +1,210 @@
+"""Every verb with each of Hydra's own options: it works, or one message says why not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import srexp
+from srexp import cli
+from srexp.config.hydra_adapter import CommandLine, composed, writable
+from srexp.errors import RequestError
+
+#: What follows a verb, to what is shown; None where it is refused.
+OPTIONS = {
+    "--help": "Exit codes",
+    "-h --resolve": "Exit codes",
+    "--hydra-help": "--config-dir",
+    "--version": "srexp ",
+    "--cfg job": "verb: ",
+    "--cfg hydra": "sweeper:",
+    "--cfg all --resolve": "hydra:",
+    "-c job --package optimizer": "lr: ",
+    "-c job -p nothing": None,
+    "--info": "Config search path",
+    "--info config": "optimizer:",
+    "-i defaults": "Defaults List",
+    "--info defaults-tree": "Defaults Tree",
+    "--info plugins": "Plugins",
+    "--info searchpath": "search path",
+    "--resolve": None,
+    "--package optimizer": "",
+    "--cfg nothing": None,
+    "--nothing": None,
+    "--run": "",
+    "-m seed=1,2": "",
+    "-m --cfg job": None,
+    "--run --multirun": None,
+    "-sc install=bash": "complete ",
+    "-sc uninstall=fish": "complete ",
+    "-sc install=nothing": None,
+    "-sc": None,
+    "-sc query=bash": None,
+    "--config-dir nowhere": None,
+    "--config-dir data": "",
+    "-cn nothing": None,
+    "--config-path nowhere": None,
+    "--experimental-rerun pickle": None,
+    "check data": None,
+}
+#: What has to be given to a verb, besides.
+NEEDED = {
+    "enhance": ["model_uri=bicubic", "input=x", "output=y"],
+    "export": ["model_uri=x"],
+    "serve": ["model_uri=bicubic"],
+    "promote": ["name=x", "version=1"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder named like a verb; nothing that a verb would do is done."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+    monkeypatch.delenv("COMP_LINE", raising=False)
+    monkeypatch.setattr(cli, "execute", lambda config: {"seed": config.seed, "model": config.model.name})
+    monkeypatch.setattr(cli, "LIGHT", set(cli.VERBS))
+
+
+@pytest.mark.parametrize(
+    "verb", ["train", *(pytest.param(verb, marks=pytest.mark.slow) for verb in cli.VERBS if verb != "train")]
+)
+def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
+    for typed, shown in OPTIONS.items():
+        code = cli.run([*NEEDED.get(verb, []), *typed.split(), verb])
+        caught = capfd.readouterr()
+        assert "Traceback" not in caught.err + caught.out, typed
+        if shown is None:
+            assert (code, caught.err.startswith("srexp: "), caught.err.count("srexp: ")) == (2, True, 1), typed
+        else:
+            assert (code, caught.err, shown in caught.out) == (0, "", True), typed
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "overrides"),
+    [
+        (["--config-dir", "data", "check"], "check", []),
+        (["--config-dir", "data"], "train", []),
+        (["model=vdsr", "-m", "seed=1,2", "evaluate"], "evaluate", ["model=vdsr", "seed=1,2"]),
+        (["--info", "runs"], "runs", []),
+        (["--info", "defaults", "runs"], "runs", []),
+        (["--cfg", "job", "~schedule", "+debug=fast", "seed=3"], "train", ["~schedule", "seed=3", "+debug=fast"]),
+    ],
+)
+def test_verb_options_and_overrides_stand_in_any_order(words: list[str], verb: str, overrides: list[str]) -> None:
+    line = CommandLine.read(words, cli.VERBS)
+    assert (line.verb, line.overrides) == (verb, overrides)
+
+
+@pytest.mark.parametrize("typed", [["seed=1,2"], []])
+def test_a_preset_may_ask_for_a_multirun(typed: list[str], tmp_path: Path) -> None:
+    preset = tmp_path / "data" / "experiment" / "several.yaml"
+    preset.parent.mkdir()
+    preset.write_text("# @package _global_\nhydra:\n  mode: MULTIRUN\n  sweeper: {params: {scale: '2,3'}}\n")
+    sweep = f"hydra.sweep.dir={tmp_path}/sweep"
+    assert cli.run(["check", "--config-dir=data", "+experiment=several", sweep, *typed]) == 0
+    assert len(list((tmp_path / "sweep").glob("*/job.json"))) == (4 if typed else 2)
+
+
+def test_several_values_without_a_multirun_are_refused_with_the_way_out(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["model=[srcnn, vdsr]"]) == 2
+    assert "fix:      -m model=srcnn,vdsr" in capfd.readouterr().err
+    assert cli.run(["model=srcnn,vdsr"]) == 2
+    assert "add -m" in capfd.readouterr().err
+
+
+def test_several_presets_may_be_chosen() -> None:
+    assert composed("train", ["+experiment=[vdsr_samples,cxr_x2]"]).model.name == "vdsr"
+
+
+@pytest.mark.parametrize("kind", ["hydra.run.dir=/proc/nowhere", "hydra.run.dir=file/run", "long", "sweep"])
+def test_a_folder_that_cannot_be_written_is_named(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    typed = {"long": [f"hydra.run.dir={'x' * 300}"], "sweep": ["-m", "seed=1,2", "hydra.sweep.dir=file/sweep"]}
+    assert cli.run(["check", *typed.get(kind, [kind])]) == 2
+    said = capfd.readouterr().err.partition("srexp: ")[2]
+    assert said.startswith("the folder of the run can't be written")
+    assert "Traceback" not in said
+    assert ("file" if "file" in kind or kind == "sweep" else "proc" if "proc" in kind else "xxx") in said
+
+
+def test_what_no_folder_causes_passes() -> None:
+    with pytest.raises(ValueError, match="other"), writable("hydra.run.dir"):
+        raise ValueError("other")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("srexp ev", {"evaluate"}),
+        ("srexp evaluate model_u", {"model_uri="}),
+        ("srexp evaluate model=vd", {"model=vdsr"}),
+        ("srexp model=vdsr che", {"check", "checkpoint."}),
+        ("srexp -m search +sweeps=srcnn_t", {"+sweeps=srcnn_tpe"}),
+        ("srexp train optimizer.l", {"optimizer.lr="}),
+        ("srexp --nothing ev", {"evaluate"}),
+        ("srexp train model=nothing op", {"optimizer="}),
+        ("srexp train a=b=c,, op", set()),
+    ],
+)
+def test_shells_complete_verbs_groups_and_keys(
+    line: str, expected: set[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    for shell in ("bash", "zsh", "fish"):
+        assert cli.run(["-sc", f"query={shell}"]) == 0
+        caught = capfd.readouterr()
+        assert (set(caught.out.split()), caught.err) == (expected, ""), shell
+
+
+def test_an_application_of_hydra_around_it_goes_on() -> None:
+    from hydra import compose, initialize_config_dir
+
+    conf = str(Path(cli.__file__).parents[1] / "conf")
+    with initialize_config_dir(conf, version_base="1.3"):
+        srexp.compose(["model=vdsr"])
+        assert compose("train", ["seed=7"]).seed == 7
+
+
+def test_threads_compose_and_run_side_by_side() -> None:
+    found: dict[int, object] = {}
+
+    def work(seed: int) -> None:
+        try:
+            result = srexp.run("check", [f"seed={seed}", f"model={('srcnn', 'vdsr')[seed % 2]}"])
+            found[seed] = (result["seed"], result["model"], srexp.compose([]).seed)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            found[seed] = error
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {seed: (seed, ("srcnn", "vdsr")[seed % 2], 1) for seed in range(8)}
+
+
+def test_threads_train_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    working, most = [], []
+
+    def work(config: object) -> dict[str, object]:
+        working.append(config)
+        most.append(len(working))
+        time.sleep(0.05)
+        working.pop()
+        return {}
+
+    monkeypatch.setattr(cli, "execute", work)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(srexp.run, ["train", "train", "train"]))
+    assert most == [1, 1, 1]
+
+
+def test_what_is_asked_for_twice_is_refused() -> None:
+    with pytest.raises(RequestError, match="several verbs"):
+        CommandLine.read(["check", "train"], cli.VERBS)
