@@ -19,8 +19,8 @@ MODULES = {
 
 #: Test to the modules that it covers beside the one that it is named after.
 COVERS = {
-    "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.challenge "
-    "experiment.promotion.decision experiment.recorded_config",
+    "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.decision "
+    "experiment.recorded_config",
     "data/degradation/test_degradations.py": "data.degradation.given",
     "data/sources/test_limit.py": "data.sources.source",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
@@ -31,7 +31,7 @@ COVERS = {
     "evaluation/test_score.py": "types",
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
-    "experiment/test_resume.py": "experiment.fitting experiment.pipeline",
+    "experiment/test_resume.py": "experiment.pipeline",
     "search/keras_tuner/test_engine.py": "search.heartbeat search.keras_tuner.distributed "
     "search.keras_tuner.oracles search.keras_tuner.remote_oracle search.keras_tuner.study",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import ipaddress
 import json
 import signal
 import socket
@@ -17,7 +18,9 @@ import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+import srexp
 from srexp.cli import run
+from srexp.commands.serve import _listen
 from tests.warm_start import Command
 
 pytestmark = pytest.mark.system
@@ -44,6 +47,20 @@ def port(champion):
         yield number
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
+
+
+@pytest.mark.parametrize("verb", ["serve", "ui"])
+def test_nobody_but_this_machine_is_listened_to_unless_it_is_asked_for(verb):
+    assert srexp.compose(["model_uri=x"] if verb == "serve" else [], verb=verb).host == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_the_address_that_was_asked_for_is_the_only_one_that_is_listened_on(host):
+    with _listen(host, 0) as listening:
+        address, number = listening.getsockname()
+        assert ipaddress.ip_address(address).is_loopback
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.3", number), timeout=5)
 
 
 def ask(port, body=None, path="/restore", method="POST"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from srexp.config.allowed_targets import BUILDERS, require_allowed
 from srexp.config.builders import check_section
 from srexp.errors import RequestError
 
@@ -40,6 +41,28 @@ def test_a_section_is_built_by_its_own_kind_of_builder(group: str, target: str) 
 )
 def test_builders_of_a_section_are_allowed(group: str, target: str) -> None:
     assert check_section(group, {"_target_": target}, []).target == target
+
+
+EXAMPLES = {"MODULE": "module", "CLASS": "Class", "FUNCTION": "function"}
+
+
+@pytest.mark.parametrize(
+    ("group", "pattern"), [(group, each) for group, several in BUILDERS.items() for each in several]
+)
+def test_a_builder_is_named_from_its_first_letter_to_its_last(group: str, pattern: str) -> None:
+    name = ".".join(EXAMPLES.get(part, part) for part in pattern.split("."))
+    require_allowed(group, name, [])
+    for longer in (f"{name}.more", f"{name}.__globals__", f"more.{name}", f"{name} ", f"{name}\n", f"evil{name}"):
+        with pytest.raises(RequestError, match="not allowed"):
+            require_allowed(group, longer, [])
+
+
+@pytest.mark.parametrize("target", ["mine.build", "mine.deep.Class"])
+def test_an_extension_is_a_whole_package_and_not_the_beginning_of_one(target: str) -> None:
+    require_allowed("model", target, ["mine"])
+    for extension in ("min", "mine.deep", "mine2", ""):
+        with pytest.raises(RequestError, match="not allowed"):
+            require_allowed("model", target, [extension])
 
 
 def test_what_a_module_imported_from_elsewhere_is_no_builder(monkeypatch) -> None:

@@ -55,6 +55,39 @@ def test_each_criterion_stops_what_it_is_there_for(case, names):
     assert failed(case) == names
 
 
+#: What lies exactly at a limit of the gate: two values that are let through, and one next to each that isn't.
+GAIN = CHAMPION.psnr
+LIMITS = {
+    "gain": ("PSNR over the champion", against(replace(GAIN, gain=0.05)), against(replace(GAIN, gain=0.05 - 1e-9))),
+    "interval": (
+        "PSNR over the champion",
+        against(replace(GAIN, ci95=[1e-12, 1.0])),
+        against(replace(GAIN, ci95=[0.0, 1.0])),  # zero within it is no proof
+    ),
+    "ssim": (
+        "SSIM over the champion",
+        against(GAIN, replace(CHAMPION.ssim, gain=-0.001)),
+        against(GAIN, replace(CHAMPION.ssim, gain=-0.001 - 1e-9)),
+    ),
+    "images": ("test images", replace(GOOD, images=6), replace(GOOD, images=5)),
+    "time": ("inference time", replace(GOOD, slowdown=2.0), replace(GOOD, slowdown=2.0 + 1e-9)),
+}
+
+
+@pytest.mark.parametrize(("name", "at_limit", "beyond"), LIMITS.values(), ids=LIMITS)
+def test_what_lies_at_a_limit_is_let_through_and_the_next_value_is_not(name, at_limit, beyond):
+    assert failed(at_limit) == []
+    assert failed(beyond) == [name]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{"min_gain_db": 0}, {"ssim_tolerance": 0}, {"max_slowdown": 1e-9}, {"max_slowdown": None}, {"min_images": 2}],
+)
+def test_the_least_that_makes_sense_may_be_asked(keys):
+    Gate(**keys)
+
+
 def test_what_is_absolute():
     lines = [
         line for case in (replace(GOOD, degenerate=True), replace(GOOD, broken="NaN")) for line in Gate().judge(case)

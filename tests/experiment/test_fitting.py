@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 import srexp
 from srexp.data.image import Stored
 from srexp.data.sources.source import Entry
+from srexp.experiment import fitting
 from srexp.experiment.fitting import validation
 from srexp.experiment.task import Task
 
@@ -70,3 +72,33 @@ def test_images_of_the_other_splits_have_no_say(task: Task, monkeypatch: pytest.
     monkeypatch.setattr(task, "prepared", SimpleNamespace(entries=prepared.entries, read=noted))
     validation(levels_off(0, 0), task)[0]()
     assert set(read) == {entry.key for entry in prepared.entries["validation"]}
+
+
+@pytest.mark.parametrize("best", [1, 2])
+def test_the_network_that_is_scored_has_the_weights_of_the_best_epoch(
+    task: Task, best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[list[np.ndarray]] = []
+
+    def scripted(model: keras.Model, _: Task) -> Any:
+        def validate() -> dict[str, float]:
+            seen.append([weights.copy() for weights in model.get_weights()])
+            return {"val_psnr": 40.0 if len(seen) == best else 30.0, "val_ssim": 0.9}
+
+        return validate, 20.0
+
+    monkeypatch.setattr(fitting, "validation", scripted)
+    small = ["model=srcnn", "model.filters=[4,3]", "trainer.epochs=3", "trainer.steps_per_epoch=2"]
+    other = Task(
+        srexp.compose([*asked(task), *small, "trainer.batch_size=2", "trainer.patches_per_image=1"]), like=task
+    )
+    tracked = SimpleNamespace(set_tags=lambda _: None, log_metrics=lambda *_, **__: None)
+    model, fitted = fitting.fit_network(other, tracked)  # type: ignore[arg-type]
+    assert fitted.best_epoch == best
+    assert [all(map(np.array_equal, model.get_weights(), weights)) for weights in seen] == [
+        epoch == best for epoch in (1, 2, 3)
+    ]
+
+
+def asked(task: Task) -> list[str]:
+    return ["dataset=folder", f"dataset.root={task.config.dataset.root}", *ASKED]

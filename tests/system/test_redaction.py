@@ -13,6 +13,8 @@ from srexp.system.redaction import Masked, mask, shown
     ("text", "kept"),
     [
         ("postgresql://ann:pa55@host:5432/runs", "postgresql://***@host:5432/runs"),
+        ("mysql://ann:p@ss@host/runs", "mysql://***@host/runs"),  # an @ in the password, which nobody encoded
+        ("http://a:b@one and http://c:d@e@two", "http://***@one and http://***@two"),
         ("s3://bucket/a?X-Amz-Signature=abc&part=2", "s3://bucket/a?X-Amz-Signature=***&part=2"),
         ("mail ann@host, no address", "mail ann@host, no address"),
     ],

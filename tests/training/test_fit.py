@@ -234,3 +234,24 @@ def test_files_of_a_run_lie_where_they_should(tmp_path):
     assert len(checkpoints.files()) == 2
     checkpoints.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("best", [1, 2, 3])
+@pytest.mark.parametrize("optimizer", ["adam", "averages"])
+def test_a_training_ends_with_the_weights_of_its_best_epoch(best, optimizer):
+    """Validation sees the weights of every epoch; those of the best one come back, wherever it lies."""
+    numerics.prepare(seed=3, deterministic=True)
+    model, seen = NETWORKS["srcnn"](), []
+
+    def validate():
+        seen.append([weights.copy() for weights in model.get_weights()])
+        return {"val_psnr": 40.0 if len(seen) == best else 30.0 - len(seen), "val_ssim": 0.9}
+
+    recipe = Recipe(loss=mse(), optimizer=OPTIMIZERS[optimizer](), schedule=lambda *_: 1.0)
+    fitted = fit(model, batches, recipe, PLAN, Validation(validate, bicubic_psnr=20.0), on_epoch=lambda *_: None)
+    assert fitted.best_epoch == best
+    same = [
+        all(np.array_equal(ours, then) for ours, then in zip(model.get_weights(), weights, strict=True))
+        for weights in seen
+    ]
+    assert same == [epoch == best for epoch in (1, 2, 3)]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srexp.data.audit import near_duplicates
 from srexp.data.audit.audit import audit, facts
 from srexp.data.preparation.prepare import Prepared, prepare
 from srexp.data.sources.source import SPLITS, Item
@@ -68,6 +69,17 @@ def test_what_is_left_uncompared_is_said(folder: Folder) -> None:
     found = by_kind(audit(folder.prepared(), most=2))
     assert found["near-duplicates"].message.startswith("at least 2 pairs")
     assert found["near-duplicates"].message.endswith("1 further similar pairs were not compared")
+
+
+@pytest.mark.parametrize(
+    ("alike", "same"),
+    [(0.61, False), (0.67, False), (0.84, False), (0.85, True), (0.96, True)],  # strangers reach 0.67, copies 0.96
+)
+def test_from_which_similarity_two_images_are_the_same(folder: Folder, monkeypatch, alike: float, same: bool) -> None:
+    folder.add("test", half(picture(0)))
+    monkeypatch.setattr(near_duplicates, "similarity", lambda *_: alike)
+    pairs, _ = near_duplicates.near(folder.prepared(), most=9)
+    assert bool(pairs) is same
 
 
 def test_near_duplicates_are_found_once_per_content(folder: Folder, tmp_path: Path, monkeypatch) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from srexp.data.batches.augment import Affine, Dihedral, Plain
 from srexp.data.batches.patches import PatchSampler, scored_samples, stream, visits
+from srexp.data.degradation.acquisition import Noise
 from srexp.data.degradation.chain import chain
 from srexp.data.degradation.degradations import Bicubic, Identity, quantize
 from srexp.errors import RequestError
@@ -244,3 +245,20 @@ def test_a_random_degradation_is_scored_the_same_in_every_run():
     assert np.corrcoef(first.low.ravel(), second.low.ravel())[0, 1] < 0.5
     (copy,) = scored_samples([replace(flat[0], key="b")], lambda entry: entry, XRAY, scale=2, quantize_low=False)
     np.testing.assert_array_equal(copy.low, first.low)
+
+
+@pytest.mark.parametrize("degrade", [Noise(photons=200), XRAY], ids=["noise", "xray"])
+def test_two_test_images_do_not_share_their_noise(degrade):
+    """Images that differ in the last pixel only: one stream for both would give them the same noise."""
+    grey, nearly = np.full((48, 48, 1), 100, np.uint8), np.full((48, 48, 1), 100, np.uint8)
+    nearly[-1, -1] = 101
+    pair = [Image("a", grey), Image("b", nearly)]
+    first, second = (each.low[:16, :16].ravel() for each in scored(pair, degrade))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.5
+    for place, entry in enumerate(pair):  # and it is the image that decides, not its place among the others
+        (alone,) = scored([entry], degrade)
+        np.testing.assert_array_equal(alone.low[:16, :16].ravel(), (first, second)[place])
+
+
+def scored(entries, degrade):
+    return scored_samples(entries, lambda entry: entry, degrade, scale=2, quantize_low=False)

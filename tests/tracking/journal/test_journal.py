@@ -173,3 +173,34 @@ def test_a_line_that_was_cut_short_is_cut_off(tmp_path):
     again.close()
     lines = [json.loads(line) for line in file.read_bytes().splitlines()]
     assert [line["n"] for line in lines] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("sent", [0, 1, 2, 3])
+def test_what_the_store_has_is_not_sent_again_not_even_the_last_of_it(tmp_path, sent):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    operations = [journal.add("metrics", step=step, values={"loss": 1.0}) for step in range(3)]
+    if sent:
+        journal.done(operations[:sent])
+    left = list(range(sent, 3))
+    assert [each["n"] for each in journal.waiting] == left
+    journal._lock.release()
+    again = Journal.left_behind(journal.pointer)  # and no other process sends it either
+    assert [each["n"] for each in again.waiting] == left
+    assert again.holds(None) == bool(left)
+    assert [again.holds(number) for number in range(3)] == [number >= sent and bool(left) for number in range(3)]
+    assert again.add("end", status="FINISHED")["n"] == 3
+    again.close()
+
+
+def test_a_replay_sends_each_operation_once(tmp_path):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    for kind in ("tags", "params", "tags", "end"):
+        journal.add(kind)
+    told = []
+    replay = Replay(None, journal)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replay, "_send", lambda _, batch: told.extend(each["n"] for each in batch))
+        while journal.waiting:
+            replay.next()
+    assert told == [0, 1, 2, 3]
+    journal.close()

@@ -162,3 +162,11 @@ def test_nothing_of_srexp_asks_keras_or_numpy_for_pickles():
         check=False,
     )
     assert found.stdout == ""
+
+
+@pytest.mark.parametrize("module", ["keras_evil.layers", "kerasevil", "keras-evil", "builtins_evil", "evil.keras", ""])
+def test_a_package_that_begins_like_keras_is_not_keras(tracking, tmp_path, parts, module):
+    config = json.loads(parts["config.json"])
+    config["config"]["layers"][1]["module"] = module
+    with pytest.raises(RequestError, match="holds more than Keras's own layers"):
+        load(tracking.store, packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)}))
