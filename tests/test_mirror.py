@@ -44,6 +44,7 @@ COVERS = {
     "stories/test_train.py": "commands.train experiment.run_pictures",
     "stories/test_ui.py": "commands.ui",
     "test_cli.py": "commands.check",
+    "training/test_fit.py": "training.plan",
 }
 
 

@@ -45,7 +45,8 @@ def fit_network(
         SrexpError: The loss was no number or exploded, or memory is exhausted.
     """
     from srexp.training import memory
-    from srexp.training.fit import Fitted, Plan, Recipe, Validation, fit
+    from srexp.training.fit import Fitted, Recipe, Validation, fit
+    from srexp.training.plan import Plan
 
     config, trainer = task.config, task.config.trainer
     network.prepare(config)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.training import state
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.plan import Plan
 
 if TYPE_CHECKING:
     import keras
@@ -16,25 +17,6 @@ if TYPE_CHECKING:
 Scores = Mapping[str, float]
 Batches = Callable[[int], AbstractContextManager[Any]]
 OnEpoch = Callable[[int, Scores, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long to train.
-
-    Args:
-        epochs: Number of epochs.
-        steps_per_epoch: Optimizer steps in each.
-        max_minutes: Wall time after which training stops; None for no limit.
-        patience: Epochs without a better validation PSNR after which training stops; None for never.
-        checkpoint_minutes: Age from which a checkpoint is old within an epoch; None for never.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    max_minutes: float | None = None
-    patience: int | None = None
-    checkpoint_minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +131,13 @@ class _Training:
         from srexp.training.progress import ShowProgress
 
         plan, start, checkpoints = self.plan, self.start, self.checkpoints
-        total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
-        self.pace = callbacks.FollowSchedule(
-            self.recipe.schedule,
-            lr=float(self.recipe.optimizer.learning_rate),
-            total_steps=total,
-            max_seconds=max_seconds,
-            first_step=start.step,
-            seconds=start.seconds,
-        )
-        self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
+        lr = float(self.recipe.optimizer.learning_rate)
+        self.pace = callbacks.FollowSchedule(self.recipe.schedule, lr, plan, start)
+        self.explosion = callbacks.StopOnExplosion(start, checkpoints)
         self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
-        self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
-        self.record = callbacks.RecordHistory(
-            start.history, plan.epochs, plan.patience, self.validation.bicubic_psnr, lambda: self.pace.seconds
-        )
+        self.progress = ShowProgress(plan, start)
+        bicubic_psnr = self.validation.bicubic_psnr
+        self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds)
         self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
         report = callbacks.Report(self.record, self.on_epoch)

@@ -17,8 +17,9 @@ from srexp.errors import SrexpError
 from srexp.models import srcnn, vdsr
 from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
-from srexp.training.fit import Plan, Recipe, Validation, fit
+from srexp.training.fit import Recipe, Validation, fit
 from srexp.training.losses import mse
+from srexp.training.plan import Plan
 
 STEPS, EPOCHS = 4, 3
 PLAN = Plan(epochs=EPOCHS, steps_per_epoch=STEPS)

@@ -9,64 +9,42 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 from filelock import FileLock, Timeout
 
-from srexp.data.download.http_range import Patience, TryAgainError, Wanted, receive
+from srexp.data.download.http_range import TryAgainError, Wanted, receive
 from srexp.errors import RequestError, SrexpError
-
-if TYPE_CHECKING:
-    from srexp.data.download.progress import Progress
 
 _PROGRESS_THAT_COUNTS = 1 << 20  # an attempt that brought this many bytes clears the count of failures
 
 _log = logging.getLogger(__name__)
 
-PATIENCE = Patience()
 
-
-def fetch(
-    url: str,
-    target: Path,
-    *,
-    checksum: str,
-    prefix_bytes: int | None = None,
-    max_bytes: int = 8 << 30,
-    progress: Progress | None = None,
-    patience: Patience = PATIENCE,
-) -> Path:
-    """Make sure that a file lies at `target` with the right bytes, downloading what is missing of it.
+def fetch(wanted: Wanted) -> Path:
+    """Make sure that a file lies where it is wanted, with the right bytes, downloading what is missing of it.
 
     Bytes are collected in `TARGET.part`, so that a broken connection or a killed process loses nothing; they get the
     final name, in one step, only when their checksum is right. Several processes may call this at once: one works,
     the others wait and find the file. A file that somebody has put at `target` by hand is verified and kept.
 
     Args:
-        url: Where the file is; redirects are followed, and the server is only ever asked with GET.
-        target: Where it shall be.
-        checksum: `sha256:HEX` or `md5:HEX` of the bytes that are wanted.
-        prefix_bytes: Ask for the first so many bytes only; None for the whole file.
-        max_bytes: A file that turns out longer is refused before it fills the disk.
-        progress: Told about every piece that arrives.
-        patience: How long to go on trying.
+        wanted: Which file, and where.
 
     Returns:
-        `target`.
+        Its `target`.
 
     Raises:
         RequestError: The server can't be reached, doesn't have the file, or gives other bytes than expected.
         SrexpError: The file can't be written.
     """
-    wanted = Wanted(url, target, checksum, prefix_bytes, max_bytes, progress or _silent, patience)
-    with writing(target.parent), exclusive(target):
-        if target.exists():
+    with writing(wanted.target.parent), exclusive(wanted.target):
+        if wanted.target.exists():
             _verify_found(wanted)
         else:
             _download(wanted)
-    return target
+    return wanted.target
 
 
 @contextmanager
@@ -134,10 +112,6 @@ def checksum_of(path: Path, algorithm: str, first_bytes: int | None = None) -> s
             digest.update(chunk)
             left -= len(chunk)
     return f"{algorithm}:{digest.hexdigest()}"
-
-
-def _silent(name: str, there: int, total: int | None) -> None:
-    """Show no progress."""
 
 
 def _download(wanted: Wanted) -> None:

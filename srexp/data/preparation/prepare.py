@@ -11,7 +11,7 @@ from srexp.data.formats.registry import read_image, shape_of
 from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.decoded_cache import through_disk
 from srexp.data.preparation.manifest import fingerprint, manifest_rows, project_salt
-from srexp.data.preparation.memory_cache import MemoryCache
+from srexp.data.preparation.memory_cache import MemoryCache, memory_cache
 from srexp.data.preparation.scan import Progress, Scan
 from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
@@ -58,7 +58,7 @@ class Prepared:
         Raises:
             UnreadableImageError: The file has gone or changed since the scan.
         """
-        return self.memory.get(entry.sha256, lambda: self._fetch(entry))
+        return self.memory(entry.sha256, lambda: self._fetch(entry))
 
     def _fetch(self, entry: Entry) -> Stored:
         if self.decoded_dir is None:
@@ -84,7 +84,7 @@ class Prepared:
         if not isinstance(entry.item, Pair) or entry.low is None:
             raise UnreadableImageError("has no low-resolution partner", fix="dataset=paired, or another degradation")
         low = entry.item.low
-        return self.memory.get(entry.low.sha256, lambda: self._decode(low))
+        return self.memory(entry.low.sha256, lambda: self._decode(low))
 
     def manifest(self) -> list[dict[str, str | int | bool]]:
         """Describe each image, its patient as a salted hash.
@@ -129,7 +129,7 @@ def prepare(
         RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
     """
     items = source.items()
-    memory = MemoryCache(source.memory_mb * 2**20)
+    memory = memory_cache(source.memory_mb * 2**20)
     scan = Scan(source.intensity, channel, memory, facts)
     found, refused = scan.run(items, cache_dir, progress)
     lows, refused_lows = _partners(items, scan, cache_dir, progress)

@@ -94,7 +94,7 @@ class Scan:
         except UnreadableImageError as error:
             return error.told()
         sha256 = image.digest()
-        self.memory.get(sha256, lambda: to_channel(image, self.channel))
+        self.memory(sha256, lambda: to_channel(image, self.channel))
         height, width, channels = image.pixels.shape
         return Found(height, width, channels, image.bits, image.lossy, sha256, self.facts(image) if self.facts else {})
 
