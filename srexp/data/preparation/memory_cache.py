@@ -32,6 +32,6 @@ def memory_cache(limit_bytes: int) -> MemoryCache:
         >>> memory("a", lambda: image) is memory("a", lambda: None)
         True
     """
-    images = LRUCache(limit_bytes, getsizeof=lambda image: image.pixels.nbytes)
+    images: LRUCache[str, Stored] = LRUCache(limit_bytes, getsizeof=lambda image: image.pixels.nbytes)
     kept: MemoryCache = cached(images, key=lambda key, _: key, lock=threading.Lock())(lambda _, decode: decode())
     return kept
