@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from srexp.config.overrides import overrides_of, preset
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
+from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
 from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.pipeline import Outcome, Plan
@@ -50,7 +51,7 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     engine, trials = job.engine, job.study.trials()
     with watch("figures"):
         _show(parent, trials, engine)
-    front = _front(trials, engine)
+    front = best_trials(trials, engine.objectives, n=1)
     best = _best(front, trials, engine)
     chosen = _config(job.config, best)
     name = f"best_{engine.name}"
@@ -89,7 +90,6 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
     """Log the figures, as pictures and as one page, and the table of the best trials."""
     from srexp.evaluation.search_report.figures import figures, left_out
     from srexp.evaluation.search_report.page import page
-    from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
 
     space, objectives = engine.parsed.describe(), engine.objectives
     bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
@@ -99,18 +99,9 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
             parent.log_figure(picture, f"search/{name}{'' if place == 1 else f'_{place}'}.png")
     title = f"Search {engine.name}"
     parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
-    rows = best_trials(trials, objectives)
-    parent.log_text(markdown(rows), "search/best.md")
-    parent.log_text(comma_separated(rows), "search/best.csv")
-
-
-def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
-    from srexp.evaluation.search_report.study import pareto_set
-    from srexp.evaluation.search_report.trials import best_first
-
-    if len(engine.objectives) > 1:
-        return pareto_set(trials, engine.objectives)
-    return best_first(trials, engine.objectives)[:1]
+    best = best_trials(trials, objectives)
+    parent.log_text(markdown(best, objectives), "search/best.md")
+    parent.log_text(comma_separated(best, objectives), "search/best.csv")
 
 
 def _best(front: Sequence[Trial], trials: Sequence[Trial], engine: Search) -> Trial:
