@@ -45,7 +45,7 @@ def fit_network(
         SrexpError: The loss was no number or exploded, or memory is exhausted.
     """
     from srexp.training import memory
-    from srexp.training.fit import Fitted, Recipe, Validation, fit
+    from srexp.training.fit import Fitted, Fitting, Recipe, Validation
     from srexp.training.plan import Plan
 
     config, trainer = task.config, task.config.trainer
@@ -73,9 +73,8 @@ def fit_network(
             restorer.set_weights(trained.get_weights())
             return validate()
 
-        fitted = fit(
+        fitting = Fitting(
             trained,
-            lambda step: _batches(task, step),
             Recipe(build(config.loss), build(config.optimizer), build(config.schedule)),
             Plan(
                 epochs=trainer.epochs,
@@ -88,6 +87,7 @@ def fit_network(
             on_epoch=record,
             checkpoints=checkpoints,
         )
+        fitted = fitting.run(lambda step: _batches(task, step))
     restorer.set_weights(trained.get_weights())
     return restorer, fitted
 

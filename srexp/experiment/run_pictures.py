@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,13 +77,13 @@ class RunPictures:
             return
         self.shown += 1
         from srexp.evaluation.figures.panel import panel
-        from srexp.evaluation.figures.plots import error_map, error_map_rgb
+        from srexp.evaluation.figures.plots import error_map, error_map_rgb, grey_levels
 
         figure = panel(sample, restored, baseline, row, self.task.protocol(), model_name=self.model_name)
         self.tracked.log_figure(figure, f"panels/{self.shown:02}.png")
         pictures = {"1 input": sample.low, "2 bicubic": baseline, "3 restored": restored, "4 target": sample.high}
         for kind, pixels in pictures.items():
-            self._grid(f"{self.shown:02} {kind}", _grey_levels(pixels))
+            self._grid(f"{self.shown:02} {kind}", grey_levels(pixels))
         self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
         self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
 
@@ -104,9 +103,7 @@ class RunPictures:
             for file in sorted(Path(scratch).iterdir()):
                 self.tracked.log_file(file, "scores")
         if fitted.history:
-            bicubic = fitted.bicubic_psnr
-            drawn = bicubic if bicubic is not None and math.isfinite(bicubic) else None
-            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=drawn)
+            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=fitted.bicubic_psnr)
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
         self.tracked.log_figure(
@@ -139,12 +136,6 @@ class RunPictures:
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
         self.tracked.log_image(_reduced(pixels), key=key, step=0)  # where MLflow's UI opens a series of pictures
-
-
-def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Show [0, 1] as 8-bit grey levels, the same for every picture of an image."""
-    levels: npt.NDArray[np.uint8] = np.floor(np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return levels
 
 
 def _reduced(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

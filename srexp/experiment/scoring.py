@@ -41,7 +41,6 @@ def score_split(
         task.parts.protocol,
         config.scale,
         baseline=bicubic_predictor(config, task.channels),
-        intensity=config.dataset.intensity,
         full=full,
         on_image=on_image,
     )

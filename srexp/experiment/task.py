@@ -19,6 +19,7 @@ from srexp.data.degradation.degradations import Degradation
 from srexp.data.degradation.given import Given
 from srexp.data.image import Channel
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.paired import Paired
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.data.sources.source import Source, Split
@@ -236,8 +237,7 @@ def prepare_data(
     Raises:
         RequestError: The data set can't be used.
     """
-    return prepare(
-        parts.source,
+    asked = Preparation(
         seed=config.seed,
         channel=parts.protocol.channel,
         scale=config.scale,
@@ -248,6 +248,7 @@ def prepare_data(
         progress=progress,
         all_in="test" if whole else None,
     )
+    return prepare(parts.source, asked)
 
 
 def audit_data(config: Config, parts: Parts, prepared: Prepared, *, most: int = 200) -> list[Finding]:

@@ -194,21 +194,3 @@ class KeepCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
             if self.warning is None:
                 self.warning = f"checkpoints could not be written, the first at step {found.step}: {error}"
                 logger.warning("%s", self.warning)
-
-
-class Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Hand every epoch's numbers on, once they are safe.
-
-    Args:
-        record: Has them.
-        on_epoch: Receives the number of the epoch, from 1, its numbers, and when it ended, in milliseconds since 1970.
-    """
-
-    def __init__(self, record: RecordHistory, on_epoch: Callable[[int, Scores, int], None]) -> None:
-        super().__init__()
-        self.record, self.on_epoch = record, on_epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Hand them on."""
-        history = self.record.history
-        self.on_epoch(epoch + 1, history.epochs[-1], history.ended[-1])

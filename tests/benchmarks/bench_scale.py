@@ -56,13 +56,15 @@ def measure(folder: Path) -> None:
     from srexp.data.batches.patches import Pairing, PatchSampler
     from srexp.data.degradation.degradations import Bicubic
     from srexp.data.preparation.prepare import prepare
+    from srexp.data.preparation.request import Preparation
     from srexp.data.sources.folder import Folder
 
     source = Folder(name="links", root=str(folder), patients=r"p(\d+)_", memory_mb=64)
 
     def prepared(cache: Path):
         return prepare(
-            source, seed=1, channel="grey", scale=2, patch_size=48, cache_dir=cache, facts=facts, progress=None
+            source,
+            Preparation(seed=1, channel="grey", scale=2, patch_size=48, cache_dir=cache, facts=facts, progress=None),
         )
 
     with tempfile.TemporaryDirectory() as scratch:

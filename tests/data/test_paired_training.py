@@ -14,6 +14,7 @@ from srexp.data.batches.patches import Pairing, PatchSampler, scored_samples
 from srexp.data.degradation.given import Given
 from srexp.data.degradation.imresize import resize
 from srexp.data.preparation.prepare import Prepared, prepare, probe_request
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.paired import Paired
 from srexp.errors import RequestError
 
@@ -42,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 
 def prepared(root: Path, **options: object) -> Prepared:
     source = Paired("paired", str(root), **options)
-    return prepare(source, seed=1, channel="grey", scale=SCALE, patch_size=PATCH)
+    return prepare(source, Preparation(seed=1, channel="grey", scale=SCALE, patch_size=PATCH))
 
 
 def pairing(data: Prepared) -> Pairing:
@@ -127,6 +128,6 @@ def test_an_unreadable_partner_is_named_or_skipped(root):
 def test_other_data_sets_have_no_partner_to_read(root):
     from srexp.data.sources.folder import Folder
 
-    data = prepare(Folder("folder", str(root / "high")), seed=1, channel="grey", scale=2, patch_size=16)
+    data = prepare(Folder("folder", str(root / "high")), Preparation(seed=1, channel="grey", scale=2, patch_size=16))
     with pytest.raises(RequestError, match="has no low-resolution partner"):
         data.read_low(data.entries["train"][0])

@@ -92,6 +92,6 @@ def test_a_rival_is_compared_image_by_image():
     rows = [
         Row(key=str(n), height=9, width=9, bits=8, model={"psnr": 30.0 + n, "ssim": 0.9}, baseline={}) for n in range(3)
     ]
-    found = rival("x", Scores(rows=tuple(rows), protocol={}), [29.0, 29.0, float("inf")], [0.8, 0.8, 1.0], seed=0)
+    found = rival("x", Scores(tuple(rows)), [29.0, 29.0, float("inf")], [0.8, 0.8, 1.0], seed=0)
     assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.n_infinite) == (1.5, 2, 1)
     assert found.ssim.gain == pytest.approx(0.1 / 3)

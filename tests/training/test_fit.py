@@ -17,7 +17,7 @@ from srexp.errors import SrexpError
 from srexp.models import srcnn, vdsr
 from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
-from srexp.training.fit import Recipe, Validation, fit
+from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.losses import mse
 from srexp.training.plan import Plan
 
@@ -75,16 +75,15 @@ class Training:
             self.told[epoch] = timeless(numbers)
             interrupt("told")
 
-        fitted = fit(
+        fitting = Fitting(
             model,
-            batches,
             Recipe(loss=mse(), optimizer=OPTIMIZERS[self.optimizer](), schedule=follow),
             dataclasses.replace(self.plan, checkpoint_minutes=minutes),
             Validation(validate, bicubic_psnr=30.0),
             on_epoch=tell,
             checkpoints=checkpoints,
         )
-        return fitted, model
+        return fitting.run(batches), model
 
 
 def once(place, after=0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
@@ -94,26 +93,6 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def checksum_of(path: Path, algorithm: str, first_bytes: int | None = None) -> str:
-    """Compute a file's checksum, written as `fetch` takes it.
-
-    Args:
-        path: The file.
-        algorithm: A name that hashlib knows: sha256 or md5.
-        first_bytes: How much of the file counts; None for all of it.
-
-    Returns:
-        `ALGORITHM:HEX`.
-    """
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    left = path.stat().st_size if first_bytes is None else first_bytes
-    with path.open("rb") as file:
-        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
-            digest.update(chunk)
-            left -= len(chunk)
-    return f"{algorithm}:{digest.hexdigest()}"
-
-
 def _download(wanted: Wanted) -> None:
     """Attempt by attempt, until the bytes are there and right."""
     retry, answered, second_chance = wanted.patience.retry, False, True
@@ -128,7 +107,7 @@ def _download(wanted: Wanted) -> None:
                 retry = (wanted.patience.retry if progressed else retry).increment("GET", wanted.url)
                 _wait(wanted, trouble, retry, answered=answered)
                 continue
-            got = _checksum(wanted, wanted.part)
+            got = wanted.checksum_of(wanted.part)
             if got == wanted.checksum:
                 _keep(wanted)
                 return
@@ -164,10 +143,6 @@ def _wait(wanted: Wanted, trouble: TryAgainError, retry: urllib3.Retry, *, answe
     time.sleep(pause)
 
 
-def _checksum(wanted: Wanted, path: Path) -> str:
-    return checksum_of(path, wanted.checksum.partition(":")[0], wanted.prefix_bytes)
-
-
 def _keep(wanted: Wanted) -> None:
     """Give the verified part its final name; its bytes are on disk before the name is."""
     with wanted.part.open("rb") as file:
@@ -178,7 +153,7 @@ def _keep(wanted: Wanted) -> None:
 
 def _verify_found(wanted: Wanted) -> None:
     """Check a file that lies where the download would go: put there by hand, or by an earlier command."""
-    got = _checksum(wanted, wanted.target)
+    got = wanted.checksum_of(wanted.target)
     if got != wanted.checksum:
         raise RequestError(
             f"{wanted.target} is not the file that {wanted.url} is known for",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator
@@ -90,6 +91,17 @@ class Wanted:
     def bytes_there(self) -> int:
         """Say how much of the part has arrived, in this process or an earlier one."""
         return self.part.stat().st_size if self.part.exists() else 0
+
+    def checksum_of(self, path: Path) -> str:
+        """Compute the checksum of the bytes of a file that are wanted, written as `checksum` is."""
+        algorithm = self.checksum.partition(":")[0]
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        left = path.stat().st_size if self.prefix_bytes is None else self.prefix_bytes
+        with path.open("rb") as file:
+            while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+                digest.update(chunk)
+                left -= len(chunk)
+        return f"{algorithm}:{digest.hexdigest()}"
 
     def discard(self) -> None:
         """Start again from nothing."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from srexp.config.builders import build
 from srexp.config.schema import CompareConfig
 from srexp.evaluation import grid
-from srexp.evaluation.comparison import tables
+from srexp.evaluation.comparison import conclusions, tables
 from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
 from srexp.experiment.comparison import pictures, runs
 from srexp.experiment.comparison import report as reporting
@@ -70,7 +70,7 @@ def compared(config: CompareConfig) -> Compared:
         "runs": {entry.name: entry.run.run_id for entry in chosen},
         **found.as_dict(),
         "n_images": len(found.keys),
-        "summary": list(report.summary),
+        "summary": conclusions.summary(found),
         "protocol": chosen[0].result["protocol"],
         "data_fingerprint": chosen[0].result["data_fingerprint"],
         "warnings": [*report.alarms, *notes, *shown.notes],
@@ -115,7 +115,9 @@ def _write(
 ) -> list[Path]:
     from srexp.evaluation.comparison.report import render
 
-    grids = [each for each in (report.scores, report.further, report.pairs, report.costs) if each]
+    grids = [
+        each for arrange in (tables.scores, tables.further, tables.pairs, tables.costs) if (each := arrange(found))
+    ]
     texts = {
         "report.html": render(report),
         "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",

@@ -12,7 +12,7 @@ from email.utils import formatdate
 
 import pytest
 
-from srexp.data.download.fetch import checksum_of, exclusive, fetch
+from srexp.data.download.fetch import exclusive, fetch
 from srexp.data.download.http_range import Wanted
 from srexp.errors import RequestError, SrexpError
 from tests.data.download.files import BODY, HASTY, OTHER, leftovers
@@ -216,5 +216,5 @@ def test_waiting_for_another_process_is_said(tmp_path, caplog):
 def test_a_checksum_covers_the_bytes_asked_for(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"abcdef")
-    assert checksum_of(path, "md5", 3) == f"md5:{hashlib.md5(b'abc').hexdigest()}"
-    assert checksum_of(path, "sha256") == f"sha256:{hashlib.sha256(b'abcdef').hexdigest()}"
+    assert Wanted("", path, "md5:", 3).checksum_of(path) == f"md5:{hashlib.md5(b'abc').hexdigest()}"
+    assert Wanted("", path, "sha256:").checksum_of(path) == f"sha256:{hashlib.sha256(b'abcdef').hexdigest()}"
