@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
-from srexp.evaluation.comparison import tables
+from srexp.evaluation.comparison import quality_plots, tables, time_plots
 from srexp.evaluation.comparison.report import Drawing, Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.experiment.comparison.pictures import Exhibits
@@ -43,16 +43,13 @@ def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> d
     Returns:
         Name to figure; those for which nothing is known are missing.
     """
-    from srexp.evaluation.comparison import quality_plots as plots
-    from srexp.evaluation.comparison import time_plots
-
-    hue = plots.colours([entry.name for entry in chosen])
+    hue = quality_plots.colours([entry.name for entry in chosen])
     drawn = {
-        "gains": plots.gains(found, hue),
+        "gains": quality_plots.gains(found, hue),
         "times": time_plots.times(found, hue),
-        "curves": plots.curves(found, hue),
+        "curves": quality_plots.curves(found, hue),
         "quality": time_plots.quality_against_time(found, hue, tables.common_input(found)),
-        "scale": plots.scale_bar(max_grey_levels),
+        "scale": quality_plots.scale_bar(max_grey_levels),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -72,8 +69,6 @@ def compose(
     Returns:
         What the page shows.
     """
-    from srexp.evaluation.comparison.quality_plots import colours
-
     ordered = [entry for row in found.models for entry in chosen if entry.name == row.name]
     models, images = counted(len(chosen), "model"), counted(len(found.keys), "test image")
     made = time.strftime("%Y-%m-%d %H:%M %Z")
@@ -83,7 +78,7 @@ def compose(
         found=found,
         notes=list(notes),
         alarms=_alarms(chosen),
-        hues=colours([entry.name for entry in chosen]),
+        hues=quality_plots.colours([entry.name for entry in chosen]),
         drawings={name: _drawing(name, figure) for name, figure in figures.items()},
         cards=shown.cards,
         card_notes=shown.notes,
@@ -105,13 +100,9 @@ def _drawing(name: str, figure: Figure) -> Drawing:
 
 
 def _alarms(chosen: Sequence[Entry]) -> list[str]:
-    degenerate = [entry.name for entry in chosen if entry.run.tags.get("degenerate") == "true"]
-    if not degenerate:
-        return []
-    return [
-        f"Degenerate: the input equals the target ({', '.join(degenerate)}). "
-        "These figures say nothing about restoration."
-    ]
+    names = ", ".join(entry.name for entry in chosen if entry.run.tags.get("degenerate") == "true")
+    alarm = f"Degenerate: the input equals the target ({names}). These figures say nothing about restoration."
+    return [alarm] if names else []
 
 
 def _findings(chosen: Sequence[Entry]) -> dict[str, Sequence[str]]:

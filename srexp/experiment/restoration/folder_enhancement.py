@@ -21,7 +21,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.system.digests import sha256
-from srexp.system.signals import Shield, interruptible
+from srexp.system.signals import interruptible
 
 _NAMED = 10
 
@@ -157,21 +157,17 @@ class FolderEnhancement:
         # The outer scratch folder is what an interruption can't leave behind, whatever it does to those of the files.
         with _scratch(self.output) as scratch, interruptible() as shield:
             for number, job in enumerate(jobs):
-                self._do(job, outcome, partial(show, number, job.name), shield, scratch)
-
-    def _do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: str) -> None:
-        """Restore a file unless that is done; one that fails is noted, and the next one comes."""
-        try:
-            names = self._restore(job, show, scratch)
-        except self.failures as error:
-            if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
-                raise
-            outcome.failed[job.name] = _reason(error)
-            log.info("%s: %s", job.name, outcome.failed[job.name])
-            return
-        (outcome.restored if names else outcome.skipped).append(job.name)
-        outcome.outputs += names
-        log.info("%s: %s", job.name, ", ".join(names) or "finished before")
+                try:
+                    names = self._restore(job, partial(show, number, job.name), scratch)
+                except self.failures as error:
+                    if shield.received:  # a decoder in C made its own exception of it; the file isn't to blame
+                        raise
+                    outcome.failed[job.name] = _reason(error)
+                    log.info("%s: %s", job.name, outcome.failed[job.name])
+                    continue
+                (outcome.restored if names else outcome.skipped).append(job.name)
+                outcome.outputs += names
+                log.info("%s: %s", job.name, ", ".join(names) or "finished before")
 
     def _restore(self, job: Job, show: Callable[[float], None], scratch: str) -> list[str]:
         """Give the names of the files written, none when they were there."""
