@@ -69,12 +69,13 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
             scores = score_and_draw(model, task, tracked, Fitted(), model_name=model.name, split=split)
         scores.write_csv(config.run_dir / "test.csv")
         scores.write_parquet(config.run_dir / "test.parquet")
+        origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
         result = {
             "run_id": tracked.id,
             **result_of(scores, task),
             "metrics": _metrics(scores, config.seed),
             "model_uri": config.model_uri,
-            "model": _described(model, found),
+            "model": {"name": model.name, "parameters": model.count_params(), **origin},
             "split": config.split,
             "trained_on": trained_on,
             "warnings": [*warnings, *task.findings(split)],
@@ -146,12 +147,6 @@ def _metrics(scores: Scores, seed: int) -> dict[str, Any]:
         }
         for metric in scores.metrics
     }
-
-
-def _described(model: Network, found: addresses.Found | None) -> dict[str, Any]:
-    """Say what was scored: the network, and where it comes from."""
-    origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
-    return {"name": model.name, "parameters": model.count_params(), **origin}
 
 
 def _log(tracked: Run, task: Task, found: addresses.Found | None, split: Split, scores: Scores) -> None:

@@ -123,11 +123,25 @@ def loaded_for(task: Task, store: Store, found: Found) -> Network:
         found: Where it is there.
 
     Raises:
-        RequestError: It can't be trusted to be only a network, or takes other images or enlarges by another scale than
-            the task has.
+        RequestError: It can't be trusted to be only a network, or doesn't fit the task.
         SrexpError: Its files are damaged or gone.
     """
-    model, uri = load(store, found).model, found.uri
+    model = load(store, found).model
+    require_fit(model, task, found.uri)
+    return model
+
+
+def require_fit(model: Network, task: Task, uri: str) -> None:
+    """Hold a model's channels and scale against the configuration.
+
+    Args:
+        model: Loaded model.
+        task: What it is to be scored on.
+        uri: What messages call it.
+
+    Raises:
+        RequestError: It takes other images, or enlarges by another scale.
+    """
     shape = model.input_shape
     if shape[1:3] != (None, None):
         raise RequestError(f"{uri} doesn't take images of any size", got=shape, expected="(None, None, None, channels)")
@@ -146,4 +160,3 @@ def loaded_for(task: Task, store: Store, found: Found) -> Network:
             expected="the scale that the model was trained for",
             fix=f"scale={scale}",
         )
-    return model

@@ -199,9 +199,8 @@ def _choices(name: str, said: Mapping[str, Any]) -> tuple[Any, ...]:
         refuse(name, "has no choices", expected="at least one")
     plain = tuple(_plain(name, choice) for choice in choices)
     known = [identity(choice) for choice in plain]
-    for index, text in enumerate(known):
-        if text in known[:index]:
-            refuse(name, f"has the choice {text} twice")
+    if twice := [text for index, text in enumerate(known) if text in known[:index]]:
+        refuse(name, f"has the choice {twice[0]} twice")
     return plain
 
 

@@ -103,8 +103,9 @@ class Tracking:
         failure: BaseException | None = None
         with interruptible() as shield:
             try:
-                known = tags or {}
-                first = _resuming(resume, known) if resume else _creating(experiment, name, parent, known)
+                known = {**process_identity.process_tags(), **(tags or {})}
+                resuming = {"op": "resume", "run_id": resume, "tags": known}
+                first = resuming if resume else _creating(experiment, name, parent, known)
                 run = self._open(first, folder)
                 run.begin()
                 seconds, again = self.system_metrics_seconds, resume is not None
@@ -125,7 +126,8 @@ class Tracking:
         journal = Journal.begin(folder or self.folder, self.index)
         if resumed and not str(resumed).startswith(PENDING):
             journal.known["run_id"] = resumed
-        journal.add(str(first["op"]), **{**first, "store": mask(store.uri)})
+        tags = {key: tag(value) for key, value in first["tags"].items()}
+        journal.add(str(first["op"]), **{**first, "tags": tags, "store": mask(store.uri)})
         return Run(
             store,
             journal,
@@ -139,18 +141,8 @@ class Tracking:
 def _creating(experiment: str, name: str | None, parent: str | None, tags: Mapping[str, object]) -> dict[str, Any]:
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    known = {**environment.origin_tags(), **process_identity.process_tags(), **tags}
-    if parent:
-        known[MLFLOW_PARENT_RUN_ID] = parent
-    return {"op": "create", "experiment": experiment, "name": name, "tags": _tags(known)}
-
-
-def _resuming(run_id: str, tags: Mapping[str, object]) -> dict[str, Any]:
-    return {"op": "resume", "run_id": run_id, "tags": _tags({**process_identity.process_tags(), **tags})}
-
-
-def _tags(tags: Mapping[str, object]) -> dict[str, str]:
-    return {key: tag(value) for key, value in tags.items()}
+    known = {**environment.origin_tags(), **tags, **({MLFLOW_PARENT_RUN_ID: parent} if parent else {})}
+    return {"op": "create", "experiment": experiment, "name": name, "tags": known}
 
 
 def _is_of(journal: Journal, run_id: object) -> bool:
