@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import keras
 
 #: One image, (h, w, c), float32 in [0, 1]; c is 1 or 3.
 Pixels: TypeAlias = npt.NDArray[np.float32]
 
 #: Several images or patches of one size, (n, h, w, c), float32 in [0, 1].
 Batch: TypeAlias = npt.NDArray[np.float32]
+
+
+#: A Keras model that restores images, (n, h, w, c) to (n, h * scale, w * scale, c), float32; named without Keras.
+Network: TypeAlias = "keras.Model"
 
 
 @dataclass(frozen=True, slots=True)

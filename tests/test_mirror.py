@@ -22,6 +22,7 @@ COVERS = {
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.decision "
     "experiment.recorded_config",
     "data/degradation/test_degradations.py": "data.degradation.given",
+    "data/preparation/test_scan.py": "data.preparation.request",
     "data/sources/test_limit.py": "data.sources.source",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
     "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions",
@@ -44,6 +45,7 @@ COVERS = {
     "stories/test_train.py": "commands.train experiment.run_pictures",
     "stories/test_ui.py": "commands.ui",
     "test_cli.py": "commands.check config.hydra_messages",
+    "training/test_fit.py": "training.plan",
 }
 
 

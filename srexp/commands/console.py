@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
@@ -96,13 +96,10 @@ def multirun(summary: Summary, folder: Path) -> None:
     """
     console = _console()
     count = counted(len(summary.rows), "combination")
-    table = Table(title=f"multirun, {count}: mean ± standard deviation over seeds")
-    for key in summary.keys:
-        table.add_column(key, no_wrap=True)
-    for title in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB"):
-        table.add_column(title, justify="right")
-    for title in ("data", "state"):
-        table.add_column(title)
+    swept = [Column(key, no_wrap=True) for key in summary.keys]
+    numbers = [Column(each, justify="right") for each in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB")]
+    title = f"multirun, {count}: mean ± standard deviation over seeds"
+    table = Table(*swept, *numbers, "data", "state", title=title)
     for row in summary.rows:
         figures = [_mean(row, name) for name in row.figures]
         splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
@@ -234,18 +231,13 @@ def runs(result: Mapping[str, Any]) -> None:
 
 def _figures(title: str, *headings: str) -> Table:
     """Begin a table of figures, whose first column says whose they are."""
-    table = Table("", title=title)
-    for each in headings:
-        table.add_column(each, justify="right")
-    return table
+    return Table("", *(Column(each, justify="right") for each in headings), title=title)
 
 
 def _stacked(*headings: str) -> Table:
     """Begin a table whose cells have several lines, so that it fits where a terminal has 80 columns."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    for title in headings:
-        table.add_column(title, overflow="fold", no_wrap=title.startswith("run"))
-    return table
+    columns = (Column(title, overflow="fold", no_wrap=title.startswith("run")) for title in headings)
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
 
 
 def _console() -> Console:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from srexp.config.schema import Config
 from srexp.data.audit.findings import messages, require_clean
@@ -74,9 +74,9 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _show(result: Mapping[str, Any]) -> None:
     console = Console(soft_wrap=True, highlight=False)
-    table = Table(title=f"{result['dataset']}, {result['images']} images")
-    for heading in ("", "images", "patients", "smallest", "largest", "bits", "fills its range"):
-        table.add_column(heading, justify="right" if heading in ("images", "patients") else "left", no_wrap=not heading)
+    counts = (Column(heading, justify="right") for heading in ("images", "patients"))
+    title = f"{result['dataset']}, {result['images']} images"
+    table = Table(Column(no_wrap=True), *counts, "smallest", "largest", "bits", "fills its range", title=title)
     for split, summary in result["splits"].items():
         if summary["images"]:
             table.add_row(split, *_cells(summary, patients_known=result["patients_known"]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.commands import console
 from srexp.config.builders import build
 from srexp.config.schema import EvaluateConfig
+from srexp.data.sources.source import Split
 from srexp.errors import RequestError
+from srexp.evaluation.score import Scores
 from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
@@ -24,12 +26,7 @@ from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses
 from srexp.tracking.store.lineage import input_of
 from srexp.training.fit import Fitted
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.data.sources.source import Split
-    from srexp.evaluation.score import Scores
+from srexp.types import Network
 
 _NAMED = 3
 
@@ -72,12 +69,13 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
             scores = score_and_draw(model, task, tracked, Fitted(), model_name=model.name, split=split)
         scores.write_csv(config.run_dir / "test.csv")
         scores.write_parquet(config.run_dir / "test.parquet")
+        origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
         result = {
             "run_id": tracked.id,
             **result_of(scores, task),
             "metrics": _metrics(scores, config.seed),
             "model_uri": config.model_uri,
-            "model": _described(model, found),
+            "model": {"name": model.name, "parameters": model.count_params(), **origin},
             "split": config.split,
             "trained_on": trained_on,
             "warnings": [*warnings, *task.findings(split)],
@@ -104,12 +102,11 @@ def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None
     return addresses.find(tracking.store, config.model_uri, others=METHODS)
 
 
-def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> keras.Model:
+def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> Network:
     config: EvaluateConfig = task.config  # type: ignore[assignment]  # the task of this command
     network.prepare(config)
     if found is None:
-        method = next(each for each in METHODS if each == config.model_uri)
-        return interpolation(config.scale, task.channels, method=method)
+        return interpolation(config.scale, task.channels, method=config.model_uri)  # type: ignore[arg-type]  # a key of METHODS
     return loaded_for(task, tracking.store, found)
 
 
@@ -150,12 +147,6 @@ def _metrics(scores: Scores, seed: int) -> dict[str, Any]:
         }
         for metric in scores.metrics
     }
-
-
-def _described(model: keras.Model, found: addresses.Found | None) -> dict[str, Any]:
-    """Say what was scored: the network, and where it comes from."""
-    origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
-    return {"name": model.name, "parameters": model.count_params(), **origin}
 
 
 def _log(tracked: Run, task: Task, found: addresses.Found | None, split: Split, scores: Scores) -> None:

@@ -27,30 +27,30 @@ def run(config: ExportConfig) -> dict[str, Any]:
         RequestError: There is no such model, a package is missing, or the folder is not empty.
         SrexpError: The file computes something else than the model.
     """
-    from srexp.enhance.export.export import RUNTIME_OF, export, require_empty
+    from srexp.enhance.export.export import RUNTIME_OF, Target, export
     from srexp.enhance.export.model_card import card
     from srexp.enhance.runtimes.choice import runtime_named
     from srexp.training.numerics import load_quietly
 
     # What can be wrong is found before TensorFlow is loaded.
     folder = (config.output or config.run_dir / "exported").expanduser().absolute()
-    require_empty(folder, overwrite=config.overwrite)
+    target = Target(config.format, folder, config.overwrite)
+    target.require_empty()
     file = runtime_named(RUNTIME_OF[config.format]).FILE
     load_quietly()
     store = build(config.tracking, folder=config.paths.root).store
     loaded = load(store, config.model_uri)
-    model, known = loaded.model, {"uri": loaded.found.readable, **facts(loaded.facts, commit(store, loaded.facts))}
-    images = real_images(model.input_shape[-1])
-    scale, version = scale_of(model, loaded.found.uri), importlib.metadata.version("srexp")
-    parity = export(
-        model,
-        config.format,
-        folder,
-        images=images,
-        tolerance=config.tolerance,
-        card=partial(card, known, form=config.format, scale=scale, channels=model.input_shape[-1], version=version),
-        overwrite=config.overwrite,
-    )
+    model, channels = loaded.model, loaded.model.input_shape[-1]
+    images = real_images(channels)
+    known = {
+        **facts(loaded.facts, commit(store, loaded.facts)),
+        "uri": loaded.found.readable,
+        "form": config.format,
+        "scale": scale_of(model, loaded.found.uri),
+        "channels": channels,
+        "version": importlib.metadata.version("srexp"),
+    }
+    parity = export(model, target, images=images, tolerance=config.tolerance, card=partial(card, known))
     print(f"written  {folder / file}, with parity.json and MODEL_CARD.md")
     print(f"parity   {parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
     return {

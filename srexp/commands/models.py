@@ -10,7 +10,6 @@ from srexp.commands import console
 from srexp.config.builders import build
 from srexp.config.schema import ModelsConfig
 from srexp.tracking.registry import catalog
-from srexp.tracking.registry.catalog import Version
 from srexp.tracking.runs.tracking import Tracking
 
 
@@ -39,7 +38,7 @@ def run(config: ModelsConfig) -> dict[str, Any]:
     return result
 
 
-def _row(each: Version) -> dict[str, Any]:
+def _row(each: catalog.Version) -> dict[str, Any]:
     tags = each.tags
     return {
         "name": each.name,
@@ -47,11 +46,11 @@ def _row(each: Version) -> dict[str, Any]:
         "aliases": list(each.aliases),
         "model": tags.get("model"),
         "run_id": each.run_id,
-        "psnr": _number(tags.get("test_psnr")),
-        "ssim": _number(tags.get("test_ssim")),
-        "gain_db": _number(tags.get("gain_db")),
-        "n_images": _whole(tags.get("test_images")),
-        "protocol": _mapping(tags.get("protocol")),
+        "psnr": _read(tags.get("test_psnr"), float, int),
+        "ssim": _read(tags.get("test_ssim"), float, int),
+        "gain_db": _read(tags.get("gain_db"), float, int),
+        "n_images": _read(tags.get("test_images"), int),
+        "protocol": _read(tags.get("protocol"), dict),
         "data_fingerprint": tags.get("data.fingerprint"),
         "audit": tags.get("audit"),
         "degenerate": {"true": True, "false": False}.get(tags.get("degenerate", "")),
@@ -61,21 +60,10 @@ def _row(each: Version) -> dict[str, Any]:
     }
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
-def _mapping(text: str | None) -> dict[str, Any] | None:
-    """Read a protocol, which a tag of another program's version may hold in another form."""
+def _read(text: str | None, *kinds: type) -> Any:
+    """Read a value in JSON, which a tag of another program's version may hold in another form; None then."""
     try:
         found = json.loads(text or "")
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return found if type(found) in kinds else None

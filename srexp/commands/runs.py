@@ -15,7 +15,6 @@ from srexp.errors import RequestError
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal import recovery
 from srexp.tracking.runs import groups, queries
-from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
 
@@ -66,7 +65,7 @@ def _reap(config: RunsConfig, store: Store, experiment: str | None) -> tuple[lis
     return reaped, elsewhere
 
 
-def _row(each: StoredRun) -> dict[str, Any]:
+def _row(each: queries.StoredRun) -> dict[str, Any]:
     ended = each.ended if each.ended is not None else time.time() * 1000
     return {
         "run_id": each.run_id,
@@ -84,7 +83,7 @@ def _row(each: StoredRun) -> dict[str, Any]:
     }
 
 
-def _note(each: StoredRun) -> str:
+def _note(each: queries.StoredRun) -> str:
     if each.status != "RUNNING":
         return ""
     gone = process_is_gone(each.tags)

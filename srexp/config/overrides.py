@@ -84,11 +84,7 @@ def literal(value: Any) -> Any:
 def _chosen(config: Config) -> dict[str, str]:
     """Give the groups whose choice is not the default of `train`."""
     usual = compose("train", [])[0].choices
-    return {
-        group: name
-        for group, name in config.choices.items()
-        if usual.get(group) != name and group not in PRESETS and not group.startswith("hydra")
-    }
+    return {group: name for group, name in config.choices.items() if usual.get(group) != name and group not in PRESETS}
 
 
 def _still_different(overrides: Sequence[str], wanted: Mapping[str, Any], *, resolve: bool) -> Iterator[_Difference]:
@@ -100,13 +96,10 @@ def _still_different(overrides: Sequence[str], wanted: Mapping[str, Any], *, res
 
 def _differences(base: Any, wanted: Any, place: str = "") -> Iterator[_Difference]:
     """Give the places where two trees differ, with both values."""
-    if isinstance(base, Mapping) and isinstance(wanted, Mapping) and (base or not wanted or not place):
+    if isinstance(base, Mapping) and isinstance(wanted, Mapping):
         for key in dict.fromkeys([*base, *wanted]):
             inner = f"{place}.{key}" if place else str(key)
             yield from _differences(base.get(key, _ABSENT), wanted.get(key, _ABSENT), inner)
-    elif isinstance(base, Mapping) and isinstance(wanted, Mapping):
-        for key, value in wanted.items():
-            yield f"{place}.{key}", _ABSENT, value
     elif base != wanted and not (isinstance(base, str) and "${" in base):
         yield place, base, wanted
 

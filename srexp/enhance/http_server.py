@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response
 
 OK, TIMEOUT, TOO_LARGE, WRONG_KIND, UNUSABLE, BUSY = 200, 408, 413, 415, 422, 503
 BODY_SECONDS = 60.0
@@ -69,11 +69,6 @@ def application(
     Returns:
         An ASGI application.
     """
-    from starlette.applications import Starlette
-    from starlette.requests import ClientDisconnect
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
-
     free, inside = asyncio.Semaphore(workers), [0]
 
     def refused(status: int, message: str) -> Response:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,16 +10,13 @@ from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import joined, restore_in_strips, tile_shape
 from srexp.errors import RequestError
 from srexp.network_graph import operations, tensor_bytes
-from srexp.types import Batch, Pixels
-
-if TYPE_CHECKING:
-    import keras
+from srexp.types import Batch, Network, Pixels
 
 #: A network: (n, h, w, c) to (n, h * scale, w * scale, c), float32, any sizes.
 Restore: TypeAlias = Callable[[Batch], Batch]
 
 
-def batch_predictor(model: "keras.Model") -> Restore:
+def batch_predictor(model: Network) -> Restore:
     """Make a model a function of batches, without progress bars, callbacks or just-in-time compilation.
 
     One graph serves all shapes. Called without a graph, a model keeps the output of every layer until the last one is
@@ -45,7 +42,7 @@ def batch_predictor(model: "keras.Model") -> Restore:
 
 
 def predictor(
-    model: "keras.Model", scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
+    model: Network, scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
 ) -> Callable[[Pixels], Pixels]:
     """Make a model a function of images of any size, in bounded memory.
 
@@ -74,7 +71,7 @@ def predictor(
 
 
 def strip_predictor(
-    model: "keras.Model", scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
+    model: Network, scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
 ) -> Callable[[Pixels], Iterator[Pixels]]:
     """Make a model a function that gives the restored image strip by strip, for images larger than memory should hold.
 
@@ -123,7 +120,7 @@ def _require_memory(needed: int, shape: tuple[int, ...], memory_mb: float) -> No
         )
 
 
-def whole_bytes(model: "keras.Model", shape: tuple[int, ...]) -> int:
+def whole_bytes(model: Network, shape: tuple[int, ...]) -> int:
     """Say how much memory the largest step of a model takes for a whole image, without taking it.
 
     Args:

@@ -50,10 +50,9 @@ OnImage: TypeAlias = Callable[[Sample, Pixels, Pixels | None, Row], None]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All rows of one evaluation with the protocol they were made under."""
+    """All rows of one evaluation."""
 
     rows: tuple[Row, ...]
-    protocol: Mapping[str, Any]
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -175,7 +174,6 @@ def score(
     scale: int,
     *,
     baseline: Predict | None = None,
-    intensity: str = "bits",
     full: bool = False,
     on_image: OnImage | None = None,
 ) -> Scores:
@@ -189,12 +187,11 @@ def score(
         protocol: How to score.
         scale: Ratio of the high to the low resolution.
         baseline: Scored on the same images, usually bicubic interpolation.
-        intensity: How stored values became the data range; part of the protocol's description.
         full: All metrics, or PSNR and SSIM alone, for validation.
         on_image: Called after each image, for panels and progress.
 
     Returns:
-        One row per image with the protocol's description.
+        One row per image.
 
     Raises:
         RequestError: There is no image, one is too small, or sizes differ; the image is named.
@@ -228,7 +225,7 @@ def score(
         raise RequestError(
             "there is no image to score", expected="at least one", fix="check the data set and its split"
         )
-    return Scores(rows=tuple(rows), protocol=protocol.describe(scale, intensity=intensity))
+    return Scores(tuple(rows))
 
 
 def _measure(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -23,11 +22,10 @@ from srexp.data.batches.patches import SCORING, as_float, divisible, stream
 from srexp.data.degradation.degradations import quantize, reduced
 from srexp.data.degradation.given import Given
 from srexp.data.degradation.imresize import resize
-from srexp.data.preparation.manifest import COLUMNS
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry
 from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
-from srexp.evaluation.figures.panel import Square, worst_square
+from srexp.evaluation.figures.panel import Square, in_low, worst_square
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -74,10 +72,9 @@ def write_overview(folder: Path, prepared: Prepared, findings: Sequence[Finding]
     Returns:
         The names of the files.
     """
-    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(prepared.manifest())
+    from pandas import DataFrame
+
+    DataFrame(prepared.manifest()).to_csv(folder / "manifest.csv", index=False, lineterminator="\r\n")
     images = sum(map(len, prepared.entries.values()))
     title = f"{name}: {images} images, each stretched for display"
     contact_sheet(_groups(prepared, findings), title).savefig(folder / "contact_sheet.png")
@@ -165,5 +162,4 @@ def degradation_figure(config: Config, prepared: Prepared) -> Figure:
 
 def _grey_detail(image: Pixels, square: Square, scale: int) -> Pixels:
     """Cut the place that a square of the target shows out of an image, (h, w)."""
-    rows, columns = (slice(part.start // scale, part.stop // scale) for part in square)
-    return np.asarray(image[rows, columns].mean(axis=-1))
+    return np.asarray(image[in_low(square, scale)].mean(axis=-1))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.config.builders import build
 from srexp.errors import RequestError
+from srexp.evaluation.score import score
 from srexp.experiment import network
 from srexp.experiment.task import Task
+from srexp.metrics.ranking import ranking_mean
 from srexp.tracking.runs.run import Run
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.training.checkpoint import Checkpoints
-    from srexp.training.fit import Fitted
+from srexp.training import memory
+from srexp.training.checkpoint import Checkpoints
+from srexp.training.fit import Fitted, Fitting, Recipe, Validation
+from srexp.training.plan import Plan
+from srexp.types import Network
 
 #: Receives the number of an epoch, from 1, and its numbers; an exception of it ends training.
 OnEpoch = Callable[[int, Mapping[str, float]], None]
@@ -29,7 +30,7 @@ def fit_network(
     on_epoch: OnEpoch = lambda _epoch, _numbers: None,
     *,
     checkpoints: Checkpoints | None = None,
-) -> tuple[keras.Model, Fitted]:
+) -> tuple[Network, Fitted]:
     """Train the network of a task.
 
     Args:
@@ -44,9 +45,6 @@ def fit_network(
     Raises:
         SrexpError: The loss was no number or exploded, or memory is exhausted.
     """
-    from srexp.training import memory
-    from srexp.training.fit import Fitted, Plan, Recipe, Validation, fit
-
     config, trainer = task.config, task.config.trainer
     network.prepare(config)
     restorer = network.float32_network(config, task.channels)
@@ -72,9 +70,8 @@ def fit_network(
             restorer.set_weights(trained.get_weights())
             return validate()
 
-        fitted = fit(
+        fitting = Fitting(
             trained,
-            lambda step: _batches(task, step),
             Recipe(build(config.loss), build(config.optimizer), build(config.schedule)),
             Plan(
                 epochs=trainer.epochs,
@@ -87,11 +84,12 @@ def fit_network(
             on_epoch=record,
             checkpoints=checkpoints,
         )
+        fitted = fitting.run(lambda step: _batches(task, step))
     restorer.set_weights(trained.get_weights())
     return restorer, fitted
 
 
-def _require_shared(restorer: keras.Model, task: Task) -> None:
+def _require_shared(restorer: Network, task: Task) -> None:
     """Refuse several scales for a network whose weights depend on the scale."""
     config = task.config
     if not config.trainer.scales:
@@ -121,7 +119,7 @@ def _batches(task: Task, step: int) -> Iterator[Any]:
         yield batches.take(few).cache().repeat().skip(step % few) if few else batches
 
 
-def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:
+def validation(model: Network, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:
     """Prepare scoring on the validation crops.
 
     Args:
@@ -132,9 +130,6 @@ def validation(model: keras.Model, task: Task) -> tuple[Callable[[], Mapping[str
         A function that gives `val_psnr`, the mean by which epochs and trials are put in order, and `val_ssim`; and
         bicubic's PSNR on the same crops, in dB.
     """
-    from srexp.evaluation.score import score
-    from srexp.metrics.ranking import ranking_mean
-
     samples = list(task.validation_samples())
     protocol, scale = task.parts.protocol, task.config.scale
     predict = network.predictor(model, task.config)

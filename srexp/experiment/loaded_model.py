@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -12,15 +12,15 @@ from srexp.config.builders import build
 from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config
 from srexp.data.image import Channel, Intensity
+from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.experiment.task import Task
-    from srexp.tracking.registry.models import Loaded
-    from srexp.tracking.store.addresses import Found
-    from srexp.tracking.store.store import Store
+from srexp.experiment.task import Task
+from srexp.models import bicubic
+from srexp.tracking.registry.models import Loaded, load
+from srexp.tracking.store.addresses import Found
+from srexp.tracking.store.store import Store
+from srexp.training.numerics import load_quietly
+from srexp.types import Network
 
 BICUBIC = "bicubic"
 _PROBE = (24, 20)
@@ -65,9 +65,6 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
         RequestError: There is no such model, it may run code, or `scale=` asks for another one than it has.
         SrexpError: The store can't be reached.
     """
-    from srexp.tracking.registry.models import load
-    from srexp.training.numerics import load_quietly
-
     load_quietly()
     if uri == BICUBIC:
         loaded = _bicubic(config.scale, channels)
@@ -88,15 +85,11 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
 
 
 def _bicubic(scale: int, channels: int) -> Loaded:
-    from srexp.models import bicubic
-    from srexp.tracking.registry.models import Loaded
-    from srexp.tracking.store.addresses import Found
-
     network = bicubic.build(scale, channels, name=BICUBIC)
     return Loaded(network, Found(BICUBIC, path=Path(BICUBIC)), sha256=f"{BICUBIC}-x{scale}")
 
 
-def scale_of(model: keras.Model, uri: str) -> int:
+def scale_of(model: Network, uri: str) -> int:
     """Ask a network's layers how many times it enlarges, or else what it makes of a small image.
 
     Args:
@@ -106,8 +99,6 @@ def scale_of(model: keras.Model, uri: str) -> int:
     Raises:
         RequestError: It doesn't enlarge by a whole number.
     """
-    from srexp.enhance.receptive_field import receptive_field
-
     if sees := receptive_field(model):
         return sees.scale
     _, *side, channels = model.input_shape
@@ -123,7 +114,7 @@ def scale_of(model: keras.Model, uri: str) -> int:
     return scale
 
 
-def loaded_for(task: Task, store: Store, found: Found) -> keras.Model:
+def loaded_for(task: Task, store: Store, found: Found) -> Network:
     """Load a model that is to be scored on a task.
 
     Args:
@@ -135,14 +126,12 @@ def loaded_for(task: Task, store: Store, found: Found) -> keras.Model:
         RequestError: It can't be trusted to be only a network, or doesn't fit the task.
         SrexpError: Its files are damaged or gone.
     """
-    from srexp.tracking.registry.models import load
-
     model = load(store, found).model
     require_fit(model, task, found.uri)
     return model
 
 
-def require_fit(model: keras.Model, task: Task, uri: str) -> None:
+def require_fit(model: Network, task: Task, uri: str) -> None:
     """Hold a model's channels and scale against the configuration.
 
     Args:
@@ -154,15 +143,14 @@ def require_fit(model: keras.Model, task: Task, uri: str) -> None:
         RequestError: It takes other images, or enlarges by another scale.
     """
     shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1:3] != (None, None):  # noqa: PLR2004 - (n, h, w, c)
+    if shape[1:3] != (None, None):
         raise RequestError(f"{uri} doesn't take images of any size", got=shape, expected="(None, None, None, channels)")
     if shape[-1] != task.channels:
-        needed = {1: "grey", 3: "rgb"}.get(shape[-1])
         raise RequestError(
             f"{uri} takes images of {shape[-1]} channel{'s' * (shape[-1] != 1)}",
             got=f"protocol.channel={task.channel}, which gives {task.channels}",
             expected="as many channels as the model was trained with",
-            fix=f"protocol.channel={needed}" if needed else "choose another model_uri",
+            fix=f"protocol.channel={'grey' if shape[-1] == 1 else 'rgb'}",
         )
     scale = scale_of(model, uri)
     if scale != task.config.scale:

@@ -45,11 +45,8 @@ def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
         if key.startswith("degradation.") and not key.endswith("_target_")
     ]
     found = {
-        "run_id": known.get("run_id"),
-        "task": known.get("task"),
-        "model": known.get("model"),
+        **{key: known.get(key) for key in ("run_id", "task", "model", "protocol")},
         "fingerprint": known.get("data.fingerprint"),
-        "protocol": known.get("protocol"),
         "commit": commit,
         "degradation": ", ".join(degradation),
         "attribution": _attribution(known),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from srexp.config.schema import Config
 from srexp.errors import RequestError
@@ -15,13 +14,10 @@ from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.task import Task
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.runs import groups, queries
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.tracking.runs.run import Run
-    from srexp.tracking.runs.tracking import Tracking
-    from srexp.training.fit import Fitted
+from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.tracking import Tracking
+from srexp.training.fit import Fitted
+from srexp.types import Network
 
 #: Run whose training the network of another scale comes from.
 WEIGHTS_TAG = "srexp.weights_of"
@@ -64,7 +60,7 @@ def _at_scale(config: Config, scale: int) -> Config:
 
 
 def score_others(
-    others: Sequence[Task], tracking: Tracking, tracked: Run, model: keras.Model, fitted: Fitted
+    others: Sequence[Task], tracking: Tracking, tracked: Run, model: Network, fitted: Fitted
 ) -> list[Outcome]:
     """Score a network at other scales and register it there, each time in a run of its own.
 
@@ -80,7 +76,7 @@ def score_others(
     """
     known = None if tracked.id.startswith(PENDING) else tracked.id
 
-    def obtain(task: Task, _: Run) -> tuple[keras.Model, Fitted]:
+    def obtain(task: Task, _: Run) -> tuple[Network, Fitted]:
         network = float32_network(task.config, task.channels)
         network.set_weights(model.get_weights())
         return network, _course(fitted, tracked.id, task.config)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from srexp.config.builders import build
 from srexp.config.schema import Config
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    import keras
+from srexp.enhance import predict
+from srexp.models import bicubic
+from srexp.training import numerics
+from srexp.types import Network, Pixels
 
 #: Degraded image (h, w, c) to restored image (h * scale, w * scale, c).
 Predict: TypeAlias = Callable[[Pixels], Pixels]
@@ -25,13 +25,11 @@ def prepare(config: Config) -> None:
     Args:
         config: Checked configuration.
     """
-    from srexp.training import numerics
-
     numerics.load_quietly()
     numerics.prepare(seed=config.seed, deterministic=config.trainer.deterministic)
 
 
-def float32_network(config: Config, channels: int, *, scale: int | None = None) -> keras.Model:
+def float32_network(config: Config, channels: int, *, scale: int | None = None) -> Network:
     """Build the network that restores images, whatever precision it is trained in.
 
     Args:
@@ -42,15 +40,13 @@ def float32_network(config: Config, channels: int, *, scale: int | None = None) 
     Returns:
         A float32 network with initial weights.
     """
-    from srexp.training import numerics
-
     with numerics.policy("float32"):
-        network: keras.Model = build(config.model, scale=scale or config.scale, channels=channels)
+        network: Network = build(config.model, scale=scale or config.scale, channels=channels)
     return network
 
 
 @contextmanager
-def trained_network(config: Config, channels: int, *, precision: str) -> Iterator[keras.Model]:
+def trained_network(config: Config, channels: int, *, precision: str) -> Iterator[Network]:
     """Build the network whose steps are taken, and hold the devices that they are taken on.
 
     Args:
@@ -61,22 +57,18 @@ def trained_network(config: Config, channels: int, *, precision: str) -> Iterato
     Yields:
         A network with initial weights; it is compiled and trained while the context is open.
     """
-    from srexp.training import numerics
-
     with numerics.strategy_scope(config.trainer.strategy):
         with numerics.policy(precision):
             network = build(config.model, scale=config.inner_scale, channels=channels)
         yield network
 
 
-def precision_of(config: Config, network: keras.Model) -> str:
+def precision_of(config: Config, network: Network) -> str:
     """Choose the Keras dtype policy in which a network is trained, see `numerics.resolve_precision`."""
-    from srexp.training import numerics
-
     return numerics.resolve_precision(config.trainer.precision, network)
 
 
-def predictor(model: keras.Model, config: Config, *, scale: int | None = None) -> Predict:
+def predictor(model: Network, config: Config, *, scale: int | None = None) -> Predict:
     """Make a network a function of images of any size, in tiles where one needs more than `trainer.memory_mb`.
 
     Args:
@@ -87,8 +79,6 @@ def predictor(model: keras.Model, config: Config, *, scale: int | None = None) -
     Returns:
         Function from an image to what the network makes of it.
     """
-    from srexp.enhance import predict
-
     return predict.predictor(model, scale or config.scale, config.trainer.memory_mb)
 
 
@@ -103,20 +93,19 @@ def bicubic_predictor(config: Config, channels: int, *, scale: int | None = None
     Returns:
         Function from an image to its enlargement.
     """
-    from srexp.models import bicubic
-
     return predictor(bicubic.build(scale or config.scale, channels), config, scale=scale)
 
 
-def timed_image(config: Config, channels: int) -> Pixels:
+def timed_image(config: Config, channels: int, *, scale: int | None = None) -> Pixels:
     """Give the image on which networks are timed: noise, enlarged to `trainer.validation_size`.
 
     Args:
         config: Has the size and the scale.
         channels: Of the image.
+        scale: Another scale than that of the configuration.
 
     Returns:
         (h, w, channels), float32 in [0, 1].
     """
-    side = config.trainer.validation_size // config.scale
+    side = config.trainer.validation_size // (scale or config.scale)
     return np.random.default_rng(0).random((side, side, channels), dtype=np.float32)

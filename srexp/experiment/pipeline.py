@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from srexp.evaluation.score import Scores
 from srexp.experiment.fitting import fit_network, validation
 from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
@@ -24,16 +25,12 @@ from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, result_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
+from srexp.tracking.registry import registry
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.evaluation.score import Scores
-    from srexp.tracking.registry.registry import Registered
-    from srexp.training.fit import Fitted
+from srexp.training.fit import Fitted
+from srexp.types import Network
 
 #: Folder of the checkpoints of a run, in the folder of the run.
 FOLDER_TAG = "srexp.checkpoints"
@@ -77,8 +74,8 @@ class Outcome:
     others: Sequence[Outcome] = ()
 
 
-Obtain: TypeAlias = "Callable[[Task, Run], tuple[keras.Model, Fitted]]"
-Then: TypeAlias = "Callable[[Run, keras.Model, Fitted], Sequence[Outcome]]"
+Obtain: TypeAlias = "Callable[[Task, Run], tuple[Network, Fitted]]"
+Then: TypeAlias = "Callable[[Run, Network, Fitted], Sequence[Outcome]]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +115,9 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         SrexpError: Training failed, or the store refused; the run is FAILED.
     """
     config, earlier = task.config, plan.earlier
-    checkpoints = Checkpoints(earlier.folder if earlier else _new_folder(config.run_dir))
+    # Another run into the same folder has another folder of checkpoints.
+    fresh = config.run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
+    checkpoints = Checkpoints(earlier.folder if earlier else fresh)
     with (
         profiled(config.run_dir) if config.trainer.profile else nullcontext(),
         run_of(
@@ -154,11 +153,6 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
     return Outcome(tracked.answered(result), config.model.name, summary, others)
 
 
-def _new_folder(run_dir: Path) -> Path:
-    """Name the folder of checkpoints of a run that begins; another run into the same folder has another."""
-    return run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
-
-
 def _begin(tracked: Run, task: Task, earlier: Earlier | None) -> None:
     """Log what was asked for, as far as the store doesn't know it from before an interruption."""
     if earlier:
@@ -168,7 +162,7 @@ def _begin(tracked: Run, task: Task, earlier: Earlier | None) -> None:
         log_request(tracked, task)
 
 
-def _validation(model: keras.Model, task: Task, fitted: Fitted) -> dict[str, float | None]:
+def _validation(model: Network, task: Task, fitted: Fitted) -> dict[str, float | None]:
     """Give the validation figures of the best epoch; of a network that wasn't trained they are measured now."""
     best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
     figures = {name: best[f"val_{name}"] for name in ("psnr", "ssim")}
@@ -180,11 +174,9 @@ def _figures(scores: Scores, chosen: Mapping[str, float | None]) -> dict[str, fl
 
 
 def _register(
-    model: keras.Model, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
-) -> tuple[str, Registered | None]:
+    model: Network, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
+) -> tuple[str, registry.Registered | None]:
     """Log the model once; register it when it came back from the store unchanged."""
-    from srexp.tracking.registry import registry
-
     model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
     if not model.trainable_weights:
         return model_uri, None

@@ -20,7 +20,6 @@ from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.tracking.runs import queries
-from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
@@ -135,7 +134,14 @@ def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> T
         RequestError: The run kept no configuration, the command line asks for another task, or the data set isn't the
             one that the model was trained on.
     """
-    composed = recomposed(config, _required(store, run_id))
+    kept = kept_by(store, run_id)
+    if "dataset" not in kept:
+        raise RequestError(
+            f"run {run_id} kept no configuration, so its test images can't be found again",
+            expected="a training by srexp, with config.yaml among its artifacts",
+            fix="choose another version",
+        )
+    composed = recomposed(config, kept)
     task = Task(composed)
     if task.prepared.fingerprint != fingerprint:
         raise RequestError(
@@ -171,7 +177,7 @@ def recomposed(config: Config, kept: Mapping[str, Any]) -> Config:
     return check(OmegaConf.create(tree), overrides=config.overrides, run_dir=config.run_dir)
 
 
-def continued(config: TrainConfig, found: StoredRun, kept: Mapping[str, Any], run_dir: Path) -> Config:
+def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, Any], run_dir: Path) -> Config:
     """Give the configuration that a run began with, at today's places.
 
     Args:
@@ -203,17 +209,6 @@ def continued(config: TrainConfig, found: StoredRun, kept: Mapping[str, Any], ru
             _take(tree, now, key.split("."))
     tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
     return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
-
-
-def _required(store: Store, run_id: str) -> dict[str, Any]:
-    kept = kept_by(store, run_id)
-    if "dataset" not in kept:
-        raise RequestError(
-            f"run {run_id} kept no configuration, so its test images can't be found again",
-            expected="a training by srexp, with config.yaml among its artifacts",
-            fix="choose another version",
-        )
-    return kept
 
 
 def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:

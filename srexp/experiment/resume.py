@@ -22,7 +22,6 @@ from srexp.system.file_locks import in_turn
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import environment, queries, resumed
-from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
 
@@ -127,7 +126,7 @@ def _require_harmless(config: TrainConfig) -> None:
         raise RequestError("resume goes on with one run, and this is a multirun", got=config.resume, fix="leave -m out")
 
 
-def _require_interrupted(found: StoredRun) -> Path:
+def _require_interrupted(found: queries.StoredRun) -> Path:
     """Give the folder of checkpoints of a run that can go on."""
     said = f"run {found.run_id} ({found.name})"
     if "srexp.search" in found.tags:
@@ -154,7 +153,7 @@ def _require_interrupted(found: StoredRun) -> Path:
     return folder
 
 
-def _require_gone(found: StoredRun, said: str) -> None:
+def _require_gone(found: queries.StoredRun, said: str) -> None:
     gone, host = process_identity.process_is_gone(found.tags), found.tags.get("srexp.host", "another machine")
     if gone is None:
         raise RequestError(
@@ -178,7 +177,7 @@ def _alone(folder: Path, run_id: str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def _require_same_data(found: StoredRun, task: Task) -> None:
+def _require_same_data(found: queries.StoredRun, task: Task) -> None:
     then, today = found.tags[IDENTITY_TAG].rpartition("-")[2], task.prepared.fingerprint
     if then != today:
         raise RequestError(
@@ -189,16 +188,12 @@ def _require_same_data(found: StoredRun, task: Task) -> None:
         )
 
 
-def _differences(tracking: Tracking, found: StoredRun) -> list[str]:
+def _differences(tracking: Tracking, found: queries.StoredRun) -> list[str]:
     """Say what of the code differs from when the run began: numbers may differ in their last bits, or more."""
-    then, today = found.tags, environment.origin_tags()
-    told = []
-    for key in ("mlflow.source.git.commit", "srexp.dirty"):
-        if then.get(key) != today.get(key):
-            told.append(f"{key.rpartition('.')[2]} {then.get(key)}, now {today.get(key)}")
     known = queries.read_json(tracking.store, found.run_id, "environment.json") or {}
-    versions, installed = known.get("packages", {}), environment.packages()
-    for name in _DECISIVE:
-        if name in versions and versions[name] != installed.get(name):
-            told.append(f"{name} {versions[name]}, now {installed.get(name)}")
+    versions = {name: version for name, version in known.get("packages", {}).items() if name in _DECISIVE}
+    commit = {key: found.tags.get(key) for key in ("mlflow.source.git.commit", "srexp.dirty")}
+    then, today = commit | versions, environment.packages() | environment.origin_tags()
+    changed = [key for key in (*commit, *_DECISIVE) if then.get(key) != today.get(key) and key in then]
+    told = [f"{key.rpartition('.')[2]} {then[key]}, now {today.get(key)}" for key in changed]
     return [f"resumed with other code than it began with: {'; '.join(told)}"] if told else []

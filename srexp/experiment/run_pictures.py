@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.data.sources.source import Split
+from srexp.evaluation.figures.panel import panel
+from srexp.evaluation.figures.plots import error_map, error_map_rgb, grey_levels, inference_times, learning_curves
+from srexp.evaluation.score import Row, Scores
+from srexp.evaluation.timing import Timing, time_inference
 from srexp.experiment.network import predictor
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.tracking.runs.run import Run
-from srexp.types import Pixels, Sample
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.evaluation.score import Row, Scores
-    from srexp.evaluation.timing import Timing
-    from srexp.training.fit import Fitted
+from srexp.training.fit import Fitted
+from srexp.types import Network, Pixels, Sample
 
 #: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
 GRID_SIDE = 768
@@ -30,7 +26,7 @@ TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
 
 
 def score_and_draw(
-    model: keras.Model, task: Task, tracked: Run, fitted: Fitted, *, model_name: str, split: Split = "test"
+    model: Network, task: Task, tracked: Run, fitted: Fitted, *, model_name: str, split: Split = "test"
 ) -> Scores:
     """Score a network on the images of a split, beside bicubic, and log what a run shows of that.
 
@@ -77,18 +73,15 @@ class RunPictures:
         if baseline is None or self.shown == self.task.config.tracking.max_images:
             return
         self.shown += 1
-        from srexp.evaluation.figures.panel import panel
-        from srexp.evaluation.figures.plots import error_map, error_map_rgb
-
         figure = panel(sample, restored, baseline, row, self.task.protocol(), model_name=self.model_name)
         self.tracked.log_figure(figure, f"panels/{self.shown:02}.png")
         pictures = {"1 input": sample.low, "2 bicubic": baseline, "3 restored": restored, "4 target": sample.high}
         for kind, pixels in pictures.items():
-            self._grid(f"{self.shown:02} {kind}", _grey_levels(pixels))
+            self._grid(f"{self.shown:02} {kind}", grey_levels(pixels))
         self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
         self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
 
-    def finish(self, model: keras.Model, fitted: Fitted, scores: Scores) -> None:
+    def finish(self, model: Network, fitted: Fitted, scores: Scores) -> None:
         """Log rows, curves and inference times.
 
         Args:
@@ -96,29 +89,23 @@ class RunPictures:
             fitted: Course of its training.
             scores: All rows.
         """
-        from srexp.evaluation.figures.plots import inference_times, learning_curves
-
         with tempfile.TemporaryDirectory() as scratch:
             scores.write_csv(Path(scratch, "test.csv"))
             scores.write_parquet(Path(scratch, "test.parquet"))
             for file in sorted(Path(scratch).iterdir()):
                 self.tracked.log_file(file, "scores")
         if fitted.history:
-            bicubic = fitted.bicubic_psnr
-            drawn = bicubic if bicubic is not None and math.isfinite(bicubic) else None
-            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=drawn)
+            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=fitted.bicubic_psnr)
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
-        self.tracked.log_figure(
-            inference_times({self.model_name: list(timings.values())}), "figures/inference_times.png"
-        )
+        drawn_times = inference_times({self.model_name: list(timings.values())})
+        self.tracked.log_figure(drawn_times, "figures/inference_times.png")
         self.tracked.log_dict({label: each.as_dict() for label, each in timings.items()}, "inference_times.json")
         seconds = {f"inference_seconds/{label}": timing.median for label, timing in timings.items()}
         self.tracked.log_metrics(seconds, step=self.step)
 
-    def _time(self, model: keras.Model) -> dict[str, Timing]:
+    def _time(self, model: Network) -> dict[str, Timing]:
         from srexp.enhance.predict import batch_predictor
-        from srexp.evaluation.timing import time_inference
 
         trainer, scale = self.task.config.trainer, self.task.config.scale
         patch, image = trainer.patch_size // scale, trainer.validation_size // scale
@@ -139,12 +126,6 @@ class RunPictures:
 
     def _grid(self, key: str, pixels: npt.NDArray[np.uint8]) -> None:
         self.tracked.log_image(_reduced(pixels), key=key, step=0)  # where MLflow's UI opens a series of pictures
-
-
-def _grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    """Show [0, 1] as 8-bit grey levels, the same for every picture of an image."""
-    levels: npt.NDArray[np.uint8] = np.floor(np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
-    return levels
 
 
 def _reduced(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

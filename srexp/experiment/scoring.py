@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.data.sources.source import Split
 from srexp.errors import RequestError
+from srexp.evaluation.score import OnImage, Scores, score
 from srexp.experiment.network import Predict, bicubic_predictor
 from srexp.experiment.task import Task
-
-if TYPE_CHECKING:
-    from srexp.evaluation.score import OnImage, Scores
 
 
 def score_split(
@@ -32,8 +30,6 @@ def score_split(
         RequestError: There is no image, or one is too small.
         SrexpError: A restored image holds NaN.
     """
-    from srexp.evaluation.score import score
-
     config = task.config
     return score(
         predict,
@@ -41,7 +37,6 @@ def score_split(
         task.parts.protocol,
         config.scale,
         baseline=bicubic_predictor(config, task.channels),
-        intensity=config.dataset.intensity,
         full=full,
         on_image=on_image,
     )

@@ -16,14 +16,15 @@ from srexp.data.audit.audit import audit, facts
 from srexp.data.audit.findings import Finding, messages, require_clean
 from srexp.data.batches.augment import Augmentation
 from srexp.data.batches.multiscale import MultiscaleSampler
-from srexp.data.batches.patches import PatchSampler, require_divisible, scored_samples
+from srexp.data.batches.patches import Pairing, PatchSampler, require_divisible, scored_samples
 from srexp.data.degradation.degradations import Degradation
 from srexp.data.degradation.given import Given
-from srexp.data.image import Channel, Stored
+from srexp.data.image import Channel
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.paired import Paired
 from srexp.data.sources.public_dataset import Downloadable
-from srexp.data.sources.source import Entry, Source, Split
+from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
@@ -192,17 +193,13 @@ class Task:
         trainer = self.config.trainer
         return PatchSampler(
             self.prepared.entries["train"],
-            self.prepared.read,
-            self.parts.degrade,
+            self._pairing(scale),
             self.parts.augment,
-            scale=scale,
             patch_size=trainer.patch_size,
             batch_size=trainer.patches,
             patches_per_image=trainer.patches_per_image,
             seed=self.config.seed,
             steps_per_epoch=trainer.steps_per_epoch,
-            quantize_low=self.parts.protocol.quantize_low,
-            read_low=self._read_low,
         )
 
     def validation_samples(self) -> Iterator[Sample]:
@@ -235,20 +232,13 @@ class Task:
         return self._samples(self.prepared.entries[split], self.config.trainer.test_size)
 
     def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:
-        return scored_samples(
-            entries,
-            self.prepared.read,
-            self.parts.degrade,
-            scale=self.config.scale,
-            quantize_low=self.parts.protocol.quantize_low,
-            crop=crop,
-            read_low=self._read_low,
-        )
+        return scored_samples(entries, self._pairing(self.config.scale), crop=crop)
 
-    @property
-    def _read_low(self) -> Callable[[Entry], Stored] | None:
-        """Give what reads `low` where it is no degraded `high`."""
-        return self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
+    def _pairing(self, scale: int) -> Pairing:
+        """Say where `low` and `high` come from; `low` may have a file of its own."""
+        read_low = self.prepared.read_low if isinstance(self.parts.degrade, Given) else None
+        rounded = self.parts.protocol.quantize_low
+        return Pairing(self.prepared.read, self.parts.degrade, scale=scale, quantize_low=rounded, read_low=read_low)
 
 
 def prepare_data(
@@ -268,8 +258,7 @@ def prepare_data(
     Raises:
         RequestError: The data set can't be used.
     """
-    return prepare(
-        parts.source,
+    asked = Preparation(
         seed=config.seed,
         channel=parts.protocol.channel,
         scale=config.scale,
@@ -280,6 +269,7 @@ def prepare_data(
         progress=progress,
         all_in="test" if whole else None,
     )
+    return prepare(parts.source, asked)
 
 
 def audit_data(config: Config, parts: Parts, prepared: Prepared, *, most: int = 200) -> list[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import require_alike
+from srexp.metrics.operands import planes, require_alike
 
 #: Errors are given in grey levels of this range, as on error maps, so that images of different bit depths average.
 SHOWN_LEVELS = 255.0
@@ -64,13 +64,11 @@ def edge_mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: f
     """
     from scipy.ndimage import sobel
 
-    error = _error(restored, high, max_value).reshape(*high.shape[:2], -1)
-    levels = high.reshape(error.shape).astype(np.float64)
     weighted = total = 0.0
-    for channel in range(error.shape[2]):  # one by one, for the filter would smooth across them
-        plane = np.ascontiguousarray(levels[..., channel])
+    # One by one, for the filter would smooth across them.
+    for error, plane in zip(planes(_error(restored, high, max_value)), planes(high), strict=True):
         gradient = np.hypot(sobel(plane, axis=0), sobel(plane, axis=1))
-        weighted += float(np.sum(gradient * error[..., channel]))
+        weighted += float(np.sum(gradient * error))
         total += float(gradient.sum())
     return None if total == 0 else weighted / total
 

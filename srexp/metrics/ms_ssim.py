@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import require_alike
+from srexp.metrics.operands import Plane, planes, require_alike
 from srexp.metrics.ssim import WINDOW
 
 #: Exponents of the five scales, the finest first; they come from judgements of eight observers.
@@ -17,8 +17,6 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)
 
 _SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
-
-_Plane: TypeAlias = npt.NDArray[np.float64]
 
 
 def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float | None:
@@ -51,17 +49,11 @@ def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: fl
     require_alike("MS-SSIM", restored, high, max_value)
     if min(high.shape[:2]) < SMALLEST:
         return None
-    pairs = zip(_planes(restored), _planes(high), strict=True)
+    pairs = zip(planes(restored), planes(high), strict=True)
     return float(np.mean([_of_plane(found, wanted, max_value) for found, wanted in pairs]))
 
 
-def _planes(image: npt.NDArray[Any]) -> list[_Plane]:
-    """Take the channels apart; whole planes are filtered several times as fast as interleaved ones."""
-    channels = image.reshape(*image.shape[:2], -1)
-    return [np.ascontiguousarray(channels[..., number], dtype=np.float64) for number in range(channels.shape[2])]
-
-
-def _of_plane(restored: _Plane, high: _Plane, max_value: float) -> float:
+def _of_plane(restored: Plane, high: Plane, max_value: float) -> float:
     product = 1.0
     for number, weight in enumerate(WEIGHTS, start=1):
         contrast, whole = _similarity(restored, high, max_value)
@@ -70,7 +62,7 @@ def _of_plane(restored: _Plane, high: _Plane, max_value: float) -> float:
     return product
 
 
-def _similarity(restored: _Plane, high: _Plane, max_value: float) -> tuple[float, float]:
+def _similarity(restored: Plane, high: Plane, max_value: float) -> tuple[float, float]:
     """Mean of contrast times structure, and of SSIM, over the windows that lie inside the image."""
     c1, c2 = (_K1 * max_value) ** 2, (_K2 * max_value) ** 2
     mean_restored, mean_high = _windowed(restored), _windowed(high)
@@ -82,17 +74,17 @@ def _similarity(restored: _Plane, high: _Plane, max_value: float) -> tuple[float
     return float(np.mean(contrast)), float(np.mean(contrast * luminance))
 
 
-def _windowed(plane: _Plane) -> _Plane:
+def _windowed(plane: Plane) -> Plane:
     """Gaussian mean around each pixel whose window lies inside."""
     from scipy.ndimage import gaussian_filter
 
     half = WINDOW // 2
-    means: _Plane = gaussian_filter(plane, _SIGMA, radius=half)[half:-half, half:-half]
+    means: Plane = gaussian_filter(plane, _SIGMA, radius=half)[half:-half, half:-half]
     return means
 
 
-def _halved(plane: _Plane) -> _Plane:
+def _halved(plane: Plane) -> Plane:
     """Mean of 2 x 2 pixels; an odd last row or column is repeated."""
     even = np.pad(plane, [(0, length % 2) for length in plane.shape], mode="edge")
-    halved: _Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    halved: Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
     return halved

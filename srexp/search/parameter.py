@@ -120,16 +120,10 @@ class Parameter:
 
     def describe(self) -> dict[str, Any]:
         """Give the parameter as it could be written in YAML; what is left out has its default."""
-        said: dict[str, Any] = {"type": self.kind}
-        if self.kind == "categorical":
-            said["choices"] = list(self.choices)
-        else:
-            said |= {"low": self.low, "high": self.high}
-            said |= {"log": True} if self.log else {}
-            said |= {"step": self.step} if self.step is not None else {}
-        if self.when:
-            said["when"] = {parent: list(values) for parent, values in sorted(self.when.items())}
-        return said
+        numbers = {"low": self.low, "high": self.high, "log": self.log or None, "step": self.step}
+        own = {"choices": list(self.choices)} if self.kind == "categorical" else numbers
+        when = {parent: list(values) for parent, values in sorted(self.when.items())} or None
+        return {key: value for key, value in {"type": self.kind, **own, "when": when}.items() if value is not None}
 
 
 def parse_parameter(name: str, said: Any) -> Parameter:
@@ -205,9 +199,8 @@ def _choices(name: str, said: Mapping[str, Any]) -> tuple[Any, ...]:
         refuse(name, "has no choices", expected="at least one")
     plain = tuple(_plain(name, choice) for choice in choices)
     known = [identity(choice) for choice in plain]
-    for index, text in enumerate(known):
-        if text in known[:index]:
-            refuse(name, f"has the choice {text} twice")
+    if twice := [text for index, text in enumerate(known) if text in known[:index]]:
+        refuse(name, f"has the choice {twice[0]} twice")
     return plain
 
 

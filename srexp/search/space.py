@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -108,18 +107,8 @@ class Space:
         for each in self.parameters:
             if each.values is None:
                 refuse(each.name, "has no end of values, a grid needs steps", fix="step: NUMBER, or type: categorical")
-        return self._combinations(0, {})
-
-    def _combinations(self, index: int, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        if index == len(self.parameters):
-            yield chosen
-            return
-        parameter = self.parameters[index]
-        if not exists(parameter, chosen):
-            yield from self._combinations(index + 1, chosen)
-            return
-        for value in parameter.values or ():
-            yield from self._combinations(index + 1, {**chosen, parameter.name: value})
+        # Each parameter multiplies the combinations of those before it; none is made before it is asked for.
+        return functools.reduce(_multiplied, self.parameters, iter([{}]))
 
     def next_untried(self, tried: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
         """Give the first combination of the grid that is not among those tried; None after the last."""
@@ -130,10 +119,13 @@ class Space:
         """Give the space as it could be written in YAML, sorted by name; equal for spaces that mean the same."""
         return {each.name: each.describe() for each in sorted(self.parameters, key=lambda each: each.name)}
 
-    @property
-    def digest(self) -> str:
-        """Sixteen hexadecimal digits that stand for the space."""
-        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
+
+def _multiplied(combinations: Iterator[dict[str, Any]], parameter: Parameter) -> Iterator[dict[str, Any]]:
+    for chosen in combinations:
+        if exists(parameter, chosen):
+            yield from ({**chosen, parameter.name: value} for value in parameter.values or ())
+        else:
+            yield chosen
 
 
 def exists(parameter: Parameter, values: Mapping[str, Any]) -> bool:

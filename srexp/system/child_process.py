@@ -85,7 +85,12 @@ def start(
             stderr=output,
             env=environment,
         )
-    _hand_over(process, pickle.dumps((work, arguments)))
+    request = pickle.dumps((work, arguments))
+    # The pipe stays open, and its end tells the other process that this one is gone.
+    with suppress(BrokenPipeError):  # it died before it read; its exit code says so
+        if process.stdin:
+            process.stdin.write(request)
+            process.stdin.flush()
     return process
 
 
@@ -122,14 +127,6 @@ def died(code: int) -> str:
         ('ended by SIGKILL', 'ended with exit code 3')
     """
     return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def _hand_over(process: subprocess.Popen[bytes], request: bytes) -> None:
-    """Send the request; the pipe stays open, and its end tells the other process that this one is gone."""
-    with suppress(BrokenPipeError):  # it died before it read; its exit code says so
-        if process.stdin:
-            process.stdin.write(request)
-            process.stdin.flush()
 
 
 def hang_up(process: subprocess.Popen[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import resource
 import sys
 from contextlib import suppress
@@ -19,13 +20,10 @@ def peak_bytes() -> int:
     Linux says it of the process's own memory. `ru_maxrss` may be that of the process which started this one, so it is
     asked only elsewhere (macOS counts it in bytes).
     """
-    try:
+    with suppress(OSError):
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        status = ""
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 2**10
+        if peak := re.search(r"^VmHWM:\s*(\d+)", status, re.MULTILINE):
+            return int(peak[1]) * 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 2**10)
 
 

@@ -6,7 +6,6 @@ import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 
@@ -17,14 +16,15 @@ class _Outlet(io.FileIO):
         try:
             return super().write(written)
         except BrokenPipeError:
-            self._lead_nowhere()
+            _lead_nowhere(self.fileno())
             return super().write(written)
 
-    def _lead_nowhere(self) -> None:
-        """Let the descriptor itself lead nowhere, for libraries that write to it and processes that inherit it."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.fileno())
-        os.close(nowhere)
+
+def _lead_nowhere(descriptor: int) -> None:
+    """Let a descriptor itself lead nowhere, for libraries that write to it and processes that inherit it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def no_native_stderr() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        _lead_nowhere(2)
         yield
     finally:
         os.dup2(kept, 2)
@@ -53,14 +52,5 @@ def outlive_reader() -> None:
             continue  # a terminal, a file, or what a test put there
         stream.flush()
         outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
-        setattr(
-            sys,
-            name,
-            io.TextIOWrapper(
-                outlet,
-                encoding=stream.encoding,
-                errors=stream.errors,
-                line_buffering=stream.line_buffering,
-                write_through=stream.write_through,
-            ),
-        )
+        options = {key: getattr(stream, key) for key in ("encoding", "errors", "line_buffering", "write_through")}
+        setattr(sys, name, io.TextIOWrapper(outlet, **options))

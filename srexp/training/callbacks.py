@@ -13,6 +13,7 @@ import keras
 from srexp.errors import SrexpError
 from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.plan import Plan
 
 Scores = Mapping[str, float]
 
@@ -51,26 +52,15 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         multiplier: Learning-rate factor of (step, total steps).
         lr: Learning rate that it refers to.
-        total_steps: Steps of the whole training.
-        max_seconds: Wall time after which training ends; progress then is the larger of the two shares.
-        first_step: Steps done before an interruption.
-        seconds: Time spent before an interruption.
+        plan: Length of training; with a wall time, progress is the larger of the two shares.
+        start: What was done before an interruption.
     """
 
-    def __init__(
-        self,
-        multiplier: Callable[[int, int], float],
-        *,
-        lr: float,
-        total_steps: int,
-        max_seconds: float | None,
-        first_step: int = 0,
-        seconds: float = 0.0,
-    ) -> None:
+    def __init__(self, multiplier: Callable[[int, int], float], lr: float, plan: Plan, start: Checkpoint) -> None:
         super().__init__()
-        self.multiplier, self.lr, self.total, self.max_seconds = multiplier, lr, total_steps, max_seconds
-        self.step = first_step
-        self.started = time.monotonic() - seconds
+        self.multiplier, self.lr, self.total, self.max_seconds = multiplier, lr, plan.total_steps, plan.max_seconds
+        self.step = start.step
+        self.started = time.monotonic() - start.seconds
 
     @property
     def seconds(self) -> float:
@@ -103,14 +93,13 @@ class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
     """End training as failed when the loss is no number or has exploded.
 
     Args:
-        first_loss: Running loss after the first step, when it was taken before an interruption.
-        first_step: Steps done before an interruption.
+        start: What was done before an interruption.
         checkpoints: Those from before the explosion; None when none are kept.
     """
 
-    def __init__(self, first_loss: float | None, first_step: int, checkpoints: Checkpoints | None) -> None:
+    def __init__(self, start: Checkpoint, checkpoints: Checkpoints | None) -> None:
         super().__init__()
-        self.first, self.steps, self.checkpoints = first_loss, first_step, checkpoints
+        self.first, self.steps, self.checkpoints = start.first_loss, start.step, checkpoints
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Look at the running loss of the epoch."""
@@ -134,18 +123,14 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         history: Of the epochs before an interruption.
-        epochs: Number of epochs.
-        patience: Epochs without a better validation PSNR after which training ends; None for never.
+        plan: When training is over.
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
         clock: Gives the seconds spent training so far, interruptions left out, for `training_seconds` of the epoch.
     """
 
-    def __init__(
-        self, history: History, epochs: int, patience: int | None, bicubic_psnr: float, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, history: History, plan: Plan, bicubic_psnr: float, clock: Callable[[], float]) -> None:
         super().__init__()
-        self.history, self.epochs, self.patience, self.bicubic_psnr = history, epochs, patience, bicubic_psnr
-        self.clock = clock
+        self.history, self.plan, self.bicubic_psnr, self.clock = history, plan, bicubic_psnr, clock
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the numbers in."""
@@ -154,8 +139,8 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
             at=int(time.time() * 1000),
             weights=self.model.get_weights,
             bicubic_psnr=self.bicubic_psnr,
-            patience=self.patience,
-            last=self.model.stop_training or epoch + 1 == self.epochs,
+            patience=self.plan.patience,
+            last=self.model.stop_training or epoch + 1 == self.plan.epochs,
         )
         if self.history.over:
             self.model.stop_training = True
@@ -211,21 +196,3 @@ class KeepCheckpoints(keras.callbacks.Callback):  # type: ignore[misc]
             if self.warning is None:
                 self.warning = f"checkpoints could not be written, the first at step {found.step}: {error}"
                 logger.warning("%s", self.warning)
-
-
-class Report(keras.callbacks.Callback):  # type: ignore[misc]
-    """Hand every epoch's numbers on, once they are safe.
-
-    Args:
-        record: Has them.
-        on_epoch: Receives the number of the epoch, from 1, its numbers, and when it ended, in milliseconds since 1970.
-    """
-
-    def __init__(self, record: RecordHistory, on_epoch: Callable[[int, Scores, int], None]) -> None:
-        super().__init__()
-        self.record, self.on_epoch = record, on_epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Hand them on."""
-        history = self.record.history
-        self.on_epoch(epoch + 1, history.epochs[-1], history.ended[-1])

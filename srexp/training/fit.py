@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.training import state
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.plan import Plan
 
 if TYPE_CHECKING:
     import keras
@@ -16,25 +17,6 @@ if TYPE_CHECKING:
 Scores = Mapping[str, float]
 Batches = Callable[[int], AbstractContextManager[Any]]
 OnEpoch = Callable[[int, Scores, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long to train.
-
-    Args:
-        epochs: Number of epochs.
-        steps_per_epoch: Optimizer steps in each.
-        max_minutes: Wall time after which training stops; None for no limit.
-        patience: Epochs without a better validation PSNR after which training stops; None for never.
-        checkpoint_minutes: Age from which a checkpoint is old within an epoch; None for never.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    max_minutes: float | None = None
-    patience: int | None = None
-    checkpoint_minutes: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,86 +72,55 @@ class Fitted:
     earlier_seconds: float = 0.0
 
 
-def fit(
-    model: keras.Model,
-    batches: Batches,
-    recipe: Recipe,
-    plan: Plan,
-    validation: Validation,
-    *,
-    on_epoch: OnEpoch,
-    checkpoints: Checkpoints | None = None,
-) -> Fitted:
-    """Train a model, from its newest checkpoint on; it ends with the weights of its best validation epoch.
+@dataclass
+class Fitting:
+    """A training that begins, or goes on from its newest checkpoint.
 
     Args:
         model: A Keras model; compiled here.
-        batches: Opens a `tf.data.Dataset` of (low, high) over all steps from a given one on.
         recipe: Loss, optimizer and schedule.
         plan: Length of training.
         validation: Scores the model after each epoch.
         on_epoch: Receives each epoch's number, from 1, its numbers, and when it ended, in milliseconds since 1970; also
             those of epochs before an interruption.
         checkpoints: Of this training; None to keep none.
-
-    Returns:
-        Best epoch, history and timing.
-
-    Raises:
-        SrexpError: The loss was no number or exploded, or the checkpoint is of another network.
     """
-    # XLA has no kernel for bicubic resizing.
-    model.compile(optimizer=recipe.optimizer, loss=recipe.loss, jit_compile=False)
-    recipe.optimizer.build(model.trainable_variables)
-    start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
-    training = _Training(model, recipe, plan, start, validation, on_epoch, checkpoints)
-    if start.model:
-        state.put(model, start)  # also the learning rate of its last step, so the recipe's is known by now
-    for epoch, (numbers, at) in enumerate(zip(start.history.epochs, start.history.ended, strict=True), 1):
-        on_epoch(epoch, numbers, at)
-    training.run(batches)
-    model.set_weights(training.record.history.best_weights)
-    return training.fitted()
-
-
-@dataclass
-class _Training:
-    """A training that begins or goes on, with its callbacks."""
 
     model: keras.Model
     recipe: Recipe
     plan: Plan
-    start: Checkpoint
     validation: Validation
     on_epoch: OnEpoch
-    checkpoints: Checkpoints | None
+    checkpoints: Checkpoints | None = None
 
     def __post_init__(self) -> None:
+        import keras
+
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
-        plan, start, checkpoints = self.plan, self.start, self.checkpoints
-        total, max_seconds = plan.epochs * plan.steps_per_epoch, plan.max_minutes and plan.max_minutes * 60
-        self.pace = callbacks.FollowSchedule(
-            self.recipe.schedule,
-            lr=float(self.recipe.optimizer.learning_rate),
-            total_steps=total,
-            max_seconds=max_seconds,
-            first_step=start.step,
-            seconds=start.seconds,
-        )
-        self.explosion = callbacks.StopOnExplosion(start.first_loss, start.step, checkpoints)
+        # XLA has no kernel for bicubic resizing.
+        self.model.compile(optimizer=self.recipe.optimizer, loss=self.recipe.loss, jit_compile=False)
+        self.recipe.optimizer.build(self.model.trainable_variables)
+        plan, checkpoints = self.plan, self.checkpoints
+        self.start = start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
+        lr = float(self.recipe.optimizer.learning_rate)
+        self.pace = callbacks.FollowSchedule(self.recipe.schedule, lr, plan, start)
+        self.explosion = callbacks.StopOnExplosion(start, checkpoints)
         self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
-        self.progress = ShowProgress(plan.epochs, plan.steps_per_epoch, max_seconds, start.step, start.seconds)
-        self.record = callbacks.RecordHistory(
-            start.history, plan.epochs, plan.patience, self.validation.bicubic_psnr, lambda: self.pace.seconds
-        )
-        self.keep = callbacks.KeepCheckpoints(checkpoints, self.capture, plan.checkpoint_minutes, start)
+        self.progress = ShowProgress(plan, start)
+        bicubic_psnr = self.validation.bicubic_psnr
+        self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds)
+        self.keep = callbacks.KeepCheckpoints(checkpoints, self._capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
-        report = callbacks.Report(self.record, self.on_epoch)
+        report = keras.callbacks.LambdaCallback(on_epoch_end=self._tell)
         self.callbacks = [self.pace, self.explosion, self.validate, self.progress, self.record, self.keep, report]
 
-    def capture(self) -> Checkpoint:
+    def _tell(self, epoch: int, _: object) -> None:
+        history = self.record.history
+        self.on_epoch(epoch + 1, history.epochs[-1], history.ended[-1])
+
+    def _capture(self) -> Checkpoint:
         """Take the state as it is."""
         return state.take(
             self.model,
@@ -179,16 +130,33 @@ class _Training:
             first_loss=self.explosion.first,
         )
 
-    def run(self, batches: Batches) -> None:
-        """Train until it is over; an interruption leaves a checkpoint of the last step."""
+    def run(self, batches: Batches) -> Fitted:
+        """Train until it is over; the model ends with the weights of its best validation epoch.
+
+        Args:
+            batches: Opens a `tf.data.Dataset` of (low, high) over all steps from a given one on.
+
+        Returns:
+            Best epoch, history and timing.
+
+        Raises:
+            SrexpError: The loss was no number or exploded, or the checkpoint is of another network.
+        """
+        if self.start.model:
+            state.put(self.model, self.start)  # also the learning rate of its last step; the recipe's is known by now
+        history = self.start.history
+        for epoch, (numbers, at) in enumerate(zip(history.epochs, history.ended, strict=True), 1):
+            self.on_epoch(epoch, numbers, at)
         try:
             with closing(self.progress):
                 epoch = self._end_begun_epoch(batches)
                 if not self.record.history.over:
                     self._fit(batches, epoch, self.plan.epochs, self.plan.steps_per_epoch)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # it leaves a checkpoint of the last step
             self.keep.save()
             raise
+        self.model.set_weights(self.record.history.best_weights)
+        return self._fitted()
 
     def _end_begun_epoch(self, batches: Batches) -> int:
         """Do what an epoch lacks that was interrupted; give the number of the next one, from 0."""
@@ -224,7 +192,7 @@ class _Training:
                 verbose=0,
             )
 
-    def fitted(self) -> Fitted:
+    def _fitted(self) -> Fitted:
         """Say what it led to."""
         history, seconds = self.record.history, self.pace.seconds
         return Fitted(

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from srexp.data.batches.augment import Affine, Augmentation, Dihedral
-from srexp.data.batches.patches import PatchSampler
+from srexp.data.batches.patches import Pairing, PatchSampler
 from srexp.data.batches.tf_dataset import training_batches
 from srexp.data.degradation.acquisition import Blur, Noise
 from srexp.data.degradation.chain import chain
@@ -91,16 +91,13 @@ def sampler_of(
     """Sample from some images."""
     return PatchSampler(
         files,
-        read,
-        degrade,
+        Pairing(read, degrade, scale=SCALE, quantize_low=True),
         augment,
-        scale=SCALE,
         patch_size=PATCH,
         batch_size=BATCH,
         patches_per_image=per_image,
         seed=1,
         steps_per_epoch=100,
-        quantize_low=True,
     )
 
 

@@ -53,16 +53,18 @@ def measure(folder: Path) -> None:
     """Prepare a folder up to the first batch; print seconds and memory."""
     from srexp.data.audit.audit import audit, facts
     from srexp.data.batches.augment import Dihedral
-    from srexp.data.batches.patches import PatchSampler
+    from srexp.data.batches.patches import Pairing, PatchSampler
     from srexp.data.degradation.degradations import Bicubic
     from srexp.data.preparation.prepare import prepare
+    from srexp.data.preparation.request import Preparation
     from srexp.data.sources.folder import Folder
 
     source = Folder(name="links", root=str(folder), patients=r"p(\d+)_", memory_mb=64)
 
     def prepared(cache: Path):
         return prepare(
-            source, seed=1, channel="grey", scale=2, patch_size=48, cache_dir=cache, facts=facts, progress=None
+            source,
+            Preparation(seed=1, channel="grey", scale=2, patch_size=48, cache_dir=cache, facts=facts, progress=None),
         )
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -73,16 +75,13 @@ def measure(folder: Path) -> None:
         audit(data, cache_dir=cache)
         sampler = PatchSampler(
             data.entries["train"],
-            data.read,
-            Bicubic(),
+            Pairing(data.read, Bicubic(), scale=2, quantize_low=True),
             Dihedral(),
-            scale=2,
             patch_size=48,
             batch_size=16,
             patches_per_image=4,
             seed=1,
             steps_per_epoch=100,
-            quantize_low=True,
         )
         sampler.batch(0, 0)
         seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

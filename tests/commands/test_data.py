@@ -17,8 +17,9 @@ from scipy.ndimage import gaussian_filter
 import srexp
 from srexp.cli import run
 from srexp.commands import data
+from srexp.data.download.archive import unpack_zip
 from srexp.data.preparation.split import draw_splits
-from srexp.data.sources.public_dataset import Downloadable
+from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
 
@@ -119,8 +120,8 @@ def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monke
         choice = "remote"
         warnings = ("half of it is invented",)
 
-        def missing(self) -> str | None:
-            return "all of it"
+        def _pieces(self) -> list[Piece]:
+            return [Piece("all", "all.zip", self.url, "", 1, unpack_zip)]
 
         def download(self, progress: object = None) -> None:
             calls.append("download")

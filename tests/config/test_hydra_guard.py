@@ -65,7 +65,7 @@ def preset(trace: Path, text: str) -> list[str]:
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_preset_runs_no_code(case: str, multirun: bool, trace: Path, capfd) -> None:
     arguments = ["check", *preset(trace, HOSTILE[case]), f"hydra.run.dir={trace.parent}/out"]
-    code = run(["-m", *arguments, "seed=1,2", f"hydra.sweep.dir={trace.parent}/sweep"] if multirun else arguments)
+    code = run(["-m", *arguments, "seed=1", f"hydra.sweep.dir={trace.parent}/sweep"] if multirun else arguments)
     assert not trace.exists()
     assert code == 2
     said = capfd.readouterr().err

@@ -10,10 +10,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from srexp.data.batches.augment import Affine, Augmentation, Dihedral, Plain
-from srexp.data.batches.patches import PatchSampler, scored_samples
+from srexp.data.batches.patches import Pairing, PatchSampler, scored_samples
 from srexp.data.degradation.given import Given
 from srexp.data.degradation.imresize import resize
 from srexp.data.preparation.prepare import Prepared, prepare, probe_request
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.paired import Paired
 from srexp.errors import RequestError
 
@@ -42,23 +43,23 @@ def root(tmp_path: Path) -> Path:
 
 def prepared(root: Path, **options: object) -> Prepared:
     source = Paired("paired", str(root), **options)
-    return prepare(source, seed=1, channel="grey", scale=SCALE, patch_size=PATCH)
+    return prepare(source, Preparation(seed=1, channel="grey", scale=SCALE, patch_size=PATCH))
+
+
+def pairing(data: Prepared) -> Pairing:
+    return Pairing(data.read, Given(), scale=SCALE, quantize_low=True, read_low=data.read_low)
 
 
 def sampler(data: Prepared, augment: Augmentation) -> PatchSampler:
     return PatchSampler(
         data.entries["train"],
-        data.read,
-        Given(),
+        pairing(data),
         augment,
-        scale=SCALE,
         patch_size=PATCH,
         batch_size=8,
         patches_per_image=2,
         seed=1,
         steps_per_epoch=4,
-        quantize_low=True,
-        read_low=data.read_low,
     )
 
 
@@ -84,9 +85,7 @@ def test_resampled_patches_show_the_same_place(root):
 def test_scored_samples_take_low_from_its_file(root, crop):
     data = prepared(root)
     for entry in (entry for entries in data.entries.values() for entry in entries):
-        (sample,) = scored_samples(
-            [entry], data.read, Given(), scale=SCALE, quantize_low=True, crop=crop, read_low=data.read_low
-        )
+        (sample,) = scored_samples([entry], pairing(data), crop=crop)
         np.testing.assert_array_equal(np.repeat(np.repeat(sample.low, SCALE, 0), SCALE, 1), sample.high)
 
 
@@ -95,7 +94,7 @@ def test_a_spare_row_and_column_of_high_is_left_out(root):
     save(root / "high" / "0.png", np.pad(np.kron(low, np.ones((2, 2), np.uint8)), ((0, 1), (0, 1))))
     data = prepared(root)
     entry = next(entry for entries in data.entries.values() for entry in entries if entry.key == "0.png")
-    (sample,) = scored_samples([entry], data.read, Given(), scale=2, quantize_low=True, read_low=data.read_low)
+    (sample,) = scored_samples([entry], pairing(data))
     np.testing.assert_array_equal(np.repeat(np.repeat(sample.low, 2, 0), 2, 1), sample.high)
 
 
@@ -129,6 +128,6 @@ def test_an_unreadable_partner_is_named_or_skipped(root):
 def test_other_data_sets_have_no_partner_to_read(root):
     from srexp.data.sources.folder import Folder
 
-    data = prepare(Folder("folder", str(root / "high")), seed=1, channel="grey", scale=2, patch_size=16)
+    data = prepare(Folder("folder", str(root / "high")), Preparation(seed=1, channel="grey", scale=2, patch_size=16))
     with pytest.raises(RequestError, match="has no low-resolution partner"):
         data.read_low(data.entries["train"][0])

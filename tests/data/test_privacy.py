@@ -12,6 +12,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.folder import Folder
 from srexp.errors import RequestError
 
@@ -61,7 +62,7 @@ def kept(folder: Path) -> str:
 
 def prepared(root: Path, cache: Path, on_error: str = "fail") -> Prepared:
     source = Folder("f", str(root), patients="dicom", on_error=on_error)
-    return prepare(source, seed=0, channel="grey", scale=2, patch_size=16, cache_dir=cache)
+    return prepare(source, Preparation(seed=0, channel="grey", scale=2, patch_size=16, cache_dir=cache))
 
 
 def test_nothing_of_a_person_is_kept_shown_or_logged(
@@ -102,7 +103,7 @@ def test_secret_in_the_wrong_place_is_not_quoted(
     source = Folder("f", str(root), intensity="window")
     told = ""
     try:
-        prepare(source, seed=0, channel="grey", scale=2, patch_size=16)
+        prepare(source, Preparation(seed=0, channel="grey", scale=2, patch_size=16))
     except RequestError as error:
         told = "".join(traceback.format_exception(error))
     assert not told or "0.dcm: " in told

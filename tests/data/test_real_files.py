@@ -13,6 +13,7 @@ import pytest
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.preparation.prepare import prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.folder import Folder
 from srexp.errors import RequestError
 
@@ -139,7 +140,7 @@ def test_patients_of_nih_are_divided_without_overlap(real_data: Path) -> None:
 def test_folder_of_odd_files_names_every_one_that_is_refused(real_data: Path) -> None:
     root = real_data / "other" / "odd"
     with pytest.raises(RequestError) as caught:
-        prepare(Folder("odd", str(root)), seed=0, channel="grey", scale=2, patch_size=16)
+        prepare(Folder("odd", str(root)), Preparation(seed=0, channel="grey", scale=2, patch_size=16))
     rows = [row for row in manifest(real_data / "other") if row["file"].startswith("odd/")]
     failing = {
         Path(row["file"]).name
@@ -148,5 +149,7 @@ def test_folder_of_odd_files_names_every_one_that_is_refused(real_data: Path) ->
     }
     for name in failing | {Path(name).name for name in REFUSED}:
         assert name in str(caught.value)
-    skipping = prepare(Folder("odd", str(root), on_error="skip"), seed=0, channel="grey", scale=2, patch_size=16)
+    skipping = prepare(
+        Folder("odd", str(root), on_error="skip"), Preparation(seed=0, channel="grey", scale=2, patch_size=16)
+    )
     assert {key.rpartition("#")[0] or key for key, _ in skipping.skipped} >= failing

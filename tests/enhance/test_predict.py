@@ -18,6 +18,8 @@ from srexp.errors import RequestError
 from srexp.models import srcnn
 
 TINY_MB = 0.001  # less than any tile takes, so that the smallest tiles are used
+#: As deep as they are, for that is how far they see, but with fewer filters, which nothing here depends on.
+THIN = {"vdsr": ["model.width=8"], "hybrid": ["model.wide=8", "model.width=8"]}
 
 
 def network(scale, channels=1, seed=0):
@@ -35,12 +37,21 @@ def picture(height, width, channels=1):
     return np.random.default_rng(height * 1000 + width).random((height, width, channels), dtype=np.float32)
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+NETWORKS = {scale: network(scale) for scale in (1, 2, 3, 4)}
+
+
+@pytest.fixture(scope="module")
+def in_tiles():
+    """A predictor in tiles for the network of each scale."""
+    return {scale: predictor(model, scale, memory_mb=TINY_MB) for scale, model in NETWORKS.items()}
+
+
+@pytest.mark.parametrize("scale", NETWORKS)
 @pytest.mark.parametrize("size", [(1, 1), (5, 90), (37, 41), (64, 64), (101, 67)])
-def test_tiled_equals_whole(scale, size):
-    model, low = network(scale), picture(*size)
-    whole = np.asarray(model(low[np.newaxis]))[0]
-    tiled = predictor(model, scale, memory_mb=TINY_MB)(low)
+def test_tiled_equals_whole(scale, size, in_tiles):
+    low = picture(*size)
+    whole = np.asarray(NETWORKS[scale](low[np.newaxis]))[0]
+    tiled = in_tiles[scale](low)
     assert tiled.shape == (size[0] * scale, size[1] * scale, 1)
     assert tiled.dtype == np.float32
     assert np.abs(tiled - whole).max() <= 1e-5
@@ -87,7 +98,7 @@ def test_colour(size):
 @pytest.mark.parametrize("name", sorted(path.stem for path in Path("conf/model").glob("*.yaml")))
 def test_every_model_in_tiles_equals_the_whole(name, scale):
     keras.utils.set_random_seed(scale)
-    model = build(compose("check", [f"model={name}"])[0].model, scale=scale, channels=1)
+    model = build(compose("check", [f"model={name}", *THIN.get(name, [])])[0].model, scale=scale, channels=1)
     for layer in model.layers:  # trained, as it were: no weight is zero, no bias hides what padding does
         layer.set_weights([w + np.random.default_rng(3).normal(0, 0.01, w.shape) for w in layer.get_weights()])
     sees = receptive_field(model)
@@ -101,11 +112,8 @@ def test_every_model_in_tiles_equals_the_whole(name, scale):
     assert np.abs(predictor(model, scale, memory_mb=TINY_MB)(low.swapaxes(0, 1)) - turned).max() <= 1e-5
 
 
-NETWORKS = {scale: network(scale) for scale in (1, 2, 3, 4)}
-
-
 @given(st.integers(1, 4), st.tuples(st.integers(1, 70), st.integers(1, 70)), st.floats(0.001, 0.2))
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_any_size_and_any_memory_give_the_whole(scale, size, memory_mb):
     model, low = NETWORKS[scale], picture(*size)
     whole = batch_predictor(model)(low[np.newaxis])[0]

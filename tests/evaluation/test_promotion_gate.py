@@ -125,7 +125,7 @@ def test_a_rival_is_compared_image_by_image():
     rows = [
         Row(key=str(n), height=9, width=9, bits=8, model={"psnr": 30.0 + n, "ssim": 0.9}, baseline={}) for n in range(3)
     ]
-    found = rival("x", Scores(rows=tuple(rows), protocol={}), [29.0, 29.0, 31.5], [0.8, 0.8, 1.0], seed=0)
+    found = rival("x", Scores(tuple(rows)), [29.0, 29.0, 31.5], [0.8, 0.8, 1.0], seed=0)
     assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.wins) == (pytest.approx(3.5 / 3), 3, 3)
     assert found.ssim.gain == pytest.approx(0.1 / 3)
 
@@ -137,7 +137,7 @@ def measured(psnr, black, bicubic=30.0):
         Row(key=str(n), height=9, width=9, bits=8, model={"psnr": a, "ssim": 0.9}, baseline={"psnr": b, "ssim": 0.9})
         for n, (a, b) in enumerate(zip(psnr, bicubic, strict=True))
     ]
-    return Scores(rows=tuple(rows), protocol={})
+    return Scores(tuple(rows))
 
 
 def test_who_spoils_black_slices_does_not_pass_who_leaves_them_black():

@@ -102,11 +102,6 @@ def test_constant_image_gets_a_right_number():
     assert scores.values("ssim") == [pytest.approx((22000 + 6.5025) / (22100 + 6.5025), abs=1e-9)]
 
 
-def test_protocol_goes_with_the_numbers():
-    scores = score(lambda low: low, [sample()], Protocol(shave=1), 1, intensity="window")
-    assert scores.protocol == Protocol(shave=1).describe(1, intensity="window")
-
-
 def test_on_image_sees_everything_once_per_image():
     seen = []
     scores = score(

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 import srexp
 from srexp.data.audit.audit import facts
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.folder import Folder
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 
@@ -25,7 +26,7 @@ def prepared(tmp_path: Path) -> Prepared:
     for number in range(12):
         noise = gaussian_filter(np.random.default_rng(number).standard_normal((128, 128)), 3)
         Image.fromarray(np.uint8(np.clip(128 + 400 * noise, 0, 255))).save(root / f"{number:02d}.png")
-    return prepare(Folder("f", str(root)), seed=1, channel="grey", scale=2, patch_size=48, facts=facts)
+    return prepare(Folder("f", str(root)), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts))
 
 
 def test_a_split_is_counted_without_naming_patients(prepared: Prepared) -> None:

@@ -55,8 +55,7 @@ def test_parameter_counts_are_the_papers(model: str, channels: int, count: int, 
 
 
 @pytest.mark.parametrize("model", BUILDERS)
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("scale", "channels"), [(1, 3), (2, 1), (2, 3), (3, 1), (4, 1)])
 def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -> None:
     network = BUILDERS[model](scale, channels)
     assert network.input_shape == (None, None, None, channels)
@@ -120,7 +119,7 @@ def test_one_step_of_fit_moves_the_weights_and_nothing_breaks(model: str, policy
     keras.config.set_dtype_policy(policy)
     network = BUILDERS[model](2, 1)
     before = [np.array(weight) for weight in network.get_weights()]
-    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse")
+    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)  # as in `fit`
     history = network.fit(image(8, 8), image(16, 16, seed=1), epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert any(not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
@@ -132,7 +131,7 @@ def test_copy_is_not_dead(model: str) -> None:
     """After two steps every layer has a gradient, although the last one begins with zeros."""
     network = BUILDERS[model](2, 1)
     low, high = image(8, 8), image(16, 16, seed=1)
-    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse")
+    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)  # as in `fit`
     network.fit(low, high, epochs=2, verbose=0)
     before = [np.array(weight) for weight in network.get_weights()]
     network.fit(low, high, epochs=1, verbose=0)

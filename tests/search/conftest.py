@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from tests.search.engines import WORDS, Engine
+
 SPACE = {
     "model": {"type": "categorical", "choices": ["srcnn", "vdsr"]},
     "model.depth": {"type": "int", "low": 8, "high": 20, "step": 4, "when": {"model": "vdsr"}},
@@ -36,3 +38,9 @@ def space():
 @pytest.fixture
 def briefly():
     return train_briefly
+
+
+@pytest.fixture(params=WORDS)
+def engine(request, tmp_path, space):
+    """Each engine, with a folder of its own."""
+    return Engine(*WORDS[request.param], space, tmp_path)

@@ -50,9 +50,8 @@ def test_what_is_described_is_the_same_space(said):
     again = Space.parse(json.loads(json.dumps(space.describe())))
 
     assert again.describe() == space.describe()
-    assert again.digest == space.digest
     assert difference(space.describe(), again.describe()) == []
-    assert Space.parse(dict(reversed(said.items()))).digest == space.digest
+    assert Space.parse(dict(reversed(said.items()))).describe() == space.describe()
 
 
 @given(spaces())

@@ -41,11 +41,22 @@ def sweeps(project) -> list[Path]:
     return sorted(path.parent for path in (project.root / "mlruns" / "outputs" / "multirun").rglob("summary.csv"))
 
 
-def test_seeds_on_two_processes_of_joblib_and_then_skipped(project, folder_of, capfd):
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param([], id="one after the other"),
+        pytest.param(["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], id="joblib", marks=pytest.mark.slow),
+    ],
+)
+def test_seeds_are_gathered_and_then_skipped(launcher, project, folder_of, capfd):
     grid = [*folder_of, "-m", "model=bicubic", "seed=1,2"]
-    # Cold, like the others here: a driver loads no TensorFlow, and each of its jobs is started anew.
-    done = project.run(*grid, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", cold=True)
-    assert done.returncode == 0, done.stderr
+    if launcher:  # cold, like the others here: a driver loads no TensorFlow, and each of its jobs is started anew
+        done = project.run(*grid, *launcher, cold=True)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout
+    else:
+        assert run(grid) == 0
+        said = capfd.readouterr().out
     parent, children = parent_and_children(project)
     assert sorted(child.data.tags["seed"] for child in children) == ["1", "2"]
     assert {tracked.info.status for tracked in (parent, *children)} == {"FINISHED"}
@@ -56,7 +67,7 @@ def test_seeds_on_two_processes_of_joblib_and_then_skipped(project, folder_of, c
     gains = [json.loads(path.read_text())["test"]["psnr"] for path in sweep.glob("*/result.json")]
     assert row["figures"]["test_psnr"]["mean"] == pytest.approx(sum(gains) / 2)
     assert (row["seeds"], row["state"], len(row["data"])) == (2, "2 finished", 2)
-    assert "2 splits *" in done.stdout
+    assert "2 splits *" in said
     kept = {file.path for file in project.client().list_artifacts(parent.info.run_id)}
     assert kept == {"summary.csv", "summary.json"}
 

@@ -17,8 +17,9 @@ from srexp.errors import SrexpError
 from srexp.models import srcnn, vdsr
 from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
-from srexp.training.fit import Plan, Recipe, Validation, fit
+from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.losses import mse
+from srexp.training.plan import Plan
 
 STEPS, EPOCHS = 4, 3
 PLAN = Plan(epochs=EPOCHS, steps_per_epoch=STEPS)
@@ -74,16 +75,15 @@ class Training:
             self.told[epoch] = timeless(numbers)
             interrupt("told")
 
-        fitted = fit(
+        fitting = Fitting(
             model,
-            batches,
             Recipe(loss=mse(), optimizer=OPTIMIZERS[self.optimizer](), schedule=follow),
             dataclasses.replace(self.plan, checkpoint_minutes=minutes),
             Validation(validate, bicubic_psnr=30.0),
             on_epoch=tell,
             checkpoints=checkpoints,
         )
-        return fitted, model
+        return fitting.run(batches), model
 
 
 def once(place, after=0):
@@ -248,7 +248,8 @@ def test_a_training_ends_with_the_weights_of_its_best_epoch(best, optimizer):
         return {"val_psnr": 40.0 if len(seen) == best else 30.0 - len(seen), "val_ssim": 0.9}
 
     recipe = Recipe(loss=mse(), optimizer=OPTIMIZERS[optimizer](), schedule=lambda *_: 1.0)
-    fitted = fit(model, batches, recipe, PLAN, Validation(validate, bicubic_psnr=20.0), on_epoch=lambda *_: None)
+    fitting = Fitting(model, recipe, PLAN, Validation(validate, bicubic_psnr=20.0), on_epoch=lambda *_: None)
+    fitted = fitting.run(batches)
     assert fitted.best_epoch == best
     same = [
         all(np.array_equal(ours, then) for ours, then in zip(model.get_weights(), weights, strict=True))

@@ -66,23 +66,20 @@ def propose(signatures: Signatures, groups: Rows) -> list[Candidate]:
     for window in ((*rows, *columns) for rows, columns in product(_TRIMS, repeat=2)):
         trimmed = _described(signatures, window)
         for few, many in combinations(by_size, 2):
-            found = [
-                (few[asked], many[held], alike) for asked, held, alike in _nearest(trimmed[few], whole[many], axes)
-            ]
-            found += [
-                (many[held], few[asked], alike) for asked, held, alike in _nearest(whole[few], trimmed[many], axes)
-            ]
+            found = [*_nearest(trimmed, few, whole, many, axes)]
+            found += [(held, asked, alike) for asked, held, alike in _nearest(whole, few, trimmed, many, axes)]
             for first, second, alike in found:
-                pair = Candidate(int(first), int(second), window, alike)
+                pair = Candidate(first, second, window, alike)
                 ends = min(pair.first, pair.second), max(pair.first, pair.second)
                 best[ends] = max(best.get(ends, pair), pair, key=lambda each: each.correlation)
     return sorted(best.values(), key=lambda pair: (-pair.correlation, pair.first, pair.second))
 
 
-def _nearest(asked: Floats, held: Floats, axes: Floats) -> Iterator[tuple[int, int, float]]:
-    """Find neighbours among `held` for each of `asked`; gives both positions and the correlation of the descriptors."""
+def _nearest(asking: Floats, few: Rows, holding: Floats, many: Rows, axes: Floats) -> Iterator[tuple[int, int, float]]:
+    """Find neighbours among some rows for each of some others; gives both and the correlation of their descriptors."""
     from scipy.spatial import cKDTree
 
+    asked, held = asking[few], holding[many]
     tree = cKDTree(held @ axes, balanced_tree=False, compact_nodes=False)
     reach = np.sqrt(2 - 2 * _PROPOSED_FROM)  # of unit vectors that correlate so; less in fewer dimensions
     ranks = list(range(1, _NEIGHBOURS + 1))
@@ -91,7 +88,7 @@ def _nearest(asked: Floats, held: Floats, axes: Floats) -> Iterator[tuple[int, i
         rows = np.flatnonzero(near[:, rank] < len(held))
         alike = np.einsum("ij,ij->i", asked[rows], held[near[rows, rank]])
         for at in np.flatnonzero(alike >= _PROPOSED_FROM):
-            yield int(rows[at]), int(near[rows[at], rank]), float(alike[at])
+            yield int(few[rows[at]]), int(many[near[rows[at], rank]]), float(alike[at])
 
 
 def _described(signatures: Signatures, window: Window) -> Floats:

@@ -7,12 +7,13 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from srexp.data.audit.candidate_pairs import propose
-from srexp.data.audit.similarity import Floats, decoded, similarity, thumbnail
+from srexp.data.audit.similarity import decoded, similarity, thumbnail
 from srexp.data.image import UnreadableImageError
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Split
@@ -100,18 +101,12 @@ def _search(prepared: Prepared, entries: Sequence[Entry], most: int) -> _Known:
     proposed = [
         pair for pair in propose(signatures, groups) if entries[pair.first].sha256 != entries[pair.second].sha256
     ]
-    thumbnails: dict[str, Floats] = {}
-
-    def picture(entry: Entry) -> Floats:
-        if entry.sha256 not in thumbnails:
-            thumbnails[entry.sha256] = thumbnail(prepared.read(entry))
-        return thumbnails[entry.sha256]
-
+    picture = cache(lambda place: thumbnail(prepared.read(entries[place])))
     found = []
     for pair in proposed[:most]:
         first, second = entries[pair.first], entries[pair.second]
         try:
-            alike = similarity(picture(first), picture(second), pair.window)
+            alike = similarity(picture(pair.first), picture(pair.second), pair.window)
         except UnreadableImageError:  # gone since the scan; training will say so
             continue
         if alike >= SAME_FROM:

@@ -40,7 +40,7 @@ class MultiscaleSampler:
         """
         sampler = self._samplers[(epoch * self.steps_per_epoch + step) % len(self._samplers)]
         low, high = sampler.batch(epoch, step)
-        return np.stack([resize(image, scale=Fraction(sampler.scale)) for image in low]), high
+        return np.stack([resize(image, scale=Fraction(sampler.pairing.scale)) for image in low]), high
 
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Give the shapes of `low` and `high` in every batch; decodes one image, for its channels."""

@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 VISITS, PATCHES, SCORING = range(3)
 
 
+@dataclass(frozen=True)
+class Pairing:
+    """Where the two images of a pair come from, and how they belong together.
+
+    Args:
+        read: Gives the decoded image of an entry; it decides what stays in memory. Called from several threads.
+        degrade: Makes `low` from `high`.
+        scale: Factor between `high` and `low`.
+        quantize_low: Round `low` to the stored bit depth.
+        read_low: Gives `low` in place of `degrade`, where it comes from a file of its own.
+    """
+
+    read: Callable[[Entry], Stored]
+    degrade: Degradation
+    _: KW_ONLY
+    scale: int
+    quantize_low: bool
+    read_low: Callable[[Entry], Stored] | None = None
+
+
 @dataclass(eq=False)
 class PatchSampler:
     """Batches of training patches as a pure function of (seed, epoch, step).
@@ -35,17 +55,13 @@ class PatchSampler:
 
     Args:
         entries: Images to cut patches from.
-        read: Gives the decoded image of an entry; it decides what stays in memory. Called from several threads.
-        degrade: Makes `low` from `high`.
+        pairing: Where `low` and `high` come from.
         augment: Cuts a patch.
-        scale: Factor between `high` and `low`.
         patch_size: Side of a patch in pixels of `high`.
         batch_size: Patches in a batch.
         patches_per_image: Patches per visit.
         seed: Decides everything random.
         steps_per_epoch: Batches in an epoch.
-        quantize_low: Round `low` to the stored bit depth.
-        read_low: Gives `low` in place of `degrade`, where it comes from a file of its own.
 
     Raises:
         RequestError: No images, an image smaller than a patch, a patch that `scale` doesn't divide, or a scale that the
@@ -53,24 +69,20 @@ class PatchSampler:
     """
 
     entries: Sequence[Entry]
-    read: Callable[[Entry], Stored]
-    degrade: Degradation
+    pairing: Pairing
     augment: Augmentation
     _: KW_ONLY
-    scale: int
     patch_size: int
     batch_size: int
     patches_per_image: int
     seed: int
     steps_per_epoch: int
-    quantize_low: bool
-    read_low: Callable[[Entry], Stored] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can't be cut into patches."""
-        require_divisible(self.patch_size, self.scale)
-        self._margin = self.degrade.halo(self.scale)
-        _require_room(self.entries, self.patch_size, self.scale)
+        require_divisible(self.patch_size, self.pairing.scale)
+        self._margin = self.pairing.degrade.halo(self.pairing.scale)
+        _require_room(self.entries, self.patch_size, self.pairing.scale)
         self._visits = visits(self.entries)
         # Workers are at most a pass apart.
         self._order = lru_cache(maxsize=2)(self._draw_order)
@@ -96,31 +108,29 @@ class PatchSampler:
 
     def shapes(self) -> tuple[tuple[int, int, int, int], tuple[int, int, int, int]]:
         """Give the shapes of `low` and `high` in every batch; decodes one image, for its channels."""
-        channels = self.read(self.entries[0]).pixels.shape[-1]
-        side = self.patch_size // self.scale
+        channels = self.pairing.read(self.entries[0]).pixels.shape[-1]
+        side = self.patch_size // self.pairing.scale
         return (self.batch_size, side, side, channels), (self.batch_size, self.patch_size, self.patch_size, channels)
 
     def _visit(self, visit: int, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
         """Cut patches out of one image and degrade them together with their surroundings."""
-        entry = self._visited(visit)
-        stored = self.read(entry)
-        image = divisible(stored.pixels, self.scale)
-        if self.read_low:
-            return self._cut_pairs(stored, self.read_low(entry), patches, rng)
-        cuts = [
-            self.augment.cut(image, self.patch_size, rng, margin=self._margin, align=self.scale) for _ in range(patches)
-        ]
+        entry, pairing, scale = self._visited(visit), self.pairing, self.pairing.scale
+        stored = pairing.read(entry)
+        image = divisible(stored.pixels, scale)
+        if pairing.read_low:
+            return self._cut_pairs(stored, pairing.read_low(entry), patches, rng)
+        cuts = [self.augment.cut(image, self.patch_size, rng, margin=self._margin, align=scale) for _ in range(patches)]
         around = as_float(np.stack(cuts), stored.bits)
-        low = np.stack([self.degrade(region, self.scale, rng) for region in around])
-        low = _inner(low, self._margin // self.scale)
-        return quantize(low, stored.bits) if self.quantize_low else low, _inner(around, self._margin)
+        low = np.stack([pairing.degrade(region, scale, rng) for region in around])
+        low = _inner(low, self._margin // scale)
+        return quantize(low, stored.bits) if pairing.quantize_low else low, _inner(around, self._margin)
 
     def _cut_pairs(self, high: Stored, low: Stored, patches: int, rng: np.random.Generator) -> tuple[Batch, Batch]:
         """Cut the same places out of two images: an augmentation that draws the same numbers finds them in both."""
-        twin = copy.deepcopy(rng)
-        image, size = divisible(high.pixels, self.scale), self.patch_size // self.scale
-        highs = [self.augment.cut(image, self.patch_size, rng, align=self.scale) for _ in range(patches)]
-        small = given_low(low, image, self.scale)
+        twin, scale = copy.deepcopy(rng), self.pairing.scale
+        image, size = divisible(high.pixels, scale), self.patch_size // scale
+        highs = [self.augment.cut(image, self.patch_size, rng, align=scale) for _ in range(patches)]
+        small = given_low(low, image, scale)
         lows = [self.augment.cut(small, size, twin) for _ in range(patches)]
         return as_float(np.stack(lows), low.bits), as_float(np.stack(highs), high.bits)
 
@@ -134,26 +144,14 @@ class PatchSampler:
         return stream(VISITS, self.seed, number).permutation(self._visits)
 
 
-def scored_samples(
-    entries: Sequence[Entry],
-    read: Callable[[Entry], Stored],
-    degrade: Degradation,
-    *,
-    scale: int,
-    quantize_low: bool,
-    crop: int | None = None,
-    read_low: Callable[[Entry], Stored] | None = None,
-) -> Iterator[Sample]:
+def scored_samples(entries: Sequence[Entry], pairing: Pairing, *, crop: int | None = None) -> Iterator[Sample]:
     """Give whole images for scoring, one at a time; the degradation of an image is the same in every run.
 
     Args:
         entries: Images to score.
-        read: Gives the decoded image of an entry.
-        degrade: Makes `low` from `high`; what it draws is decided by the image's hash, not by the seed of the run.
-        scale: Factor between `high` and `low`; `high` loses rows and columns at the bottom and right until it divides.
-        quantize_low: Round `low` to the stored bit depth.
+        pairing: Where `low` and `high` come from. What the degradation draws is decided by the image's hash, not by the
+            seed of the run; `high` loses rows and columns at the bottom and right until the scale divides it.
         crop: Side in pixels of `high` of the part in the middle that is given instead of the whole image.
-        read_low: Gives `low` in place of `degrade`, where it comes from a file of its own.
 
     Yields:
         One sample per entry, in order.
@@ -161,27 +159,23 @@ def scored_samples(
     Raises:
         RequestError: The degradation has no such scale, or the image is smaller than `scale`.
     """
-    margin = degrade.halo(scale)
+    scale = pairing.scale
+    margin = 0 if crop is None else pairing.degrade.halo(scale)
     for entry in entries:
-        stored = read(entry)
+        stored = pairing.read(entry)
         whole = divisible(stored.pixels, scale)
         if 0 in whole.shape:
             raise RequestError(f"{entry.key} is smaller than scale={scale}", got=stored.pixels.shape)
-        rng = stream(SCORING, int(entry.sha256, 16))
-        if read_low:
-            given = read_low(entry)
+        around = as_float(_middle(whole, crop, scale, margin), stored.bits)
+        high = _inner(around, margin)
+        if pairing.read_low:
+            given = pairing.read_low(entry)
             small = given_low(given, whole, scale)
-            high = as_float(whole if crop is None else _middle(whole, crop, scale, 0), stored.bits)
-            low = as_float(small if crop is None else _middle(small, crop // scale, 1, 0), given.bits)
-        elif crop is None:
-            high = as_float(whole, stored.bits)
-            low = degrade(high, scale, rng)
+            low = as_float(_middle(small, crop and crop // scale, 1, 0), given.bits)
         else:
-            around = as_float(_middle(whole, crop, scale, margin), stored.bits)
-            high = _inner(around, margin)
-            low = _inner(degrade(around, scale, rng), margin // scale)
-        if quantize_low and not read_low:
-            low = quantize(low, stored.bits)
+            degraded = pairing.degrade(around, scale, stream(SCORING, int(entry.sha256, 16)))
+            low = _inner(degraded, margin // scale)
+            low = quantize(low, stored.bits) if pairing.quantize_low else low
         yield Sample(entry.key, entry.patient, stored.bits, low, high, sha256=entry.sha256)
 
 
@@ -296,8 +290,10 @@ def _require_room(entries: Sequence[Entry], patch_size: int, scale: int) -> None
         )
 
 
-def _middle(image: Raster, crop: int, scale: int, margin: int) -> Raster:
+def _middle(image: Raster, crop: int | None, scale: int, margin: int) -> Raster:
     """Cut the middle of an image, as far as there is so much, on the pixels of its `low`, with a margin."""
+    if crop is None:
+        return image
     size = [min(length, max(crop // scale, 1) * scale) for length in image.shape[:2]]
     top, left = ((length - part) // 2 // scale * scale for length, part in zip(image.shape[:2], size, strict=True))
     return window(image, (top, left), (size[0], size[1]), margin)

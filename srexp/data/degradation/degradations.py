@@ -109,7 +109,7 @@ class Bicubic(Reduction):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class Identity(Reduction):
     """`low` is `high`: kept to repeat a published table and show what it is worth. Such runs are marked degenerate.
 
     Args:
@@ -118,19 +118,11 @@ class Identity:
 
     name: str = "identity"
 
+    largest_scale = 1
+
     def degenerate(self, scale: int) -> bool:
         """Say that `low` equals `high`."""
         return True
-
-    def halo(self, scale: int) -> int:
-        """Give 0: every pixel stands for itself."""
-        require_scale(self.name, scale, largest=1)
-        return 0
-
-    def __call__(self, high: Pixels, scale: int, rng: np.random.Generator) -> Pixels:
-        """Give back the image."""
-        require_scale(self.name, scale, largest=1)
-        return high
 
 
 def reduced(high: Pixels, scale: int) -> Pixels:

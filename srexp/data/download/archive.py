@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gzip
 import io
 import re
 import shutil
@@ -12,7 +14,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from srexp.data.download.progress import Progress
 
 _CHUNK = 1 << 16
-_GZIP_INPUT = 1 << 12  # grows to 4 MB at most before the limits are looked at
 _SLACK = 1 << 20  # small archives may compress well
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError, ValueError)
+_DAMAGED = (
+    zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError,
+    ValueError,
+)  # fmt: skip
 _ENCRYPTED = 0x1  # ZIP application note, general purpose bit 0
 
 
@@ -99,7 +102,7 @@ def unpack_cut_tar(
         OSError: The folder can't be written.
     """
     with _writing(archive, folder, progress) as writer, archive.open("rb") as file:
-        stream = _Gunzip(archive, file, first_bytes, limits)
+        stream = _Gunzip(archive, io.BytesIO(file.read(first_bytes)), limits)
         with tarfile.open(fileobj=stream, mode="r|") as opened:
             try:
                 for count, member in enumerate(opened, start=1):
@@ -114,7 +117,7 @@ def unpack_cut_tar(
                     raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def _writing(archive: Path, folder: Path, progress: Progress | None) -> Iterator[_Writer]:
     """Fill a folder that takes its final name when all went well, and vanishes when not.
 
@@ -173,35 +176,24 @@ class _Writer:
 class _Gunzip(io.RawIOBase):
     """The decompressed bytes of a .gz file that may end anywhere, as far as they can be had."""
 
-    def __init__(self, archive: Path, file: IO[bytes], first_bytes: int | None, limits: Limits) -> None:
-        self._archive, self._file, self._limits = archive, file, limits
-        self._left = archive.stat().st_size if first_bytes is None else first_bytes
-        self._inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: gzip header and trailer
-        self._buffer = bytearray()
-        self._consumed = self._grown = 0
+    def __init__(self, archive: Path, packed: IO[bytes], limits: Limits) -> None:
+        self._archive, self._packed, self._limits = archive, packed, limits
+        self._unpacked = gzip.GzipFile(fileobj=packed)
+        self._grown = 0
         self.ended = False
-
-    def readable(self) -> bool:
-        """It can only be read."""
-        return True
 
     def read(self, size: int = -1) -> bytes:
         """Give `size` bytes, fewer only at the end."""
-        while len(self._buffer) < size and (chunk := self._file.read(min(self._left, _GZIP_INPUT))):
-            self._left -= len(chunk)
-            self._consumed += len(chunk)
-            while chunk:
-                grown = self._inflater.decompress(chunk)
-                self._buffer += grown
-                self._grown += len(grown)
-                chunk = self._inflater.unused_data
-                if self._inflater.eof:
-                    self._inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
-            _check_growth(self._archive, self._grown, self._consumed, self._limits)
-        piece = bytes(self._buffer[:size])
+        piece = bytearray()
+        with contextlib.suppress(
+            EOFError
+        ):  # cut before the end; one piece at a time, or what is before it would be lost
+            while len(piece) < size and (chunk := self._unpacked.read1(size - len(piece))):
+                piece += chunk
         self.ended = len(piece) < size
-        del self._buffer[:size]
-        return piece
+        self._grown += len(piece)
+        _check_growth(self._archive, self._grown, self._packed.tell(), self._limits)
+        return bytes(piece)
 
 
 def _is_wanted_entry(archive: Path, entry: zipfile.ZipInfo, wanted: str) -> bool:

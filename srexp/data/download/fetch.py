@@ -2,71 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import requests
 import urllib3
 from filelock import FileLock, Timeout
 
-from srexp.data.download.http_range import Patience, TryAgainError, Wanted, receive
+from srexp.data.download.http_range import TryAgainError, Wanted, receive
 from srexp.errors import RequestError, SrexpError
-
-if TYPE_CHECKING:
-    from srexp.data.download.progress import Progress
 
 _PROGRESS_THAT_COUNTS = 1 << 20  # an attempt that brought this many bytes clears the count of failures
 
 _log = logging.getLogger(__name__)
 
-PATIENCE = Patience()
 
-
-def fetch(
-    url: str,
-    target: Path,
-    *,
-    checksum: str,
-    prefix_bytes: int | None = None,
-    max_bytes: int = 8 << 30,
-    progress: Progress | None = None,
-    patience: Patience = PATIENCE,
-) -> Path:
-    """Make sure that a file lies at `target` with the right bytes, downloading what is missing of it.
+def fetch(wanted: Wanted) -> Path:
+    """Make sure that a file lies where it is wanted, with the right bytes, downloading what is missing of it.
 
     Bytes are collected in `TARGET.part`, so that a broken connection or a killed process loses nothing; they get the
     final name, in one step, only when their checksum is right. Several processes may call this at once: one works,
     the others wait and find the file. A file that somebody has put at `target` by hand is verified and kept.
 
     Args:
-        url: Where the file is; redirects are followed, and the server is only ever asked with GET.
-        target: Where it shall be.
-        checksum: `sha256:HEX` or `md5:HEX` of the bytes that are wanted.
-        prefix_bytes: Ask for the first so many bytes only; None for the whole file.
-        max_bytes: A file that turns out longer is refused before it fills the disk.
-        progress: Told about every piece that arrives.
-        patience: How long to go on trying.
+        wanted: Which file, and where.
 
     Returns:
-        `target`.
+        Its `target`.
 
     Raises:
         RequestError: The server can't be reached, doesn't have the file, or gives other bytes than expected.
         SrexpError: The file can't be written.
     """
-    wanted = Wanted(url, target, checksum, prefix_bytes, max_bytes, progress or _silent, patience)
-    with writing(target.parent), exclusive(target):
-        if target.exists():
+    with writing(wanted.target.parent), exclusive(wanted.target):
+        if wanted.target.exists():
             _verify_found(wanted)
         else:
             _download(wanted)
-    return target
+    return wanted.target
 
 
 @contextmanager
@@ -116,30 +93,6 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
-def checksum_of(path: Path, algorithm: str, first_bytes: int | None = None) -> str:
-    """Compute a file's checksum, written as `fetch` takes it.
-
-    Args:
-        path: The file.
-        algorithm: A name that hashlib knows: sha256 or md5.
-        first_bytes: How much of the file counts; None for all of it.
-
-    Returns:
-        `ALGORITHM:HEX`.
-    """
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    left = path.stat().st_size if first_bytes is None else first_bytes
-    with path.open("rb") as file:
-        while left > 0 and (chunk := file.read(min(left, 1 << 20))):
-            digest.update(chunk)
-            left -= len(chunk)
-    return f"{algorithm}:{digest.hexdigest()}"
-
-
-def _silent(name: str, there: int, total: int | None) -> None:
-    """Show no progress."""
-
-
 def _download(wanted: Wanted) -> None:
     """Attempt by attempt, until the bytes are there and right."""
     retry, answered, second_chance = wanted.patience.retry, False, True
@@ -154,7 +107,7 @@ def _download(wanted: Wanted) -> None:
                 retry = (wanted.patience.retry if progressed else retry).increment("GET", wanted.url)
                 _wait(wanted, trouble, retry, answered=answered)
                 continue
-            got = _checksum(wanted, wanted.part)
+            got = wanted.checksum_of(wanted.part)
             if got == wanted.checksum:
                 _keep(wanted)
                 return
@@ -190,10 +143,6 @@ def _wait(wanted: Wanted, trouble: TryAgainError, retry: urllib3.Retry, *, answe
     time.sleep(pause)
 
 
-def _checksum(wanted: Wanted, path: Path) -> str:
-    return checksum_of(path, wanted.checksum.partition(":")[0], wanted.prefix_bytes)
-
-
 def _keep(wanted: Wanted) -> None:
     """Give the verified part its final name; its bytes are on disk before the name is."""
     with wanted.part.open("rb") as file:
@@ -204,7 +153,7 @@ def _keep(wanted: Wanted) -> None:
 
 def _verify_found(wanted: Wanted) -> None:
     """Check a file that lies where the download would go: put there by hand, or by an earlier command."""
-    got = _checksum(wanted, wanted.target)
+    got = wanted.checksum_of(wanted.target)
     if got != wanted.checksum:
         raise RequestError(
             f"{wanted.target} is not the file that {wanted.url} is known for",

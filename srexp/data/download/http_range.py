@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,15 +58,25 @@ class TryAgainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What `fetch` was asked for, and the file that collects its bytes."""
+    """What `fetch` is asked for, and the file that collects its bytes.
+
+    Args:
+        url: Where the file is; redirects are followed, and the server is only ever asked with GET.
+        target: Where it shall be.
+        checksum: `sha256:HEX` or `md5:HEX` of the bytes that are wanted.
+        prefix_bytes: Ask for the first so many bytes only; None for the whole file.
+        max_bytes: A file that turns out longer is refused before it fills the disk.
+        progress: Told about every piece that arrives.
+        patience: How long to go on trying.
+    """
 
     url: str
     target: Path
     checksum: str
-    prefix_bytes: int | None
-    max_bytes: int
-    progress: Progress
-    patience: Patience
+    prefix_bytes: int | None = None
+    max_bytes: int = 8 << 30
+    progress: Progress = lambda _name, _there, _total: None
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def part(self) -> Path:
@@ -80,6 +91,17 @@ class Wanted:
     def bytes_there(self) -> int:
         """Say how much of the part has arrived, in this process or an earlier one."""
         return self.part.stat().st_size if self.part.exists() else 0
+
+    def checksum_of(self, path: Path) -> str:
+        """Compute the checksum of the bytes of a file that are wanted, written as `checksum` is."""
+        algorithm = self.checksum.partition(":")[0]
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        left = path.stat().st_size if self.prefix_bytes is None else self.prefix_bytes
+        with path.open("rb") as file:
+            while left > 0 and (chunk := file.read(min(left, 1 << 20))):
+                digest.update(chunk)
+                left -= len(chunk)
+        return f"{algorithm}:{digest.hexdigest()}"
 
     def discard(self) -> None:
         """Start again from nothing."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from srexp.data.formats.registry import read_image, shape_of
-from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
+from srexp.data.image import Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.decoded_cache import through_disk
 from srexp.data.preparation.manifest import fingerprint, manifest_rows, project_salt
-from srexp.data.preparation.memory_cache import MemoryCache
-from srexp.data.preparation.scan import Progress, Scan
+from srexp.data.preparation.memory_cache import MemoryCache, memory_cache
+from srexp.data.preparation.request import Preparation
+from srexp.data.preparation.scan import Scan
 from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
-from srexp.data.sources.source import SPLITS, Entry, Facts, Found, Item, Source, Split
+from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
 
 _PROBED = 200
@@ -30,21 +30,19 @@ class Prepared:
         entries: The images of each split, `train`, `validation` and `test`.
         fingerprint: One number for content and split, see `srexp.data.preparation.manifest.fingerprint`.
         skipped: Key and reason of each file that was left out.
-        channel: What `read` converts to.
+        asked: What it was prepared for.
         intensity: How values become a range.
         salt: Secret of this project, for the hashes of patients.
         memory: The images used last.
-        decoded_dir: Folder of decoded images on disk, None when there is none.
     """
 
     entries: dict[Split, list[Entry]]
     fingerprint: str
     skipped: list[tuple[str, str]]
-    channel: Channel
+    asked: Preparation
     intensity: Intensity
     salt: str
     memory: MemoryCache
-    decoded_dir: Path | None
 
     def read(self, entry: Entry) -> Stored:
         """Give an image in the channel that is trained; safe to call from several threads.
@@ -58,16 +56,16 @@ class Prepared:
         Raises:
             UnreadableImageError: The file has gone or changed since the scan.
         """
-        return self.memory.get(entry.sha256, lambda: self._fetch(entry))
+        return self.memory(entry.sha256, lambda: self._fetch(entry))
 
     def _fetch(self, entry: Entry) -> Stored:
-        if self.decoded_dir is None:
+        if self.asked.decoded_dir is None:
             return self._decode(entry.item)
-        path = self.decoded_dir / f"{entry.sha256}-{self.channel}.npy"
+        path = self.asked.decoded_dir / f"{entry.sha256}-{self.asked.channel}.npy"
         return through_disk(path, entry.bits, lossy=entry.lossy, decode=lambda: self._decode(entry.item))
 
     def _decode(self, item: Item) -> Stored:
-        return to_channel(read_image(item.path, item.frame, self.intensity), self.channel)
+        return to_channel(read_image(item.path, item.frame, self.intensity), self.asked.channel)
 
     def read_low(self, entry: Entry) -> Stored:
         """Give the low-resolution partner of an image of a paired data set, as `read` gives the image.
@@ -84,7 +82,7 @@ class Prepared:
         if not isinstance(entry.item, Pair) or entry.low is None:
             raise UnreadableImageError("has no low-resolution partner", fix="dataset=paired, or another degradation")
         low = entry.item.low
-        return self.memory.get(entry.low.sha256, lambda: self._decode(low))
+        return self.memory(entry.low.sha256, lambda: self._decode(low))
 
     def manifest(self) -> list[dict[str, str | int | bool]]:
         """Describe each image, its patient as a salted hash.
@@ -95,32 +93,12 @@ class Prepared:
         return manifest_rows([entry for split in SPLITS for entry in self.entries[split]], self.salt)
 
 
-def prepare(
-    source: Source,
-    *,
-    seed: int,
-    channel: Channel,
-    scale: int,
-    patch_size: int,
-    cache_dir: Path | None = None,
-    decoded_dir: Path | None = None,
-    facts: Callable[[Stored], Facts] | None = None,
-    progress: Progress | None = None,
-    all_in: Split | None = None,
-) -> Prepared:
+def prepare(source: Source, asked: Preparation) -> Prepared:
     """List, decode and check the images of a data set, and draw its splits.
 
     Args:
         source: The data set.
-        seed: Draws the split.
-        channel: What `Prepared.read` converts to.
-        scale: Images are cropped to a multiple of it before they are compared with `patch_size`.
-        patch_size: Smallest height and width, in high-resolution pixels.
-        cache_dir: Keeps what the scan found; nothing is kept when None.
-        decoded_dir: Keeps decoded images on disk, for data sets larger than memory; none are kept when None.
-        facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
-        progress: Called with the number of images done and their total.
-        all_in: Puts every image into this split instead of drawing or taking one, to score a whole data set.
+        asked: What the task asks of its images.
 
     Returns:
         The prepared data set.
@@ -129,31 +107,30 @@ def prepare(
         RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
     """
     items = source.items()
-    memory = MemoryCache(source.memory_mb * 2**20)
-    scan = Scan(source.intensity, channel, memory, facts)
-    found, refused = scan.run(items, cache_dir, progress)
-    lows, refused_lows = _partners(items, scan, cache_dir, progress)
+    memory = memory_cache(source.memory_mb * 2**20)
+    scan = Scan(source.intensity, asked, memory)
+    found, refused = scan.run(items)
+    lows, refused_lows = _partners(items, scan)
     refused += refused_lows
     good = []
     for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
         low = lows.get(item.key)
-        if offence := _offence(result.size, low.size if low else None, scale, patch_size):
+        if offence := _offence(result.size, low.size if low else None, asked.scale, asked.patch_size):
             refused.append((item.key, offence))
         elif low or not isinstance(item, Pair):
             good.append((item, result))
     if refused and (source.on_error == "fail" or not good):
         raise _refusal(refused, len(items))
-    drawn = {} if all_in else _draw([item for item, _ in good], source, seed, among=_open(items))
-    entries = _split(good, lows, drawn, all_in)
+    drawn = {} if asked.all_in else _draw([item for item, _ in good], source, asked.seed, listed=items)
+    entries = _split(good, lows, drawn, asked.all_in)
     return Prepared(
         entries=entries,
         fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
         skipped=refused,
-        channel=channel,
+        asked=asked,
         intensity=source.intensity,
-        salt=project_salt(cache_dir),
+        salt=project_salt(asked.cache_dir),
         memory=memory,
-        decoded_dir=decoded_dir,
     )
 
 
@@ -169,7 +146,7 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
         RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
     """
     items = source.items()
-    _draw(items, source, 0, among=_open(items))
+    _draw(items, source, 0, listed=items)
     refused = []
     step = -(-len(items) // _PROBED)
     for item in items[::step]:
@@ -184,12 +161,10 @@ def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
         raise _refusal(refused, len(items))
 
 
-def _partners(
-    items: Sequence[Item], scan: Scan, cache_dir: Path | None, progress: Progress | None
-) -> tuple[dict[str, Found], list[tuple[str, str]]]:
+def _partners(items: Sequence[Item], scan: Scan) -> tuple[dict[str, Found], list[tuple[str, str]]]:
     """Decode the low-resolution partners of a paired data set, by the keys of the high ones; others have none."""
     pairs = [item for item in items if isinstance(item, Pair)]
-    found, refused = scan.run([pair.low for pair in pairs], cache_dir, progress)
+    found, refused = scan.run([pair.low for pair in pairs])
     lows = {pair.key: result for pair, result in zip(pairs, found, strict=True) if result}
     return lows, [(f"the low-resolution partner {key}", reason) for key, reason in refused]
 
@@ -213,14 +188,10 @@ def _split(
     return entries
 
 
-def _open(items: Sequence[Item]) -> list[Split]:
-    """Give the splits that the data set doesn't fix."""
-    fixed = {item.split for item in items}
-    return [split for split in SPLITS if split not in fixed]
-
-
-def _draw(items: Sequence[Item], source: Source, seed: int, *, among: Sequence[Split]) -> dict[str, Split]:
-    """Draw the splits of the patients whose images have none."""
+def _draw(items: Sequence[Item], source: Source, seed: int, *, listed: Sequence[Item]) -> dict[str, Split]:
+    """Draw the splits of the patients whose images have none, among those that no image of the data set has."""
+    fixed = {item.split for item in listed}
+    among = [split for split in SPLITS if split not in fixed]
     patients = [item.patient for item in items if item.split is None]
     return draw_splits(patients, source.fractions, seed, among=among) if patients else {}
 

@@ -7,16 +7,15 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from srexp.data.formats.registry import read_image
-from srexp.data.image import Channel, Intensity, Stored, UnreadableImageError, to_channel
+from srexp.data.image import Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.index import Identity, Index, identity_of
 from srexp.data.preparation.memory_cache import MemoryCache
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.source import Facts, Found, Item
 
-Progress: TypeAlias = Callable[[int, int], None]
 Refused: TypeAlias = list[tuple[str, str]]
 
 _BATCH_PER_WORKER = 32
@@ -28,25 +27,19 @@ class Scan:
 
     Args:
         intensity: How values become a range.
-        channel: What images are converted to before they are kept in memory.
+        asked: What else decides it.
         memory: Where decoded images are kept for the training that follows.
-        facts: Called once with each different image as stored.
     """
 
     intensity: Intensity
-    channel: Channel
+    asked: Preparation
     memory: MemoryCache
-    facts: Callable[[Stored], Facts] | None = None
 
-    def run(
-        self, items: Sequence[Item], cache_dir: Path | None, progress: Progress | None
-    ) -> tuple[list[Found | None], Refused]:
+    def run(self, items: Sequence[Item]) -> tuple[list[Found | None], Refused]:
         """Decode what no earlier scan has seen.
 
         Args:
             items: The images, in the order of their keys.
-            cache_dir: Keeps the findings; nothing is kept when None.
-            progress: Called with the number of images done and their total.
 
         Returns:
             For each item its finding, None when it can't be used; and the key and reason of those.
@@ -54,8 +47,8 @@ class Scan:
         once: dict[Identity | None, Identity | None] = {}  # items of one file share a tuple
         identities = [once.setdefault(identity, identity) for identity in map(_identity, items)]
         of_identity = {identity: item for identity, item in zip(identities, items, strict=True) if identity}
-        index = Index(cache_dir, about=(_place(items), self.intensity, _name(self.facts)))
-        reasons = self._decode(of_identity, index, progress)
+        index = Index(self.asked.cache_dir, about=(_place(items), self.intensity, _name(self.asked.facts)))
+        reasons = self._decode(of_identity, index)
         found = [index.found.get(identity) if identity else None for identity in identities]
         refused = [
             (item.key, reasons[identity] if identity else "has gone, or can't be reached")
@@ -64,9 +57,7 @@ class Scan:
         ]
         return found, refused
 
-    def _decode(
-        self, of_identity: dict[Identity, Item], index: Index, progress: Progress | None
-    ) -> dict[Identity, str]:
+    def _decode(self, of_identity: dict[Identity, Item], index: Index) -> dict[Identity, str]:
         """Fill the index, and give the reason of each image that could not be used."""
         todo = [identity for identity in of_identity if identity not in index.found]
         reasons: dict[Identity, str] = {}
@@ -81,8 +72,8 @@ class Scan:
                             index.found[identity] = result
                         else:
                             reasons[identity] = result
-                    if progress:
-                        progress(min(start + step, len(todo)), len(todo))
+                    if self.asked.progress:
+                        self.asked.progress(min(start + step, len(todo)), len(todo))
         finally:
             index.save()
         return reasons
@@ -94,9 +85,10 @@ class Scan:
         except UnreadableImageError as error:
             return error.told()
         sha256 = image.digest()
-        self.memory.get(sha256, lambda: to_channel(image, self.channel))
+        self.memory(sha256, lambda: to_channel(image, self.asked.channel))
         height, width, channels = image.pixels.shape
-        return Found(height, width, channels, image.bits, image.lossy, sha256, self.facts(image) if self.facts else {})
+        noted = self.asked.facts(image) if self.asked.facts else {}
+        return Found(height, width, channels, image.bits, image.lossy, sha256, noted)
 
 
 def _identity(item: Item) -> Identity | None:

@@ -77,7 +77,7 @@ class Downloadable(Source):
             f"dataset={self.choice} is not there yet: {files} (up to {size:,} MB) will be downloaded into {self._root}"
         )
 
-    def download(self, progress: Progress | None = None) -> None:
+    def download(self, progress: Progress = lambda _name, _there, _total: None) -> None:
         """Download and unpack what is missing; several processes may do so at once.
 
         Args:
@@ -88,6 +88,7 @@ class Downloadable(Source):
             SrexpError: The folder can't be written.
         """
         from srexp.data.download.fetch import exclusive, fetch, writing
+        from srexp.data.download.http_range import Wanted
 
         for piece in self._pieces():
             folder, archive = self._root / piece.folder, self._root / piece.archive
@@ -96,7 +97,7 @@ class Downloadable(Source):
             with writing(self._root), exclusive(folder):
                 if folder.is_dir():
                     continue
-                fetch(piece.url, archive, checksum=piece.checksum, prefix_bytes=piece.prefix_bytes, progress=progress)
+                fetch(Wanted(piece.url, archive, piece.checksum, piece.prefix_bytes, progress=progress))
                 piece.unpack(archive, folder, progress=progress)
                 archive.unlink()
 

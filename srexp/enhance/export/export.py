@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -16,10 +16,7 @@ from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.runtimes.choice import runtime_named
 from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError, SrexpError
-from srexp.types import Batch
-
-if TYPE_CHECKING:
-    import keras
+from srexp.types import Batch, Network
 
 Format: TypeAlias = Literal["savedmodel", "onnx", "openvino", "litert"]
 
@@ -71,29 +68,38 @@ def compare(restore: Restore, reference: Restore, images: Sequence[Batch], toler
     return Parity(largest, total / pixels, tolerance, tuple(rows))
 
 
-def require_empty(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that has something in it.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a model becomes, and where it goes.
 
     Args:
-        folder: Folder that is to be written.
-        overwrite: Whether it may be replaced.
-
-    Raises:
-        RequestError: It has something in it, and may not.
+        form: Format to write.
+        folder: Folder to create.
+        overwrite: Replace what is in the folder.
     """
-    if folder.exists() and not overwrite and (not folder.is_dir() or any(folder.iterdir())):
-        raise RequestError(f"{folder} is not empty", fix="another output=, or overwrite=true")
+
+    form: Format
+    folder: Path
+    overwrite: bool = False
+
+    def require_empty(self) -> None:
+        """Refuse a folder that has something in it.
+
+        Raises:
+            RequestError: It has something in it, which may not be replaced.
+        """
+        folder = self.folder
+        if folder.exists() and not self.overwrite and (not folder.is_dir() or any(folder.iterdir())):
+            raise RequestError(f"{folder} is not empty", fix="another output=, or overwrite=true")
 
 
 def export(
-    model: keras.Model,
-    form: Format,
-    folder: Path,
+    model: Network,
+    target: Target,
     *,
     images: Sequence[Batch],
     tolerance: float,
     card: Callable[[str, Parity], str],
-    overwrite: bool = False,
 ) -> Parity:
     """Write a model in another format, with `parity.json` and `MODEL_CARD.md` beside it.
 
@@ -101,12 +107,10 @@ def export(
 
     Args:
         model: Built Keras model.
-        form: Format to write.
-        folder: Folder to create.
+        target: Format and folder.
         images: Real images of several sizes, (n, h, w, c), float32 in [0, 1], that the file is tried on.
         tolerance: Largest difference in [0, 1] that is accepted.
         card: Makes the model card of the file's name and the differences.
-        overwrite: Replace what is in the folder.
 
     Returns:
         The differences.
@@ -115,7 +119,8 @@ def export(
         RequestError: The folder has something in it, a package is missing, or a layer has no translation.
         SrexpError: The file computes something else than the model.
     """
-    require_empty(folder, overwrite=overwrite)
+    target.require_empty()
+    form, folder = target.form, target.folder
     runtime = runtime_named(RUNTIME_OF[form])
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     partial.mkdir(parents=True)

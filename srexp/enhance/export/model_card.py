@@ -10,21 +10,16 @@ TEMPLATE = "model_card.md.j2"
 _UNKNOWN = "not recorded"
 
 
-def card(
-    facts: Mapping[str, str], file: str, parity: Parity, *, form: str, scale: int, channels: int, version: str
-) -> str:
+def card(facts: Mapping[str, object], file: str, parity: Parity) -> str:
     """Write the model card of an exported model.
 
     Args:
-        facts: What is known of the model: `uri`, `task`, `model`, `degradation`, `fingerprint`, `attribution`,
+        facts: What must be known: the `form` of the file, the model's `scale` and `channels`, the `version` of srexp.
+            What else is known of the model: `uri`, `task`, `model`, `degradation`, `fingerprint`, `attribution`,
             `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`, `run_id`; what is
             missing is said to be.
         file: Name of the file.
         parity: Differences to the model.
-        form: Format of the file.
-        scale: How many times larger the restored image is.
-        channels: Channels of the images.
-        version: Version of srexp.
 
     Returns:
         Markdown.
@@ -37,12 +32,5 @@ def card(
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(TEMPLATE).render(
-        known=lambda key: facts.get(key) or _UNKNOWN,
-        file=file,
-        parity=parity,
-        form=form,
-        scale=scale,
-        channels=channels,
-        version=version,
-    )
+    known = {"known": lambda key: facts.get(key) or _UNKNOWN, "file": file, "parity": parity}
+    return environment.get_template(TEMPLATE).render({**facts, **known})

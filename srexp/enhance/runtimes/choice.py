@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -23,10 +23,7 @@ from srexp.enhance.runtimes.runtime import Precision, Runtime
 from srexp.errors import RequestError
 from srexp.system.atomic_files import write_whole
 from srexp.system.processor import processor
-from srexp.types import Batch, Pixels
-
-if TYPE_CHECKING:
-    import keras
+from srexp.types import Batch, Network, Pixels
 
 RuntimeName: TypeAlias = Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
 #: Pairs of a degraded image (h, w, c) and its target (h * scale, w * scale, c), float32 in [0, 1].
@@ -99,7 +96,7 @@ def runtime_named(name: str) -> Runtime[Any]:
 
 
 def choose(
-    model: keras.Model,
+    model: Network,
     *,
     runtime: RuntimeName = "auto",
     precision: Precision = "float32",
@@ -165,7 +162,7 @@ def loss_db(restore: Restore, reference: Restore, probes: Probes) -> float:
 
 
 def _fastest(
-    model: keras.Model, precision: Precision, probes: Probes, shape: tuple[int, int], cache: Path | None
+    model: Network, precision: Precision, probes: Probes, shape: tuple[int, int], cache: Path | None
 ) -> Chosen:
     place = cache and cache / "runtimes" / f"{_key(model, precision, shape, probes)}.json"
     if place and place.is_file():
@@ -179,7 +176,7 @@ def _fastest(
     return chosen
 
 
-def _measured(model: keras.Model, precision: Precision, probes: Probes, shape: tuple[int, int]) -> Chosen:
+def _measured(model: Network, precision: Precision, probes: Probes, shape: tuple[int, int]) -> Chosen:
     """Start what is installed, leave out what loses too much, race the rest: on a small image, then in earnest."""
     keras = Chosen(RUNTIMES["keras"].start(model), "keras", "float32", 0.0 if probes else None, {})
     candidates = {"keras/float32": keras}
@@ -220,11 +217,11 @@ def _calibration(probes: Probes) -> list[Batch]:
     return [low[np.newaxis] for low, _ in probes]
 
 
-def _loss(model: keras.Model, restore: Restore, probes: Probes) -> float | None:
+def _loss(model: Network, restore: Restore, probes: Probes) -> float | None:
     return loss_db(restore, batch_predictor(model), probes) if probes else None
 
 
-def _key(model: keras.Model, precision: str, shape: tuple[int, int], probes: Probes) -> str:
+def _key(model: Network, precision: str, shape: tuple[int, int], probes: Probes) -> str:
     """Name what a choice depends on: processor, model, weights, precision, shape, images, and installed versions."""
     digest = hashlib.sha256()
     packages = {package for each in RUNTIMES.values() for package in each.PACKAGES.values()}

@@ -15,7 +15,7 @@ from srexp.network_graph import layer_graph
 from srexp.types import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import keras
 
@@ -65,8 +65,6 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     Raises:
         RequestError: bfloat16 is asked of a model that can't be copied layer by layer.
     """
-    import keras
-
     if precision == "float32" and all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
     if layer_graph(model) is None:
@@ -79,6 +77,21 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
             narrow = precision == "bfloat16" and layer.name in convolutions[:-1]
             config["dtype"] = "mixed_bfloat16" if narrow else "float32"
         return type(layer).from_config(config)
+
+    return cloned(model, copied)
+
+
+def cloned(model: keras.Model, copied: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
+    """Copy a model layer by layer, with its weights.
+
+    Args:
+        model: Functional or sequential Keras model.
+        copied: Function from each layer to what takes its place, with weights of the same shapes.
+
+    Returns:
+        The copy.
+    """
+    import keras
 
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())

@@ -11,7 +11,7 @@ import numpy as np
 
 from srexp.enhance.predict import Restore
 from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
-from srexp.enhance.runtimes.keras_runtime import in_precision, write_savedmodel
+from srexp.enhance.runtimes.keras_runtime import cloned, in_precision, write_savedmodel
 from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
 from srexp.system.processor import cores
@@ -61,8 +61,7 @@ class LiteRt(FileRuntime):
                     seen[0] = batch.shape
                 interpreter.set_tensor(entry["index"], np.ascontiguousarray(batch, np.float32))
                 interpreter.invoke()
-                restored: Batch = interpreter.get_tensor(leaving["index"])
-            return restored
+                return np.asarray(interpreter.get_tensor(leaving["index"]))
 
         return restore
 
@@ -96,9 +95,7 @@ def _without_bicubic(model: keras.Model) -> keras.Model:
             return _bicubic(layer)
         return type(layer).from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=copied)
-    copy.set_weights(model.get_weights())
-    return copy
+    return cloned(model, copied)
 
 
 def _bicubic(layer: keras.layers.UpSampling2D) -> keras.layers.Layer:

@@ -55,6 +55,8 @@ def translated(graph: Graph, step: Step, inputs: Sequence[str]) -> str:
         return graph.add(_MERGING[name], *inputs)
     if name in _NOTHING:
         return inputs[0]
+    if name in _LAYERS and getattr(layer, "axis", -1) not in (-1, 3):
+        raise untranslated(layer.name, f"{name} with axis={layer.axis}")
     try:
         return _LAYERS[name](graph, layer, *inputs)
     except _UntranslatedError as error:
@@ -125,14 +127,14 @@ def _geometry(layer: Any, groups: int) -> dict[str, Any]:
         "dilations": list(layer.dilation_rate),
     }
     if set(layer.strides) == {1}:
-        total = [(layer.padding == "same") * (size - 1) * step for size, step in zip(*_spans(layer), strict=True)]
-        attributes["pads"] = [span // 2 for span in total] + [span - span // 2 for span in total]
-        return attributes
+        spans = zip(layer.kernel_size, layer.dilation_rate, strict=True)
+        return {**attributes, "pads": _around([(layer.padding == "same") * (size - 1) * step for size, step in spans])}
     return {**attributes, "auto_pad": "SAME_UPPER" if layer.padding == "same" else "VALID"}
 
 
-def _spans(layer: Any) -> tuple[Sequence[int], Sequence[int]]:
-    return layer.kernel_size, layer.dilation_rate
+def _around(total: Sequence[int]) -> list[int]:
+    """Share out what is padded, or cut, in all along each axis: before the image, then behind it."""
+    return [span // 2 for span in total] + [span - span // 2 for span in total]
 
 
 def _transposed(graph: Graph, layer: Any, value: str) -> str:
@@ -140,8 +142,7 @@ def _transposed(graph: Graph, layer: Any, value: str) -> str:
     plain = layer.padding == "same" and layer.output_padding is None and set(layer.dilation_rate) == {1}
     if not plain or any(size < stride for size, stride in zip(sizes, strides, strict=True)):
         raise _UntranslatedError("a padding other than same, a dilation, or a kernel smaller than its stride")
-    total = [size - stride for size, stride in zip(sizes, strides, strict=True)]
-    pads = [span // 2 for span in total] + [span - span // 2 for span in total]
+    pads = _around([size - stride for size, stride in zip(sizes, strides, strict=True)])
     kernel = np.transpose(np.asarray(layer.kernel, np.float32), (3, 2, 0, 1))  # (h, w, out, in) to (in, out, h, w)
     out = graph.add(
         "ConvTranspose", value, graph.weight(kernel), *_biased(graph, layer), strides=list(strides), pads=pads
@@ -212,30 +213,18 @@ def _rectified(graph: Graph, layer: Any, value: str) -> str:
     return graph.add("Clip", value, *limits)
 
 
-def _prelu(graph: Graph, layer: Any, value: str) -> str:
-    return graph.add("PRelu", value, graph.weight(np.asarray(layer.alpha).reshape(-1, 1, 1)))
-
-
 def _normalized(graph: Graph, layer: Any, value: str) -> str:
-    if layer.axis not in (-1, 3):
-        raise _UntranslatedError(f"axis={layer.axis}")
     mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
     factor = 1 / np.sqrt(variance + layer.epsilon)
     factor = factor * np.asarray(layer.gamma) if layer.scale else factor
     offset = (np.asarray(layer.beta) if layer.center else 0) - mean * factor
-    scaled = graph.add("Mul", value, graph.weight(factor.reshape(-1, 1, 1)))
-    return graph.add("Add", scaled, graph.weight(offset.reshape(-1, 1, 1)))
+    return _scaled(graph, value, factor, offset)
 
 
-def _rescaled(graph: Graph, layer: Any, value: str) -> str:
-    factor, offset = (np.reshape(number, (-1, 1, 1)) for number in (layer.scale, layer.offset))
+def _scaled(graph: Graph, value: str, *numbers: Any) -> str:
+    """Multiply each channel by a factor, and add an offset."""
+    factor, offset = (np.reshape(number, (-1, 1, 1)) for number in numbers)
     return graph.add("Add", graph.add("Mul", value, graph.weight(factor)), graph.weight(offset))
-
-
-def _concatenated(graph: Graph, layer: Any, *values: str) -> str:
-    if layer.axis not in (-1, 3):
-        raise _UntranslatedError(f"axis={layer.axis}")
-    return graph.add("Concat", *values, axis=1)
 
 
 _LAYERS: dict[str, Callable[..., str]] = {
@@ -248,8 +237,8 @@ _LAYERS: dict[str, Callable[..., str]] = {
     "ReLU": _rectified,
     "LeakyReLU": lambda graph, layer, value: graph.add("LeakyRelu", value, alpha=float(layer.negative_slope)),
     "ELU": lambda graph, layer, value: graph.add("Elu", value, alpha=float(layer.alpha)),
-    "PReLU": _prelu,
+    "PReLU": lambda graph, layer, value: graph.add("PRelu", value, graph.weight(np.reshape(layer.alpha, (-1, 1, 1)))),
     "BatchNormalization": _normalized,
-    "Rescaling": _rescaled,
-    "Concatenate": _concatenated,
+    "Rescaling": lambda graph, layer, value: _scaled(graph, value, layer.scale, layer.offset),
+    "Concatenate": lambda graph, _, *values: graph.add("Concat", *values, axis=1),
 }

@@ -16,10 +16,9 @@ from srexp.enhance.runtimes.onnx_graph import INPUT, OUTPUT, onnx_model
 from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
 from srexp.system.processor import cores
-from srexp.types import Batch
+from srexp.types import Batch, Network
 
 if TYPE_CHECKING:
-    import keras
     import onnx
 
 _ERRORS_ONLY = 3
@@ -31,7 +30,7 @@ class OnnxRuntime(FileRuntime):
     NAME, FILE, EXTRA, PRECISIONS = "onnxruntime", "model.onnx", "onnx", ("float32", "int8")
     PACKAGES: ClassVar[Mapping[str, str]] = {"onnx": "onnx", "onnxruntime": "onnxruntime"}
 
-    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> bytes:
+    def _converted(self, model: Network, precision: str, calibration: Sequence[Batch]) -> bytes:
         graph = onnx_model(model)
         content: bytes = (graph if precision == "float32" else _quantized(graph, calibration)).SerializeToString()
         return content
@@ -44,8 +43,7 @@ class OnnxRuntime(FileRuntime):
         session = onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
 
         def restore(batch: Batch) -> Batch:
-            restored: Batch = session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0]
-            return restored
+            return np.asarray(session.run([OUTPUT], {INPUT: np.ascontiguousarray(batch, np.float32)})[0])
 
         return restore
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,12 +14,7 @@ from srexp.enhance.runtimes.onnx_graph import onnx_model
 from srexp.enhance.runtimes.runtime import Runtime
 from srexp.errors import RequestError
 from srexp.system.processor import cores
-from srexp.types import Batch
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import keras
+from srexp.types import Batch, Network
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -29,7 +25,7 @@ class OpenVino(Runtime[Any]):
     NAME, FILE, EXTRA, PRECISIONS = "openvino", "model.xml", "openvino", ("float32", "bfloat16")
     PACKAGES: ClassVar[Mapping[str, str]] = {"onnx": "onnx", "openvino": "openvino"}
 
-    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> Any:
+    def _converted(self, model: Network, precision: str, calibration: Sequence[Batch]) -> Any:
         import openvino
 
         core = openvino.Core()
@@ -56,8 +52,7 @@ class OpenVino(Runtime[Any]):
 
         def restore(batch: Batch) -> Batch:
             with turn:
-                restored: Batch = compiled(np.ascontiguousarray(batch, np.float32))[0]
-            return restored
+                return np.asarray(compiled(np.ascontiguousarray(batch, np.float32))[0])
 
         return restore
 

@@ -6,13 +6,10 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from srexp.enhance.predict import Restore
-from srexp.types import Batch
-
-if TYPE_CHECKING:
-    import keras
+from srexp.types import Batch, Network
 
 Precision: TypeAlias = Literal["float32", "bfloat16", "int8"]
 #: A network as a runtime holds it before it is opened, such as the content of its file.
@@ -36,7 +33,7 @@ class Runtime(ABC, Generic[Program]):
     EXTRA: ClassVar[str]
     PRECISIONS: ClassVar[tuple[Precision, ...]]
 
-    def start(self, model: keras.Model, precision: str = "float32", calibration: Sequence[Batch] = ()) -> Restore:
+    def start(self, model: Network, precision: str = "float32", calibration: Sequence[Batch] = ()) -> Restore:
         """Make a model a function of batches.
 
         Args:
@@ -52,7 +49,7 @@ class Runtime(ABC, Generic[Program]):
         """
         return self._opened(self._converted(model, precision, calibration), precision)
 
-    def write(self, model: keras.Model, path: Path) -> None:
+    def write(self, model: Network, path: Path) -> None:
         """Write a model, in float32, with input `low` and output `restored`, (n, h, w, c), n, h and w open.
 
         Args:
@@ -81,7 +78,7 @@ class Runtime(ABC, Generic[Program]):
         return [package for module, package in self.PACKAGES.items() if not importlib.util.find_spec(module)]
 
     @abstractmethod
-    def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> Program:
+    def _converted(self, model: Network, precision: str, calibration: Sequence[Batch]) -> Program:
         """Give a model as the runtime holds it."""
 
     @abstractmethod

@@ -5,36 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.figures.image_cards import Card
-from srexp.evaluation.grid import Grid
 
 TEMPLATE = "report.html.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What is known of each model: one row of a table with a column for each.
-
-    Args:
-        name: What it is.
-        values: One for each model, in the report's order.
-    """
-
-    name: str
-    values: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """A sentence about some of the models.
-
-    Args:
-        text: The sentence.
-        models: Whom it is about; empty for all.
-    """
-
-    text: str
-    models: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,46 +36,38 @@ class Report:
     Args:
         title: Task.
         subtitle: How many models on how many images.
-        summary: What the figures say.
-        limits: What they can't say.
-        alarms: What makes the figures worthless; shown above everything.
-        scores: What the models are worth.
-        costs: What they cost.
-        further: Table of further metrics.
-        pairs: Table of pairs.
+        found: The standings, of which the page has sentences and tables.
+        notes: What else limits the worth of the figures.
+        alarms: What makes them worthless; shown above everything.
         hues: Name to colour.
         drawings: Figures by their names: `gains`, `times`, `curves`, `quality`, `scale`; those that are missing have no
             section.
         cards: Test images.
         card_notes: What the pictures don't show.
-        findings: What the audits found.
+        findings: What the audits found, and the models that it concerns; none where it concerns all.
         protocol: Name to value.
         models: Names, in the order of the columns of differences and origins.
-        differences: Configuration keys that differ.
+        differences: Configuration keys that differ, to their values in the order of the models.
         data: Name to value.
-        origins: Runs, commits and versions.
+        origins: Name of what is known of each run to what it is, in the order of the models.
         made: When and by what the page was made.
     """
 
     title: str
     subtitle: str
-    summary: Sequence[str]
-    limits: Sequence[str]
+    found: Standings
+    notes: Sequence[str]
     alarms: Sequence[str]
-    scores: Grid
-    costs: Grid
-    further: Grid | None
-    pairs: Grid
     hues: Mapping[str, str]
     drawings: Mapping[str, Drawing]
     cards: Sequence[Card]
     card_notes: Sequence[str]
-    findings: Sequence[Remark]
+    findings: Mapping[str, Sequence[str]]
     protocol: Mapping[str, str]
     models: Sequence[str]
-    differences: Sequence[Fact]
+    differences: Mapping[str, Sequence[str]]
     data: Mapping[str, str]
-    origins: Sequence[Fact]
+    origins: Mapping[str, Sequence[str]]
     made: str
 
 
@@ -122,4 +89,4 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(TEMPLATE).render(report=report)
+    return environment.get_template(TEMPLATE).render(report=report, conclusions=conclusions, tables=tables)

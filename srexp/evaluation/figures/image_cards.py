@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.figures.panel import Square, in_low, reduced, shown, window, worst_square
-from srexp.evaluation.figures.plots import error_map, error_map_rgb
+from srexp.evaluation.figures.plots import error_map, error_map_rgb, grey_levels
 from srexp.metrics.table import with_unit
 from srexp.types import Pixels, Sample
 
@@ -175,20 +175,15 @@ def _fitted(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
 def _grey(
     pixels: Pixels, limits: tuple[float, float], caption: str, figure: str = "", frame: Frame | None = None
 ) -> Picture:
-    small = _levels(shown(reduced(pixels, *_fitted(pixels.shape)), limits))
+    small = grey_levels(shown(reduced(pixels, *_fitted(pixels.shape)), limits))
     return _encoded(small, caption, figure, frame, quality=82)
 
 
 def _enlarged(pixels: npt.NDArray[Any], caption: str, factor: int = 1, *, figure: str = "") -> Picture:
     """Draw every pixel as a square."""
-    levels = pixels if pixels.dtype == np.uint8 else _levels(pixels)
+    levels = pixels if pixels.dtype == np.uint8 else grey_levels(pixels)
     large = levels.repeat(ENLARGED * factor, axis=0).repeat(ENLARGED * factor, axis=1)
     return _encoded(large, caption, figure, lossless=True)
-
-
-def _levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
-    levels: npt.NDArray[np.uint8] = np.floor(pixels * 255 + 0.5).astype(np.uint8)
-    return levels
 
 
 def _encoded(

@@ -39,8 +39,6 @@ def panel(
     protocol: Mapping[str, Any],
     *,
     model_name: str,
-    baseline_name: str = "bicubic",
-    max_grey_levels: float = MAX_GREY_LEVELS,
 ) -> Figure:
     """Show what a model makes of an image, beside the baseline and the target.
 
@@ -55,27 +53,25 @@ def panel(
         row: Their scores.
         protocol: Description of the protocol that the scores were made under.
         model_name: Name of the model, for captions.
-        baseline_name: Name of the baseline, for captions.
-        max_grey_levels: Upper end of the error scale, in grey levels of 255.
 
     Returns:
         Figure of 1434 pixels by about 1400, depending on the image's proportions.
     """
     low, high, scale = sample.low, sample.high, int(protocol["scale"])
-    errors = {baseline_name: error_map(baseline, high), model_name: error_map(restored, high)}
-    square = worst_square(errors[baseline_name], scale=scale)
-    page = Page(high.shape, square, max_grey_levels)
+    errors = {"bicubic": error_map(baseline, high), model_name: error_map(restored, high)}
+    square = worst_square(errors["bicubic"], scale=scale)
+    page = Page(high.shape, square)
     page.title(
         f"{shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
         f"Scores: {_rules(protocol, sample.bits)}.  Display: from the target's 0.5 to its 99.5 percentile, row by row.",
     )
     captions = [
         f"input, {low.shape[0]} x {low.shape[1]}",
-        f"{baseline_name}\n{_scores(row.baseline)}",
+        f"bicubic\n{_scores(row.baseline)}",
         f"{model_name}\n{_scores(row.model, row.baseline)}",
         "target",
     ]
-    names = ["input (nearest neighbour)", baseline_name, model_name, "target"]
+    names = ["input (nearest neighbour)", "bicubic", model_name, "target"]
     everywhere, there = window(high), window(high[square])
     for column, picture in enumerate([low, baseline, restored, high]):
         page.whole(0, column, shown(picture, everywhere), captions[column])
@@ -154,19 +150,16 @@ class Page:
     Args:
         shape: Height and width of the whole images, and whatever follows.
         square: The place that the details show.
-        max_grey_levels: Upper end of the error scale.
         columns: Pictures side by side.
         rows: One of whole images, one of details, and one of both.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], square: Square, max_grey_levels: float, *, columns: int = 4, rows: int = 3
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], square: Square, *, columns: int = 4, rows: int = 3) -> None:
         from matplotlib.colors import Normalize
 
         self.high, self.wide = shape[:2]
         self.square = square
-        self.norm = Normalize(0, max_grey_levels)
+        self.norm = Normalize(0, MAX_GREY_LEVELS)
         tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
         self.rows = (tall, CELL, max(tall, CELL))[:rows]
         self.width = 2 * MARGIN + columns * (CELL + GAP) - GAP

@@ -89,6 +89,20 @@ def error_map_rgb(
     return colours
 
 
+def grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """Show [0, 1] as 8-bit grey levels, halves upwards, the same in every picture.
+
+    Args:
+        pixels: Of any shape, clipped to [0, 1] here.
+
+    Example:
+        >>> grey_levels(np.array([-0.1, 0.5, 1.0], np.float32)).tolist()
+        [0, 128, 255]
+    """
+    levels: npt.NDArray[np.uint8] = np.floor(np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return levels
+
+
 def learning_curves(
     history: Sequence[Mapping[str, float]], *, best_epoch: int | None = None, bicubic_psnr: float | None = None
 ) -> Figure:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.figures.panel import BAND, CELL, TALLEST, Page, shortened, shown, window, worst_square
-from srexp.evaluation.figures.plots import MAX_GREY_LEVELS, error_map
+from srexp.evaluation.figures.plots import error_map
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def side_by_side(
     *,
     title: str,
     model_name: str,
-    max_grey_levels: float = MAX_GREY_LEVELS,
 ) -> Figure:
     """Show an image interpolated and restored, and the difference of the two.
 
@@ -40,7 +39,6 @@ def side_by_side(
         restored: The model's output, of the same shape.
         title: What the image is.
         model_name: Name of the model.
-        max_grey_levels: Upper end of the scale of differences, in grey levels of 255; the same for every image.
 
     Returns:
         Figure of 1084 pixels by about 950, depending on the image's proportions.
@@ -48,7 +46,7 @@ def side_by_side(
     scale = restored.shape[0] // low.shape[0]
     pictures, difference, everywhere = _overview(interpolate, restored)
     square = worst_square(difference, scale=scale)
-    page = Page(restored.shape, square, max_grey_levels, columns=3, rows=2)
+    page = Page(restored.shape, square, columns=3, rows=2)
     page.title(
         shortened(title),
         "Display: from the interpolated image's 0.5 to its 99.5 percentile, row by row.",

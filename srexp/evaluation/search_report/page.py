@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from srexp.evaluation.figures.plots import INK
+
+if TYPE_CHECKING:
+    from srexp.evaluation.search_report.figures import Drawn
 
 #: Name of a figure to its heading and what it shows, in the order of the page.
 HEADINGS = {
@@ -28,15 +31,7 @@ h2 {{ margin: 2.5rem 0 0 }} p {{ margin: 0.2rem 0 1rem }} section > div {{ overf
 """
 
 
-class Part(Protocol):
-    """A figure that has a part of a page."""
-
-    @property
-    def html(self) -> str:
-        """The part."""
-
-
-def page(drawn: Mapping[str, Part], title: str, left_out: Mapping[str, str] | None = None) -> str:
+def page(drawn: Mapping[str, Drawn], title: str, left_out: Mapping[str, str] | None = None) -> str:
     """Put the figures of a search below each other on a page of its own.
 
     Args:

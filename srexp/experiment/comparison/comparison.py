@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build
 from srexp.config.schema import CompareConfig
 from srexp.evaluation import grid
-from srexp.evaluation.comparison import tables
+from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
 from srexp.experiment.comparison import pictures, runs
 from srexp.experiment.comparison import report as reporting
@@ -22,32 +23,20 @@ from srexp.tracking.runs.tracking import Tracking
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from srexp.evaluation.comparison.report import Report
 
 #: Upper ends of the error maps' scale, in grey levels of 255.
 ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
 
 
-class Compared(NamedTuple):
-    """What a comparison comes to.
-
-    Args:
-        found: The standings.
-        result: `result.json`: rows, pairs, notes, and the files that lie beside it.
-    """
-
-    found: Standings
-    result: dict[str, Any]
-
-
-def compared(config: CompareConfig) -> Compared:
+def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     """Compare runs by what they left in the store; nothing is trained and nothing scored again.
 
     Args:
         config: Checked configuration.
 
     Returns:
-        The standings and `result.json`; the tables, the figures and `report.html` lie in the output folder.
+        The standings, and `result.json` with rows, pairs and notes; tables, figures and `report.html` lie in the output
+        folder.
 
     Raises:
         RequestError: A run doesn't exist, or the runs can't be compared.
@@ -70,7 +59,7 @@ def compared(config: CompareConfig) -> Compared:
         "runs": {entry.name: entry.run.run_id for entry in chosen},
         **found.as_dict(),
         "n_images": len(found.keys),
-        "summary": list(report.summary),
+        "summary": conclusions.summary(found),
         "protocol": chosen[0].result["protocol"],
         "data_fingerprint": chosen[0].result["data_fingerprint"],
         "warnings": [*report.alarms, *notes, *shown.notes],
@@ -78,7 +67,7 @@ def compared(config: CompareConfig) -> Compared:
     files = _write(config.run_dir, report, figures, found, result)
     result |= {"files": [path.name for path in files], "report": str(config.run_dir / "report.html")}
     result["run_id"] = _track(tracking, chosen, files, result)
-    return Compared(found, result)
+    return found, result
 
 
 def error_scale(found: Standings) -> float:
@@ -113,9 +102,9 @@ def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
 def _write(
     folder: Path, report: Report, figures: Mapping[str, Figure], found: Standings, result: Mapping[str, Any]
 ) -> list[Path]:
-    from srexp.evaluation.comparison.report import render
-
-    grids = [each for each in (report.scores, report.further, report.pairs, report.costs) if each]
+    grids = [
+        each for arrange in (tables.scores, tables.further, tables.pairs, tables.costs) if (each := arrange(found))
+    ]
     texts = {
         "report.html": render(report),
         "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
@@ -125,10 +114,10 @@ def _write(
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    for name, figure in figures.items():
-        if name != "scale":
-            figure.savefig(folder / f"{name}.png", dpi=200)
-    return [folder / name for name in (*texts, *(f"{name}.png" for name in figures if name != "scale"))]
+    drawn = {f"{name}.png": figure for name, figure in figures.items() if name != "scale"}
+    for name, figure in drawn.items():
+        figure.savefig(folder / name, dpi=200)
+    return [folder / name for name in (*texts, *drawn)]
 
 
 def _track(tracking: Tracking, chosen: Sequence[Entry], files: Sequence[Path], result: Mapping[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,19 +11,15 @@ from srexp.config.schema import CompareConfig, Config
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
+from srexp.evaluation.figures.image_cards import Card, card
+from srexp.evaluation.timing import Timing, time_inference
 from srexp.experiment.comparison.runs import Entry
-from srexp.experiment.network import Predict, bicubic_predictor, predictor
+from srexp.experiment.network import Predict, bicubic_predictor, predictor, timed_image
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
 from srexp.metrics.table import with_unit
-from srexp.types import Pixels, Sample
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.evaluation.figures.image_cards import Card
-    from srexp.evaluation.timing import Timing
-    from srexp.tracking.store.store import Store
+from srexp.tracking.store.store import Store
+from srexp.types import Network, Pixels, Sample
 
 #: Models with pictures; with more, none could be large enough to be looked at.
 MOST_MODELS = 5
@@ -49,7 +44,7 @@ class Exhibits:
     notes: list[str] = field(default_factory=list)
 
 
-def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, keras.Model], list[str]]:
+def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, Network], list[str]]:
     """Load the models of runs.
 
     Args:
@@ -73,7 +68,7 @@ def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, keras
     return loaded, notes
 
 
-def with_costs(contenders: Sequence[Contender], models: Mapping[str, keras.Model]) -> list[Contender]:
+def with_costs(contenders: Sequence[Contender], models: Mapping[str, Network]) -> list[Contender]:
     """Add what the networks are made of; interpolation has no weights and no convolution.
 
     Args:
@@ -90,7 +85,7 @@ def with_costs(contenders: Sequence[Contender], models: Mapping[str, keras.Model
 
 
 def timed_again(
-    contenders: Sequence[Contender], models: Mapping[str, keras.Model], scale: int, config: CompareConfig
+    contenders: Sequence[Contender], models: Mapping[str, Network], scale: int, config: CompareConfig
 ) -> list[Contender]:
     """Time all models here and now, bicubic too, on one input.
 
@@ -103,17 +98,14 @@ def timed_again(
     Returns:
         The same rows with new times in place of the old ones; those whose model isn't there have none.
     """
-    from srexp.evaluation.timing import time_inference
-
     channels = next(iter(models.values())).input_shape[-1] if models else 1
     every = _restorers(models, config, channels, scale)
-    side = config.trainer.validation_size // scale
-    image = np.random.default_rng(0).random((side, side, channels), dtype=np.float32)
+    image = timed_image(config, channels, scale=scale)
+    label = f"image {len(image) * scale}"
 
     def time(name: str) -> dict[str, Timing]:
-        if name not in every:
-            return {}
-        return {f"image {side * scale}": time_inference(every[name], image, repeats=_REPEATS, max_seconds=_SECONDS)}
+        known = every.get(name)
+        return {label: time_inference(known, image, repeats=_REPEATS, max_seconds=_SECONDS)} if known else {}
 
     return [replace(each, timings=time(each.name)) for each in contenders]
 
@@ -121,7 +113,7 @@ def timed_again(
 def exhibit(
     config: CompareConfig,
     entries: Sequence[Entry],
-    models: Mapping[str, keras.Model],
+    models: Mapping[str, Network],
     found: Standings,
     max_grey_levels: float,
 ) -> Exhibits:
@@ -176,11 +168,9 @@ def _spread(found: Standings, most: int) -> list[str]:
 
 
 def _restored(
-    task: Task, models: Mapping[str, keras.Model], found: Standings, wanted: Sequence[str], max_grey_levels: float
+    task: Task, models: Mapping[str, Network], found: Standings, wanted: Sequence[str], max_grey_levels: float
 ) -> Exhibits:
     """Make the cards of the wanted images, in their order, as long as there is room."""
-    from srexp.evaluation.figures.image_cards import card
-
     shown = Exhibits()
     restorers = _restorers(models, task.config, task.channels, task.config.scale)
     room = MOST_BYTES
@@ -203,7 +193,7 @@ def _restored(
     return shown
 
 
-def _restorers(models: Mapping[str, keras.Model], config: Config, channels: int, scale: int) -> dict[str, Predict]:
+def _restorers(models: Mapping[str, Network], config: Config, channels: int, scale: int) -> dict[str, Predict]:
     restorers = {name: predictor(model, config, scale=scale) for name, model in models.items()}
     return {BASELINE: bicubic_predictor(config, channels, scale=scale), **restorers}
 

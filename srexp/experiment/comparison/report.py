@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
-from srexp.evaluation.comparison import conclusions, tables
-from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report
+from srexp.evaluation.comparison import quality_plots, tables, time_plots
+from srexp.evaluation.comparison.report import Drawing, Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.experiment.comparison.pictures import Exhibits
 from srexp.experiment.comparison.runs import Entry
@@ -43,16 +43,13 @@ def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> d
     Returns:
         Name to figure; those for which nothing is known are missing.
     """
-    from srexp.evaluation.comparison import quality_plots as plots
-    from srexp.evaluation.comparison import time_plots
-
-    hue = plots.colours([entry.name for entry in chosen])
+    hue = quality_plots.colours([entry.name for entry in chosen])
     drawn = {
-        "gains": plots.gains(found, hue),
+        "gains": quality_plots.gains(found, hue),
         "times": time_plots.times(found, hue),
-        "curves": plots.curves(found, hue),
+        "curves": quality_plots.curves(found, hue),
         "quality": time_plots.quality_against_time(found, hue, tables.common_input(found)),
-        "scale": plots.scale_bar(max_grey_levels),
+        "scale": quality_plots.scale_bar(max_grey_levels),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -72,22 +69,16 @@ def compose(
     Returns:
         What the page shows.
     """
-    from srexp.evaluation.comparison.quality_plots import colours
-
     ordered = [entry for row in found.models for entry in chosen if entry.name == row.name]
     models, images = counted(len(chosen), "model"), counted(len(found.keys), "test image")
     made = time.strftime("%Y-%m-%d %H:%M %Z")
     return Report(
         title=chosen[0].run.experiment,
         subtitle=f"{models} and bicubic interpolation on {images}",
-        summary=conclusions.summary(found),
-        limits=[*conclusions.limits(found), *notes],
+        found=found,
+        notes=list(notes),
         alarms=_alarms(chosen),
-        scores=tables.scores(found),
-        costs=tables.costs(found),
-        further=tables.further(found),
-        pairs=tables.pairs(found),
-        hues=colours([entry.name for entry in chosen]),
+        hues=quality_plots.colours([entry.name for entry in chosen]),
         drawings={name: _drawing(name, figure) for name, figure in figures.items()},
         cards=shown.cards,
         card_notes=shown.notes,
@@ -109,29 +100,25 @@ def _drawing(name: str, figure: Figure) -> Drawing:
 
 
 def _alarms(chosen: Sequence[Entry]) -> list[str]:
-    degenerate = [entry.name for entry in chosen if entry.run.tags.get("degenerate") == "true"]
-    if not degenerate:
-        return []
-    return [
-        f"Degenerate: the input equals the target ({', '.join(degenerate)}). "
-        "These figures say nothing about restoration."
-    ]
+    names = ", ".join(entry.name for entry in chosen if entry.run.tags.get("degenerate") == "true")
+    alarm = f"Degenerate: the input equals the target ({names}). These figures say nothing about restoration."
+    return [alarm] if names else []
 
 
-def _findings(chosen: Sequence[Entry]) -> list[Remark]:
+def _findings(chosen: Sequence[Entry]) -> dict[str, Sequence[str]]:
     """Put equal warnings of several runs together."""
     warned: dict[str, list[str]] = {}
     for entry in chosen:
         for warning in dict.fromkeys(entry.result.get("warnings", [])):
             warned.setdefault(warning, []).append(entry.name)
-    return [Remark(text, () if len(names) == len(chosen) else names) for text, names in warned.items()]
+    return {text: () if len(names) == len(chosen) else names for text, names in warned.items()}
 
 
-def _differences(chosen: Sequence[Entry]) -> list[Fact]:
+def _differences(chosen: Sequence[Entry]) -> dict[str, Sequence[str]]:
     sides = [flatten({key: value for key, value in entry.config.items() if key not in INDIFFERENT}) for entry in chosen]
     keys = sorted({key for side in sides for key in side})
     rows = {key: [side.get(key, NONE) for side in sides] for key in keys}
-    return [Fact(key, values) for key, values in rows.items() if len(set(values)) > 1]
+    return {key: values for key, values in rows.items() if len(set(values)) > 1}
 
 
 def _data(entry: Entry) -> dict[str, str]:
@@ -154,9 +141,9 @@ def _attribution(dataset: Mapping[str, Any]) -> str:
         return ""
 
 
-def _origins(chosen: Sequence[Entry]) -> list[Fact]:
+def _origins(chosen: Sequence[Entry]) -> dict[str, Sequence[str]]:
     known = [_origin(entry) for entry in chosen]
-    return [Fact(name, [str(each.get(name, NONE)) for each in known]) for name in known[0]]
+    return {name: [str(each.get(name, NONE)) for each in known] for name in known[0]}
 
 
 def _origin(entry: Entry) -> dict[str, Any]:

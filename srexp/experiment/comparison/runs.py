@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +16,7 @@ from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
 from srexp.metrics.psnr import apart
 from srexp.tracking.runs import queries
-from srexp.tracking.runs.queries import StoredRun, read_json
+from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
 from srexp.tracking.store.parameters import flatten
 from srexp.tracking.store.store import Store
 
@@ -28,6 +26,7 @@ MOST = 12
 _TRUE_EVERYWHERE = 0.01  # dB by which bicubic may differ between machines on the same images
 _IMAGE = ("key", "height", "width", "bits")
 _SCORES = "scores/test.csv"
+_BICUBIC = "baseline_"  # how its columns begin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +58,17 @@ class Entry:
         """Names of the test images."""
         return [image["key"] for image in self.images]
 
-    def values(self, metric: str, *, baseline: bool = False) -> list[float]:
-        """Values of a metric, image by image, of the model or of bicubic."""
-        column = f"baseline_{metric}" if baseline else metric
-        return [float(image[column]) for image in self.images]
-
-    def metrics(self, *, baseline: bool = False) -> list[str]:
-        """Names of the metrics that every image has."""
-        prefix = "baseline_" if baseline else ""
-        columns = [column.removeprefix("baseline_") for column in self.images[0] if column.startswith("baseline_")]
-        return [name for name in columns if all(image.get(f"{prefix}{name}") for image in self.images)]
+    def figures(self, prefix: str = "") -> dict[str, list[float]]:
+        """Values of the metrics that every image has, image by image: of the model, or of bicubic by its prefix."""
+        names = [column.removeprefix(_BICUBIC) for column in self.images[0] if column.startswith(_BICUBIC)]
+        columns = {name: [image.get(f"{prefix}{name}") for image in self.images] for name in names}
+        return {name: [float(text) for text in texts if text] for name, texts in columns.items() if all(texts)}
 
     def contender(self) -> Contender:
         """Give the run as a row of the standings; the cost of its network isn't known here."""
         return Contender(
             name=self.name,
-            values={metric: self.values(metric) for metric in self.metrics()},
+            values=self.figures(),
             timings=self.timings,
             train_seconds=self.result.get("seconds", {}).get("train") if self.curve else None,
             patches_per_second=self.result.get("train_patches_per_second"),
@@ -84,8 +78,7 @@ class Entry:
 
     def baseline(self) -> Contender:
         """Give bicubic, as this run scored it."""
-        names = self.metrics(baseline=True)
-        return Contender(name=BASELINE, values={name: self.values(name, baseline=True) for name in names})
+        return Contender(name=BASELINE, values=self.figures(_BICUBIC))
 
 
 def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
@@ -132,19 +125,16 @@ def _is_trained(store: Store, run: StoredRun) -> bool:
 
 
 def _read(store: Store, run: StoredRun) -> Entry:
-    result, text = read_json(store, run.run_id, "result.json"), queries.read_text(store, run.run_id, _SCORES)
-    if result is None or not {"protocol", "data_fingerprint"} <= result.keys() or not text or run.status != "FINISHED":
+    result, images = read_json(store, run.run_id, "result.json") or {}, read_rows(store, run.run_id, _SCORES)
+    if not {"protocol", "data_fingerprint"} <= result.keys() or not images or run.status != "FINISHED":
         raise RequestError(
             f"run {run.run_id} can't be compared",
-            got=f"{run.name!r}, {run.status}, {'with' if text else 'without'} scored test images",
+            got=f"{run.name!r}, {run.status}, {'with' if images else 'without'} scored test images",
             expected=f"a finished training, with result.json and {_SCORES}",
             fix="leave it out, or train it to the end",
         )
-    images = list(csv.DictReader(io.StringIO(text)))
-    if not images or not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
-        raise RequestError(
-            f"{_SCORES} of run {run.run_id} lacks rows or columns", expected="psnr and ssim of each image"
-        )
+    if not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
+        raise RequestError(f"{_SCORES} of run {run.run_id} lacks columns", expected="psnr and ssim of each image")
     times = read_json(store, run.run_id, "inference_times.json") or {}
     return Entry(
         run=run,
@@ -193,12 +183,10 @@ def _named(entries: Sequence[Entry]) -> list[Entry]:
 
 def _best_of_each(entries: Sequence[Entry]) -> list[Entry]:
     """Take the run with the best validation PSNR of each model; test figures have no say."""
-    best: dict[str, Entry] = {}
+    of_model: dict[str, list[Entry]] = {}
     for entry in entries:
-        model = entry.run.tags["model"]
-        if model not in best or _validation(entry) > _validation(best[model]):
-            best[model] = entry
-    return _named([replace(entry, name=model) for model, entry in best.items()])
+        of_model.setdefault(entry.run.tags["model"], []).append(entry)
+    return _named([replace(max(each, key=_validation), name=model) for model, each in of_model.items()])
 
 
 def _validation(entry: Entry) -> float:
@@ -228,9 +216,9 @@ def require_comparable(entries: Sequence[Entry]) -> None:
             expected="the same data and split, the same test images and the same protocol",
             fix=_largest_group(entries, sides),
         )
-    first = entries[0].values("psnr", baseline=True)
+    first = entries[0].figures(_BICUBIC)["psnr"]
     for entry in entries[1:]:
-        values = entry.values("psnr", baseline=True)
+        values = entry.figures(_BICUBIC)["psnr"]
         most = max(apart(one, other) for one, other in zip(values, first, strict=True))
         if not most <= _TRUE_EVERYWHERE:
             raise RequestError(

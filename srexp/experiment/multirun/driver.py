@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, digest, identity
 from srexp.config.schema import Config
 from srexp.experiment.multirun import job, summary
-from srexp.experiment.multirun.summary import Summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
-
-if TYPE_CHECKING:
-    from srexp.tracking.store.store import Store
+from srexp.tracking.store.store import Store
 
 PARENT = "parent.json"
 REAP = "the runs of the multirun stay open until `python -m srexp runs reap=true`"
@@ -123,12 +120,12 @@ def end_lost(sweep: Path, *, status: str, reason: str) -> None:
         status: FAILED or KILLED.
         reason: Why.
     """
-    with _opened(sweep) as (store, run_id):
-        if store:
-            _unless_away(store, lambda: groups.reap(store, parent=run_id, status=status, reason=reason), REAP)
+    store, run_id = _opened(sweep)
+    if store:
+        _unless_away(store, lambda: groups.reap(store, parent=run_id, status=status, reason=reason), REAP)
 
 
-def close(sweep: Path, status: str, tell: Callable[[Summary, Path], object]) -> None:
+def close(sweep: Path, status: str, tell: Callable[[summary.Summary, Path], object]) -> None:
     """End a multirun, whatever happened to its jobs: its runs, its summary, its parent. Called by its driver.
 
     Args:
@@ -138,21 +135,20 @@ def close(sweep: Path, status: str, tell: Callable[[Summary, Path], object]) -> 
     """
     files: list[Path] = []
     jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
-    with _opened(sweep) as (store, run_id):
-        try:
-            if jobs:
-                table = summary.summarise(jobs)
-                files = summary.write(table, sweep)
-                tell(table, sweep)
-            if store:
-                lost, reason = "FAILED", "its process ended without a word"
-                if status == "KILLED":
-                    lost, reason = status, "the multirun was interrupted"
-                _unless_away(store, lambda: groups.reap(store, parent=run_id, status=lost, reason=reason), REAP)
-                _unless_away(store, lambda: groups.log_files(store, run_id, files), "its summary is on disk only")
-        finally:
-            if store:
-                _unless_away(store, lambda: groups.close(store, run_id, status), REAP)
+    store, run_id = _opened(sweep)
+    try:
+        if jobs:
+            table = summary.summarise(jobs)
+            files = summary.write(table, sweep)
+            tell(table, sweep)
+        if store:
+            interrupted = status == "KILLED"
+            reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
+            end_lost(sweep, status="KILLED" if interrupted else "FAILED", reason=reason)
+            _unless_away(store, lambda: groups.log_files(store, run_id, files), "its summary is on disk only")
+    finally:
+        if store:
+            _unless_away(store, lambda: groups.close(store, run_id, status), REAP)
 
 
 def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | None:
@@ -168,12 +164,10 @@ def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | Non
         return None
 
 
-@contextmanager
-def _opened(sweep: Path) -> Iterator[tuple[Store | None, str]]:
+def _opened(sweep: Path) -> tuple[Store | None, str]:
     """Give store and run id of the parent; None when no job came to open one."""
     note = sweep / PARENT
     if not note.is_file():
-        yield None, ""
-        return
+        return None, ""
     opened = json.loads(note.read_text(encoding="utf-8"))
-    yield Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store, opened["run_id"]
+    return Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store, opened["run_id"]

@@ -100,12 +100,8 @@ def jobs(sweep: Path) -> list[Job]:
         The jobs that began, in the order of their folders' names, numbers as numbers.
     """
     folders = [path.parent for path in sweep.rglob(JOB)]
-    found = []
-    for folder in sorted(folders, key=lambda path: (not path.name.isdecimal(), path.name.zfill(9))):
-        known = _read(folder / JOB)
-        result, failure = _read(folder / RESULT), _read(folder / FAILURE)
-        found.append(Job(folder, known["verb"], known["overrides"], result, failure))
-    return found
+    folders.sort(key=lambda path: (not path.name.isdecimal(), path.name.zfill(9)))
+    return [Job(each, **_read(each / JOB), result=_read(each / RESULT), failure=failure(each)) for each in folders]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -174,12 +174,10 @@ def write(summary: Summary, folder: Path) -> list[Path]:
 def _csv(summary: Summary) -> str:
     from pandas import DataFrame
 
-    statistics = [f"{name}_{part}" for name in FIGURES for part in ("mean", "std", "n")]
     lines = []
     for row in summary.rows:
-        numbers = [number for figure in row.figures.values() for number in astuple(figure)]
-        runs = [run["run_id"] for run in row.runs if run["run_id"]]
-        told = [" ".join(row.data), row.state, "; ".join(row.reasons), " ".join(runs)]
-        lines.append([*row.swept.values(), row.seeds, *numbers, *told])
-    columns = [*summary.keys, "seeds", *statistics, "data", "state", "reasons", "runs"]
-    return str(DataFrame(lines, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
+        figures = {f"{name}_{part}": n for name, each in row.figures.items() for part, n in asdict(each).items()}
+        told = {"data": " ".join(row.data), "state": row.state, "reasons": "; ".join(row.reasons)}
+        runs = " ".join(run["run_id"] for run in row.runs if run["run_id"])
+        lines.append({**row.swept, "seeds": row.seeds, **figures, **told, "runs": runs})
+    return str(DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))

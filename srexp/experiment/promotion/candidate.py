@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from srexp.errors import SrexpError
+from srexp.evaluation.score import Scores
 from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.network import Predict, predictor, timed_image
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.evaluation.score import Scores
+from srexp.types import Network, Pixels
 
 ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
 
@@ -76,7 +71,7 @@ def scored_champion(store: Store, name: str, version: int, task: Task) -> Candid
     return scored(model, task, version)
 
 
-def scored(model: keras.Model, task: Task, version: int) -> Candidate:
+def scored(model: Network, task: Task, version: int) -> Candidate:
     """Score a model on the test images of a task, bicubic beside it.
 
     Args:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from srexp.errors import SrexpError
@@ -177,9 +176,7 @@ def evidence(found: Challenge, criteria: Sequence[Criterion]) -> dict[str, Any]:
 
 def when_and_by_which_code() -> dict[str, Any]:
     """Give the date, the commit of this code, and whether it was changed since."""
-    commit = environment.commit_of(Path(__file__))
-    date = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    return {"date": date, "commit": commit and commit.sha, "dirty": commit and commit.dirty}
+    return {"date": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **environment.code()}
 
 
 def _seen(store: Store, name: str, version: int, task: Task) -> int | None:

@@ -14,7 +14,6 @@ from srexp.experiment.promotion.candidate import Candidate
 from srexp.experiment.promotion.challenge import Challenge, challenge, evidence, when_and_by_which_code
 from srexp.experiment.task import Task
 from srexp.tracking.registry import promotion
-from srexp.tracking.registry.promotion import Places
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 
@@ -62,7 +61,7 @@ def decide(
     return {"run_id": tracked.id, **unchanged(config, ours.version, now)}
 
 
-def unchanged(config: PromoteConfig, version: int, now: Places) -> dict[str, Any]:
+def unchanged(config: PromoteConfig, version: int, now: promotion.Places) -> dict[str, Any]:
     """Tell in `result.json` that a version is the champion already."""
     return {
         "name": config.name,
@@ -75,7 +74,7 @@ def unchanged(config: PromoteConfig, version: int, now: Places) -> dict[str, Any
     }
 
 
-def roll_back(config: PromoteConfig, tracking: Tracking, now: Places) -> dict[str, Any]:
+def roll_back(config: PromoteConfig, tracking: Tracking, now: promotion.Places) -> dict[str, Any]:
     """Let champion and previous champion change places.
 
     Args:

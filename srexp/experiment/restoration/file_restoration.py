@@ -8,23 +8,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from srexp.config.schema import RestoreConfig
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.data.formats.registry import read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import Intensity, Kind
 from srexp.data.preparation.index import installed_version
 from srexp.data.restored_image import Origin, Provenance, Restored
+from srexp.enhance.colour import for_colour
+from srexp.enhance.predict import strip_predictor
+from srexp.enhance.runtimes.choice import Chosen, choose
+from srexp.enhance.self_ensemble import self_ensemble
 from srexp.enhance.tiling import joined
 from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.reference_images import pairs
 from srexp.system.memory import give_back_freed_memory, rss_mb
 from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    from srexp.config.schema import RestoreConfig
-    from srexp.enhance.runtimes.choice import Chosen
 
 #: Memory for activations, in MiB, below which halos would be most of every tile.
 LEAST_MB = 48
@@ -68,8 +68,6 @@ class Restorer:
         Returns:
             Function from an image to its restored strips, see `srexp.enhance.predict.strip_predictor`.
         """
-        from srexp.enhance.predict import strip_predictor
-
         images_mb = _IMAGE_MB * (1 + self.self_ensemble)  # it adds up in one more
         memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
         if memory_mb < _SMALL_MB:
@@ -80,9 +78,6 @@ class Restorer:
     @cached_property
     def restore(self) -> Callable[[Pixels], Iterator[Pixels]]:
         """Function from an image, (h, w, 1) or (h, w, 3), to strips of the restored image."""
-        from srexp.enhance.colour import for_colour
-        from srexp.enhance.self_ensemble import self_ensemble
-
         strips, scale = self._strips(), self.opened.scale
         return for_colour(
             self_ensemble(strips, scale) if self.self_ensemble else strips,
@@ -165,8 +160,6 @@ def chosen_runtime(config: RestoreConfig, model: Opened) -> Chosen:
     Raises:
         RequestError: The runtime is not installed, hasn't this precision, or can't compute this model.
     """
-    from srexp.enhance.runtimes.choice import choose
-
     probes = pairs(model.scale, model.channels)
     return choose(
         model.model, runtime=config.runtime, precision=config.precision, probes=probes, cache=config.paths.cache

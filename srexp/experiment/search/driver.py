@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.identity import PLACES
@@ -29,10 +29,8 @@ from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
 from srexp.system.atomic_files import write_whole
 from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
-
-if TYPE_CHECKING:
-    from srexp.tracking.runs.run import Run
 
 ENGINE = "engine.json"
 
@@ -58,7 +56,7 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
     with watch("data"):
         task = Task(config)
         task.require_choice()
-    _mark(engine, config)
+    write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))  # which engine has the study
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     tracking = dataclasses.replace(tracking, system_metrics=False)
@@ -106,11 +104,6 @@ def _engine(config: SearchConfig) -> Search:
 
 def _kind(engine: Search, config: SearchConfig) -> dict[str, Any]:
     return {"engine": config.search.target, "storage": bool(engine.storage)}
-
-
-def _mark(engine: Search, config: SearchConfig) -> None:
-    """Note which engine has the study."""
-    write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))
 
 
 def _close_dead(tracking: Tracking, task: Task) -> None:

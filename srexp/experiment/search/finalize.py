@@ -8,11 +8,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.config.overrides import overrides_of, preset
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
+from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
 from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.pipeline import Outcome, Plan
@@ -21,15 +22,12 @@ from srexp.experiment.search.search_job import STUDY_TAG, TRIAL_TAG, SearchJob, 
 from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
+from srexp.system.atomic_files import write_whole
 from srexp.tracking.runs import groups, queries
+from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
-from srexp.types import Trial
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.tracking.runs.run import Run
-    from srexp.training.fit import Fitted
+from srexp.training.fit import Fitted
+from srexp.types import Network, Trial
 
 
 def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, Any], Outcome]:
@@ -50,14 +48,17 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     engine, trials = job.engine, job.study.trials()
     with watch("figures"):
         _show(parent, trials, engine)
-    front = _front(trials, engine)
-    best = _best(front, trials, engine)
+    front = best_trials(trials, engine.objectives, n=1)
+    if not front:
+        raise SrexpError(
+            f"no trial of the search {engine.name} finished: all {len(trials)} were pruned or failed",
+            fix=f"search.trials={engine.trials + 10}, a milder pruner, or a narrower space",
+        )
+    best = front[0]
     chosen = _config(job.config, best)
     name = f"best_{engine.name}"
     text = preset(chosen, _header(engine, best, parent.id, name))
-    kept = job.config.paths.studies / "experiment" / f"{name}.yaml"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(text, encoding="utf-8")
+    write_whole(job.config.paths.studies / "experiment" / f"{name}.yaml", text)
     parent.log_text(text, "best.yaml")
     outcome = _final(job, chosen, best, parent.id, watch)
     final = outcome.result
@@ -89,7 +90,6 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
     """Log the figures, as pictures and as one page, and the table of the best trials."""
     from srexp.evaluation.search_report.figures import figures, left_out
     from srexp.evaluation.search_report.page import page
-    from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
 
     space, objectives = engine.parsed.describe(), engine.objectives
     bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
@@ -99,30 +99,9 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
             parent.log_figure(picture, f"search/{name}{'' if place == 1 else f'_{place}'}.png")
     title = f"Search {engine.name}"
     parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
-    rows = best_trials(trials, objectives)
-    parent.log_text(markdown(rows), "search/best.md")
-    parent.log_text(comma_separated(rows), "search/best.csv")
-
-
-def _front(trials: Sequence[Trial], engine: Search) -> list[Trial]:
-    from srexp.evaluation.search_report.study import pareto_set
-    from srexp.evaluation.search_report.trials import best_first
-
-    if len(engine.objectives) > 1:
-        return pareto_set(trials, engine.objectives)
-    return best_first(trials, engine.objectives)[:1]
-
-
-def _best(front: Sequence[Trial], trials: Sequence[Trial], engine: Search) -> Trial:
-    """Choose the trial whose network is kept: of a Pareto front the one that is best in the first objective."""
-    finished = [trial for trial in front if trial.objectives]
-    if not finished:
-        raise SrexpError(
-            f"no trial of the search {engine.name} finished: all {len(trials)} were pruned or failed",
-            fix=f"search.trials={engine.trials + 10}, a milder pruner, or a narrower space",
-        )
-    sign = 1 if engine.objectives[0] == "val_psnr" else -1
-    return max(finished, key=lambda trial: (sign * (trial.objectives or (0.0,))[0], -trial.number))
+    best = best_trials(trials, objectives)
+    parent.log_text(markdown(best, objectives), "search/best.md")
+    parent.log_text(comma_separated(best, objectives), "search/best.csv")
 
 
 def _config(config: SearchConfig, best: Trial) -> Config:
@@ -145,7 +124,7 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     if asked.items() <= known.items() and (earlier := queries.read_json(store, known["run_id"], "result.json")):
         return Outcome(earlier, chosen.model.name)
 
-    def obtain(task: Task, tracked: Run) -> tuple[keras.Model, Fitted]:
+    def obtain(task: Task, tracked: Run) -> tuple[Network, Fitted]:
         # Before its result is there: one that is found without it isn't taken, and one with it is never made twice.
         job.study.describe(final={**asked, "run_id": tracked.id})
         return fit_network(task, tracked) if job.engine.retrain else _taken(job.tracking, best, task)
@@ -161,7 +140,7 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     return pipeline.run(task, job.tracking, watch, Plan(parent=parent, tags=tags, obtain=obtain))
 
 
-def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fitted]:
+def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[Network, Fitted]:
     """Take the network of a trial from its folder, or from its run where another machine trained it."""
     folder = Path(str(best.facts["folder"]))
     if (folder / WEIGHTS).is_file() and (folder / COURSE).is_file():
@@ -171,9 +150,8 @@ def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[keras.Model, Fi
 
 
 def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:
-    found = ", ".join(
-        f"{objective} {value:.4g}" for objective, value in zip(engine.objectives, best.objectives or (), strict=True)
-    )
+    pairs = zip(engine.objectives, best.objectives or (), strict=True)
+    found = ", ".join(f"{objective} {value:.4g}" for objective, value in pairs)
     return (
         f"The best of the search {engine.name}: trial {best.number}, chosen on validation images.\n"
         f"  python -m srexp +experiment={name}\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -15,7 +14,7 @@ from srexp.types import Trial
 ENDED = ("finished", "pruned", "failed")
 
 
-class SearchProgress:
+class SearchProgress(Progress):
     """Shows the trials of a study as they end.
 
     Time left is what the trials of this call took on average, for those that are still wanted.
@@ -25,22 +24,15 @@ class SearchProgress:
     """
 
     def __init__(self, total: int) -> None:
+        console = Console(file=sys.stderr)
+        super().__init__(
+            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
+            TextColumn("[cyan]{task.fields[left]}"), console=console, disable=not console.is_terminal,
+        )  # fmt: skip
         self.total = total
-        self.console = Console(file=sys.stderr)
         self.told: set[int] | None = None
         self.before, self.began = 0, time.monotonic()
-        self.bar = Progress(
-            TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
-            TextColumn("[cyan]{task.fields[left]}"), console=self.console, disable=not self.console.is_terminal,
-        )  # fmt: skip
-        self.task = self.bar.add_task("search", total=total, numbers="", left="")
-
-    def __enter__(self) -> SearchProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.bar.stop()
+        self.bar = self.add_task("search", total=total, numbers="", left="")
 
     @staticmethod
     def done(trials: Sequence[Trial]) -> int:
@@ -61,7 +53,7 @@ class SearchProgress:
         running = [trial for trial in trials if trial.state == "running"]
         best = max((trial.objectives[0] for trial in trials if trial.objectives), default=None)
         numbers = f"{len(running)} running" + (f", best {best:.3f}" if best is not None else "")
-        self.bar.update(self.task, completed=done, numbers=numbers, left=left)
+        self.update(self.bar, completed=done, numbers=numbers, left=left)
 
     def _left(self, done: int) -> str:
         fresh, left = done - self.before, self.total - done

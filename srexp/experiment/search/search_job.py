@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from srexp.config.compose import compose
 from srexp.config.override_grammar import key_of, override
@@ -14,8 +14,6 @@ from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
 from srexp.search.study import Search, Study
 from srexp.tracking.runs.tracking import Tracking
-
-_Error = TypeVar("_Error", bound=SrexpError)
 
 TRIAL_TAG, STUDY_TAG = "srexp.trial", "srexp.search"
 
@@ -71,7 +69,7 @@ def trial_config(base: Sequence[str], values: Mapping[str, Any], epochs: int | N
     return compose("train", trial_overrides(base, {**values, **granted}))[0].changed(**changed)
 
 
-def refused(values: Mapping[str, Any], error: _Error, said: str, *, fix: str) -> _Error:
+def refused(values: Mapping[str, Any], error: SrexpError, said: str, *, fix: str) -> SrexpError:
     """Say which values of the space something refuses.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +14,7 @@ from srexp.experiment.search.search_job import base_overrides, refused, trial_ov
 from srexp.experiment.task import Task
 from srexp.search.space import Space, difference
 from srexp.search.study import Search, Study
+from srexp.tracking.store.parameters import flatten
 
 #: Sections that decide on which images, or how, trials are scored: values of theirs can't be compared.
 SCORING = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
@@ -47,16 +48,18 @@ def require_composable(config: SearchConfig, space: Space) -> None:
     for values in space.extremes():
         groups = {key: value for key, value in values.items() if "." not in key}
         typed = tuple(trial_overrides(base, groups))
-        if typed not in trees:
-            trees[typed] = _composed(typed, groups)
-        tree = trees[typed].copy()
+        refusing = groups
         try:
+            if typed not in trees:
+                trees[typed] = composed("train", typed)
+            tree, refusing = trees[typed].copy(), values
             for key, value in values.items():
                 if key not in groups:
                     _set(tree, key, value)
             _ = check(tree, overrides=base).trainer.patches  # a number: trials of different sizes aren't comparable
         except SrexpError as error:
-            raise _refused(values, error) from error
+            fix = error.fix or "mend search.space"
+            raise refused(refusing, error, "the configuration refuses", fix=fix) from error
 
 
 def require_same_search(study: Study, engine: Search, task: Task, typed: Sequence[str]) -> None:
@@ -110,45 +113,23 @@ def _require_unused(engine: Search) -> None:
         )
 
 
-def _composed(typed: Sequence[str], groups: Mapping[str, Any]) -> DictConfig:
-    try:
-        return composed("train", list(typed))
-    except SrexpError as error:
-        raise _refused(groups, error) from error
-
-
 def _set(tree: DictConfig, key: str, value: Any) -> None:
     """Set a key that exists; one that doesn't is refused with the nearest that does."""
-    section, _, rest = key.partition(".")
+    section = key.partition(".")[0]
     if section not in SEARCHED:
         raise RequestError(f"{key} does not exist", expected=f"a key of {', '.join(SEARCHED)}")
     if OmegaConf.select(tree, key, default=_MISSING) is _MISSING:
-        names = [f"{section}.{name}" for name in _leaves(OmegaConf.to_container(tree[section]))]
+        leaves = flatten({section: OmegaConf.to_container(tree[section])})
+        names = [name for name in leaves if not name.endswith("._target_")]
         raise RequestError(
             f"{key} does not exist",
             expected=f"a key of {section}: {', '.join(names)}",
-            fix=did_you_mean(f"{section}.{rest}", names),
+            fix=did_you_mean(key, names),
         )
     OmegaConf.update(tree, key, value)
 
 
 _MISSING = object()
-
-
-def _leaves(node: Any, prefix: str = "") -> list[str]:
-    if not isinstance(node, dict):
-        return [prefix]
-    names = [
-        name
-        for key, value in node.items()
-        if key != "_target_"
-        for name in _leaves(value, f"{prefix}.{key}" if prefix else str(key))
-    ]
-    return names or [prefix]
-
-
-def _refused(values: Mapping[str, Any], error: SrexpError) -> SrexpError:
-    return refused(values, error, "the configuration refuses", fix=error.fix or "mend search.space")
 
 
 def _shown(value: Any) -> str:

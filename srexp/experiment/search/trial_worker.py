@@ -6,11 +6,10 @@ import gc
 import json
 import logging
 import shlex
-from collections.abc import Callable
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from srexp.config.builders import build
 from srexp.config.compose import compose
@@ -34,15 +33,11 @@ from srexp.search.ask_and_tell import Pruned, RunningTrial
 from srexp.search.study import Search
 from srexp.system.redaction import Masked
 from srexp.system.signals import interruptible
+from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import keras
-
-    from srexp.tracking.runs.run import Run
-    from srexp.training.fit import Fitted
+from srexp.training import numerics
+from srexp.training.fit import Fitted
+from srexp.types import Network
 
 WEIGHTS, COURSE = "best.weights.h5", "course.json"
 STATE_TAG = "srexp.trial_state"
@@ -89,11 +84,7 @@ def work(note: Note) -> None:
         RequestError: A value of the space is refused by the network that it is for.
         SrexpError: Too many trials failed.
     """
-    from srexp.training import numerics
-
-    config = compose("search", note.overrides)[0]
-    if not isinstance(config, SearchConfig):
-        raise TypeError(type(config))
+    config: SearchConfig = compose("search", note.overrides)[0]  # type: ignore[assignment]  # the one of this verb
     engine: Search = build(config.search, folder=study_folder(config))
     worker = Worker(config, note.parent)
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
@@ -138,8 +129,10 @@ class Worker:
             config = trial_config(self.base, attempt.values, attempt.epochs, run_dir=folder)
             task = Task(config, like=self.task)
             pruned: Pruned | None = None
-            name, tags = f"{self.config.search.name} {attempt.number}", self._tags(task, attempt)
-            with run_of(task, self.tracking, name=name, tags=tags, parent=self.parent) as tracked:
+            name = str(self.config.search.name)
+            repeat = shlex.join(overrides_of(config))
+            tags = {**self.config.tags, STUDY_TAG: name, TRIAL_TAG: attempt.number, "overrides": repeat}
+            with run_of(task, self.tracking, name=f"{name} {attempt.number}", tags=tags, parent=self.parent) as tracked:
                 attempt.note(run_id=tracked.id, folder=str(folder))
                 try:
                     objectives = self._fit(task, tracked, attempt, folder)
@@ -176,11 +169,6 @@ class Worker:
         folder.mkdir(parents=True)
         return folder
 
-    def _tags(self, task: Task, attempt: RunningTrial) -> dict[str, object]:
-        repeat = shlex.join(overrides_of(task.config))
-        known = {STUDY_TAG: str(self.config.search.name), TRIAL_TAG: attempt.number, "overrides": repeat}
-        return {**self.config.tags, **known}
-
     def _fit(self, task: Task, tracked: Run, attempt: RunningTrial, folder: Path) -> list[float]:
         log_request(tracked, task)
         model, fitted = fit_network(
@@ -189,17 +177,14 @@ class Worker:
         best = fitted.history[fitted.best_epoch - 1]
         attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
         keep_network(tracked, model, fitted, folder)
-        measured: dict[str, Callable[[], float]] = {
-            "val_psnr": lambda: best["val_psnr"],
-            "seconds": lambda: _seconds(model, task),
-        }
-        found = {name: measured[name]() for name in self.config.search.objectives}
+        objectives = self.config.search.objectives
+        found = {name: _seconds(model, task) if name == "seconds" else best[name] for name in objectives}
         tracked.log_metrics({f"objective/{name}": value for name, value in found.items()}, step=fitted.best_epoch)
         tracked.set_tags({STATE_TAG: "finished"})
         return list(found.values())
 
 
-def keep_network(tracked: Run, model: keras.Model, fitted: Fitted, folder: Path) -> None:
+def keep_network(tracked: Run, model: Network, fitted: Fitted, folder: Path) -> None:
     """Keep the best weights of a trial, and the course of its training, in its folder and with its run."""
     model.save_weights(folder / WEIGHTS)
     (folder / COURSE).write_text(json.dumps(asdict(fitted)), encoding="utf-8")
@@ -207,7 +192,7 @@ def keep_network(tracked: Run, model: keras.Model, fitted: Fitted, folder: Path)
         tracked.log_file(folder / name, "network")
 
 
-def kept_network(folder: Path, task: Task) -> tuple[keras.Model, Fitted]:
+def kept_network(folder: Path, task: Task) -> tuple[Network, Fitted]:
     """Build the network of a trial with its best weights.
 
     Args:
@@ -217,16 +202,13 @@ def kept_network(folder: Path, task: Task) -> tuple[keras.Model, Fitted]:
     Returns:
         The network, and the course of its training.
     """
-    from srexp.training import numerics
-    from srexp.training.fit import Fitted
-
     numerics.load_quietly()
     model = network.float32_network(task.config, task.channels)
     model.load_weights(folder / WEIGHTS)
     return model, Fitted(**json.loads((folder / COURSE).read_text(encoding="utf-8")))
 
 
-def _seconds(model: keras.Model, task: Task) -> float:
+def _seconds(model: Network, task: Task) -> float:
     """Time the network on one image of the size that validation has; the median of several calls."""
     from srexp.evaluation.timing import time_inference
 

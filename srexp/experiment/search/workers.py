@@ -85,9 +85,8 @@ class Workers:
 
     def _start(self) -> None:
         self.started += 1
-        folder = (
-            study_folder(self.config) / "workers" / f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
-        )
+        name = f"{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}-{self.started}"
+        folder = study_folder(self.config) / "workers" / name
         folder.mkdir(parents=True)
         log = (folder / "worker.log").open("wb")
         threads = str(self.engine.threads or max(1, (os.cpu_count() or 1) // self.engine.workers))

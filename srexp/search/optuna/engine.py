@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -10,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from srexp.errors import RequestError
+from srexp.search.optuna.storage import parse_url, quiet
 from srexp.search.study import Search, Study
 
 if TYPE_CHECKING:
@@ -78,8 +80,6 @@ class Optuna(Search):
         if self.sampler == "cma_es":
             self._check_numbers()
         if self.storage is not None:
-            from srexp.search.optuna.storage import parse_url
-
             parse_url(self.storage)
 
     def _check_numbers(self) -> None:
@@ -115,18 +115,15 @@ class Optuna(Search):
         """
         from optuna import samplers
 
-        from srexp.search.optuna.storage import quiet
-
         own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         first = self.startup_trials
         with quiet():
             if self.sampler == "tpe":
                 together = len(self.objectives) == 1 and any(each.when for each in self.parsed.parameters)
                 return samplers.TPESampler(seed=own, n_startup_trials=first, group=together)
-            if self.sampler == "gp":
-                return samplers.GPSampler(seed=own, n_startup_trials=first, warn_independent_sampling=False)
-            if self.sampler == "cma_es":
-                return samplers.CmaEsSampler(seed=own, n_startup_trials=first, warn_independent_sampling=False)
+            if self.sampler in ("gp", "cma_es"):
+                kind = samplers.GPSampler if self.sampler == "gp" else samplers.CmaEsSampler
+                return kind(seed=own, n_startup_trials=first, warn_independent_sampling=False)
             if self.sampler == "nsga2":
                 return samplers.NSGAIISampler(seed=own, population_size=max(2, first))
             if self.sampler == "qmc":  # one sequence for all trials, whose place in it is kept in the study
@@ -144,16 +141,12 @@ class Optuna(Search):
         """
         from optuna import pruners
 
-        from srexp.search.optuna.storage import quiet
-
         least = min(self.min_epochs, epochs)
         with quiet():
-            if self.pruner == "hyperband":
-                return pruners.HyperbandPruner(least, epochs, self.reduction)
-            if self.pruner == "halving":
-                return pruners.SuccessiveHalvingPruner(least, self.reduction)
-            if self.pruner == "median":
-                return pruners.MedianPruner(n_warmup_steps=least)
-            if self.pruner == "wilcoxon":
-                return pruners.WilcoxonPruner(p_threshold=self.p_threshold, n_startup_steps=least)
-            return pruners.NopPruner()
+            kinds: dict[str, Callable[[], BasePruner]] = {
+                "hyperband": lambda: pruners.HyperbandPruner(least, epochs, self.reduction),
+                "halving": lambda: pruners.SuccessiveHalvingPruner(least, self.reduction),
+                "median": lambda: pruners.MedianPruner(n_warmup_steps=least),
+                "wilcoxon": lambda: pruners.WilcoxonPruner(p_threshold=self.p_threshold, n_startup_steps=least),
+            }
+            return kinds.get(self.pruner, pruners.NopPruner)()

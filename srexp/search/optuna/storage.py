@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,6 @@ from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from optuna.storages import BaseStorage
     from sqlalchemy import URL
 

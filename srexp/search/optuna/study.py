@@ -11,7 +11,7 @@ from typing import Any, Literal
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, RDBStorage, fail_stale_trials
+from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial
 from optuna.trial import TrialState as State
 
@@ -80,7 +80,8 @@ class OptunaStudy(Study):
         self._sampler_of = sampler_of
         self._url = shared_storage.parse_url(search.storage) if search.storage else None
         with self.locked():
-            self._storage = self._open_storage()
+            opened = shared_storage.open_database(self._url, self._requeue_stale) if self._url else None
+            self._storage = opened or shared_storage.open_journal(search.folder)
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=search.name,
@@ -89,11 +90,6 @@ class OptunaStudy(Study):
                 load_if_exists=True,
             )
             self._study_id = self._storage.get_study_id_from_name(search.name)
-
-    def _open_storage(self) -> BaseStorage:
-        if self._url is None:
-            return shared_storage.open_journal(self.search.folder)
-        return shared_storage.open_database(self._url, self._requeue_stale)
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:

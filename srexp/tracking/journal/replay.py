@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from srexp.errors import SrexpError
 from srexp.system.redaction import mask
@@ -13,10 +13,7 @@ from srexp.tracking.journal import upload
 from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
 from srexp.tracking.store.lineage import dataset_input
 from srexp.tracking.store.parameters import shorten
-from srexp.tracking.store.store import Store, connect, experiment_id
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from srexp.tracking.store.store import Client, Store, connect, experiment_id, tagged
 
 MAX_POINTS, MAX_ENTITIES = 1000, 100
 #: What a journal begins with; without it nothing else can be sent.
@@ -77,7 +74,7 @@ class Replay:
 
     def __init__(self, store: Store, journal: Journal) -> None:
         self.store, self.journal = store, journal
-        self._client: MlflowClient | None = None
+        self._client: Client | None = None
         self._doubtful = journal.recovered
 
     def next(self) -> None:
@@ -100,7 +97,7 @@ class Replay:
         self.journal.done(batch)
 
     @property
-    def client(self) -> MlflowClient:
+    def client(self) -> Client:
         """A client of the store, which is opened anew after it failed."""
         if self._client is None:
             self._client = connect(self.store)
@@ -126,7 +123,7 @@ class Replay:
     def _create(self, operation: Operation) -> None:
         experiment = experiment_id(self.client, self.store, operation["experiment"])
         mark = {JOURNAL_TAG: self.journal.id}
-        found = self.client.search_runs([experiment], _is(mark), max_results=1) if self._doubtful else []
+        found = self.client.search_runs([experiment], tagged(mark), max_results=1) if self._doubtful else []
         run = next(iter(found), None) or self.client.create_run(
             experiment, start_time=operation["at"], run_name=operation["name"], tags={**operation["tags"], **mark}
         )
@@ -144,7 +141,7 @@ class Replay:
             return self.client.get_run(run_id)
         mark = {JOURNAL_TAG: run_id.removeprefix(PENDING)}
         numbers = [each.experiment_id for each in self.client.search_experiments()]
-        for run in self.client.search_runs(numbers, _is(mark), max_results=1):
+        for run in self.client.search_runs(numbers, tagged(mark), max_results=1):
             return run
         raise SrexpError(f"there is no run {run_id} in the store yet")
 
@@ -222,7 +219,3 @@ def reason(error: Exception) -> str:
         inner = inner.__cause__
     text = str(getattr(inner, "orig", error)) or type(error).__name__
     return shorten(mask(text).strip().splitlines()[0], _LONGEST_REASON)
-
-
-def _is(tags: Mapping[str, str]) -> str:
-    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.system.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
-from srexp.tracking.store.store import Store, download, selected
+from srexp.tracking.store.store import Client, Store, download, selected, tagged
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import Metric
 
 _DESCRIPTION = "MLmodel"
 
 
-def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
+def model(client: Client, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
     """Log the packed model of a run once, linked to its run and its figures.
 
     Args:
@@ -35,13 +34,12 @@ def model(client: MlflowClient, journal: Journal, operation: Operation, *, doubt
     if not folder.is_dir():
         raise PermanentError(f"{folder} is gone")
     mark = _mark(journal, operation)
-    condition = f"tags.`{mark[0]}` = '{mark[1]}'"
-    found = client.search_logged_models([run.info.experiment_id], condition) if doubtful else []
+    found = client.search_logged_models([run.info.experiment_id], tagged(mark)) if doubtful else []
     logged = next(iter(found), None) or client.create_logged_model(
         run.info.experiment_id,
         name="model",
         source_run_id=journal.run_id,
-        tags=dict([mark]),
+        tags=mark,
         params=run.data.params,
         model_type="super-resolution",
     )
@@ -74,7 +72,7 @@ def points(operation: Operation, step: int, **of: str) -> list[Metric]:
     return [Metric(name, float(value), operation["at"], step, **of) for name, value in operation["values"].items()]
 
 
-def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> None:
+def move_forward(client: Client, name: str, alias: str, number: int) -> None:
     """Point an alias to a version, unless it points to a later one: what arrives late doesn't take its place.
 
     Args:
@@ -87,7 +85,7 @@ def move_forward(client: MlflowClient, name: str, alias: str, number: int) -> No
         client.set_registered_model_alias(name, alias, str(number))
 
 
-def version(client: MlflowClient, store: Store, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
+def version(client: Client, store: Store, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
     """Make a logged model a version of a registered model, and point an alias to it.
 
     Args:
@@ -100,13 +98,13 @@ def version(client: MlflowClient, store: Store, journal: Journal, operation: Ope
     from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-    name, key = operation["name"], _mark(journal, operation)
+    name, mark = operation["name"], _mark(journal, operation)
     uri = operation["model"]
     if uri is None:
         uri = journal.known["model_uri"]
         _require_unchanged(store, journal, uri)
     model_id = uri.removeprefix("models:/")
-    tags = {"run_id": journal.run_id, **operation["tags"], key[0]: key[1]}
+    tags = {"run_id": journal.run_id, **operation["tags"], **mark}
     with selected(store.uri):
         try:
             client.create_registered_model(name)
@@ -114,7 +112,7 @@ def version(client: MlflowClient, store: Store, journal: Journal, operation: Ope
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         known = client.search_model_versions(f"run_id = '{journal.run_id}'") if doubtful else []
-        number = next((int(each.version) for each in known if each.tags.get(key[0]) == key[1]), None)
+        number = next((int(each.version) for each in known if mark.items() <= each.tags.items()), None)
         if number is None:
             made = client.create_model_version(
                 name, uri, journal.run_id, tags=tags, await_creation_for=0, model_id=model_id
@@ -130,11 +128,8 @@ def version(client: MlflowClient, store: Store, journal: Journal, operation: Ope
 
 def digests(folder: Path) -> dict[str, str]:
     """Give the SHA-256 of each file of a packed model, but of the description, which names its address."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != _DESCRIPTION:
-            found[path.relative_to(folder).as_posix()] = sha256(path)
-    return found
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _DESCRIPTION)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def _require_unchanged(store: Store, journal: Journal, uri: str) -> None:
@@ -146,5 +141,5 @@ def _require_unchanged(store: Store, journal: Journal, uri: str) -> None:
         raise PermanentError(f"{uri} came back different from the model that was logged", got=changed)
 
 
-def _mark(journal: Journal, operation: Operation) -> tuple[str, str]:
-    return JOURNAL_TAG, f"{journal.id}-{operation['n']}"
+def _mark(journal: Journal, operation: Operation) -> dict[str, str]:
+    return {JOURNAL_TAG: f"{journal.id}-{operation['n']}"}

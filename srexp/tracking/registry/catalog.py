@@ -63,13 +63,6 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
 
 
 def _version(each: Any, model: Any) -> Version:
-    aliases = sorted(alias for alias, number in model.aliases.items() if int(number) == int(each.version))
-    return Version(
-        each.name,
-        int(each.version),
-        tuple(aliases),
-        each.creation_timestamp,
-        each.run_id,
-        each.tags,
-        MOVING in model.tags,
-    )
+    number, moving = int(each.version), MOVING in model.tags
+    aliases = tuple(sorted(alias for alias, pointed in model.aliases.items() if int(pointed) == number))
+    return Version(each.name, number, aliases, each.creation_timestamp, each.run_id, each.tags, moving)

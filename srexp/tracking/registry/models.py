@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.digests import sha256
 from srexp.tracking.registry.safe_keras_file import require_plain
-from srexp.tracking.runs.queries import read_text
+from srexp.tracking.runs.queries import read_rows
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.addresses import Found, find
 from srexp.tracking.store.store import Store, download, opened, translated
-
-if TYPE_CHECKING:
-    import keras
+from srexp.types import Network
 
 MANIFEST = "data/manifest.csv"
 
@@ -35,7 +30,7 @@ class Loaded:
         facts: Parameters of its training, and tags of its version: `dataset.intensity`, `protocol`, ...
     """
 
-    model: keras.Model
+    model: Network
     found: Found
     sha256: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -86,14 +81,13 @@ def training_images(store: Store, run_id: str) -> dict[str, str] | None:
     Returns:
         SHA-256 of each such image to `train` or `validation`; None when the run kept no manifest of its data.
     """
-    rows = list(csv.DictReader(io.StringIO(read_text(store, run_id, MANIFEST) or "")))
+    rows = read_rows(store, run_id, MANIFEST)
     if not rows or not {"sha256", "split"} <= rows[0].keys():
         return None
-    used = {row["sha256"]: row["split"] for row in rows if row["split"] == "validation"}
-    return used | {row["sha256"]: row["split"] for row in rows if row["split"] == "train"}
+    return {row["sha256"]: split for split in ("validation", "train") for row in rows if row["split"] == split}
 
 
-def _opened(path: Path, called: str) -> keras.Model:
+def _opened(path: Path, called: str) -> Network:
     import keras
 
     try:

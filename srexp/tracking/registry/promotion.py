@@ -15,16 +15,13 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, opened, required
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from srexp.tracking.store.store import Client, Store, opened, required
 
 CHAMPION, PREVIOUS = "champion", "previous"
 #: Tag of a version with all its evidence; the plain values among it have tags `promotion.KEY` of their own.
@@ -175,7 +172,7 @@ def _in_turn(lock: Path) -> AbstractContextManager[None]:
     return in_turn(lock, _LOCK_SECONDS, busy)
 
 
-def _registered(client: MlflowClient, name: str) -> Any:
+def _registered(client: Client, name: str) -> Any:
     absent = RequestError(
         "there is no such registered model",
         got=name,
@@ -191,7 +188,7 @@ def _places(registered: Any) -> Places:
     return Places(pointed.get(CHAMPION), pointed.get(PREVIOUS))
 
 
-def _settled(client: MlflowClient, name: str) -> Places:
+def _settled(client: Client, name: str) -> Places:
     """Mend what a killed process left of a move; give where the aliases point then."""
     registered = _registered(client, name)
     now = _places(registered)
@@ -209,7 +206,7 @@ def _settled(client: MlflowClient, name: str) -> Places:
     return now
 
 
-def _write_evidence(client: MlflowClient, name: str, version: int, evidence: Mapping[str, Any]) -> None:
+def _write_evidence(client: Client, name: str, version: int, evidence: Mapping[str, Any]) -> None:
     """Write evidence: whole in one call, then the plain values by which versions can be filtered."""
     whole = mask(json.dumps(evidence, allow_nan=False))
     client.set_model_version_tag(name, str(version), EVIDENCE, whole)
@@ -220,7 +217,7 @@ def _write_evidence(client: MlflowClient, name: str, version: int, evidence: Map
             client.set_model_version_tag(name, str(version), f"{EVIDENCE}.{key}", wanted)
 
 
-def _move(client: MlflowClient, name: str, now: Places, to: Places) -> None:
+def _move(client: Client, name: str, now: Places, to: Places) -> None:
     """Move the aliases, `champion` last; the note before tells the next process what a killed one was about to do."""
     begun = {"champion": to.champion, "was_previous": now.previous}
     client.set_registered_model_tag(name, MOVING, json.dumps(begun))

@@ -15,10 +15,9 @@ from srexp.errors import RequestError, SrexpError
 from srexp.tracking.journal.replay import is_away
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.store import selected, translated
-from srexp.types import Batch
+from srexp.types import Batch, Network
 
 if TYPE_CHECKING:
-    import keras
     from mlflow.models import ModelSignature
 
 TOLERANCE = 1e-5
@@ -38,7 +37,7 @@ class Registered(TypedDict):
     alias: str
 
 
-def log_best(run: Run, model: keras.Model, *, channels: int, step: int, metrics: Mapping[str, float]) -> str:
+def log_best(run: Run, model: Network, *, channels: int, step: int, metrics: Mapping[str, float]) -> str:
     """Log the best-validation network once, linked to its run and its figures.
 
     What is logged takes images of any size (MLflow would infer the signature, and with it the patch size, from an
@@ -96,7 +95,7 @@ def requirements() -> list[str]:
     raise SrexpError("no package provides TensorFlow", expected=f"one of {', '.join(names)}", fix="pip install srexp")
 
 
-def verify(run: Run, model_uri: str, model: keras.Model, probe: Batch) -> float:
+def verify(run: Run, model_uri: str, model: Network, probe: Batch) -> float:
     """Load a logged model back, the way a stranger will, and compare what it restores.
 
     Two sizes are tried one after the other: with the second one, TensorFlow compiles a graph that leaves sizes open,

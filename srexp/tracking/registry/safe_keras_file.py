@@ -101,12 +101,9 @@ def _check_weights(file: IO[bytes], stored: int, called: str) -> None:
 
 def _classes(node: Any) -> Iterator[tuple[str | None, str]]:
     """Walk a Keras configuration and give every class that it names, with its module."""
-    if isinstance(node, Mapping):
-        if "class_name" in node:
-            module = node.get("module")
-            yield None if module is None else str(module), str(node["class_name"])
-        for child in node.values():
-            yield from _classes(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _classes(child)
+    if isinstance(node, Mapping) and "class_name" in node:
+        module = node.get("module")
+        yield None if module is None else str(module), str(node["class_name"])
+    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from _classes(child)

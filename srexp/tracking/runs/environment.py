@@ -89,12 +89,16 @@ def describe() -> dict[str, object]:
     Returns:
         Facts that fit into a JSON file.
     """
-    commit = commit_of(Path(__file__))
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "commit": commit and commit.sha,
-        "dirty": commit and commit.dirty,
+        **code(),
         "packages": packages(),
     }
+
+
+def code() -> dict[str, object]:
+    """Name the commit of this code, and say whether it was changed since; None where that isn't known."""
+    commit = commit_of(Path(__file__))
+    return {"commit": commit and commit.sha, "dirty": commit and commit.dirty}

@@ -8,7 +8,7 @@ from pathlib import Path
 from srexp.system import process_identity
 from srexp.tracking.runs import environment
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, download, every, experiment_id, opened
+from srexp.tracking.store.store import Store, connect, download, every, experiment_id, opened, tagged
 
 
 def open_parent(
@@ -85,7 +85,7 @@ def reap(
 
     condition = "attributes.status = 'RUNNING'"
     if parent:
-        condition += f" and tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'"
+        condition += f" and {tagged({MLFLOW_PARENT_RUN_ID: parent})}"
     ended = []
     with opened(store, "runs whose process is gone could not be ended") as client:
         known = [client.get_experiment_by_name(experiment)] if experiment else every(client.search_experiments)
@@ -122,8 +122,7 @@ def find_running(store: Store, experiment: str, tags: Mapping[str, str]) -> str 
     Returns:
         Run id, or None.
     """
-    equal = (f"tags.`{key}` = '{value}'" for key, value in tags.items())
-    return _latest(store, experiment, " and ".join(["attributes.status = 'RUNNING'", *equal]))
+    return _latest(store, experiment, f"attributes.status = 'RUNNING' and {tagged(tags)}")
 
 
 def _latest(store: Store, experiment: str, condition: str) -> str | None:

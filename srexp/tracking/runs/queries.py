@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +105,13 @@ def _listed(
         names = {each.experiment_id: each.name for each in every(client.search_experiments)}
         chosen = [number for number, name in names.items() if experiment in (None, name)]
         if not chosen and experiment is not None:
-            raise _no_experiment(experiment, names.values(), fix)
+            others = sorted(name for name in names.values() if name != "Default")
+            raise RequestError(
+                "there is no such experiment in the store",
+                got=experiment,
+                expected=f"one of {', '.join(others)}" if others else "a task that something was trained for",
+                fix=fix,
+            )
         condition = f"attributes.status = '{status}'" if status else ""
         by_start = [f"attributes.start_time {order}"]
         found = every(client.search_runs, chosen, condition, most=most, order_by=by_start)
@@ -176,6 +184,20 @@ def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def read_rows(store: Store, run_id: str, path: str) -> list[dict[str, str]]:
+    """Read a CSV artifact of a run, row by row.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        path: Of the artifact.
+
+    Returns:
+        Its rows by column; none when the run has no such artifact.
+    """
+    return list(csv.DictReader(io.StringIO(read_text(store, run_id, path) or "")))
+
+
 def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, float]]:
     """Give all values of a metric.
 
@@ -191,25 +213,7 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
     return [(step, point.timestamp / 1000, point.value) for step, point in sorted(points.items())]
 
 
-def _no_experiment(experiment: str, names: Collection[str], fix: str) -> RequestError:
-    others = sorted(name for name in names if name != "Default")
-    return RequestError(
-        "there is no such experiment in the store",
-        got=experiment,
-        expected=f"one of {', '.join(others)}" if others else "a task that something was trained for",
-        fix=fix,
-    )
-
-
 def _stored_run(run: Any, experiment: str) -> StoredRun:
-    info = run.info
-    return StoredRun(
-        info.run_id,
-        info.run_name or "",
-        experiment,
-        info.status,
-        info.start_time,
-        run.data.tags,
-        run.data.metrics,
-        info.end_time,
-    )
+    info, tags, metrics = run.info, run.data.tags, run.data.metrics
+    name = info.run_name or ""
+    return StoredRun(info.run_id, name, experiment, info.status, info.start_time, tags, metrics, info.end_time)

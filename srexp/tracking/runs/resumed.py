@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal.upload import move_forward
-from srexp.tracking.store.store import Store, opened, selected
+from srexp.tracking.store.store import Client, Store, opened, selected, tagged
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.entities import Run as MlflowRun
 
@@ -69,12 +68,12 @@ def already(store: Store, run_id: str) -> Already:
         return Already(frozenset(points), frozenset(pictures), model_uri, _registered(client, run_id))
 
 
-def _models(client: MlflowClient, run: MlflowRun) -> list[LoggedModel]:
+def _models(client: Client, run: MlflowRun) -> list[LoggedModel]:
     # A database keeps the status as a number, and finds nothing by its name.
     return list(client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"))
 
 
-def _registered(client: MlflowClient, run_id: str, alias: str = "candidate") -> dict[str, Any] | None:
+def _registered(client: Client, run_id: str, alias: str = "candidate") -> dict[str, Any] | None:
     """Find the version that a run's model became, with the alias that it should have got."""
     versions = client.search_model_versions(f"run_id = '{run_id}'")
     if not versions:
@@ -114,7 +113,7 @@ def interrupted(store: Store, experiment: str, key: str, value: str) -> dict[str
     """
     with opened(store, "interrupted runs can't be looked up") as client:
         known = client.get_experiment_by_name(experiment)
-        condition = f"attributes.status != 'FINISHED' and tags.`{key}` = '{value}'"
+        condition = f"attributes.status != 'FINISHED' and {tagged({key: value})}"
         runs = client.search_runs([known.experiment_id], condition, max_results=_LOOKED_AT) if known else []
     over = [run for run in runs if run.info.status != "RUNNING" or process_is_gone(run.data.tags)]
     return {str(run.info.run_id): dict(run.data.tags) for run in over}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -169,12 +167,9 @@ class Run(Writer):
 
     def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
         """Keep rows as a CSV artifact; the first row names the columns."""
-        listed = list(rows)
-        out = io.StringIO(newline="")
-        writer = csv.DictWriter(out, fieldnames=list(listed[0]) if listed else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(listed)
-        self.log_text(out.getvalue(), path)
+        from pandas import DataFrame
+
+        self.log_text(DataFrame(list(rows), dtype=object).to_csv(index=False, lineterminator="\n"), path)
 
     def log_result(self, values: Mapping[str, object]) -> None:
         """Keep `result.json`; what only the store can answer is put in when it does."""

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from srexp.errors import RequestError, SrexpError
+from pydantic import Field
+
+from srexp.errors import SrexpError
 from srexp.system import process_identity
 from srexp.system.redaction import mask
 from srexp.system.signals import interruptible
@@ -40,7 +42,7 @@ class Tracking:
         max_images: How many different images of a split a run shows.
 
     Raises:
-        RequestError: A number is out of range, or the URI isn't one of a store.
+        RequestError: The URI isn't one of a store.
 
     Example:
         >>> Tracking(folder=Path("/data/mlruns"), uri="http://tracking:5000").store.uri
@@ -51,19 +53,10 @@ class Tracking:
     uri: str | None = None
     artifacts: str | None = None
     system_metrics: bool = True
-    system_metrics_seconds: float = 10.0
-    flush_seconds: float = 2.0
-    wait_seconds: float = 60.0
-    max_images: int = 4
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        for name in ("system_metrics_seconds", "flush_seconds"):
-            if not getattr(self, name) > 0:
-                raise RequestError(f"tracking.{name} is out of range", got=getattr(self, name), expected="more than 0")
-        for name in ("max_images", "wait_seconds"):
-            if getattr(self, name) < 0:
-                raise RequestError(f"tracking.{name} is out of range", got=getattr(self, name), expected="0 or more")
+    system_metrics_seconds: Annotated[float, Field(gt=0)] = 10.0
+    flush_seconds: Annotated[float, Field(gt=0)] = 2.0
+    wait_seconds: Annotated[float, Field(ge=0)] = 60.0
+    max_images: Annotated[int, Field(ge=0)] = 4
 
     @property
     def store(self) -> Store:
@@ -110,9 +103,10 @@ class Tracking:
         failure: BaseException | None = None
         with interruptible() as shield:
             try:
-                run = self._open(
-                    _resuming(resume, tags or {}) if resume else _creating(experiment, name, parent, tags or {}), folder
-                )
+                known = {**process_identity.process_tags(), **(tags or {})}
+                resuming = {"op": "resume", "run_id": resume, "tags": known}
+                first = resuming if resume else _creating(experiment, name, parent, known)
+                run = self._open(first, folder)
                 run.begin()
                 seconds, again = self.system_metrics_seconds, resume is not None
                 with system_metrics(run, seconds, again=again) if self.system_metrics else nullcontext():
@@ -132,7 +126,8 @@ class Tracking:
         journal = Journal.begin(folder or self.folder, self.index)
         if resumed and not str(resumed).startswith(PENDING):
             journal.known["run_id"] = resumed
-        journal.add(str(first["op"]), **{**first, "store": mask(store.uri)})
+        tags = {key: tag(value) for key, value in first["tags"].items()}
+        journal.add(str(first["op"]), **{**first, "tags": tags, "store": mask(store.uri)})
         return Run(
             store,
             journal,
@@ -146,18 +141,8 @@ class Tracking:
 def _creating(experiment: str, name: str | None, parent: str | None, tags: Mapping[str, object]) -> dict[str, Any]:
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    known = {**environment.origin_tags(), **process_identity.process_tags(), **tags}
-    if parent:
-        known[MLFLOW_PARENT_RUN_ID] = parent
-    return {"op": "create", "experiment": experiment, "name": name, "tags": _tags(known)}
-
-
-def _resuming(run_id: str, tags: Mapping[str, object]) -> dict[str, Any]:
-    return {"op": "resume", "run_id": run_id, "tags": _tags({**process_identity.process_tags(), **tags})}
-
-
-def _tags(tags: Mapping[str, object]) -> dict[str, str]:
-    return {key: tag(value) for key, value in tags.items()}
+    known = {**environment.origin_tags(), **tags, **({MLFLOW_PARENT_RUN_ID: parent} if parent else {})}
+    return {"op": "create", "experiment": experiment, "name": name, "tags": known}
 
 
 def _is_of(journal: Journal, run_id: object) -> bool:

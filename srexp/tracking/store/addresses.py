@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.tracking.store.store import ABSENT, Store, opened, required, selected
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from srexp.tracking.store.store import ABSENT, Client, Store, opened, required, selected
 
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
 _MOST_LISTED = 100
@@ -82,7 +78,7 @@ def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
     raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
 
 
-def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
+def _logged(client: Client, uri: str, rest: str) -> Found:
     """Find `NAME@ALIAS`, `NAME/VERSION` or `m-ID`."""
     from mlflow.exceptions import MlflowException
 
@@ -105,7 +101,7 @@ def _logged(client: MlflowClient, uri: str, rest: str) -> Found:
     return Found(uri, version.name, int(version.version), model_id, version.run_id)
 
 
-def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
+def _nearest(client: Client, name: str, at: str, chosen: str) -> str:
     """Say which registered model, alias or version was perhaps meant, as it would be typed."""
     models = {model.name: model for model in client.search_registered_models(max_results=_MOST_LISTED)}
     if name not in models:
@@ -120,7 +116,7 @@ def _nearest(client: MlflowClient, name: str, at: str, chosen: str) -> str:
     return near or " or ".join(f"models:/{name}{at}{each}" for each in known[-3:])
 
 
-def _of_run(client: MlflowClient, uri: str, rest: str) -> Found:
+def _of_run(client: Client, uri: str, rest: str) -> Found:
     """Find `RUN_ID/NAME`, a model that a run logged, or `RUN_ID` alone, the last one."""
     run_id, _, name = rest.strip("/").partition("/")
     with required(_no_model(uri, f"there is no run {run_id}", "")):

@@ -66,6 +66,4 @@ def _leaves(value: Mapping[str, object], prefix: str) -> Iterator[tuple[str, obj
 
 
 def _written(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from srexp.errors import RequestError, SrexpError, did_you_mean
@@ -30,6 +30,10 @@ _LOCK_SECONDS = 300.0
 _REACH_SECONDS = 5.0
 _PAGE = 1000
 _SELECTING = threading.RLock()
+
+
+#: MLflow's client of a store, named without importing MLflow.
+Client: TypeAlias = "MlflowClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _artifact_root(artifacts: str | None, folder: Path) -> str:
     return (folder / Path(artifacts or "artifacts").expanduser()).as_uri()
 
 
-def connect(store: Store) -> MlflowClient:
+def connect(store: Store) -> Client:
     """Open a store, creating it on its first use.
 
     MLflow creates the tables of an empty database without a lock, and several processes that do so at once damage it
@@ -190,7 +194,7 @@ def translated(store: Store, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def opened(store: Store, what: str) -> Iterator[MlflowClient]:
+def opened(store: Store, what: str) -> Iterator[Client]:
     """Open a store for a few requests, and say in srexp's terms what it refuses.
 
     Args:
@@ -228,6 +232,16 @@ def required(absent: RequestError) -> Iterator[None]:
         if error.error_code not in ABSENT:
             raise
         raise absent from error
+
+
+def tagged(tags: Mapping[str, str]) -> str:
+    """Write a condition for a search: what is found has all of these tags.
+
+    Example:
+        >>> tagged({"verb": "search", "task": "knees"})
+        "tags.`verb` = 'search' and tags.`task` = 'knees'"
+    """
+    return " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
 
 
 def every(search: Callable[..., Any], *conditions: Any, most: int | None = None, **options: Any) -> list[Any]:
@@ -276,7 +290,7 @@ def _reach(uri: str) -> None:
         socket.create_connection((parts.hostname, port), timeout=_REACH_SECONDS).close()
 
 
-def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+def experiment_id(client: Client, store: Store, name: str) -> str:
     """Find an experiment by name, or create it with an absolute place for its artifacts.
 
     Args:

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 from srexp.data.audit.audit import facts
 from srexp.data.audit.findings import Finding
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.source import Item
 
 
@@ -54,7 +55,7 @@ class Folder:
 
     def prepared(self, **options: object) -> Prepared:
         given = {"seed": 1, "channel": "grey", "scale": 2, "patch_size": 48, "facts": facts} | options
-        return prepare(Given(sorted(self.items, key=lambda item: item.key)), **given)
+        return prepare(Given(sorted(self.items, key=lambda item: item.key)), Preparation(**given))
 
 
 def by_kind(findings: list[Finding]) -> dict[str, Finding]:

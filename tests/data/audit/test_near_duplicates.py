@@ -12,6 +12,7 @@ from PIL import Image
 from srexp.data.audit import near_duplicates
 from srexp.data.audit.audit import audit, facts
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.source import SPLITS, Item
 from tests.data.audit.images import Folder, Given, by_kind, picture
 
@@ -139,7 +140,7 @@ def test_copies_among_radiographs_are_found_and_no_stranger_is_accused(real_data
             other = SPLITS[(SPLITS.index(item.split) + 1) % 3]
             items.append(Item(copy.name, copy, 0, copy.name, other))
             planted.add(frozenset((item.key, copy.name)))
-    prepared = prepare(Given(items), seed=1, channel="grey", scale=2, patch_size=48, facts=facts)
+    prepared = prepare(Given(items), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts))
     found = by_kind(audit(prepared))
     images = found["near-duplicates"].images
     assert {frozenset(pair) for pair in zip(images[::2], images[1::2], strict=True)} == planted

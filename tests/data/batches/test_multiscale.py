@@ -9,7 +9,7 @@ import pytest
 
 from srexp.data.batches.augment import Dihedral
 from srexp.data.batches.multiscale import MultiscaleSampler
-from srexp.data.batches.patches import PatchSampler
+from srexp.data.batches.patches import Pairing, PatchSampler
 from srexp.data.degradation.degradations import Bicubic
 from srexp.data.degradation.imresize import resize
 from tests.data.batches.test_patches import Image
@@ -25,8 +25,8 @@ def sampler(scale):
         for number, each in enumerate(coarse)
     ]
     return PatchSampler(
-        images, lambda image: image, Bicubic(), Dihedral(), scale=scale, patch_size=24, batch_size=4,
-        patches_per_image=2, seed=1, steps_per_epoch=5, quantize_low=True,
+        images, Pairing(lambda image: image, Bicubic(), scale=scale, quantize_low=True), Dihedral(), patch_size=24,
+        batch_size=4, patches_per_image=2, seed=1, steps_per_epoch=5,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srexp.data.batches.augment import Affine, Dihedral, Plain
-from srexp.data.batches.patches import PatchSampler, scored_samples, stream, visits
+from srexp.data.batches.patches import Pairing, PatchSampler, scored_samples, stream, visits
 from srexp.data.degradation.acquisition import Noise
 from srexp.data.degradation.chain import chain
 from srexp.data.degradation.degradations import Bicubic, Identity, quantize
@@ -51,12 +51,10 @@ def images(*shapes, bits=8, channels=1):
 
 
 def sampler(entries, degrade=None, augment=None, **changes):
-    options = {
-        "scale": 2, "patch_size": 16, "batch_size": 6, "patches_per_image": 4, "seed": 1, "steps_per_epoch": 5,
-        "quantize_low": False,
-    }  # fmt: skip
+    options = {"patch_size": 16, "batch_size": 6, "patches_per_image": 4, "seed": 1, "steps_per_epoch": 5} | changes
+    ways = {name: options.pop(name, usual) for name, usual in (("scale", 2), ("quantize_low", False))}
     return PatchSampler(
-        entries, lambda entry: entry, degrade or Bicubic(), augment or Dihedral(), **(options | changes)
+        entries, Pairing(lambda entry: entry, degrade or Bicubic(), **ways), augment or Dihedral(), **options
     )
 
 
@@ -115,7 +113,7 @@ def test_low_is_that_of_the_whole_image_also_at_the_borders(scale, augment):
     size = 24
     pixels = np.random.default_rng(3).permutation(27 * 33).reshape(27, 33, 1).astype(np.uint16)
     entry = Image("a", pixels, bits=10)
-    (sample,) = scored_samples([entry], lambda entry: entry, Bicubic(), scale=scale, quantize_low=False)
+    (sample,) = scored_samples([entry], Pairing(lambda entry: entry, Bicubic(), scale=scale, quantize_low=False))
     batches = sampler([entry], augment=augment, scale=scale, patch_size=size, batch_size=24, patches_per_image=24)
     borders = set()
     for low, high in zip(*batches.batch(0, 0), strict=True):
@@ -135,7 +133,7 @@ def test_low_is_that_of_the_whole_image_also_at_the_borders(scale, augment):
 
 def test_low_has_the_same_bits_as_that_of_the_whole_image():
     (entry,) = images((64, 64))
-    (sample,) = scored_samples([entry], lambda entry: entry, Bicubic(), scale=3, quantize_low=False)
+    (sample,) = scored_samples([entry], Pairing(lambda entry: entry, Bicubic(), scale=3, quantize_low=False))
     low, high = sampler([entry], augment=Plain(), scale=3, patch_size=63, batch_size=1).batch(0, 0)
     np.testing.assert_array_equal(high[0], sample.high)
     np.testing.assert_array_equal(low[0], sample.low)
@@ -151,8 +149,8 @@ def test_a_pass_visits_every_image_as_often_as_its_area_asks_for():
     assert Counter(visits(entries).tolist()) == {0: 1, 1: 1, 2: 1, 3: 4, 4: 1}
     seen = []
     batches = PatchSampler(
-        entries, lambda entry: seen.append(entry.key) or entry, Bicubic(), Plain(),
-        scale=2, patch_size=16, batch_size=4, patches_per_image=2, seed=1, steps_per_epoch=4, quantize_low=True,
+        entries, Pairing(lambda entry: seen.append(entry.key) or entry, Bicubic(), scale=2, quantize_low=True), Plain(),
+        patch_size=16, batch_size=4, patches_per_image=2, seed=1, steps_per_epoch=4,
     )  # fmt: skip
     for step in range(8):
         batches.batch(*divmod(step, 4))
@@ -164,8 +162,9 @@ def test_a_pass_visits_every_image_as_often_as_its_area_asks_for():
 def test_an_image_is_decoded_once_per_visit():
     reads = Counter()
     batches = PatchSampler(
-        images(*SHAPES), lambda entry: reads.update([entry.key]) or entry, Bicubic(), Plain(),
-        scale=2, patch_size=16, batch_size=16, patches_per_image=8, seed=1, steps_per_epoch=4, quantize_low=True,
+        images(*SHAPES),
+        Pairing(lambda entry: reads.update([entry.key]) or entry, Bicubic(), scale=2, quantize_low=True), Plain(),
+        patch_size=16, batch_size=16, patches_per_image=8, seed=1, steps_per_epoch=4,
     )  # fmt: skip
     batches.batch(0, 0)
     assert reads.total() == 2
@@ -197,7 +196,7 @@ def test_refuses(changes, shapes, named):
 
 def test_scored_samples():
     entries = images((41, 50), (64, 37), bits=12)
-    samples = list(scored_samples(entries, lambda entry: entry, Bicubic(), scale=3, quantize_low=True))
+    samples = list(scored_samples(entries, Pairing(lambda entry: entry, Bicubic(), scale=3, quantize_low=True)))
     assert [sample.key for sample in samples] == ["0.png", "1.png"]
     for entry, sample in zip(entries, samples, strict=True):
         height, width = entry.height // 3 * 3, entry.width // 3 * 3
@@ -212,8 +211,8 @@ def test_scored_samples():
 @pytest.mark.parametrize("shape", [(41, 50), (20, 100), (90, 90)])
 def test_a_centre_crop_is_the_middle_of_the_whole(shape):
     (entry,) = images(shape)
-    (whole,) = scored_samples([entry], lambda entry: entry, Bicubic(), scale=2, quantize_low=True)
-    (part,) = scored_samples([entry], lambda entry: entry, Bicubic(), scale=2, quantize_low=True, crop=33)
+    (whole,) = scored_samples([entry], Pairing(lambda entry: entry, Bicubic(), scale=2, quantize_low=True))
+    (part,) = scored_samples([entry], Pairing(lambda entry: entry, Bicubic(), scale=2, quantize_low=True), crop=33)
     height, width = (min(side, 32) for side in whole.high.shape[:2])
     assert part.high.shape == (height, width, 1)
     top, left = ((side - inner) // 4 * 2 for side, inner in zip(whole.high.shape[:2], (height, width), strict=True))
@@ -223,27 +222,31 @@ def test_a_centre_crop_is_the_middle_of_the_whole(shape):
 
 def test_an_image_smaller_than_scale_is_refused():
     with pytest.raises(RequestError, match=r"0\.png is smaller than scale=4"):
-        next(scored_samples(images((3, 9)), lambda entry: entry, Bicubic(), scale=4, quantize_low=True))
+        next(scored_samples(images((3, 9)), Pairing(lambda entry: entry, Bicubic(), scale=4, quantize_low=True)))
 
 
 def test_the_bit_depth_comes_from_the_decoded_image():
     (entry,) = images((32, 32), bits=8)
     stored = replace(entry, bits=16)
-    (sample,) = scored_samples([entry], lambda _: stored, Bicubic(), scale=2, quantize_low=True)
+    (sample,) = scored_samples([entry], Pairing(lambda _: stored, Bicubic(), scale=2, quantize_low=True))
     assert sample.bits == 16
     assert sample.high.max() <= 255 / 65535
 
 
 def test_a_random_degradation_is_scored_the_same_in_every_run():
     entries = images((40, 50), (40, 50))
-    runs = [list(scored_samples(entries, lambda entry: entry, XRAY, scale=2, quantize_low=True)) for _ in range(2)]
+    runs = [
+        list(scored_samples(entries, Pairing(lambda entry: entry, XRAY, scale=2, quantize_low=True))) for _ in range(2)
+    ]
     for one, other in zip(*runs, strict=True):
         np.testing.assert_array_equal(one.low, other.low)
     # Not the same noise for every image, and the same for a copy under another name.
     flat = [Image("a", np.full((32, 32, 1), value, np.uint8)) for value in (100, 101)]
-    first, second = scored_samples(flat, lambda entry: entry, XRAY, scale=2, quantize_low=False)
+    first, second = scored_samples(flat, Pairing(lambda entry: entry, XRAY, scale=2, quantize_low=False))
     assert np.corrcoef(first.low.ravel(), second.low.ravel())[0, 1] < 0.5
-    (copy,) = scored_samples([replace(flat[0], key="b")], lambda entry: entry, XRAY, scale=2, quantize_low=False)
+    (copy,) = scored_samples(
+        [replace(flat[0], key="b")], Pairing(lambda entry: entry, XRAY, scale=2, quantize_low=False)
+    )
     np.testing.assert_array_equal(copy.low, first.low)
 
 
@@ -261,4 +264,4 @@ def test_two_test_images_do_not_share_their_noise(degrade):
 
 
 def scored(entries, degrade):
-    return scored_samples(entries, lambda entry: entry, degrade, scale=2, quantize_low=False)
+    return scored_samples(entries, Pairing(lambda entry: entry, degrade, scale=2, quantize_low=False))

@@ -12,7 +12,8 @@ from email.utils import formatdate
 
 import pytest
 
-from srexp.data.download.fetch import checksum_of, exclusive, fetch
+from srexp.data.download.fetch import exclusive, fetch
+from srexp.data.download.http_range import Wanted
 from srexp.errors import RequestError, SrexpError
 from tests.data.download.files import BODY, HASTY, OTHER, leftovers
 
@@ -21,7 +22,7 @@ def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server, target, sha25
     server.put("file.bin", BODY)
     seen: list[tuple[str, int, int | None]] = []
 
-    got = fetch(server.url("file.bin"), target, checksum=sha256(BODY), progress=lambda *a: seen.append(a))
+    got = fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), progress=lambda *a: seen.append(a)))
 
     assert got == target
     assert target.read_bytes() == BODY
@@ -33,21 +34,21 @@ def test_a_file_arrives_whole_and_leaves_nothing_beside_it(server, target, sha25
 
 def test_md5_is_taken_too(server, target):
     server.put("file.bin", BODY)
-    fetch(server.url("file.bin"), target, checksum=f"md5:{hashlib.md5(BODY).hexdigest()}")
+    fetch(Wanted(server.url("file.bin"), target, checksum=f"md5:{hashlib.md5(BODY).hexdigest()}"))
     assert target.read_bytes() == BODY
 
 
 def test_a_file_that_is_there_and_right_needs_no_network(target, sha256):
     target.parent.mkdir(parents=True)
     target.write_bytes(BODY)
-    fetch("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY))
+    fetch(Wanted("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY)))
 
 
 def test_a_wrong_file_put_there_by_hand_is_named_and_left_alone(target, sha256):
     target.parent.mkdir(parents=True)
     target.write_bytes(OTHER)
     with pytest.raises(RequestError) as caught:
-        fetch("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY))
+        fetch(Wanted("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY)))
     assert str(target) in caught.value.what
     assert caught.value.got == sha256(OTHER)
     assert caught.value.expected == sha256(BODY)
@@ -57,7 +58,7 @@ def test_a_wrong_file_put_there_by_hand_is_named_and_left_alone(target, sha256):
 def test_wrong_bytes_are_deleted_and_both_checksums_shown(server, target, sha256):
     server.put("file.bin", OTHER)
     with pytest.raises(RequestError) as caught:
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY))
     assert server.url("file.bin") in caught.value.what
     assert caught.value.got == sha256(OTHER)
     assert caught.value.expected == sha256(BODY)
@@ -69,14 +70,14 @@ def test_wrong_bytes_are_deleted_and_both_checksums_shown(server, target, sha256
 def test_a_short_file_is_wrong_bytes_not_an_endless_loop(server, target, sha256):
     server.put("file.bin", BODY[:500])
     with pytest.raises(RequestError, match="other bytes"):
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY[:1000]), prefix_bytes=1000, patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY[:1000]), prefix_bytes=1000, patience=HASTY))
 
 
 @pytest.mark.parametrize("status", [404, 403, 410])
 def test_a_file_that_is_not_there_is_said_at_once(server, target, sha256, answer, status):
     server.put("file.bin", BODY, answers=[answer(status)])
     with pytest.raises(RequestError) as caught:
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY), prefix_bytes=100, patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), prefix_bytes=100, patience=HASTY))
     message = str(caught.value)
     assert f"answered {status}" in message
     assert "dataset.url=URL" in message
@@ -90,7 +91,7 @@ def test_an_overloaded_server_is_given_the_time_it_asks_for(server, target, sha2
     header = formatdate(time.time() + 2, usegmt=True) if wish == "date" else wish
     server.put("file.bin", BODY, answers=[answer(503, {"Retry-After": header})])
     started = time.monotonic()
-    fetch(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY)
+    fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY))
     assert time.monotonic() - started >= 0.9
     assert target.read_bytes() == BODY
 
@@ -98,7 +99,7 @@ def test_an_overloaded_server_is_given_the_time_it_asks_for(server, target, sha2
 def test_a_wish_for_too_long_a_pause_ends_the_download(server, target, sha256, answer):
     server.put("file.bin", BODY, answers=[answer(429, {"Retry-After": "86400"})])
     with pytest.raises(RequestError, match="86400 s"):
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY))
 
 
 def test_failures_are_bounded_and_spaced_out(server, target, sha256, answer, monkeypatch):
@@ -106,7 +107,7 @@ def test_failures_are_bounded_and_spaced_out(server, target, sha256, answer, mon
     monkeypatch.setattr("srexp.data.download.fetch.time.sleep", pauses.append)
     server.put("file.bin", BODY, answers=[answer(500) for _ in range(99)])
     with pytest.raises(RequestError, match="6 times in a row"):
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY))
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY)))
     assert len(server.asked) == 6
     assert all(0.5 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses))
     assert len(pauses) == 5
@@ -114,7 +115,7 @@ def test_failures_are_bounded_and_spaced_out(server, target, sha256, answer, mon
 
 def test_without_a_network_the_message_says_what_to_do(target, sha256):
     with pytest.raises(RequestError) as caught:
-        fetch("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted("http://127.0.0.1:9/file.bin", target, checksum=sha256(BODY), patience=HASTY))
     message = str(caught.value)
     assert "3 times in a row" in message
     assert "Connection refused" in message
@@ -125,25 +126,25 @@ def test_without_a_network_the_message_says_what_to_do(target, sha256):
 
 def test_an_unknown_host_is_offline_too(target, sha256):
     with pytest.raises(RequestError, match="the connection failed"):
-        fetch("http://nowhere.invalid/file.bin", target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted("http://nowhere.invalid/file.bin", target, checksum=sha256(BODY), patience=HASTY))
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/x", "no address", "http://"])
 def test_an_address_that_makes_no_sense_is_not_tried_twice(target, sha256, url):
     with pytest.raises(RequestError, match=r"dataset\.url"):
-        fetch(url, target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted(url, target, checksum=sha256(BODY), patience=HASTY))
 
 
 def test_a_circle_of_redirects_ends(server, target, sha256, answer):
     server.put("a", b"", answers=[answer(302, {"Location": "/a"}) for _ in range(99)])
     with pytest.raises(RequestError, match="redirects"):
-        fetch(server.url("a"), target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted(server.url("a"), target, checksum=sha256(BODY), patience=HASTY))
 
 
 def test_an_endless_file_is_refused_before_it_fills_the_disk(server, target, sha256):
     server.put("file.bin", BODY)
     with pytest.raises(RequestError, match="more than the 1,000 bytes"):
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY), max_bytes=1000, patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), max_bytes=1000, patience=HASTY))
     assert leftovers(target) == set()
 
 
@@ -152,7 +153,7 @@ def test_a_full_disk_is_said_before_anything_is_written(server, target, sha256, 
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("srexp.data.download.http_range.shutil.disk_usage", lambda path: usage)
     with pytest.raises(SrexpError, match=r"paths\.cache=FOLDER") as caught:
-        fetch(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY)
+        fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY))
     assert caught.value.exit_code == 1
     assert not target.exists()
 
@@ -160,13 +161,13 @@ def test_a_full_disk_is_said_before_anything_is_written(server, target, sha256, 
 def test_a_cache_that_is_a_file_is_named(tmp_path, sha256):
     (tmp_path / "cache").write_text("not a folder")
     with pytest.raises(SrexpError, match="can't write"):
-        fetch("http://127.0.0.1:9/x", tmp_path / "cache" / "file.bin", checksum=sha256(BODY))
+        fetch(Wanted("http://127.0.0.1:9/x", tmp_path / "cache" / "file.bin", checksum=sha256(BODY)))
 
 
 def test_of_two_that_come_at_once_one_works_and_both_have_the_file(server, target, sha256, answer):
     server.put("file.bin", BODY, answers=[answer(pause=0.05, piece=1 << 18)])
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(fetch, server.url("file.bin"), target, checksum=sha256(BODY)) for _ in range(4)]
+        jobs = [pool.submit(fetch, Wanted(server.url("file.bin"), target, sha256(BODY))) for _ in range(4)]
         assert [job.result(20) for job in jobs] == [target] * 4
     assert len(server.asked) == 1
     assert target.read_bytes() == BODY
@@ -176,7 +177,8 @@ def test_a_killed_process_blocks_nobody_and_its_bytes_are_used(server, target, s
     server.put("file.bin", BODY, etag='"v1"', answers=[answer(pause=0.1, piece=1 << 17)])
     code = (
         "import sys; from pathlib import Path; from srexp.data.download.fetch import fetch; "
-        "fetch(sys.argv[1], Path(sys.argv[2]), checksum=sys.argv[3])"
+        "from srexp.data.download.http_range import Wanted; "
+        "fetch(Wanted(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))"
     )
     first = subprocess.Popen([sys.executable, "-c", code, server.url("file.bin"), str(target), sha256(BODY)])
     part = target.with_name("file.bin.part")
@@ -187,7 +189,7 @@ def test_a_killed_process_blocks_nobody_and_its_bytes_are_used(server, target, s
     first.wait(10)
     assert 0 < part.stat().st_size < len(BODY)
 
-    fetch(server.url("file.bin"), target, checksum=sha256(BODY))
+    fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY)))
 
     assert target.read_bytes() == BODY
     assert server.asked[1].headers["If-Range"] == '"v1"'
@@ -214,5 +216,5 @@ def test_waiting_for_another_process_is_said(tmp_path, caplog):
 def test_a_checksum_covers_the_bytes_asked_for(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"abcdef")
-    assert checksum_of(path, "md5", 3) == f"md5:{hashlib.md5(b'abc').hexdigest()}"
-    assert checksum_of(path, "sha256") == f"sha256:{hashlib.sha256(b'abcdef').hexdigest()}"
+    assert Wanted("", path, "md5:", 3).checksum_of(path) == f"md5:{hashlib.md5(b'abc').hexdigest()}"
+    assert Wanted("", path, "sha256:").checksum_of(path) == f"sha256:{hashlib.sha256(b'abcdef').hexdigest()}"

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.folder import Folder
 
 Options = dict[str, object]
@@ -22,7 +23,7 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (32, 40), colours: tu
 
 def prepared(root: Path, folder: Options | None = None, **options: object) -> Prepared:
     source = Folder("f", str(root), **{"patients": "^(p.)", **(folder or {})})
-    return prepare(source, **{"seed": 0, "channel": "grey", "scale": 2, "patch_size": 16, **options})
+    return prepare(source, Preparation(**{"seed": 0, "channel": "grey", "scale": 2, "patch_size": 16, **options}))
 
 
 def split_of(data: Prepared) -> dict[str, str]:

@@ -11,6 +11,7 @@ from PIL import Image
 from srexp.data.image import Stored, stored
 from srexp.data.preparation.decoded_cache import through_disk
 from srexp.data.preparation.prepare import Prepared, prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.folder import Folder
 
 IMAGE = stored(np.random.default_rng(0).integers(0, 4096, (5, 7)), 12, lossy=True)
@@ -57,11 +58,13 @@ def test_prepared_images_come_from_disk_when_memory_is_short(tmp_path: Path) -> 
     def images() -> tuple[Prepared, list[str]]:
         data = prepare(
             Folder("f", str(root), memory_mb=0),
-            seed=0,
-            channel="y",
-            scale=2,
-            patch_size=8,
-            decoded_dir=tmp_path / "decoded",
+            Preparation(
+                seed=0,
+                channel="y",
+                scale=2,
+                patch_size=8,
+                decoded_dir=tmp_path / "decoded",
+            ),
         )
         return data, [data.read(entry).digest() for split in data.entries.values() for entry in split]
 

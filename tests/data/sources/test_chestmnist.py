@@ -8,6 +8,7 @@ import pytest
 
 from srexp.data.formats import npy
 from srexp.data.preparation.prepare import prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources import chestmnist
 from srexp.data.sources.chestmnist import ARCHIVES, ChestMnist
 from srexp.errors import RequestError
@@ -50,7 +51,7 @@ def test_the_official_splits_are_kept_and_pixels_come_from_the_arrays(source, ar
 
 def test_it_can_be_prepared_for_training(source, arrays):
     source.download()
-    prepared = prepare(source, seed=1, channel="grey", scale=2, patch_size=16)
+    prepared = prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=16))
     assert {split: len(entries) for split, entries in prepared.entries.items()} == {
         "train": 14,
         "validation": 3,

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from srexp.data.preparation.prepare import prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources import montgomery
 from srexp.data.sources.montgomery import Montgomery
 from srexp.errors import RequestError
@@ -57,6 +58,6 @@ def test_radiographs_are_taken_and_masks_readings_and_rubbish_are_not(source):
 
 def test_it_can_be_prepared_for_training(source):
     source.download()
-    prepared = prepare(source, seed=1, channel="grey", scale=2, patch_size=16)
+    prepared = prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=16))
     entries = [entry for part in prepared.entries.values() for entry in part]
     assert {int(prepared.read(entry).pixels[0, 0, 0]) for entry in entries} == {1, 2, 3, 4, 5}

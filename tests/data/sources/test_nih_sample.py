@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from srexp.data.preparation.prepare import prepare
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources import nih_sample
 from srexp.data.sources.nih_sample import ARCHIVES, NihSample
 from srexp.errors import RequestError
@@ -94,7 +95,7 @@ def test_the_whole_images_of_each_prefix_are_listed_by_patient(source, mirror):
 
 def test_it_can_be_prepared_for_training(source):
     source.download()
-    prepared = prepare(source, seed=1, channel="grey", scale=2, patch_size=16)
+    prepared = prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=16))
     patients = [{entry.patient for entry in entries} for entries in prepared.entries.values()]
     assert sum(len(entries) for entries in prepared.entries.values()) == 24
     assert not patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2]

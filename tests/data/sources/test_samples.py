@@ -11,6 +11,7 @@ import pytest
 
 from srexp.data.formats.registry import read_image, shape_of
 from srexp.data.preparation.prepare import prepare, probe_request
+from srexp.data.preparation.request import Preparation
 from srexp.data.sources.samples import OFFICIAL_SPLIT, Samples
 from srexp.errors import RequestError
 
@@ -37,7 +38,9 @@ def test_sizes_in_the_table_are_those_of_the_files() -> None:
 
 
 def test_prepares_with_its_own_split() -> None:
-    first, second = (prepare(Samples("samples"), seed=seed, channel="grey", scale=2, patch_size=96) for seed in (0, 1))
+    first, second = (
+        prepare(Samples("samples"), Preparation(seed=seed, channel="grey", scale=2, patch_size=96)) for seed in (0, 1)
+    )
     assert first.fingerprint == second.fingerprint
     assert {split: [entry.key for entry in entries] for split, entries in first.entries.items()} == {
         split: [name for name, _, official, _ in OFFICIAL_SPLIT if official == split]

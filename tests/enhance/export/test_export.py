@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from srexp.enhance.export.export import compare, export
+from srexp.enhance.export.export import Target, compare, export
 from srexp.errors import RequestError, SrexpError
 from srexp.models import vdsr
 
@@ -28,7 +28,7 @@ def told(file, parity):
 @pytest.mark.parametrize("form", FILES)
 def test_a_folder_with_file_parity_and_card(network, tmp_path, form):
     folder = tmp_path / "deep" / "out"
-    parity = export(network, form, folder, images=IMAGES, tolerance=1e-4, card=told)
+    parity = export(network, Target(form, folder), images=IMAGES, tolerance=1e-4, card=told)
     assert sorted(path.name for path in folder.iterdir()) == sorted(["MODEL_CARD.md", *FILES[form], "parity.json"])
     written = json.loads((folder / "parity.json").read_text())
     assert written["largest"] == parity.largest < 1e-5
@@ -40,7 +40,7 @@ def test_a_folder_with_file_parity_and_card(network, tmp_path, form):
 
 def test_what_differs_too_much_is_not_left_behind(network, tmp_path):
     with pytest.raises(SrexpError, match="computes something else") as refused:
-        export(network, "onnx", tmp_path / "out", images=IMAGES, tolerance=1e-12, card=told)
+        export(network, Target("onnx", tmp_path / "out"), images=IMAGES, tolerance=1e-12, card=told)
     assert refused.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -48,15 +48,15 @@ def test_what_differs_too_much_is_not_left_behind(network, tmp_path):
 def test_nothing_is_overwritten_unless_told(network, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
-    export(network, "onnx", folder, images=IMAGES, tolerance=1e-4, card=told)  # an empty one is no loss
+    export(network, Target("onnx", folder), images=IMAGES, tolerance=1e-4, card=told)  # an empty one is no loss
     (folder / "mine.txt").write_text("kept")
     with pytest.raises(RequestError, match="overwrite=true"):
-        export(network, "onnx", folder, images=IMAGES, tolerance=1e-4, card=told)
+        export(network, Target("onnx", folder), images=IMAGES, tolerance=1e-4, card=told)
     assert (folder / "mine.txt").exists()
     with pytest.raises(SrexpError, match="computes something else"):
-        export(network, "onnx", folder, images=IMAGES, tolerance=1e-12, card=told, overwrite=True)
+        export(network, Target("onnx", folder, overwrite=True), images=IMAGES, tolerance=1e-12, card=told)
     assert (folder / "mine.txt").exists()
-    export(network, "openvino", folder, images=IMAGES, tolerance=1e-4, card=told, overwrite=True)
+    export(network, Target("openvino", folder, overwrite=True), images=IMAGES, tolerance=1e-4, card=told)
     assert (folder / "model.xml").exists()
     assert not (folder / "mine.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

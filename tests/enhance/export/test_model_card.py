@@ -1,9 +1,11 @@
 """What a model card says, and that its example works."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from srexp.enhance.export.export import RUNTIME_OF, Parity, export
+from srexp.enhance.export.export import RUNTIME_OF, Parity, Target, export
 from srexp.enhance.export.model_card import card
 from srexp.models import vdsr
 
@@ -17,8 +19,8 @@ def network(randomised):
 
 def test_a_card_says_what_is_not_known():
     parity = Parity(1e-6, 1e-7, 1e-4, ())
-    options = {"form": "onnx", "file": "model.onnx", "parity": parity, "scale": 3, "channels": 1, "version": "9"}
-    text = card({"task": "knees-xray-x3", "test_psnr": "41.2"}, **options)
+    made = {"form": "onnx", "scale": 3, "channels": 1, "version": "9"}
+    text = card({"task": "knees-xray-x3", "test_psnr": "41.2", **made}, file="model.onnx", parity=parity)
     assert text.startswith("# knees-xray-x3: not recorded, x3\n")
     assert "| PSNR, dB | 41.2 | not recorded |" in text
     for needed in (
@@ -39,14 +41,8 @@ def test_the_example_in_the_card_works(network, tmp_path, form, monkeypatch):
     from ai_edge_litert.interpreter import Interpreter
 
     options = {"form": form, "scale": 2, "channels": 1, "version": "9"}
-    export(
-        network,
-        form,
-        tmp_path / "out",
-        images=IMAGES,
-        tolerance=1e-4,
-        card=lambda file, parity: card({}, file=file, parity=parity, **options),
-    )
+    target = Target(form, tmp_path / "out")
+    export(network, target, images=IMAGES, tolerance=1e-4, card=partial(card, options))
     code = (tmp_path / "out" / "MODEL_CARD.md").read_text().split("```python\n")[1].split("```")[0]
     names = {"tf": tf, "onnxruntime": onnxruntime, "openvino": openvino, "Interpreter": Interpreter, "low": IMAGES[0]}
     monkeypatch.chdir(tmp_path / "out")

@@ -6,8 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from srexp.evaluation.comparison import conclusions, tables
-from srexp.evaluation.comparison.report import Drawing, Fact, Remark, Report, render
+from srexp.evaluation.comparison.report import Drawing, Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
 from srexp.evaluation.figures.image_cards import card
 from srexp.types import Sample
@@ -52,23 +51,19 @@ def report_of(name, key):
     return Report(
         title=name,
         subtitle=name,
-        summary=conclusions.summary(found),
-        limits=conclusions.limits(found),
+        found=found,
+        notes=[name],
         alarms=[name],
-        scores=tables.scores(found),
-        costs=tables.costs(found),
-        further=tables.further(found),
-        pairs=tables.pairs(found),
         hues={name: "#c2410c", BASELINE: "#7a7a7a"},
         drawings={kind: Drawing("data:,", 10, 10, name) for kind in ("gains", "times", "curves", "quality", "scale")},
         cards=[made],
         card_notes=[name],
-        findings=[Remark(name), Remark("some", [name])],
+        findings={name: [], "some": [name]},
         protocol={name: name},
         models=[name],
-        differences=[Fact(name, [name])],
+        differences={name: [name]},
         data={name: name},
-        origins=[Fact(name, [name])],
+        origins={name: [name]},
         made=name,
     )
 
@@ -121,11 +116,13 @@ def test_no_patient_is_named(page):
 def test_what_is_missing_has_no_section():
     import dataclasses
 
+    quick = [Contender(name=name, values={"psnr": [31.0], "ssim": [0.9]}) for name in ("srcnn", BASELINE)]
     bare = dataclasses.replace(
-        report_of("srcnn", "a.png"), drawings={}, cards=[], card_notes=[], further=None, findings=[], differences=[],
-        alarms=[],
+        report_of("srcnn", "a.png"), found=standings(["a.png"], quick), drawings={}, cards=[], card_notes=[],
+        findings={}, differences={}, alarms=[],
     )  # fmt: skip
     text = render(bare)
+    assert "Further metrics" not in text
     for section in ("gains", "images", "times", "curves", "quality"):
         assert f'id="{section}"' not in text
         assert f'href="#{section}"' not in text

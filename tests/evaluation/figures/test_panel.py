@@ -25,7 +25,7 @@ def page_of(height, width, scale, *, channels=1, key="chest/a.png", error=0.02, 
         described, row = protocol.describe(scale), Row(key, height, width, 12, *[{"psnr": 40.0, "ssim": 0.9}] * 2)
     else:
         scores = score(lambda _: restored, [one], protocol, scale, baseline=lambda _: baseline)
-        described, row = scores.protocol, scores.rows[0]
+        described, row = protocol.describe(scale), scores.rows[0]
     return panel(one, restored, baseline, row, described, model_name="srcnn", **options)
 
 

@@ -25,7 +25,7 @@ def scores(psnr: list[float], bicubic: list[float]) -> Scores:
         )
         for n, (one, two) in enumerate(zip(psnr, bicubic, strict=True))
     ]
-    return Scores(rows=tuple(rows), protocol={})
+    return Scores(tuple(rows))
 
 
 def challenge(*found: Finding, audit: str | None = "clean", ours: Any = None, champion: Any = None) -> Challenge:

@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from srexp.config.builders import check_section
 from srexp.errors import RequestError, SrexpError
 from srexp.system.signals import Interrupted
 from srexp.tracking.runs.tracking import Tracking
@@ -239,9 +240,9 @@ def test_fifty_epochs_of_metrics_cost_training_less_than_a_tenth_of_a_second(tra
 
 
 @pytest.mark.parametrize("values", [{"flush_seconds": 0}, {"system_metrics_seconds": -1}, {"max_images": -1}])
-def test_numbers_out_of_range_are_refused_by_key(tmp_path, values):
-    with pytest.raises(RequestError, match=rf"tracking\.{next(iter(values))}"):
-        Tracking(folder=tmp_path, **values)
+def test_numbers_out_of_range_are_refused_by_key(values):
+    with pytest.raises(RequestError, match=rf"tracking\.{next(iter(values))}=.*(greater than|or equal to) 0"):
+        check_section("tracking", {"_target_": "srexp.tracking.runs.tracking.Tracking", **values}, [])
 
 
 def test_a_run_that_ended_takes_nothing_more(tracking):
