@@ -146,7 +146,9 @@ def _check_claims(page: TiffPage, size: int) -> None:
     check_size(page.imagelength, page.imagewidth)
     photometric = int(page.photometric)
     decoded_to_rgb = photometric != _YCBCR or int(page.compression) in _JPEG
-    if page.imagedepth != 1 or photometric not in _COLOURS or not decoded_to_rgb:
+    if page.imagedepth != 1:
+        raise UnreadableImageError(f"holds {page.imagedepth} planes in one page", fix="save each plane as a page")
+    if photometric not in _COLOURS or not decoded_to_rgb:
         raise UnreadableImageError(
             f"has {page.samplesperpixel} samples per pixel of photometric interpretation {photometric}",
             fix="save it as grey or RGB",
