@@ -25,12 +25,14 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x93NUMPY", "npy"),
     (*_NIFTI, "nifti"),
 )
+_DICOMDIR = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
 
+DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
-    *(".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz"),
+    *(*DICOM_ENDINGS, ".nii", ".nii.gz"),
 )
 
 
@@ -124,11 +126,27 @@ def is_dicom(path: Path) -> bool:
     Returns:
         Whether the letters DICM stand where they should.
     """
+    return _head(path).startswith(b"DICM", 128)
+
+
+def is_directory_record(path: Path) -> bool:
+    """Tell whether a file lists the DICOM files of a medium, by what it says of itself (PS3.10 8.6).
+
+    Args:
+        path: Any file, whatever its name.
+
+    Returns:
+        Whether its Media Storage SOP Class UID (0002,0002) is that of a DICOMDIR.
+    """
+    return _DICOMDIR in _head(path)
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(_HEAD_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 def frames_in(path: Path) -> Sequence[int]:
