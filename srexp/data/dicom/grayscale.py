@@ -216,7 +216,8 @@ def _windowed(values: Numbers, header: Header, frame: int, ends: tuple[float, fl
     smallest_width = {"LINEAR": 1, "LINEAR_EXACT": 0, "SIGMOID": 0}.get(function, math.inf)
     if math.isnan(center) or not (width > smallest_width or width == 1):
         raise UnreadableImageError(
-            "has no VOI window (0028,1051) that can be applied",
+            "has no VOI window (0028,1051) that can be applied: "
+            f"{label('WindowCenter')}, {label('WindowWidth')}, {label('VOILUTFunction')}",
             fix="dataset.intensity=bits or dataset.intensity=percentile",
         )
     if function == "LINEAR":  # a width of 1 is a threshold

@@ -97,6 +97,8 @@ ALSO = {
     "BitsAllocated": (label("BitsStored"), "is truncated"),
     "SamplesPerPixel": (label("PhotometricInterpretation"),),
     "SOPClassUID": ("of the class",),
+    "ModalityLUTSequence": (label("LUTDescriptor"),),
+    "VOILUTSequence": (label("LUTDescriptor"),),
 }
 
 
@@ -155,7 +157,7 @@ def test_values_are_given_as_what_they_are() -> None:
 )
 def test_what_is_wrong_says_what_was_got_and_expected(read: object, words: str) -> None:
     image = Dataset()
-    image.PixelSpacing, image.SliceThickness, image.Modality = [0.5, 0.25], 0.5, "Doe"
+    image.PixelSpacing, image.SliceThickness, image.Modality = [0.5, 0.25], 0.5, "DOE"
     image.add_new("LUTData", "OW", b"12")
     image.SourceImageSequence = [pydicom.Dataset()]
     with pytest.raises(UnreadableImageError, match=words):
