@@ -65,11 +65,11 @@ def _parts(dataset: Dataset) -> list[Dataset]:
 
 def _move_corners(above: Sequence[Dataset], shared: Sequence[Dataset], scale: int) -> None:
     """Move the centre of each first pixel; spacings, here or above, are still those of the original."""
-    place = above[0]
+    place, places = above[0], [*above[:-1], *shared, above[-1]]
     for keyword, (orientation, spacing, length) in _CORNERS.items():
         corner = numbers(place, keyword, length)
-        steps = _nearest([*above, *shared], spacing, 2)
-        axes = _nearest([*above, *shared], orientation, 2 * _COSINES) or (_RT_UPRIGHT if length < _COSINES else [])
+        steps = _nearest(places, spacing, 2)
+        axes = _nearest(places, orientation, 2 * _COSINES) or (_RT_UPRIGHT if length < _COSINES else [])
         if corner and steps and axes:
             across, down = (step * (1 / scale - 1) / 2 for step in reversed(steps))
             moved = [corner[i] + across * axes[i] + down * axes[i + _COSINES] for i in range(length)]
