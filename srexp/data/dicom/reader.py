@@ -108,7 +108,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
             raise UnreadableImageError(f"has no frame {frame}")
         decoded = _decode(file, header, frame)
     with refusing("damaged description of grey values or colours"), np.errstate(all="ignore"):
-        return displayed(_image(decoded, header, frame, intensity), display_of(header.dataset, frame))
+        return displayed(_image(decoded, header, frame, intensity), display_of(header.dataset, frame, intensity))
 
 
 def _image(decoded: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:

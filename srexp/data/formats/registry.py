@@ -26,6 +26,12 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (*_NIFTI, "nifti"),
 )
 _DICOMDIR = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
+_NOT_READ = (
+    (0, b"GIF8", "a GIF", "save each frame as PNG, or all as pages of a TIFF"),
+    (8, b"WEBP", "WebP", "save each frame as PNG, or all as pages of a TIFF"),
+    (4, b"n+2\x00", "NIfTI-2", "save it as NIfTI-1"),
+    (344, b"ni1\x00", "the header of a NIfTI pair", "save both files as one, .nii"),
+)
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
 
@@ -112,6 +118,9 @@ def kind_of(path: Path) -> Kind:
             head = file.read(_HEAD_BYTES)
         if head.startswith(_NIFTI[1], _NIFTI[0]) or path.name.lower().endswith(".nii.gz"):
             return "nifti"
+    for offset, magic, name, fix in _NOT_READ:
+        if head.startswith(magic, offset):
+            raise UnreadableImageError(f"is {name}, which srexp doesn't read", fix=fix)
     raise UnreadableImageError(
         "is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts with 128 bytes and then DICM)"
     )
