@@ -15,7 +15,7 @@ from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of
 from srexp.experiment.run_pictures import score_and_draw
-from srexp.experiment.scoring import figures_of, require_scorable, result_of
+from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
@@ -78,7 +78,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
             "model": {"name": model.name, "parameters": model.count_params(), **origin},
             "split": config.split,
             "trained_on": trained_on,
-            "warnings": [*warnings, *task.findings(split)],
+            "warnings": [*warnings, *warnings_of(scores), *task.findings(split)],
         }
         with watch("track"):
             _log(tracked, task, found, split, scores)

@@ -83,6 +83,7 @@ class Display:
         resolution: Size of a pixel.
         profile: Colour profile of the ICC.
         tone: What a PNG says of its colours besides the profile: kinds and contents of its chunks.
+        window: Whether a range of the stored values is named that is to be shown, from black to white.
         planes: Distance between this image and the next one of a stack, in mm.
         stack: Lines of an ImageJ description that say what the pages of a stack are, and in what unit.
     """
@@ -91,6 +92,7 @@ class Display:
     resolution: Resolution | None = None
     profile: bytes | None = None
     tone: tuple[tuple[bytes, bytes], ...] = ()
+    window: bool = False
     planes: float | None = None
     stack: tuple[str, ...] = ()
 

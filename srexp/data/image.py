@@ -148,7 +148,8 @@ def to_channel(image: Stored, channel: Channel) -> Stored:
             the super-resolution literature's choice for colour photographs; `rgb` keeps or repeats the channels.
 
     Returns:
-        One channel for `grey` and `y`, three for `rgb`. A grey image stays as it is under `grey` and `y`.
+        One channel for `grey` and `y`, three for `rgb`, without the description of the file. The pixels of a grey
+        image stay as they are under `grey` and `y`.
 
     Example:
         >>> white = stored(np.full((1, 1, 3), 255), 8, lossy=False)
@@ -156,10 +157,11 @@ def to_channel(image: Stored, channel: Channel) -> Stored:
         (235, 255)
     """
     colours = image.pixels.shape[-1]
+    plain = image if image.display == Display() else replace(image, display=Display())
     if channel == "rgb":
-        return image if colours > 1 else stored(np.repeat(image.pixels, 3, axis=-1), image.bits, lossy=image.lossy)
+        return plain if colours > 1 else stored(np.repeat(image.pixels, 3, axis=-1), image.bits, lossy=image.lossy)
     if colours == 1:
-        return image
+        return plain
     unit = image.pixels.astype(np.float64) / image.max_value
     value = unit @ _LUMA if channel == "grey" else (_STUDIO_OFFSET + unit @ _STUDIO_LUMINANCE) / 255
     return stored(quantised(value, image.bits), image.bits, lossy=image.lossy)

@@ -22,7 +22,7 @@ from srexp.experiment.fitting import fit_network, validation
 from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
-from srexp.experiment.scoring import figures_of, result_of
+from srexp.experiment.scoring import figures_of, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.tracking.registry import registry
@@ -193,7 +193,7 @@ def _result(task: Task, tracked: Run, fitted: Fitted, scores: Scores, watch: Sto
         "run_id": tracked.id,
         "best_epoch": fitted.best_epoch,
         **result_of(scores, task),
-        "warnings": [*task.findings(), *fitted.warnings],
+        "warnings": [*task.findings(), *warnings_of(scores), *fitted.warnings],
         "train_patches_per_second": patches / fitted.train_seconds if patches else None,
         "seconds": watch.seconds(),
         "peak_rss_mb": peak_rss_mb(),

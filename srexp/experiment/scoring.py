@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from srexp.data.sources.source import Split
@@ -9,6 +10,9 @@ from srexp.errors import RequestError
 from srexp.evaluation.score import OnImage, Scores, score
 from srexp.experiment.network import Predict, bicubic_predictor
 from srexp.experiment.task import Task
+from srexp.metrics.table import counted
+
+_NAMED = 3
 
 
 def score_split(
@@ -56,6 +60,21 @@ def result_of(scores: Scores, task: Task) -> dict[str, Any]:
         "data_fingerprint": task.prepared.fingerprint,
         "skipped_images": len(task.prepared.skipped),
     }
+
+
+def warnings_of(scores: Scores) -> list[str]:
+    """Say where the mean PSNRs of a model and of bicubic are means over different images, as the gain is not."""
+    exact = [
+        {row.key for row, psnr in zip(scores.rows, scores.values("psnr", who), strict=True) if psnr == math.inf}
+        for who in ("model", "baseline")
+    ]
+    by_one = sorted(exact[0] ^ exact[1])
+    if not by_one:
+        return []
+    return [
+        f"{counted(len(by_one), 'image')} restored exactly by the model or by bicubic, and not by both: each mean PSNR "
+        f"leaves out its own, the gain compares the same images ({', '.join(by_one[:_NAMED])})"
+    ]
 
 
 def figures_of(scores: Scores) -> dict[str, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,11 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from skimage.color import rgb2ycbcr
 
+from srexp.data.display import Display
 from srexp.data.image import (
     MAX_PIXELS,
+    Channel,
     Stored,
     UnreadableImageError,
     check_size,
+    displayed,
     over_black,
     quantised,
     refusing,
@@ -155,3 +160,11 @@ def test_refusing_names_what_the_system_says() -> None:
 def test_refusal_says_reason_and_mend_in_one_line() -> None:
     assert UnreadableImageError("is odd", fix="mend it").told() == "is odd (fix: mend it)"
     assert UnreadableImageError("is odd").told() == "is odd"
+
+
+def test_what_is_trained_keeps_no_description_of_files() -> None:
+    image = displayed(stored(np.arange(6).reshape(2, 3), 8, lossy=False), Display(orientation=6, profile=b"large"))
+    assert image.pixels[..., 0].tolist() == [[3, 0], [4, 1], [5, 2]]
+    assert not image.pixels.flags.writeable
+    for channel in get_args(Channel):
+        assert to_channel(image, channel).display == Display()

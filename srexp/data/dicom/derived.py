@@ -8,44 +8,25 @@ from datetime import datetime
 
 import numpy as np
 import pydicom
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    PositronEmissionTomographyImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
+from srexp.data.dicom.attributes import dropped, is_foreign, of_this_image
+from srexp.data.dicom.elements import integer, items, nested, readable, text, texts, uid
 from srexp.data.dicom.geometry import scale_geometry
+from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, is_enhanced, sop_class
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
 
-# What described the original's pixels or bytes and would be wrong of others.
-_STALE = (
-    *("SmallestImagePixelValue", "LargestImagePixelValue", "SmallestPixelValueInSeries", "LargestPixelValueInSeries"),
-    *("SmallestImagePixelValueInPlane", "LargestImagePixelValueInPlane", "IconImageSequence", "PixelDataProviderURL"),
-    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "DataSetTrailingPadding", "DigitalSignaturesSequence"),
-    *("MACParametersSequence", "EncryptedAttributesSequence", "PixelData", "FloatPixelData", "DoubleFloatPixelData"),
-)
-_MODALITY = (
-    "ModalityLUTSequence",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "RescaleType",
-    "PixelValueTransformationSequence",
-)
-_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-_WINDOW = (
-    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction", "VOILUTSequence"),
-    *("FrameVOILUTSequence", "PresentationLUTSequence"),
-)
-_COLOURS = (
-    "PlanarConfiguration",
-    "PaletteColorLookupTableUID",
-    *(
-        f"{part[0]}{colour}PaletteColorLookupTable{part[1]}"
-        for colour in ("Red", "Green", "Blue", "Alpha")
-        for part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
-    ),
-)
 _WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-_CURVES, _OVERLAYS = range(0x5000, 0x5100), range(0x6000, 0x6100)
+_CONTRAST = 3  # position in an image type of how the contrast was derived (C.8.16.1.4)
 
 
 def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: Provenance, *, lossy: bool) -> Dataset:
@@ -64,15 +45,17 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: P
     Returns:
         The elements of the new object, ready for its pixels.
     """
-    reference = _reference(source)
-    instance = UID(pydicom.uid.generate_uid(prefix=None))
-    series = _uid(str(source.get("SeriesInstanceUID") or reference.ReferencedSOPInstanceUID), made.identity)
-    _clean(source, encoding)
+    source.SOPClassUID = sop_class(source)
+    references, identity = _references(source), text(source, "SeriesInstanceUID") or text(source, "SOPInstanceUID")
+    _clean(source, dropped(source, encoding))
+    if not encoding.modality_kept:
+        _say_new_values(source, encoding)
     _describe_pixels(source, encoding, shape)
     scale_geometry(source, made.scale)
-    _say_derived(source, made, [reference], lossy=lossy)
-    source.SOPInstanceUID, source.SeriesInstanceUID = instance, series
-    source.SeriesDescription = f"{str(source.get('SeriesDescription') or '')[:40]} srexp x{made.scale}".strip()
+    _say_derived(source, made, references, lossy=lossy)
+    source.SOPInstanceUID = _new_uid()
+    source.SeriesInstanceUID = _uid(identity, made.identity) if identity else _new_uid()
+    source.SeriesDescription = f"{text(source, 'SeriesDescription')[:40]} srexp x{made.scale}".strip()
     return _as_file(source)
 
 
@@ -89,7 +72,7 @@ def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], m
         The elements of the new object, ready for its pixels.
     """
     image = Dataset()
-    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, UID(pydicom.uid.generate_uid(prefix=None))
+    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, _new_uid()
     image.StudyInstanceUID, image.SeriesInstanceUID = _uid(digest), _uid(digest, made.identity)
     for keyword in (
         *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
@@ -107,11 +90,19 @@ def _uid(*texts: str) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(texts)).int}")
 
 
-def _reference(source: Dataset) -> Dataset:
+def _new_uid() -> UID:
+    return UID(pydicom.uid.generate_uid(prefix=None))
+
+
+def _references(source: Dataset) -> list[Dataset]:
+    """Refer to the original, unless its identifier is missing or none that DICOM's organisations give (PS3.5 9.1)."""
+    identifier = uid(source, "SOPInstanceUID")
+    if not identifier.is_valid or identifier[0] not in "12":
+        return []
     item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, source.SOPInstanceUID
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, identifier
     item.PurposeOfReferenceCodeSequence = [_code(codes.DCM.SourceImageForImageProcessingOperation)]
-    return item
+    return [item]
 
 
 def _code(code: object) -> Dataset:
@@ -120,24 +111,37 @@ def _code(code: object) -> Dataset:
     return item
 
 
-def _clean(image: Dataset, encoding: Encoding) -> None:
-    """Take away what would be wrong of the new pixels."""
-    image.remove_private_tags()
-    gone = set(_STALE)
-    gone |= set() if encoding.modality_kept and encoding.padding else set(_PADDING)
-    gone |= set() if encoding.modality_kept else set(_MODALITY)
-    gone |= set() if encoding.window_kept else set(_WINDOW)
-    gone |= set(_COLOURS) if encoding.samples > 1 else {"PlanarConfiguration"}
-    for part in [image, *_functional_groups(image)]:
-        for keyword in gone:
-            if keyword in part:
-                delattr(part, keyword)
-    for element in [each for each in image if each.tag.group in _CURVES or each.tag.group in _OVERLAYS]:
-        del image[element.tag]
+def _clean(part: Dataset, gone: frozenset[str]) -> None:
+    """Take away what would be wrong of the new pixels, and what nobody else can read, here and below."""
+    for tag in list(part.keys()):
+        if is_foreign(tag) or keyword_for_tag(tag) in gone:
+            del part[tag]
+    for sequence, item in nested(part):
+        _clean(item, gone if of_this_image(sequence) else frozenset())
+
+
+def _say_new_values(image: Dataset, encoding: Encoding) -> None:
+    """Say that stored values are levels without a unit, which make no image of positron emission (C.8.9.1)."""
+    if image.SOPClassUID == PositronEmissionTomographyImageStorage:
+        image.SOPClassUID, image.ConversionType = SecondaryCaptureImageStorage, "WSD"
+        image.PatientOrientation = texts(image, "PatientOrientation")
+    if text(image, "PixelIntensityRelationshipSign"):
+        turned = text(image, "PhotometricInterpretation") != encoding.photometric == "MONOCHROME2"
+        sign = integer(image, "PixelIntensityRelationshipSign")
+        image.PixelIntensityRelationshipSign = -sign if turned else sign
     if not encoding.window_kept and "PresentationLUTShape" in image:
         image.PresentationLUTShape = "IDENTITY"
-    if not encoding.modality_kept and encoding.samples == 1:
-        image.RescaleIntercept, image.RescaleSlope, image.RescaleType = "0", "1", "US"
+    if not encoding.window_kept and text(image, "PresentationIntentType") == "FOR PRESENTATION":  # C.8.11.3 wants one
+        image.WindowCenter, image.WindowWidth = 2 ** (encoding.bits - 1), 2**encoding.bits
+    if encoding.samples == 1:
+        groups = _for_all_frames(image)
+        identity = Dataset() if groups else image
+        identity.RescaleIntercept, identity.RescaleSlope, identity.RescaleType = "0", "1", "US"
+        for group in groups:
+            group.PixelValueTransformationSequence = [identity]
+        for part in (image, *(item for group in _functional_groups(image) for _, item in nested(group))):
+            if "PixelPresentation" in part:
+                part.PixelPresentation = "MONOCHROME"
 
 
 def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int]) -> None:
@@ -151,7 +155,8 @@ def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int])
 
 def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *, lossy: bool) -> None:
     now = datetime.now().astimezone()
-    image.ImageType = _kinds(image.get("ImageType"))
+    only_primary = is_enhanced(image) or image.SOPClassUID == PositronEmissionTomographyImageStorage
+    image.ImageType = _kinds(image, "ImageType", only_primary=only_primary)
     image.DerivationDescription = made.sentence()
     image.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
     image.InstanceCreationDate, image.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
@@ -160,43 +165,57 @@ def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *,
     equipment.Manufacturer, equipment.SoftwareVersions = "srexp", made.version
     equipment.ContributionDescription = made.sentence()
     equipment.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
-    image.ContributingEquipmentSequence = [*(image.get("ContributingEquipmentSequence") or []), equipment]
+    image.ContributingEquipmentSequence = [*items(image, "ContributingEquipmentSequence"), equipment]
     if references:
         image.SourceImageSequence = references
+    elif "SourceImageSequence" in image:
+        del image.SourceImageSequence
     if lossy:
         image.LossyImageCompression = "01"
     for group in _functional_groups(image):
-        for element in group:
-            if element.keyword.endswith("FrameTypeSequence") and element.value:
-                element.value[0].FrameType = _kinds(element.value[0].get("FrameType"))
+        for name, item in nested(group):
+            if name.endswith("FrameTypeSequence"):
+                item.FrameType = _kinds(item, "FrameType", only_primary=only_primary)
         if "DerivationImageSequence" in group:
             del group.DerivationImageSequence
-    if shared := image.get("SharedFunctionalGroupsSequence"):
+    for group in _for_all_frames(image):
         derivation = Dataset()
         derivation.DerivationDescription = made.sentence()
         derivation.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
         derivation.SourceImageSequence = references
-        shared[0].DerivationImageSequence = [derivation]
-        image.SourceImageEvidenceSequence = [_evidence(image, references)]
+        group.DerivationImageSequence = [derivation]
+        if references:
+            image.SourceImageEvidenceSequence = [_evidence(image, references)]
 
 
-def _kinds(given: object) -> list[str]:
-    """Say that an image is derived, and keep what its type says from the third value on."""
-    values = [given] if isinstance(given, str) else list(given or [])  # type: ignore[call-overload]
-    return ["DERIVED", "SECONDARY", *map(str, values[2:])]
+def _kinds(part: Dataset, keyword: str, *, only_primary: bool) -> list[str]:
+    """Say that an image is derived, and keep what its type says from the third value on.
+
+    Images of functional groups and of positron emission are primary whoever made them, and the former say how their
+    contrast was derived, which is never NONE (C.8.16.1, C.8.9.4.1.3).
+    """
+    rest = texts(part, keyword)[2:]
+    if only_primary and rest[_CONTRAST - 2 :] == ["NONE"]:
+        rest[-1] = "RESAMPLED"
+    return ["DERIVED", "PRIMARY" if only_primary else "SECONDARY", *rest]
 
 
 def _evidence(image: Dataset, references: list[Dataset]) -> Dataset:
     """Say in which study and series the originals lie, as objects with functional groups must (PS3.3 C.8.13.2)."""
     series, study = Dataset(), Dataset()
-    series.SeriesInstanceUID, series.ReferencedSOPSequence = image.SeriesInstanceUID, references
-    study.StudyInstanceUID, study.ReferencedSeriesSequence = image.StudyInstanceUID, [series]
+    series.SeriesInstanceUID, series.ReferencedSOPSequence = text(image, "SeriesInstanceUID"), references
+    study.StudyInstanceUID, study.ReferencedSeriesSequence = text(image, "StudyInstanceUID"), [series]
     return study
 
 
 def _functional_groups(image: Dataset) -> Iterator[Dataset]:
-    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        yield from image.get(name) or []
+    for name in FUNCTIONAL_GROUPS:
+        yield from items(image, name)
+
+
+def _for_all_frames(image: Dataset) -> list[Dataset]:
+    """Give the functional groups that together describe every frame once; none in other objects."""
+    return next((groups for name in FUNCTIONAL_GROUPS if (groups := items(image, name))), [])
 
 
 def _as_file(image: Dataset) -> Dataset:
@@ -205,17 +224,24 @@ def _as_file(image: Dataset) -> Dataset:
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
     image.file_meta = meta
-    _turn_little_endian(image)
+    if image.original_encoding != (False, True):
+        _turn_explicit(image, swapped=image.original_encoding[1] is False)
     if hasattr(image, "preamble"):
         image.preamble = b"\0" * 128
     return image
 
 
-def _turn_little_endian(image: Dataset) -> None:
-    """Swap the bytes of what an old big-endian file holds as words; pydicom swaps numbers, and leaves such to us."""
-    if image.original_encoding[1] is not False:
-        return
-    for element in image.iterall():
-        if (size := _WORD_BYTES.get(str(element.VR))) and isinstance(element.value, bytes):
+def _turn_explicit(part: Dataset, *, swapped: bool) -> None:
+    """Read every element, so that one that can't be written otherwise is named, here and below.
+
+    pydicom swaps the bytes of numbers, and leaves what an old big-endian file holds as words to us.
+    """
+    for tag in list(part.keys()):
+        with readable(tag):
+            element = part[tag]
+        size = _WORD_BYTES.get(str(element.VR))
+        if swapped and size and isinstance(element.value, bytes):
             element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
-    image.set_original_encoding(is_implicit_vr=False, is_little_endian=True)
+    for _, item in nested(part):
+        _turn_explicit(item, swapped=swapped)
+    part.set_original_encoding(is_implicit_vr=False, is_little_endian=True)

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydicom.dataset import Dataset
 
 from srexp.data.display import Display, Resolution
+from srexp.data.image import Intensity
 
 # PS3.3 10.7.1: in the patient, at the detector, on the film that was scanned.
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _MM = 1.0
 
 
-def display_of(image: Dataset, frame: int) -> Display:
+def display_of(image: Dataset, frame: int, intensity: Intensity = "bits") -> Display:
     """Read off size of a pixel and colour profile; what is damaged there says nothing.
 
     Args:
         image: Elements of an image.
         frame: Which frame, for objects that describe each.
+        intensity: Only stored values, which `bits` keeps, are still to be windowed.
 
     Returns:
         DICOM images are stored upright.
     """
     try:
-        return _display(image, frame)
+        display = _display(image, frame)
     except Exception:  # noqa: BLE001 (values are parsed when they are asked for)
         return Display()
+    return replace(display, window=display.window and intensity == "bits")
 
 
 def _display(image: Dataset, frame: int) -> Display:
@@ -32,11 +37,13 @@ def _display(image: Dataset, frame: int) -> Display:
     groups = [*per_frame[frame : frame + 1], *shared]
     measures = [part for group in groups for part in group.get("PixelMeasuresSequence") or []]
     sizes = [part.get(keyword) for part in (*measures, image) for keyword in _SPACINGS]
+    windows = [part for group in groups for part in group.get("FrameVOILUTSequence") or []]
     size, ratio = next((size for size in sizes if size), ()), image.get("PixelAspectRatio") or ()
     profile, several = image.get("ICCProfile"), (image.get("NumberOfFrames") or 1) > 1
     between = [part.get("SpacingBetweenSlices") for part in (*measures, image) if several]
     return Display(
         resolution=Resolution.of_pixel(size[::-1], _MM) or Resolution.of_pixel(ratio[::-1], None),
         profile=profile if isinstance(profile, bytes) and profile else None,
+        window=any(part.get("WindowCenter") is not None or part.get("VOILUTSequence") for part in (*windows, image)),
         planes=next((float(distance) for distance in between if distance), None),
     )

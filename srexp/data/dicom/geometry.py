@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat
 
-# Distances between pixels (PS3.3 C.7.6.2, C.8.7.1, 10.7), and edges counted in pixels (C.7.6.11, C.8.7.3).
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "ObjectPixelSpacingInCenterOfBeam")
-_EDGES = ("{}LeftVerticalEdge", "{}RightVerticalEdge", "{}UpperHorizontalEdge", "{}LowerHorizontalEdge")
-_POINTS = ("CenterOfCircular{}", "VerticesOfThePolygonal{}")
-_POSITIONS = tuple(name.format(what) for what in ("Shutter", "Collimator") for name in _EDGES + _POINTS)
-_LENGTHS = ("RadiusOfCircularShutter", "RadiusOfCircularCollimator")
-_NESTED = (
-    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PixelMeasuresSequence"),
-    *("PlanePositionSequence", "DetectorInformationSequence", "XRayCollimatorSequence"),
-)
-_PATIENT_AXES = 3
+from srexp.data.dicom.attributes import MEASURED, UNITS, Change, of_this_image
+from srexp.data.dicom.elements import items, label, nested, numbers, text
+from srexp.data.image import UnreadableImageError
+
+_RULES: dict[Change, Callable[[float, int], float]] = {
+    Change.SPACING: lambda p, s: p / s,
+    Change.LENGTH: lambda p, s: p * s,
+    Change.CENTRE_FROM_0: lambda p, s: (p + 0.5) * s - 0.5,
+    Change.CENTRE_FROM_1: lambda p, s: (p - 0.5) * s + 0.5,
+    Change.FIRST_FROM_1: lambda p, s: (p - 1) * s + 1,
+    Change.LAST_FROM_0: lambda p, s: (p + 1) * s - 1,
+}
+# Position of the first pixel: directions of rows and columns, spacing, number of coordinates.
+_CORNERS = {
+    "ImagePositionPatient": ("ImageOrientationPatient", "PixelSpacing", 3),
+    "ImagePosition": ("ImageOrientation", "PixelSpacing", 3),
+    "ImagePositionVolume": ("ImageOrientationVolume", "PixelSpacing", 3),
+    "RTImagePosition": ("RTImageOrientation", "ImagePlanePixelSpacing", 2),
+}
+_RT_UPRIGHT = [1.0, 0.0, 0.0, 0.0, -1.0, 0.0]  # C.8.8.2: the receptor's y axis points up the columns
+_MACROS = ("PixelMeasuresSequence", "PlaneOrientationSequence", "PlaneOrientationVolumeSequence")
+_COSINES = 3
+_LIMITS = {
+    "US": (0, 2**16 - 1),
+    "UL": (0, 2**32 - 1),
+    "SS": (-(2**15), 2**15 - 1),
+    "SL": (-(2**31), 2**31 - 1),
+    "IS": (-(2**31), 2**31 - 1),
+}
 
 
 def scale_geometry(image: Dataset, scale: int) -> None:
-    """Divide the distances between pixels, and move what is counted in pixels.
+    """Divide the distances between pixels, and move what is counted in pixels, wherever it stands.
 
     The outer edges of the image stay where they were in the patient. The first pixel becomes smaller, so its centre
     moves towards the corner, by half of what the pixel's side lost.
@@ -28,84 +48,88 @@ def scale_geometry(image: Dataset, scale: int) -> None:
     Args:
         image: Elements of an image; they change in place.
         scale: How many times more pixels there are along each axis.
+
+    Raises:
+        UnreadableImageError: An element that has to change can't, which is named.
     """
-    if scale == 1:
+    if scale > 1:
+        shared = items(image, "SharedFunctionalGroupsSequence")[:1]
+        _move_corners([image], shared, scale)
+        _recount(image, scale)
+
+
+def _parts(dataset: Dataset) -> list[Dataset]:
+    """List the items directly below a data set that describe the same image."""
+    return [item for keyword, item in nested(dataset) if of_this_image(keyword)]
+
+
+def _move_corners(above: Sequence[Dataset], shared: Sequence[Dataset], scale: int) -> None:
+    """Move the centre of each first pixel; spacings, here or above, are still those of the original."""
+    place, places = above[0], [*above[:-1], *shared, above[-1]]
+    for keyword, (orientation, spacing, length) in _CORNERS.items():
+        corner = numbers(place, keyword, length)
+        steps = _nearest(places, spacing, 2)
+        axes = _nearest(places, orientation, 2 * _COSINES) or (_RT_UPRIGHT if length < _COSINES else [])
+        if corner and steps and axes:
+            across, down = (step * (1 / scale - 1) / 2 for step in reversed(steps))
+            moved = [corner[i] + across * axes[i] + down * axes[i + _COSINES] for i in range(length)]
+            _put(place, keyword, moved)
+    for part in _parts(place):
+        _move_corners([part, *above], shared, scale)
+
+
+def _recount(part: Dataset, scale: int) -> None:
+    """Apply the rule of each attribute here and below."""
+    _keep_reference(part, scale)
+    for keyword in map(keyword_for_tag, list(part.keys())):
+        rule = _RULES.get(MEASURED[keyword]) if keyword in MEASURED else None
+        if rule and _counts_pixels(part, keyword):
+            _put(part, keyword, [rule(value, scale) for value in numbers(part, keyword)])
+    for item in _parts(part):
+        _recount(item, scale)
+
+
+def _keep_reference(region: Dataset, scale: int) -> None:
+    """Make up for the rounding of an ultrasound region's reference pixel in its physical value (C.8.5.5.1.7)."""
+    for axis in ("X", "Y"):
+        place = f"ReferencePixel{axis}0", f"ReferencePixelPhysicalValue{axis}", f"PhysicalDelta{axis}"
+        if all(found := [numbers(region, keyword, 1) for keyword in place]):
+            (pixel,), (physical,), (step,) = found
+            exact = _RULES[Change.CENTRE_FROM_0](pixel, scale)
+            _put(region, place[1], [physical + (round(exact) - exact) * step / scale])
+
+
+def _counts_pixels(part: Dataset, keyword: str) -> bool:
+    """Tell whether a place in a drawing is one among this image's pixels, as its units say."""
+    units = [text(part, unit) for unit in UNITS.get(keyword, ())]
+    return not units or any(unit in ("PIXEL", "MATRIX") for unit in units)
+
+
+def _put(part: Dataset, keyword: str, values: Sequence[float]) -> None:
+    """Write numbers as the element's kind of value holds them.
+
+    Raises:
+        UnreadableImageError: They don't fit.
+    """
+    if not values:
         return
-    _move_corners(image, scale)
-    _scale_lengths(image, scale)
-    for region in image.get("SequenceOfUltrasoundRegions") or []:
-        _scale_region(region, scale)
+    element = part[keyword]
+    low, high = _LIMITS.get(element.VR, (None, None))
+    if low is not None and high is not None:
+        values = [round(value) for value in values]
+        if beyond := [value for value in values if not low <= value <= high]:
+            raise UnreadableImageError(
+                f"would have {beyond[0]} as {label(keyword)}, where {low} to {high} fit", fix="choose a smaller scale"
+            )
+    elif element.VR == "DS":
+        values = [DSfloat(value, auto_format=True) for value in values]  # at most 16 characters
+    element.value = values if len(values) > 1 else values[0]
 
 
-def _move_corners(image: Dataset, scale: int) -> None:
-    """Move the centre of each frame's first pixel; spacings are still those of the original."""
-    shared = _first(image, "SharedFunctionalGroupsSequence")
-    frames = list(image.get("PerFrameFunctionalGroupsSequence") or [])
-    detectors = list(image.get("DetectorInformationSequence") or [])
-    for part in [image, *detectors, shared, *frames]:
-        place = part if part in (image, *detectors) else _first(part, "PlanePositionSequence")
-        described = [place, part, shared, image]
-        spacing = _numbers(described, "PixelMeasuresSequence", "PixelSpacing", 2)
-        axes = _numbers(described, "PlaneOrientationSequence", "ImageOrientationPatient", 6)
-        corner = _numbers([place], "", "ImagePositionPatient", 3)
-        if place is None or spacing is None or axes is None or corner is None:
-            continue
-        across, down = (step * (1 / scale - 1) / 2 for step in (spacing[1], spacing[0]))
-        moved = [corner[i] + across * axes[i] + down * axes[i + _PATIENT_AXES] for i in range(_PATIENT_AXES)]
-        place.ImagePositionPatient = [_decimal(value) for value in moved]
-
-
-def _scale_lengths(part: Dataset, scale: int) -> None:
-    """Divide spacings and multiply edges in an image and its functional groups."""
-    for keyword in _SPACINGS:
-        if part.get(keyword):
-            part[keyword].value = [_decimal(float(value) / scale) for value in part[keyword].value]
-    for keyword in _POSITIONS:
-        value = part.get(keyword)
-        if value not in (None, ""):
-            several = isinstance(value, MultiValue)
-            moved = [_scaled_position(int(each), scale) for each in (value if several else [value])]
-            part[keyword].value = moved if several else moved[0]
-    for keyword in _LENGTHS:
-        if part.get(keyword) not in (None, ""):
-            part[keyword].value = int(part[keyword].value) * scale
-    for keyword in _NESTED:
-        for item in part.get(keyword) or []:
-            _scale_lengths(item, scale)
-
-
-def _scale_region(region: Dataset, scale: int) -> None:
-    """Describe a region of an ultrasound image, which is counted from pixel 0 (PS3.3 C.8.5.5.1)."""
-    for name in ("X", "Y"):
-        for end in (0, 1):
-            edge = f"RegionLocation{'Min' if end == 0 else 'Max'}{name}{end}"
-            if edge in region:
-                region[edge].value = (int(region[edge].value) + end) * scale - end
-        if (reference := f"ReferencePixel{name}0") in region:
-            region[reference].value = round((int(region[reference].value) + 0.5) * scale - 0.5)
-        if (step := f"PhysicalDelta{name}") in region:
-            region[step].value = float(region[step].value) / scale
-
-
-def _scaled_position(position: int, scale: int) -> int:
-    """Move a pixel counted from 1 by its centre."""
-    return round((position - 0.5) * scale + 0.5)
-
-
-def _numbers(places: list[Dataset | None], macro: str, keyword: str, count: int) -> list[float] | None:
-    """Take an element from the first place that has it, in its functional group or by itself."""
+def _nearest(places: Sequence[Dataset], keyword: str, count: int) -> list[float]:
+    """Take an element from the first place that has it, by itself or in its functional group."""
     for place in places:
-        for holder in (_first(place, macro), place):
-            values = holder.get(keyword) if holder is not None else None
-            if values and len(values) == count:
-                return [float(value) for value in values]
-    return None
-
-
-def _first(part: Dataset | None, sequence: str) -> Dataset | None:
-    items = part.get(sequence) if part is not None and sequence else None
-    return items[0] if items else None
-
-
-def _decimal(value: float) -> DSfloat:
-    return DSfloat(value, auto_format=True)  # at most 16 characters
+        for holder in (place, *(item for macro in _MACROS for item in items(place, macro)[:1])):
+            if found := numbers(holder, keyword, count):
+                return found
+    return []

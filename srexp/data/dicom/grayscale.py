@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 
-from srexp.data.dicom.header import Header, integer
-from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, quantised, ranged, refusing, stored
+from srexp.data.dicom.elements import integer, items, label, number, numbers, text, value
+from srexp.data.dicom.header import Header
+from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, quantised, ranged, stored
 
 Mask = npt.NDArray[np.bool_]
 
@@ -67,13 +68,13 @@ def to_grayscale(values: Numbers, header: Header, frame: int, intensity: Intensi
     bits, low, slope, intercept = header.bits, smallest(header), 1.0, 0.0
     table = modality_table(header)
     if table is not None:
-        values, bits = _look_up(values, table, header)
+        values, bits = _look_up(values, table, header, low, low + 2**bits - 1)
         low = 0
     else:
         slope, intercept = rescale(header.dataset, frame)
     inverted = header.photometric == "MONOCHROME1"
     if intensity == "window":
-        unit = _windowed(values * slope + intercept, header, frame)
+        unit = _windowed(values * slope + intercept, header, frame, incoming(header, frame))
         image = stored(quantised(np.nan_to_num(1 - unit if inverted else unit), bits), bits, lossy=header.lossy)
     else:
         brightness = values - low if inverted == (slope < 0) else low + 2**bits - 1 - values
@@ -93,7 +94,7 @@ def padding_of(header: Header) -> range | None:
     Returns:
         The values, None where none is named.
     """
-    if header.dataset.get("PixelPaddingValue") in (None, ""):
+    if not numbers(header.dataset, "PixelPaddingValue"):
         return None
     ends = [integer(header.dataset, "PixelPaddingValue")]
     ends.append(integer(header.dataset, "PixelPaddingRangeLimit", ends[0]))
@@ -117,30 +118,71 @@ def is_padding(values: Numbers, padding: range | None) -> Mask:
     return (values >= padding.start) & (values < padding.stop)
 
 
-def _look_up(values: Numbers, item: pydicom.Dataset, header: Header) -> tuple[Numbers, int]:
-    """Map integers by a lookup table (PS3.3 C.11.1.1); values beyond its ends take its end entries.
+def _look_up(values: Numbers, item: pydicom.Dataset, header: Header, low: float, high: float) -> tuple[Numbers, int]:
+    """Map integers between low and high by a lookup table (PS3.3 C.11.1.1), those beyond its ends to its end entries.
 
     Returns:
         The mapped values in 0..2**bits-1, and bits.
     """
-    with refusing("damaged lookup table"):
-        entries, first, bits = (int(number) for number in item.LUTDescriptor)
-        entries = entries % 2**_WORD or 2**_WORD
-        if header.signed and first >= 2 ** (_WORD - 1):
-            first -= 2**_WORD
-        data = item.LUTData
-        if isinstance(data, bytes):
-            order = "<" if header.dataset.original_encoding[1] else ">"
-            data = np.frombuffer(data, "u1" if len(data) < 2 * entries else f"{order}u2")
-        lut = np.asarray(data, np.int32)[:entries]
-        if not 8 <= bits <= _WORD or len(lut) < entries or lut.min() < 0 or lut.max() >= 2**bits:  # noqa: PLR2004
-            raise UnreadableImageError(f"has a lookup table of {len(lut)} values for {entries} entries of {bits} bits")
-        return np.asarray(lut[np.clip(values - first, 0, entries - 1)]), bits
+    length, first, bits = map(int, numbers(item, "LUTDescriptor", 3) or [0, 0, 0])
+    entries, first = length % 2**_WORD or 2**_WORD, first_mapped(first, low, high)
+    data = value(item, "LUTData")
+    if isinstance(data, bytes):
+        order = "<" if header.dataset.original_encoding[1] else ">"
+        width = 1 if len(data) < 2 * entries else 2
+        lut = np.frombuffer(data[: len(data) // width * width], f"{order}u{width}").astype(np.int32)[:entries]
+    else:
+        lut = np.array(numbers(item, "LUTData"), np.int32)[:entries]
+    if not 8 <= bits <= _WORD or len(lut) < entries or lut.min() < 0 or lut.max() >= 2**bits:  # noqa: PLR2004
+        raise UnreadableImageError(
+            f"has {len(lut)} values as {label('LUTData')}, where {label('LUTDescriptor')} says {entries} of {bits} bits"
+        )
+    return np.asarray(lut[np.clip(values - first, 0, entries - 1)]), bits
+
+
+def incoming(header: Header, frame: int) -> tuple[float, float]:
+    """Give the smallest and the largest value that can come out of the modality LUT, to be windowed.
+
+    Args:
+        header: What the image claims.
+        frame: Which frame.
+
+    Returns:
+        Both ends.
+    """
+    table = modality_table(header)
+    if table is not None:
+        return 0, 2 ** int((numbers(table, "LUTDescriptor", 3) or [0])[-1]) - 1
+    slope, intercept = rescale(header.dataset, frame)
+    low, high = sorted(end * slope + intercept for end in (smallest(header), smallest(header) + 2**header.bits - 1))
+    return low, high
+
+
+def first_mapped(first: int, low: float, high: float) -> int:
+    """Tell the first value that a lookup table maps from 16 bits that may or may not have a sign (PS3.3 C.11.2.1.1).
+
+    Its sign is that of the values which come in, after rescaling, whereas files and pydicom go by that of the pixels.
+
+    Args:
+        first: As read.
+        low: Smallest value that can come in.
+        high: Largest.
+
+    Returns:
+        The reading next to those values.
+
+    Example:
+        >>> first_mapped(64512, -1024, 3071), first_mapped(-25536, 0, 65535)
+        (-1024, 40000)
+    """
+    span = 1 << _WORD
+    alike = [first, first - span, first + span]
+    return min(alike, key=lambda each: (max(low - each, each - high, 0), (each < 0) != (low < 0), abs(each - first)))
 
 
 def modality_table(header: Header) -> pydicom.Dataset | None:
     """Give the modality LUT, None where there is none."""
-    return _first_item(header.dataset, "ModalityLUTSequence")
+    return next(iter(items(header.dataset, "ModalityLUTSequence")), None)
 
 
 def rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
@@ -157,25 +199,25 @@ def rescale(dataset: pydicom.Dataset, frame: int) -> tuple[float, float]:
         UnreadableImageError: The slope is 0.
     """
     source = _describing(dataset, frame, "PixelValueTransformationSequence", "RescaleSlope")
-    slope, intercept = _number(source, "RescaleSlope", 1.0), _number(source, "RescaleIntercept", 0.0)
+    slope, intercept = number(source, "RescaleSlope", 1.0), number(source, "RescaleIntercept", 0.0)
     if slope == 0:
         raise UnreadableImageError("has a RescaleSlope (0028,1053) of 0, which leaves no image")
     return slope, intercept
 
 
-def _windowed(values: Numbers, header: Header, frame: int) -> Numbers:
-    """Apply the first VOI LUT or window (PS3.3 C.11.2), giving [0, 1]."""
-    table = _first_item(header.dataset, "VOILUTSequence")
-    if table is not None:
-        looked_up, bits = _look_up(np.floor(values + 0.5).astype(np.int32), table, header)
+def _windowed(values: Numbers, header: Header, frame: int, ends: tuple[float, float]) -> Numbers:
+    """Apply the first VOI LUT or window (PS3.3 C.11.2) to values between two ends, giving [0, 1]."""
+    for table in items(header.dataset, "VOILUTSequence")[:1]:
+        looked_up, bits = _look_up(np.floor(values + 0.5).astype(np.int32), table, header, *ends)
         return np.asarray(looked_up / (2**bits - 1))
     source = _describing(header.dataset, frame, "FrameVOILUTSequence", "WindowWidth")
-    center, width = _number(source, "WindowCenter", math.nan), _number(source, "WindowWidth", math.nan)
-    function = str(source.get("VOILUTFunction") or "LINEAR").upper()
+    center, width = number(source, "WindowCenter", math.nan), number(source, "WindowWidth", math.nan)
+    function = text(source, "VOILUTFunction").upper() or "LINEAR"
     smallest_width = {"LINEAR": 1, "LINEAR_EXACT": 0, "SIGMOID": 0}.get(function, math.inf)
     if math.isnan(center) or not (width > smallest_width or width == 1):
         raise UnreadableImageError(
-            "has no VOI window (0028,1051) that can be applied",
+            "has no VOI window (0028,1051) that can be applied: "
+            f"{label('WindowCenter')}, {label('WindowWidth')}, {label('VOILUTFunction')}",
             fix="dataset.intensity=bits or dataset.intensity=percentile",
         )
     if function == "LINEAR":  # a width of 1 is a threshold
@@ -187,30 +229,12 @@ def _windowed(values: Numbers, header: Header, frame: int) -> Numbers:
 
 def _describing(dataset: pydicom.Dataset, frame: int, macro: str, keyword: str) -> pydicom.Dataset:
     """Find the data set that holds an element: the frame's, the one shared by the frames, or the image's own."""
-    with refusing("damaged functional groups"):
-        groups = [
-            *list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1],
-            *list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1],
-        ]
-        for group in groups:
-            item = _first_item(group, macro)
-            if item is not None and keyword in item:
+    groups = [
+        *items(dataset, "PerFrameFunctionalGroupsSequence")[frame : frame + 1],
+        *items(dataset, "SharedFunctionalGroupsSequence")[:1],
+    ]
+    for group in groups:
+        for item in items(group, macro)[:1]:
+            if keyword in item:
                 return item
     return dataset
-
-
-def _first_item(dataset: pydicom.Dataset, keyword: str) -> pydicom.Dataset | None:
-    """Give the first item of a sequence, None when there is no sequence or it is empty."""
-    with refusing(f"has a damaged {keyword}"):
-        items = dataset.get(keyword)
-        return items[0] if items else None
-
-
-def _number(dataset: pydicom.Dataset, keyword: str, default: float) -> float:
-    """Give the first value of an element that holds numbers."""
-    with refusing(f"has an invalid {keyword}"):
-        value = dataset.get(keyword)
-        if isinstance(value, pydicom.multival.MultiValue):
-            value = value[0] if value else None
-        number = default if value is None or value == "" else float(value)
-        return number if math.isfinite(number) else default

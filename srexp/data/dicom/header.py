@@ -15,25 +15,13 @@ import pydicom
 from pydicom import uid
 from pydicom.uid import UID
 
+from srexp.data.dicom import elements
 from srexp.data.dicom.codecs import DECODERS
+from srexp.data.dicom.elements import integer, label, text, value
 from srexp.data.dicom.layout import Layout, check_complete, layout_of
+from srexp.data.dicom.sop_classes import check_image
 from srexp.data.image import UnreadableImageError, check_size, refusing
 
-# PS3.3 C.7.3.1.1.1: modalities whose objects are no images that could be made sharper.
-_NO_IMAGE = {
-    "RTDOSE": "an RT dose grid",
-    "RTPLAN": "an RT plan",
-    "RTRECORD": "an RT treatment record",
-    "RTSTRUCT": "an RT structure set",
-    "SEG": "a segmentation",
-    "SR": "a structured report",
-    "KO": "a key object selection",
-    "PR": "a presentation state",
-    "REG": "a registration",
-    "ECG": "a waveform",
-    "DOC": "a document",
-    "PLAN": "a plan",
-}
 _GREY = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"}
 _COLOUR = {"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
 _ALLOCATED, _MIN_STORED = (8, 16), 8
@@ -119,30 +107,32 @@ def read_header(file: BinaryIO) -> Header:
         if deflated:
             _check_inflated_size(file)
         dataset = pydicom.dcmread(file, stop_before_pixels=not deflated)
-        syntax = dataset.file_meta.get("TransferSyntaxUID")
-    kind = _NO_IMAGE.get(_text(dataset, "Modality"))
-    if kind:
-        raise UnreadableImageError(f"is {kind}, not an image")
+    syntax = elements.uid(dataset.file_meta, "TransferSyntaxUID")
+    check_image(dataset)
     if not syntax:
         raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
     if syntax not in _UNCOMPRESSED and syntax not in DECODERS:
         raise UnreadableImageError("has a transfer syntax that srexp does not decode", fix="decompress it")
     layout = None if deflated else layout_of(file, dataset, syntax)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    check_size(rows, columns)
+    try:
+        check_size(rows, columns)
+    except UnreadableImageError as error:
+        raise type(error)(f"{error.reason}: {label('Rows')}, {label('Columns')}", fix=error.fix) from None
+    photometric = text(dataset, "PhotometricInterpretation")
     header = Header(
         dataset=dataset,
         syntax=syntax,
         rows=rows,
         columns=columns,
         frames=max(1, integer(dataset, "NumberOfFrames", 1)),
-        samples=integer(dataset, "SamplesPerPixel", 1),
-        photometric=_text(dataset, "PhotometricInterpretation"),
+        samples=integer(dataset, "SamplesPerPixel", 3 if photometric in _COLOUR else 1),
+        photometric=photometric,
         bits_allocated=integer(dataset, "BitsAllocated"),
         bits=integer(dataset, "BitsStored"),
         high_bit=integer(dataset, "HighBit", integer(dataset, "BitsStored") - 1),
         signed=bool(integer(dataset, "PixelRepresentation", 0)),
-        lossy=syntax in _LOSSY_SYNTAXES or _text(dataset, "LossyImageCompression") == "01",
+        lossy=syntax in _LOSSY_SYNTAXES or text(dataset, "LossyImageCompression") == "01",
         layout=layout,
     )
     _check_pixel_format(header)
@@ -171,17 +161,21 @@ def _check_pixel_format(header: Header) -> None:
         known = header.photometric in _GREY | _COLOUR
         raise UnreadableImageError(
             f"has {header.samples} samples per pixel with "
-            f"{header.photometric if known else 'an unknown photometric interpretation'}"
+            f"{header.photometric if known else 'an unknown photometric interpretation'}: "
+            f"{label('SamplesPerPixel')}, {label('PhotometricInterpretation')}"
         )
     if header.bits_allocated not in _ALLOCATED:
-        raise UnreadableImageError(f"has {header.bits_allocated} bits allocated per sample, where 8 or 16 can be read")
+        raise UnreadableImageError(
+            f"has {header.bits_allocated} bits allocated per sample, where 8 or 16 can be read: "
+            f"{label('BitsAllocated')}"
+        )
     if (
         not _MIN_STORED <= header.bits <= header.bits_allocated
         or not header.bits <= header.high_bit + 1 <= header.bits_allocated
     ):
         raise UnreadableImageError(
             f"stores {header.bits} of {header.bits_allocated} bits with high bit {header.high_bit}, "
-            f"where 8 to {header.bits_allocated} can be read"
+            f"where 8 to {header.bits_allocated} can be read: {label('BitsStored')}, {label('HighBit')}"
         )
 
 
@@ -190,38 +184,5 @@ def _check_length(header: Header) -> None:
     frame_bytes = header.rows * header.columns * (2 if halved else header.samples) * header.bits_allocated // 8
     layout = header.layout
     if layout is None:
-        with refusing("holds no pixel data"):
-            layout = Layout(0, len(header.dataset.PixelData), None, ())
+        layout = Layout(0, len(value(header.dataset, "PixelData") or b""), None, ())
     check_complete(layout, header.frames, frame_bytes)
-
-
-def integer(dataset: pydicom.Dataset, keyword: str, default: int | None = None) -> int:
-    """Give the value of an element that holds one whole number; its text never goes into a message.
-
-    Args:
-        dataset: Where to look.
-        keyword: Name of the element.
-        default: Value of an element that is absent or empty; it is required when None.
-
-    Returns:
-        The number.
-
-    Raises:
-        UnreadableImageError: It is required and absent, or no number.
-    """
-    tag = pydicom.tag.Tag(keyword)
-    with refusing(f"has an invalid {keyword} ({tag.group:04X},{tag.element:04X})"):
-        value = dataset.get(keyword)
-        if isinstance(value, str) and value:
-            raise UnreadableImageError(f"has text as {keyword} ({tag.group:04X},{tag.element:04X})")
-        if value is not None and value != "":
-            return int(value)
-    if default is None:
-        raise UnreadableImageError(f"lacks {keyword} ({tag.group:04X},{tag.element:04X})")
-    return default
-
-
-def _text(dataset: pydicom.Dataset, keyword: str) -> str:
-    """Give the value of an element that holds a code, the empty string when it is absent."""
-    with refusing(f"has an invalid {keyword}"):
-        return str(dataset.get(keyword) or "").strip()

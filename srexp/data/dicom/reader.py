@@ -17,11 +17,11 @@ import pydicom
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import RLELossless
 
 from srexp.data.dicom.codecs import DECODERS, register
 from srexp.data.dicom.display import display_of
+from srexp.data.dicom.elements import integer, label, numbers, text
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
 from srexp.data.dicom.header import Header, quiet, read_header
 from srexp.data.dicom.jpeg_header import frame_header
@@ -79,12 +79,12 @@ def patient_of(path: Path) -> str:
     quiet()
     with path.open("rb") as file, refusing("damaged DICOM header"):
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["PatientID", "IssuerOfPatientID"])
-        patient = str(header.get("PatientID") or "").strip()
+        patient = text(header, "PatientID")
         if not patient:
             raise UnreadableImageError(
                 "has no PatientID (0010,0020)", fix="dataset.patients=null, a pattern or a CSV file"
             )
-        return f"{str(header.get('IssuerOfPatientID') or '').strip()}/{patient}"
+        return f"{text(header, 'IssuerOfPatientID')}/{patient}"
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:
@@ -108,7 +108,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
             raise UnreadableImageError(f"has no frame {frame}")
         decoded = _decode(file, header, frame)
     with refusing("damaged description of grey values or colours"), np.errstate(all="ignore"):
-        return displayed(_image(decoded, header, frame, intensity), display_of(header.dataset, frame))
+        return displayed(_image(decoded, header, frame, intensity), display_of(header.dataset, frame, intensity))
 
 
 def _image(decoded: Numbers, header: Header, frame: int, intensity: Intensity) -> Stored:
@@ -159,22 +159,44 @@ def _header(file: BinaryIO) -> Header:
 
 def _decode(file: BinaryIO, header: Header, frame: int) -> Numbers:
     """Decode one frame as it is encoded, (h, w) or (h, w, 3)."""
+    layout, options = header.layout, _options(header)
     with refusing(f"damaged or undecodable pixel data ({header.syntax.name})"):
-        options: dict[str, Any] = as_pixel_options(header.dataset, correct_unused_bits=False)
         decoder = get_decoder(header.syntax)
-        if header.layout is None:
-            return decoder.as_array(header.dataset, index=frame, **options)[0]
-        options |= {"transfer_syntax_uid": header.syntax, "pixel_keyword": "PixelData", "pixel_vr": header.layout.vr}
-        file.seek(header.layout.start)
+        if layout is None:
+            return decoder.as_array(header.dataset.PixelData, index=frame, **options)[0]
+        file.seek(layout.start)
         if not header.syntax.is_encapsulated:
             return decoder.as_array(file, index=frame, **options)[0]
-        encoded = encoded_frame(file, header.layout, frame, header.frames)
+        encoded = encoded_frame(file, layout, frame, header.frames)
         if encoded is None:
-            offsets = options.pop("extended_offsets", None)
+            tables = [header.dataset.get(f"ExtendedOffsetTable{part}") for part in ("", "Lengths")]
+            offsets = (tables[0], tables[1]) if all(tables) else None
             encoded = get_frame(file, frame, number_of_frames=header.frames, extended_offsets=offsets)
         _check_codestream(encoded, header)
         options |= {"number_of_frames": 1, "decoding_plugin": DECODERS[header.syntax]}
         return decoder.as_array(encapsulate([encoded]), index=0, **options)[0]
+
+
+def _options(header: Header) -> dict[str, Any]:
+    """Tell a decoder what was checked of the image, and nothing else of the file."""
+    planar = integer(header.dataset, "PlanarConfiguration", 0) if header.samples > 1 else 0
+    if planar not in (0, 1):
+        raise UnreadableImageError(f"has {planar} as {label('PlanarConfiguration')}, where 0 or 1 is expected")
+    return {
+        "rows": header.rows,
+        "columns": header.columns,
+        "number_of_frames": header.frames,
+        "samples_per_pixel": header.samples,
+        "photometric_interpretation": header.photometric,
+        "planar_configuration": planar,
+        "bits_allocated": header.bits_allocated,
+        "bits_stored": header.bits,
+        "pixel_representation": int(header.signed),
+        "transfer_syntax_uid": header.syntax,
+        "pixel_keyword": "PixelData",
+        "pixel_vr": (header.layout and header.layout.vr) or ("OW" if header.bits_allocated > 8 else "OB"),  # noqa: PLR2004
+        "correct_unused_bits": False,
+    }
 
 
 def _check_codestream(encoded: bytes, header: Header) -> None:
@@ -197,9 +219,10 @@ def _check_codestream(encoded: bytes, header: Header) -> None:
 
 def _palette(indices: Numbers, header: Header, intensity: Intensity) -> Stored:
     """Look the colours up (PS3.3 C.7.6.3.1.5)."""
-    with refusing("damaged palette"):
+    descriptors = [f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")]
+    bits = min(int((numbers(header.dataset, keyword, 3) or [0])[-1]) for keyword in descriptors)
+    with refusing(f"has a palette that does not fit its {label(descriptors[0])}"):
         colours = apply_color_lut(indices, header.dataset)
-        bits = int(header.dataset.RedPaletteColorLookupTableDescriptor[2])
         if colours.shape[-1] != 3 or bits not in (8, 16):  # noqa: PLR2004
             raise UnreadableImageError(f"has a palette of {colours.shape[-1]} colours with {bits} bits")
     return ranged(colours, bits, intensity, lossy=header.lossy)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from pydicom.dataset import Dataset
 
-from srexp.data.dicom.grayscale import is_padding, modality_table, padding_of, rescale, smallest
+from srexp.data.dicom.elements import items, numbers
+from srexp.data.dicom.grayscale import first_mapped, is_padding, modality_table, padding_of, rescale, smallest
 from srexp.data.dicom.header import Header
 from srexp.data.image import Intensity, Numbers
 from srexp.data.restored_image import file_bits
 
-_BYTE = 8
+_BYTE, _WORD = 8, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,9 @@ def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensi
         The encoding.
     """
     if channels > 1:  # a palette's entries have 16 bits, of which its values tell 256 apart
-        return unsigned(_BYTE if header.photometric == "PALETTE COLOR" else bits, "RGB")
+        palette = header.photometric == "PALETTE COLOR"
+        colours = unsigned(_BYTE if palette else bits, "RGB")
+        return replace(colours, modality_kept=intensity == "bits" and not palette)
     if intensity != "bits":
         return unsigned(bits, "MONOCHROME2")
     if modality_table(header) is not None:  # it has many values for one, so what it gives is stored
@@ -96,6 +100,22 @@ def as_stored(brightness: Numbers, encoding: Encoding) -> Numbers:
     """
     values = brightness.astype(np.int32)
     return encoding.low + (2**encoding.bits - 1 - values if encoding.inverted else values)
+
+
+def sign_tables(image: Dataset, low: float, high: float) -> None:
+    """Say of each VOI LUT whether its first value has a sign, as explicit files must (PS3.3 C.11.2.1.1).
+
+    Args:
+        image: Elements of an image; they change in place.
+        low: Smallest value that can come in.
+        high: Largest.
+    """
+    for item in items(image, "VOILUTSequence"):
+        if descriptor := numbers(item, "LUTDescriptor", 3):
+            length, first, bits = map(int, descriptor)
+            first = first_mapped(first, low, high)
+            length = length % 2**_WORD - (2**_WORD if first < 0 and length % 2**_WORD >= 2 ** (_WORD - 1) else 0)
+            item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [length, first, bits])
 
 
 def with_padding(values: Numbers, original: Numbers, encoding: Encoding, *, top: int, scale: int) -> Numbers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -12,15 +13,19 @@ import pydicom
 from pydicom.valuerep import DSfloat
 
 from srexp.data.dicom.derived import derived, secondary_capture
+from srexp.data.dicom.elements import label
+from srexp.data.dicom.grayscale import incoming
 from srexp.data.dicom.header import quiet, read_header
 from srexp.data.dicom.reader import stored_frame
-from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, unsigned, with_padding
+from srexp.data.dicom.sop_classes import check_geometry
+from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, sign_tables, unsigned, with_padding
 from srexp.data.image import Numbers, UnreadableImageError, refusing
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.system.digests import sha256
 
 _LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
 _BYTE, _MM = 8, 1.0
+_PIXEL_DATA = pydicom.tag.Tag("PixelData")
 
 
 def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Restored]) -> None:
@@ -45,9 +50,13 @@ def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Resto
             raise UnreadableImageError(f"would have {length:,} bytes of pixels, more than DICOM holds uncompressed")
         scratch.write(b"\0" * (length % 2))
         scratch.seek(0)
-        with refusing("has elements that can't be written again"):
-            dataset.add_new("PixelData", "OW", scratch)
+        dataset.add_new("PixelData", "OW", scratch)
+        try:
             dataset.save_as(target, enforce_file_format=True)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001
+            raise UnreadableImageError(f"has {_unwritable(dataset)} that can't be written again") from None
 
 
 def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
@@ -55,6 +64,8 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
         header = read_header(file)
         file.seek(0)
         source = pydicom.dcmread(file, stop_before_pixels=True)
+    if made.scale > 1:
+        check_geometry(source)
     if "TotalPixelMatrixRows" in source:
         raise UnreadableImageError("is part of a whole-slide image, whose tiles can't be enlarged one by one")
     encoding, shape = unsigned(header.bits, "MONOCHROME2"), (0, 0)
@@ -68,7 +79,23 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
             values = as_stored(block, encoding)
             _put(with_padding(values, original, encoding, top=top, scale=made.scale), encoding, scratch)
     with refusing("has a damaged description"):
-        return derived(source, encoding, shape, made, lossy=header.lossy)
+        made_of_it = derived(source, encoding, shape, made, lossy=header.lossy)
+        if encoding.window_kept:
+            sign_tables(made_of_it, *incoming(header, 0))
+    return made_of_it
+
+
+def _unwritable(dataset: pydicom.Dataset) -> str:
+    """Name the first element that can't be written by itself."""
+    for tag in sorted(set(dataset.keys()) - {_PIXEL_DATA}):
+        alone = pydicom.Dataset()
+        alone.PixelRepresentation = dataset.PixelRepresentation
+        try:
+            alone[tag] = dataset[tag]
+            alone.save_as(BytesIO(), implicit_vr=False, little_endian=True)
+        except Exception:  # noqa: BLE001
+            return label(tag)
+    return "elements"
 
 
 def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:

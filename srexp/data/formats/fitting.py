@@ -19,6 +19,7 @@ class _Holds:
         ratio: Whether it can say the shape of a pixel without its size.
         most: Largest number of pixels in a unit, which is a whole number there; None where fractions can be written.
         profile: Whether it takes a colour profile.
+        bits: Most bits of a grey value, and of a colour.
     """
 
     name: str
@@ -26,14 +27,15 @@ class _Holds:
     ratio: bool
     most: int | None
     profile: bool
+    bits: tuple[int, int] = (16, 16)
 
 
 _HOLDS: dict[Kind, _Holds] = {
     "png": _Holds("PNG", 1000.0, ratio=True, most=2**31 - 1, profile=True),
-    "jpeg": _Holds("JPEG", 25.4, ratio=False, most=2**16 - 1, profile=True),
-    "bmp": _Holds("BMP", 1000.0, ratio=False, most=2**31 - 1, profile=False),
+    "jpeg": _Holds("JPEG", 25.4, ratio=False, most=2**16 - 1, profile=True, bits=(8, 8)),
+    "bmp": _Holds("BMP", 1000.0, ratio=False, most=2**31 - 1, profile=False, bits=(8, 8)),
     "tiff": _Holds("TIFF", 10.0, ratio=True, most=None, profile=True),
-    "dicom": _Holds("DICOM", 1.0, ratio=True, most=None, profile=False),
+    "dicom": _Holds("DICOM", 1.0, ratio=True, most=None, profile=False, bits=(16, 8)),
 }
 _LARGEST, _ROUNDING = 2.0**31, 0.01
 
@@ -72,8 +74,11 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
         if b"sRGB" not in dict(display.tone):
             gone.append("gamma and chromaticities")
         display = replace(display, tone=())
-    if display.planes and not (display.stack and target == "tiff"):
-        gone.append("distance between planes")
+    stack = display.stack and target == "tiff"
+    gone += ["range of values to be shown"] * (display.window and not stack)
+    gone += ["distance between planes"] * (display.planes is not None and not stack)
+    if image.bits > (most := holds.bits[image.shape[-1] > 1]):
+        gone.append(f"more than {most} bits")
     lost += [f"{each} not kept, for which {holds.name} has no place" for each in gone]
     return replace(image, display=display)
 

@@ -6,7 +6,7 @@ import gzip
 import io
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +83,12 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         values: Numbers = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
     if volume.dtype.kind == "f":
         image = ranged(-values if volume.inverted else values, _FLOAT_BITS, intensity, lossy=False)
-        return displayed(image, volume.display)
+        return displayed(image, replace(volume.display, window=False))
     bits = 8 * volume.dtype.itemsize
     unsigned = values.astype(np.int32) + (2 ** (bits - 1) if volume.dtype.kind == "i" else 0)
     brightness = 2**bits - 1 - unsigned if volume.inverted else unsigned
-    return displayed(ranged(brightness, bits, intensity, lossy=False), volume.display)
+    display = replace(volume.display, window=volume.display.window and intensity == "bits")
+    return displayed(ranged(brightness, bits, intensity, lossy=False), display)
 
 
 def opened(path: Path) -> io.BufferedIOBase:
@@ -144,4 +145,5 @@ def _display(header: Any) -> Display:
     zooms = [float(zoom) for zoom in header.get_zooms()]
     unit = UNIT_MM.get(header.get_xyzt_units()[0])
     planes = zooms[_PLANE] if len(zooms) > _PLANE and header.get_data_shape()[_PLANE] > 1 else None
-    return Display(resolution=Resolution.of_pixel(zooms[:_PLANE], unit), planes=planes)
+    window = bool(header["cal_max"] > header["cal_min"])
+    return Display(resolution=Resolution.of_pixel(zooms[:_PLANE], unit), window=window, planes=planes)

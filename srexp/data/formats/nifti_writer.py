@@ -53,7 +53,7 @@ def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) 
                 values = 2**bits - 1 - values
             low = 2 ** (bits - 1) if dtype.kind == "i" else 0
             volume[(slice(None), slice(None), *map(int, position))] = values - low
-        finer: Any = nibabel.Nifti1Image(volume, None, header=_header(source, dtype, scale))  # type: ignore[no-untyped-call]
+        finer: Any = nibabel.Nifti1Image(volume, None, header=_header(source, dtype, scale, exact=exact))  # type: ignore[no-untyped-call]
         slope, inter = (stored.slope, stored.inter) if exact else (1.0, 0.0)
         finer.header.set_slope_inter(slope, inter)  # what is set is kept, and the values are written as they are
         _place(finer, source, scale)
@@ -62,12 +62,15 @@ def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) 
             finer.to_stream(file)
 
 
-def _header(source: Any, dtype: np.dtype[Any], scale: int) -> Any:
+def _header(source: Any, dtype: np.dtype[Any], scale: int, *, exact: bool) -> Any:
     header = source.header.copy()
     header.set_data_dtype(dtype)
     zooms = header.get_zooms()
     header.set_data_shape((1,) * len(zooms))
     header.set_zooms((zooms[0] / scale, zooms[1] / scale, *zooms[_PLANE:]))
+    if not exact:  # the range to display, and what the values are, were those of other values
+        header["cal_min"] = header["cal_max"] = 0
+        header.set_intent("none")
     return header
 
 

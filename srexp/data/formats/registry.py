@@ -25,12 +25,20 @@ _MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\x93NUMPY", "npy"),
     (*_NIFTI, "nifti"),
 )
+_DICOMDIR = b"\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10"
+_NOT_READ = (
+    (0, b"GIF8", "a GIF", "save each frame as PNG, or all as pages of a TIFF"),
+    (8, b"WEBP", "WebP", "save each frame as PNG, or all as pages of a TIFF"),
+    (4, b"n+2\x00", "NIfTI-2", "save it as NIfTI-1"),
+    (344, b"ni1\x00", "the header of a NIfTI pair", "save both files as one, .nii"),
+)
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
 
+DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
-    *(".dcm", ".dicom", ".dic", ".ima", ".nii", ".nii.gz"),
+    *(*DICOM_ENDINGS, ".nii", ".nii.gz"),
 )
 
 
@@ -110,6 +118,9 @@ def kind_of(path: Path) -> Kind:
             head = file.read(_HEAD_BYTES)
         if head.startswith(_NIFTI[1], _NIFTI[0]) or path.name.lower().endswith(".nii.gz"):
             return "nifti"
+    for offset, magic, name, fix in _NOT_READ:
+        if head.startswith(magic, offset):
+            raise UnreadableImageError(f"is {name}, which srexp doesn't read", fix=fix)
     raise UnreadableImageError(
         "is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts with 128 bytes and then DICM)"
     )
@@ -124,11 +135,27 @@ def is_dicom(path: Path) -> bool:
     Returns:
         Whether the letters DICM stand where they should.
     """
+    return _head(path).startswith(b"DICM", 128)
+
+
+def is_directory_record(path: Path) -> bool:
+    """Tell whether a file lists the DICOM files of a medium, by what it says of itself (PS3.10 8.6).
+
+    Args:
+        path: Any file, whatever its name.
+
+    Returns:
+        Whether its Media Storage SOP Class UID (0002,0002) is that of a DICOMDIR.
+    """
+    return _DICOMDIR in _head(path)
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(_HEAD_BYTES)
     except OSError:
-        return False
+        return b""
 
 
 def frames_in(path: Path) -> Sequence[int]:

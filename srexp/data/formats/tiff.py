@@ -51,14 +51,13 @@ def shape_of(path: Path) -> tuple[int, int]:
         Height and width of the first image, upright.
 
     Raises:
-        UnreadableImageError: The header is damaged or claims too much.
+        UnreadableImageError: The header is damaged, claims too much, or says that the page can't be kept exactly.
     """
     first = frames_in(path)[0]
     with _opened(path) as file, refusing("damaged TIFF directory"):
         page = _page(file, first)
-        height, width = int(page.imagelength), int(page.imagewidth)
-        check_size(height, width)
-        return upright_size(height, width, display_of(file, page).orientation)
+        _check_claims(page, path.stat().st_size)
+        return upright_size(page.imagelength, page.imagewidth, display_of(file, page).orientation)
 
 
 def frames_in(path: Path) -> list[int]:
@@ -147,7 +146,9 @@ def _check_claims(page: TiffPage, size: int) -> None:
     check_size(page.imagelength, page.imagewidth)
     photometric = int(page.photometric)
     decoded_to_rgb = photometric != _YCBCR or int(page.compression) in _JPEG
-    if page.imagedepth != 1 or photometric not in _COLOURS or not decoded_to_rgb:
+    if page.imagedepth != 1:
+        raise UnreadableImageError(f"holds {page.imagedepth} planes in one page", fix="save each plane as a page")
+    if photometric not in _COLOURS or not decoded_to_rgb:
         raise UnreadableImageError(
             f"has {page.samplesperpixel} samples per pixel of photometric interpretation {photometric}",
             fix="save it as grey or RGB",

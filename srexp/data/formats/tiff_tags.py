@@ -56,6 +56,7 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         orientation=orientation_of(tags.valueof(ORIENTATION)),
         resolution=resolution,
         profile=profile if isinstance(profile, bytes) else None,
+        window=any(line.startswith("max=") for line in stack),
         planes=planes,
         stack=stack,
     )

@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from srexp.data.formats.registry import IMAGE_ENDINGS, is_dicom
+from srexp.data.formats.registry import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
 from srexp.errors import RequestError, did_you_mean
 
-_DIRECTORY_RECORD = "DICOMDIR"
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 # Hidden files, and what macOS, Synology, QNAP and Windows leave: copies, thumbnails, and files thrown away.
 _PASSED_OVER = (
@@ -146,6 +145,6 @@ def _passed_over(relative: Path) -> bool:
 def _is_image(path: Path) -> bool:
     name = path.name.lower()
     if name.endswith(IMAGE_ENDINGS):
-        return True
+        return not (name.endswith(DICOM_ENDINGS) and is_directory_record(path))
     without_extension = path.suffix == "" or path.suffix[1:].isdecimal()
-    return without_extension and path.name != _DIRECTORY_RECORD and is_dicom(path)
+    return without_extension and is_dicom(path) and not is_directory_record(path)

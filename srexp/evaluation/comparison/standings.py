@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from srexp.evaluation.cost import Cost
 from srexp.evaluation.statistics import Comparison, compare, holm, mean_and_std, mean_ci95
 from srexp.evaluation.timing import Timing
-from srexp.metrics.ranking import ranked
+from srexp.metrics.ranking import ranked, ranking_mean
 from srexp.metrics.suite import DECIBELS
 
 BASELINE = "bicubic"
@@ -183,7 +181,7 @@ def standings(keys: Sequence[str], contenders: Sequence[Contender], *, seed: int
     """
     baseline = next((each for each in contenders if each.name == BASELINE), None)
     counting = {each.name: _counting(each, baseline) for each in contenders}
-    rank = {name: float(np.mean([psnr for psnr in of[RANKED_BY] if psnr is not None])) for name, of in counting.items()}
+    rank = {each.name: ranking_mean(each.values[RANKED_BY], _bicubic(each, baseline, RANKED_BY)) for each in contenders}
     ordered = sorted(contenders, key=lambda each: rank[each.name], reverse=True)
     pairs = _pairs({each.name: counting[each.name][RANKED_BY] for each in ordered}, seed)
     rows = [
@@ -204,11 +202,15 @@ def standings(keys: Sequence[str], contenders: Sequence[Contender], *, seed: int
 
 def _counting(contender: Contender, baseline: Contender | None) -> dict[str, Sequence[float | None]]:
     """Give the values with which each image counts where means are compared: decibels over the same images for all."""
-    bicubic = baseline.values if baseline else {}
     return {
-        metric: ranked(values, bicubic.get(metric) or [None] * len(values)) if metric in DECIBELS else values
+        metric: ranked(values, _bicubic(contender, baseline, metric)) if metric in DECIBELS else values
         for metric, values in contender.values.items()
     }
+
+
+def _bicubic(contender: Contender, baseline: Contender | None, metric: str) -> Sequence[float | None]:
+    known = baseline.values if baseline else {}
+    return known.get(metric) or [None] * len(contender.values[metric])
 
 
 def _pairs(psnr: Mapping[str, Sequence[float | None]], seed: int) -> list[Pair]:

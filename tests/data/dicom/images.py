@@ -6,7 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian
 
 RNG = np.random.default_rng(3)
@@ -52,3 +55,14 @@ def save(path: Path, pixels: np.ndarray, syntax: str, storage: str, **tags: obje
     image["PixelData"].VR = "OW" if bits > 8 else "OB"
     image.save_as(path, enforce_file_format=True)
     return path
+
+
+def plant(path: Path, keyword: str, vr: str, value: bytes, *, within: tuple[str, ...] = ()) -> None:
+    """Put bytes in place of an element of a file, whatever they mean; within the first items of sequences."""
+    image = pydicom.dcmread(path)
+    place: Dataset = image
+    for sequence in within:
+        place = place[sequence].value[0]
+    tag = Tag(keyword)
+    place[tag] = RawDataElement(tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=True)
+    image.save_as(path)

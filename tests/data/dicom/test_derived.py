@@ -10,6 +10,7 @@ import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import PositronEmissionTomographyImageStorage, SecondaryCaptureImageStorage
 
 from srexp.data.restored_image import Provenance
 from tests.data.dicom.images import Write, unsigned
@@ -80,3 +81,97 @@ def test_loss_is_remembered(radiograph: Write) -> None:
     copied = path.with_name("lossy.dcm")
     shutil.copy(lossy, copied)
     assert pydicom.dcmread(through(copied)).LossyImageCompression == "01"
+
+
+def test_a_part_of_a_concatenation_becomes_an_object_of_its_own(radiograph: Write) -> None:
+    path = radiograph(
+        unsigned(8), ConcatenationUID="1.2.7", SOPInstanceUIDOfConcatenationSource="1.2.8", InConcatenationNumber=2,
+        InConcatenationTotalNumber=3, ConcatenationFrameOffsetNumber=4, InstanceCreatorUID="1.2.6",
+        SOPInstanceStatus="AO", HistogramSequence=[Dataset()],
+    )  # fmt: skip
+    left = {keyword for keyword in quietly_read(through(path, scale=2)).dir() if "Concatenation" in keyword}
+    assert left == set()
+    assert not {"InstanceCreatorUID", "SOPInstanceStatus", "HistogramSequence"} & set(quietly_read(through(path)).dir())
+
+
+@pytest.mark.parametrize("intensity", ["window", "percentile"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_what_values_meant_is_gone_when_they_are_others(radiograph: Write, intensity: str, *, grouped: bool) -> None:
+    mapping = Dataset()
+    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.5, 0.0
+    holder: dict[str, object] = {"RealWorldValueMappingSequence": Sequence([mapping])}
+    if grouped:
+        group = Dataset()
+        group.RealWorldValueMappingSequence = Sequence([mapping])
+        holder = {"SharedFunctionalGroupsSequence": Sequence([group])}
+    path = radiograph(
+        unsigned(12), BitsStored=12, SOPClassUID=PositronEmissionTomographyImageStorage, Units="BQML", SUVType="BW",
+        RescaleSlope=2, RescaleIntercept=0, WindowCenter=2000, WindowWidth=3000, **holder,
+    )  # fmt: skip
+    same, other = (quietly_read(through(path, scale=2, intensity=kind)) for kind in ("bits", intensity))
+    assert {"Units", "SUVType", "RescaleSlope"} <= set(same.dir())
+    everything = {element.keyword for element in other.iterall()}
+    assert not everything & {"RealWorldValueMappingSequence", "Units", "SUVType", "WindowCenter"}
+    assert "RealWorldValueMappingSequence" in {element.keyword for element in same.iterall()}
+    assert (same.SOPClassUID, other.SOPClassUID) == (
+        PositronEmissionTomographyImageStorage,
+        SecondaryCaptureImageStorage,
+    )
+    identity = other.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0] if grouped else other
+    assert (identity.RescaleSlope, identity.RescaleIntercept, identity.RescaleType) == (1, 0, "US")
+
+
+def test_radiographs_turned_over_say_so_and_keep_a_window(radiograph: Write) -> None:
+    path = radiograph(
+        unsigned(12), BitsStored=12, PhotometricInterpretation="MONOCHROME1", PixelIntensityRelationshipSign=1,
+        PresentationIntentType="FOR PRESENTATION", PresentationLUTShape="INVERSE", WindowCenter=9, WindowWidth=9,
+    )  # fmt: skip
+    image = quietly_read(through(path, intensity="percentile"))
+    assert (image.PhotometricInterpretation, image.PixelIntensityRelationshipSign) == ("MONOCHROME2", -1)
+    assert (image.PresentationLUTShape, image.WindowCenter, image.WindowWidth) == ("IDENTITY", 2048, 4096)
+    assert quietly_read(through(path)).PixelIntensityRelationshipSign == 1
+
+
+@pytest.mark.parametrize(
+    ("storage", "given", "kinds"),
+    [
+        (
+            "EnhancedCTImageStorage",
+            ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
+            ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED"],
+        ),
+        ("EnhancedMRImageStorage", ["DERIVED", "PRIMARY", "T1", "ADDITION"], ["DERIVED", "PRIMARY", "T1", "ADDITION"]),
+        ("PositronEmissionTomographyImageStorage", ["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY"]),
+        ("CTImageStorage", ["ORIGINAL", "PRIMARY", "AXIAL"], ["DERIVED", "SECONDARY", "AXIAL"]),
+    ],
+)
+def test_image_types_are_those_that_the_class_allows(
+    radiograph: Write, storage: str, given: list[str], kinds: list[str]
+) -> None:
+    frame = Dataset()
+    frame.FrameType = given
+    group = Dataset()
+    group.CTImageFrameTypeSequence = [frame]
+    groups = {"PerFrameFunctionalGroupsSequence": [group]} if storage.startswith("Enhanced") else {}
+    path = radiograph(unsigned(8), SOPClassUID=getattr(pydicom.uid, storage), ImageType=given, **groups)
+    image = quietly_read(through(path))
+    assert list(image.ImageType) == kinds
+    for made in image.get("PerFrameFunctionalGroupsSequence", []):
+        assert list(made.CTImageFrameTypeSequence[0].FrameType) == kinds
+
+
+@pytest.mark.parametrize("identifier", [None, "0.1.2", "999.1", ""])
+def test_an_original_without_a_usable_identifier_is_not_referred_to(radiograph: Write, identifier: str | None) -> None:
+    path = radiograph(unsigned(8), SOPInstanceUID=identifier, SeriesInstanceUID=None)
+    image = quietly_read(through(path))
+    assert "SourceImageSequence" not in image
+    assert image.SOPInstanceUID.is_valid
+    assert image.SeriesInstanceUID.is_valid
+
+
+@pytest.mark.parametrize("elements", ["SamplesPerPixel", "PixelRepresentation", "HighBit", "ImagerPixelSpacing"])
+def test_what_has_a_usual_value_may_be_missing(radiograph: Write, elements: str) -> None:
+    path = radiograph(unsigned(8), **{"ImagerPixelSpacing": [0.2], elements: None})
+    image = quietly_read(through(path, scale=2))
+    assert (image.SamplesPerPixel, image.PixelRepresentation, image.HighBit) == (1, 0, 7)
+    assert image.get("ImagerPixelSpacing", 0.1) == 0.1

@@ -49,3 +49,16 @@ def test_a_colour_profile_goes_along() -> None:
 )
 def test_what_is_missing_or_damaged_says_nothing(image: Dataset) -> None:
     assert display_of(image, 0) == Display()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        item(WindowCenter=40, WindowWidth=400),
+        item(VOILUTSequence=[item(LUTExplanation="x")]),
+        item(SharedFunctionalGroupsSequence=[item(FrameVOILUTSequence=[item(WindowCenter=[40], WindowWidth=[400])])]),
+    ],
+)
+def test_a_window_that_was_not_applied_is_known(image: Dataset) -> None:
+    assert display_of(image, 0) == Display(window=True)
+    assert display_of(image, 0, "window") == display_of(image, 0, "percentile") == Display()

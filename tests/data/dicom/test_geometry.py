@@ -9,9 +9,13 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import EnhancedUSVolumeStorage, RTImageStorage
 
+from srexp.data.dicom.attributes import MEASURED, UNITS, Change
+from srexp.data.dicom.geometry import scale_geometry
 from tests.data.dicom.images import Write, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
 
@@ -63,3 +67,114 @@ def test_ultrasound_regions_follow(radiograph: Write) -> None:
     places = [made[f"RegionLocation{name}"].value for name in ("MinX0", "MaxX1", "MinY0", "MaxY1")]
     assert places == [4, 17, 0, 23]
     assert (made.PhysicalDeltaX, made.PhysicalDeltaY, made.ReferencePixelX0) == (0.25, 0.125, 8)
+
+
+def item(**elements: object) -> Dataset:
+    made = Dataset()
+    for keyword, value in elements.items():
+        setattr(made, keyword, value)
+    return made
+
+
+# Where a number is on the old grid, of the number on the new one; places within half a new pixel, as they are rounded.
+BACK = {
+    Change.SPACING: lambda p, s: p * s,
+    Change.LENGTH: lambda p, s: p / s,
+    Change.CENTRE_FROM_0: lambda p, s: (p + 0.5) / s - 0.5,
+    Change.CENTRE_FROM_1: lambda p, s: (p - 0.5) / s + 0.5,
+    Change.FIRST_FROM_1: lambda p, s: (p - 1) / s + 1,
+    Change.LAST_FROM_0: lambda p, s: (p + 1) / s - 1,
+}
+RULED = sorted(keyword for keyword, change in MEASURED.items() if change in BACK)
+
+
+def of_its_kind(keyword: str) -> object:
+    count = int(dictionary_VM(keyword)[0])
+    values = [7 + 2 * n for n in range(count)]
+    return values if count > 1 else values[0]
+
+
+def described(keyword: str) -> Dataset:
+    return item(**{keyword: of_its_kind(keyword)}, **dict.fromkeys(UNITS.get(keyword, ()), "PIXEL"))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_every_measured_attribute_means_the_same_place_or_length_wherever_it_stands(scale: int) -> None:
+    for keyword in RULED:
+        image = described(keyword)
+        image.SequenceOfUltrasoundRegions = [described(keyword)]
+        image.SharedFunctionalGroupsSequence = [item(FieldOfViewSequence=[described(keyword)])]
+        image.PerFrameFunctionalGroupsSequence = [item(FrameDisplayShutterSequence=[described(keyword)])]
+        others = ("SourceImageSequence", "ReferencedImageSequence", "OriginalAttributesSequence")
+        for other in others:
+            setattr(image, other, [described(keyword)])
+        scale_geometry(image, scale)
+        shared, frame = image.SharedFunctionalGroupsSequence[0], image.PerFrameFunctionalGroupsSequence[0]
+        places = (
+            image,
+            image.SequenceOfUltrasoundRegions[0],
+            shared.FieldOfViewSequence[0],
+            frame.FrameDisplayShutterSequence[0],
+        )
+        before = np.atleast_1d(of_its_kind(keyword))
+        for place in places:
+            back = [BACK[MEASURED[keyword]](float(value), scale) for value in np.atleast_1d(place[keyword].value)]
+            whole = dictionary_VR(keyword) in ("IS", "US", "SS", "UL", "SL")
+            np.testing.assert_allclose(back, before, rtol=1e-6, atol=0.5 / scale if whole else 1e-6, err_msg=keyword)
+        for other in others:
+            assert image[other].value[0][keyword].value == of_its_kind(keyword), (keyword, other)
+
+
+def test_drawings_in_units_of_the_display_stay() -> None:
+    for keyword, units in UNITS.items():
+        image = item(**{keyword: of_its_kind(keyword)}, **dict.fromkeys(units, "DISPLAY"))
+        scale_geometry(image, 2)
+        assert image[keyword].value == of_its_kind(keyword)
+    finding = item(GraphicData=[1, 2], GraphicType="POINT")  # a report's, about another image (C.18.6)
+    scale_geometry(finding, 2)
+    assert finding.GraphicData == [1, 2]
+
+
+@pytest.mark.parametrize("orientation", [[1, 0, 0, 0, -1, 0], None])
+def test_an_rt_image_keeps_its_place_at_the_receptor(radiograph: Write, orientation: list[int] | None) -> None:
+    path = radiograph(
+        unsigned(8), SOPClassUID=RTImageStorage, ImagePlanePixelSpacing=[0.8, 0.4], RTImagePosition=[-4.6, 7.6],
+        RTImageOrientation=orientation,
+    )  # fmt: skip
+    image = quietly_read(through(path, scale=2))
+    assert list(image.ImagePlanePixelSpacing) == [0.4, 0.2]
+    assert list(image.RTImagePosition) == pytest.approx([-4.7, 7.8])
+
+
+def test_frames_of_a_volume_keep_their_places(radiograph: Write) -> None:
+    path = radiograph(
+        unsigned(8), SOPClassUID=EnhancedUSVolumeStorage,
+        SharedFunctionalGroupsSequence=[item(
+            PixelMeasuresSequence=[item(PixelSpacing=[0.4, 0.2])],
+            PlaneOrientationVolumeSequence=[item(ImageOrientationVolume=[1.0, 0, 0, 0, 1, 0])],
+        )],
+        PerFrameFunctionalGroupsSequence=[item(PlanePositionVolumeSequence=[item(ImagePositionVolume=[0.0, 0, 5])])],
+        PixelSpacing=[2, 2],
+    )  # fmt: skip
+    image = quietly_read(through(path, scale=2))
+    place = image.PerFrameFunctionalGroupsSequence[0].PlanePositionVolumeSequence[0]
+    assert list(place.ImagePositionVolume) == pytest.approx([-0.05, -0.1, 5])
+
+
+def test_detectors_keep_their_places(radiograph: Write) -> None:
+    detector = item(ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=[0, 1, 0, 0, 0, 1])
+    path = radiograph(unsigned(8), PixelSpacing=[2, 2], DetectorInformationSequence=[detector])
+    image = quietly_read(through(path, scale=2))
+    assert list(image.DetectorInformationSequence[0].ImagePositionPatient) == pytest.approx([1, 1.5, 2.5])
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_reference_pixel_keeps_its_physical_value_exactly(scale: int) -> None:
+    region = item(ReferencePixelX0=4, ReferencePixelPhysicalValueX=1.0, PhysicalDeltaX=0.5)
+    scale_geometry(item(SequenceOfUltrasoundRegions=[region]), scale)
+
+    def physical(place: float) -> float:  # of a place counted from the edge of the first pixel, in old pixels
+        pixel = place * scale - 0.5
+        return region.ReferencePixelPhysicalValueX + (pixel - region.ReferencePixelX0) * region.PhysicalDeltaX
+
+    assert [physical(place) for place in (0.5, 4.5, 7)] == pytest.approx([-1, 1, 2.25])

@@ -7,10 +7,12 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from srexp.data.formats.registry import read_image
 from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, signed, unsigned
+from tests.data.dicom.rewriting import through
 
 
 def test_monochrome1_is_turned_over(write: Write) -> None:
@@ -163,3 +165,53 @@ def test_each_frame_is_described_by_its_own_functional_group(write: Write) -> No
     assert read_image(path, 1).pixels.ravel().tolist() == [255, 254, 253, 252]
     assert read_image(path, 0, "window").pixels.ravel().tolist() == [64, 191, 255, 255]
     assert read_image(path, 1, "window").pixels.ravel().tolist() == [255, 191, 64, 0]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize(
+    ("pixels", "intercept", "first"),
+    [
+        (np.array([[0, 1, 2, 3]], np.uint16), -1024, -1024),  # unsigned pixels, signed once they are rescaled
+        (np.array([[-3, -2, -1, 0]], np.int16), 40003, 40000),  # the other way round
+        (np.array([[-3, -2, -1, 0]], np.int16), 0, -3),
+        (np.array([[7, 8, 9, 10]], np.uint16), 0, 7),
+        (np.array([[0, 1, 2, 3]], np.uint16), 40000, 40000),
+    ],
+)
+def test_a_window_table_has_the_sign_of_what_comes_in(
+    write: Write, syntax: str, pixels: np.ndarray, intercept: int, first: int
+) -> None:
+    item = Dataset()
+    item.LUTExplanation = "x"
+    item.add_new("LUTData", "OW", np.array([0, 60, 120, 255], np.uint16).tobytes())
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [4, first, 8])
+    tags = {"RescaleSlope": 1, "RescaleIntercept": intercept, "VOILUTSequence": Sequence([item])}
+    path = write(pixels, syntax=syntax, **tags)
+    expected = [round(value / 255 * 65535) for value in (0, 60, 120, 255)]
+    assert read_image(path, intensity="window").pixels.ravel().tolist() == expected
+    made = through(path)
+    assert read_image(made, intensity="window").pixels.ravel().tolist() == expected
+    assert pydicom.dcmread(made).VOILUTSequence[0].LUTDescriptor[1] == first
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "data", "words"),
+    [
+        (None, b"12", "0 bits"),
+        ([2, 0, 8], None, "has 0 values as LUTData"),
+        ([4, 0, 8], b"12", "has 2 values as LUTData"),
+        ([2, 0, 20], b"1234", "of 20 bits"),
+    ],
+)
+def test_a_table_that_does_not_fit_its_descriptor_is_refused(
+    write: Write, descriptor: list[int] | None, data: bytes | None, words: str
+) -> None:
+    item = Dataset()
+    if descriptor:
+        item.add_new("LUTDescriptor", "US", descriptor)
+    if data:
+        item.add_new("LUTData", "OW", data)
+    path = write(unsigned(8), VOILUTSequence=Sequence([item]))
+    with pytest.raises(UnreadableImageError, match=words) as refused:
+        read_image(path, intensity="window")
+    assert "LUTDescriptor (0028,3002)" in refused.value.reason

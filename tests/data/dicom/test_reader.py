@@ -13,12 +13,14 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    RLELossless,
 )
 
 from srexp.data.dicom import reader
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, signed, unsigned
+from tests.data.dicom.rewriting import quietly_read, through
 
 
 @pytest.mark.parametrize("bits", range(8, 17))
@@ -88,6 +90,23 @@ def test_palette_becomes_its_colours(samples_dir: Path, name: str) -> None:
 def test_frame_that_is_not_there(write: Write) -> None:
     with pytest.raises(UnreadableImageError, match="has no frame 1"):
         read_image(write(unsigned(8)), 1)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_every_frame_behind_an_extended_offset_table_is_read_and_written(write: Write, *, damaged: bool) -> None:
+    pixels = unsigned(16, (3, 12, 10))
+    path = write(pixels)
+    image = pydicom.dcmread(path)
+    image.compress(RLELossless, encapsulate_ext=True)
+    assert len(image.ExtendedOffsetTable) == 24
+    if damaged:  # it is not needed where each frame is one piece
+        image.ExtendedOffsetTable = b"\xff" * 24
+    image.save_as(path)
+    for frame in range(3):
+        np.testing.assert_array_equal(read_image(path, frame).pixels[..., 0], pixels[frame])
+    made = quietly_read(through(path))
+    np.testing.assert_array_equal(made.pixel_array, pixels)
+    assert "ExtendedOffsetTable" not in made
 
 
 def test_patient_is_that_of_the_header(write: Write) -> None:

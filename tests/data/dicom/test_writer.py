@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.data import get_testdata_file
+from pydicom.data import get_testdata_file, get_testdata_files
 
-from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.registry import frames_in, kind_of, read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Restored
 from tests.data.dicom.images import Write, unsigned
 from tests.data.dicom.rewriting import MADE, quietly_read, through
 
-DCMDUMP = shutil.which("dcmdump")
+DCMDUMP, DCIODVFY = shutil.which("dcmdump"), shutil.which("dciodvfy")
+# What dciodvfy can't read to the end, so that it can't tell what is wrong with it.
+UNREADABLE = ("not valid DICOM", "Dicom dataset read failed")
 
 
 def test_a_tile_of_a_slide_is_refused(radiograph: Write) -> None:
@@ -72,3 +76,40 @@ def test_dcmdump_reads_them_without_complaint(tmp_path: Path, name: str) -> None
     path = Path(shutil.copy(get_testdata_file(name), tmp_path))
     done = subprocess.run([str(DCMDUMP), through(path, scale=2)], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def faults(path: Path) -> Counter[str]:
+    done = subprocess.run([str(DCIODVFY), path], capture_output=True, check=False)
+    lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
+    return Counter(line for line in lines if line.startswith("Error"))
+
+
+def real_files() -> list[Path]:
+    found = [Path(name) for name in get_testdata_files() if Path(name).is_file()]
+    if folder := os.environ.get("SREXP_TEST_DATA"):
+        found += Path(folder).rglob("*.dcm")
+    return sorted({path.resolve() for path in found if path.stat().st_size < 8_000_000})
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(DCIODVFY is None, reason="no dicom3tools on this machine; .ci/run installs it")
+@pytest.mark.parametrize("intensity", ["bits", "percentile"])
+def test_dciodvfy_finds_no_error_that_the_original_had_not(tmp_path: Path, intensity: str) -> None:
+    compared, worse = 0, {}
+    for number, path in enumerate(real_files()):
+        copied = tmp_path / f"{number}.dcm"
+        shutil.copy(path, copied)
+        try:
+            if kind_of(copied) != "dicom" or len(frames_in(copied)) > 20:
+                continue
+            made = through(copied, scale=2, intensity=intensity)
+        except UnreadableImageError:
+            continue
+        before = faults(path)
+        if not any(words in line for line in before for words in UNREADABLE):
+            compared += 1
+            if new := faults(made) - before:
+                worse[path.name] = new
+    assert worse == {}
+    assert compared > 50

@@ -12,7 +12,7 @@ import pytest
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from srexp.data.sources.folder import Folder
-from tests.data.formats.rewriting import enlarged, through
+from tests.data.formats.rewriting import enlarged, through, through_and_lost
 
 RNG = np.random.default_rng(4)
 
@@ -117,3 +117,14 @@ def test_labels_are_no_grey_values(tmp_path: Path, code: int) -> None:
     volume.to_filename(tmp_path / "v.nii")
     with pytest.raises(UnreadableImageError, match=f"holds labels \\(intent code {code}\\)"):
         read_image(tmp_path / "v.nii")
+
+
+def test_a_range_to_be_shown_is_said_where_it_is_lost(tmp_path: Path) -> None:
+    volume = nibabel.Nifti1Image(np.zeros((3, 2, 1), np.uint8), np.eye(4))
+    volume.header["cal_max"] = 99
+    volume.to_filename(tmp_path / "v.nii")
+    lost = {
+        intensity: through_and_lost(tmp_path / "v.nii", tmp_path / "out" / "v", wanted="png", intensity=intensity)[1]
+        for intensity in ("bits", "percentile")
+    }
+    assert lost == {"bits": ["range of values to be shown not kept, for which PNG has no place"], "percentile": []}

@@ -44,3 +44,15 @@ def test_more_pixels_than_the_header_can_say_are_refused(tmp_path: Path) -> None
     path = nifti(tmp_path / "a.nii", np.zeros((2**14, 2, 1), np.uint8))
     with pytest.raises(UnreadableImageError, match="would become 4 x 32768 pixels, where NIfTI has room for 32767"):
         through(path, tmp_path / "out" / "a.nii", scale=2)
+
+
+@pytest.mark.parametrize(("intensity", "kept"), [("bits", True), ("percentile", False)])
+def test_display_range_and_meaning_go_with_the_values(tmp_path: Path, intensity: str, *, kept: bool) -> None:
+    volume = nibabel.Nifti1Image(RNG.integers(0, 4000, (9, 8, 2)).astype(np.int16), np.eye(4))
+    volume.header["cal_min"], volume.header["cal_max"] = 100, 900
+    volume.header.set_intent("z score", name="activation")
+    volume.to_filename(path := tmp_path / "a.nii")
+    [target] = through(path, tmp_path / "out" / path.name, intensity=intensity)
+    header = nibabel.load(target).header
+    assert (header["cal_min"], header["cal_max"]) == ((100, 900) if kept else (0, 0))
+    assert header.get_intent() == (("z score", (), "activation") if kept else ("none", (), ""))

@@ -37,3 +37,19 @@ def test_what_is_no_image_is_refused_by_every_function(tmp_path: Path, content: 
     for ask in (shape_of, read_image):
         with pytest.raises(UnreadableImageError, match=reason):
             ask(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"GIF89a", "is a GIF"),
+        (b"RIFF1234WEBPVP8 ", "is WebP"),
+        (b"\x1c\x02\0\0n+2\0\r\n\x1a\n", "is NIfTI-2"),
+        (bytes(344) + b"ni1\0", "is the header of a NIfTI pair"),
+    ],
+)
+def test_what_is_not_read_is_named_with_the_mend(tmp_path: Path, content: bytes, name: str) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableImageError, match=rf"{name}, which srexp doesn't read[\s\S]*save "):
+        kind_of(path)

@@ -102,3 +102,9 @@ def test_planes_without_a_directory_are_not_lost_in_silence(tmp_path: Path, opti
         frames_in(path)
     with pytest.raises(UnreadableImageError, match="holds 3 planes"):
         read_image(path)
+
+
+def test_a_page_of_several_planes_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tif", np.zeros((5, 16, 16), np.uint8), volumetric=True, photometric="minisblack")
+    with pytest.raises(UnreadableImageError, match="holds 5 planes in one page"):
+        read_image(path)

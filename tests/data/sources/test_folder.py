@@ -56,9 +56,16 @@ def test_dicom_is_known_without_extension(tmp_path: Path, picture: Path) -> None
 
 
 def test_directory_records_and_hidden_files_are_passed_over(tmp_path: Path, picture: Path) -> None:
-    place(get_testdata_file("MR_small.dcm"), tmp_path / "DICOMDIR")
+    place(
+        get_testdata_file("DICOMDIR"), *(tmp_path / name for name in ("DICOMDIR", "dicomdir", "DICOMDIR.dcm", "0001"))
+    )
     place(picture, *(tmp_path / name for name in (".hidden.png", "._a.png", ".git/x.png", "__MACOSX/a.png", "a.png")))
     assert keys(tmp_path) == ["a.png"]
+
+
+def test_an_image_is_one_by_its_content_even_under_the_name_of_a_directory_record(tmp_path: Path) -> None:
+    place(get_testdata_file("MR_small.dcm"), tmp_path / "DICOMDIR")
+    assert keys(tmp_path) == ["DICOMDIR"]
 
 
 def test_frames_of_a_file_are_images_of_one_patient(tmp_path: Path, samples_dir: Path) -> None:
