@@ -140,12 +140,13 @@ def _decode(image: ImageFile, path: Path) -> Numbers:
 
 def _chunks(path: Path, kinds: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Give the chunks of a PNG with length and checksum; the others are passed over."""
+    size = path.stat().st_size  # a damaged length may claim 4 GB
     with path.open("rb") as file:
         file.seek(len(_SIGNATURE))
         while len(head := file.read(8)) == 8:  # noqa: PLR2004
             length, kind = struct.unpack(">I4s", head)
             if kind in kinds and (kind in _PIXELS or length < _LARGEST_CHUNK):
-                yield kind, head + file.read(length + 4)
+                yield kind, head + file.read(min(length + 4, size))
             else:
                 file.seek(length + 4, 1)
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
+from srexp.data.display import as_stored
 from srexp.data.formats.registry import read_image
 from srexp.data.preparation.prepare import probe_request
 from srexp.data.sources.folder import Folder
@@ -111,6 +114,20 @@ def test_colours_become_the_channel_that_is_trained(tmp_path: Path) -> None:
         entry = data.entries["test"][0]
         assert data.read(entry).pixels.shape[-1] == channels
         assert entry.channels == 3
+
+
+def test_one_image_in_eight_orientations_is_one_image(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 40), np.uint8)
+    for orientation in range(1, 9):
+        stored, exif = as_stored(pixels, orientation), Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(stored).save(tmp_path / f"{orientation}.png", exif=exif)
+        tifffile.imwrite(tmp_path / f"{orientation}.tif", stored, extratags=[(274, "H", 1, orientation, True)])
+    data = prepared(tmp_path, {"patients": None})
+    entries = [entry for split in SPLITS for entry in data.entries[split]]
+    assert len({entry.sha256 for entry in entries}) == 1
+    assert {entry.size for entry in entries} == {(32, 40)}
+    probe_request(Folder("f", str(tmp_path)), 32)
 
 
 def test_probing_finds_what_headers_tell(root: Path) -> None:
