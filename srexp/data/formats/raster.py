@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("PNG", "JPEG", "BMP")
 
-# Pillow's modes of JPEG and BMP, and what each becomes without losing anything.
-_EXACT = {"1": "L", "L": "L", "RGB": "RGB", "P": "RGB", "RGBA": "RGBA"}
+# Pillow's modes, and what each becomes without losing anything; 1, 2 and 4 bits become 8.
+_EXACT = {"1": "L", "L": "L", "I;16": "I;16", "RGB": "RGB", "P": "RGBA", "PA": "RGBA", "LA": "LA", "RGBA": "RGBA"}
 _WITH_OPACITY = (2, 4)
 # PNG specification, 5.3 and 11: the image itself, and what is said of its colours besides the ICC profile.
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS, _TONE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
-_LARGEST_CHUNK = 2**20
+_DEPTH, _LARGEST_CHUNK = 16, 2**20
 # EXIF 2.32: orientation, pixels per unit along both axes, and the unit; JFIF 1.02 has its own numbers for units.
 _ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 EXIF_UNITS, _JFIF_UNITS, METRE = {1: None, 2: 25.4, 3: 10.0}, {1: 25.4, 2: 10.0}, 1000.0
@@ -128,14 +128,20 @@ def _refuse_sets(image: ImageFile) -> None:
 
 def _decode(image: ImageFile, path: Path) -> Numbers:
     """Give the values, (h, w) or (h, w, c), where 2 and 4 channels end in opacity."""
-    if image.format == "PNG":
-        import imagecodecs  # Pillow has no colours of 16 bits, and transparent colours (tRNS) of palettes alone
+    if image.format == "PNG" and _needs_more_than_pillow(image, path):
+        import imagecodecs
 
         pixels = b"".join(chunk for _, chunk in _chunks(path, _PIXELS))  # of the others the decoder prints complaints
         return np.asarray(imagecodecs.png_decode(_SIGNATURE + pixels))
     if image.mode not in _EXACT:
         raise UnreadableImageError(f"has pixels of mode {image.mode}", fix="save it as grey or RGB")
     return np.asarray(image.convert(_EXACT[image.mode]))
+
+
+def _needs_more_than_pillow(image: ImageFile, path: Path) -> bool:
+    """Tell colours or opacity of 16 bits, of which Pillow keeps 8, and transparent colours (tRNS) outside palettes."""
+    ((_, header),) = _chunks(path, {b"IHDR"})
+    return (header[_DEPTH] > 8 and image.mode != "I;16") or ("transparency" in image.info and image.mode != "P")  # noqa: PLR2004
 
 
 def _chunks(path: Path, kinds: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
