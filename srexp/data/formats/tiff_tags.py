@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 ORIENTATION, PROFILE = 274, 34675
+_UIC2 = 33629  # of MetaMorph; it has a value for each plane
 _ACROSS, _DOWN, _UNIT, _INCH = 282, 283, 296, 2
 #: TIFF 6.0 tag 296, in mm.
 UNITS: dict[int, float | None] = {1: None, _INCH: 25.4, 3: 10.0}
@@ -75,7 +76,7 @@ def described_planes(file: TiffFile) -> int:
         if file.is_imagej:
             return int((file.imagej_metadata or {}).get("images", 0))
         if file.is_stk:
-            return int((file.stk_metadata or {}).get("NumberPlanes", 0))
+            return file.pages.first.tags[_UIC2].count
         if file.is_shaped:
             described = [dict(each) for each in file.shaped_metadata or ()]
             page: Any = file.pages.first

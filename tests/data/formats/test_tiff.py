@@ -270,8 +270,9 @@ def test_what_transparency_hides_has_no_say_in_a_stretch(tmp_path: Path) -> None
     assert (read[:, 5:].min(), read[:, 5:].max()) == (0, 65535)
 
 
+@pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])  # indices can't be multiplied
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_palette_with_opacity(tmp_path: Path, bits: int) -> None:
+def test_a_palette_with_opacity(tmp_path: Path, bits: int, extra: str) -> None:
     indices = np.arange(200, dtype=np.uint8 if bits == 8 else np.uint16).reshape(10, 20)
     colours = RNG.integers(0, 65536, (3, 2**bits), np.uint16)
     opacity = np.where(indices < 100, 0, 2**bits - 1).astype(indices.dtype)
@@ -283,7 +284,7 @@ def test_a_palette_with_opacity(tmp_path: Path, bits: int) -> None:
         np.stack([indices, opacity], -1),
         photometric="minisblack",
         planarconfig="contig",
-        extrasamples=["unassalpha"],
+        extrasamples=[extra],
         extratags=[(320, "H", colours.size, colours.ravel(), True)],
         metadata=None,
     )

@@ -104,6 +104,13 @@ def test_planes_without_a_directory_are_not_lost_in_silence(tmp_path: Path, opti
         read_image(path)
 
 
+def test_a_stack_of_metamorph_is_not_its_first_plane(tmp_path: Path) -> None:
+    tags = [(33628, 4, 1, 200, True), (33629, 5, 3, (1, 1) * 3, True)]
+    path = written(tmp_path / "a.stk", STACK[0], photometric="minisblack", metadata=None, extratags=tags)
+    with pytest.raises(UnreadableImageError, match="holds 3 planes, of which 1 can be read"):
+        frames_in(path)
+
+
 def test_a_page_of_several_planes_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tif", np.zeros((5, 16, 16), np.uint8), volumetric=True, photometric="minisblack")
     with pytest.raises(UnreadableImageError, match="holds 5 planes in one page"):
