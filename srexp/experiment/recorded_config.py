@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,6 @@ DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_n
 DECISIVE_OF_TRAINER = (
     "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
 )  # fmt: skip
-_ABSENT = object()
 
 
 def task_tags(task: Task) -> dict[str, object]:
@@ -111,8 +110,7 @@ def kept_by(store: Store, run_id: str) -> dict[str, Any]:
     Returns:
         It, resolved; empty when the run was ended before it came to that.
     """
-    text = queries.read_text(store, run_id, "config.yaml")
-    kept = OmegaConf.to_container(OmegaConf.create(text)) if text else None
+    kept = OmegaConf.to_container(OmegaConf.create(queries.read_text(store, run_id, "config.yaml") or ""))
     return renewed(kept) if isinstance(kept, dict) else {}
 
 
@@ -195,20 +193,17 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     # Whose code may run is said by this command, not by the store.
     typed = [each for each in shlex.split(found.tags.get("overrides", "")) if key_of(each) != "extensions"]
     typed += [each for each in config.overrides if key_of(each) == "extensions"]
-    tree: dict[str, Any] = dict(kept or OmegaConf.to_container(composed("train", typed), resolve=True))  # type: ignore[arg-type]
-    now = config.resolved
+    tree: Any = OmegaConf.create(dict(kept)) if kept else composed("train", typed)
+    OmegaConf.resolve(tree)
+    now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
-    tree["trainer"] = {**now["trainer"], **tree["trainer"]}
-    tree["checkpoint"] = tree.get("checkpoint", now["checkpoint"])
+    tree = OmegaConf.unsafe_merge({key: now[key] for key in ("trainer", "checkpoint")}, tree)
     # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run.
-    tree["tracking"] = {**tree["tracking"], **{key: now["tracking"][key] for key in ("uri", "artifacts")}}
-    if tree["paths"]["root"] != now["paths"]["root"]:
-        tree["paths"] = now["paths"]
-    for key in map(key_of, config.overrides):
-        if key not in ("resume", "dataset"):
-            _take(tree, now, key.split("."))
-    tree |= {"verb": "train", "resume": None, "extensions": config.extensions}
-    return check(OmegaConf.create(tree), overrides=typed, run_dir=run_dir)
+    taken = ["tracking.uri", "tracking.artifacts", *(["paths"] if tree.paths.root != now.paths.root else [])]
+    for key in [*taken, *(key for key in map(key_of, config.overrides) if key not in ("resume", "dataset"))]:
+        OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)
+    tree.update(verb="train", resume=None, extensions=config.extensions)
+    return check(tree, overrides=typed, run_dir=run_dir)
 
 
 def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,26 +215,21 @@ def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_same(config: Config, kept: Mapping[str, Any]) -> None:
     """Refuse what the command line says of the task, where the training had another one."""
+    trees = [OmegaConf.create(dict(each)) for each in (config.resolved, kept)]
     for key in map(key_of, config.overrides):
         group, _, rest = key.partition(".")
         if group not in DECISIVE or group == "experiment_name" or (group == "dataset" and rest in PLACES):
             continue
         # The choice of a data set only names it: its keys are those of the training.
-        path = [group, *(rest.split(".") if rest else ["_target_"] if group == "dataset" else [])]
-        asked, trained = _at(config.resolved, path), _at(kept, path)
+        place = ".".join([group, *([rest] if rest else ["_target_"] if group == "dataset" else [])])
+        asked, trained = (OmegaConf.select(each, place, default="nothing") for each in trees)
         if asked != trained:
             raise RequestError(
-                f"{'.'.join(path)} is another one than in training",
+                f"{place} is another one than in training",
                 got=asked,
-                expected=f"{'nothing' if trained is _ABSENT else trained}: the model is scored on the task of its run",
+                expected=f"{trained}: the model is scored on the task of its run",
                 fix=f"leave {key} out, or score it with `python -m srexp evaluate`",
             )
-
-
-def _at(tree: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        tree = tree.get(key, _ABSENT) if isinstance(tree, Mapping) else _ABSENT
-    return tree
 
 
 def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:
@@ -247,11 +237,3 @@ def _require_same_kind(config: TrainConfig, kept: Mapping[str, Any]) -> None:
     asked = config.resolved["dataset"]["_target_"]
     if any(typed.startswith("dataset=") for typed in config.overrides) and asked != kept["_target_"]:
         raise RequestError("dataset is another one than the run began with", got=asked, expected=kept["_target_"])
-
-
-def _take(tree: dict[str, Any], now: Mapping[str, Any], place: Sequence[str]) -> None:
-    """Put what was typed now into the configuration of then."""
-    for key in place[:-1]:
-        tree[key] = dict(tree[key])
-        tree, now = tree[key], now[key]
-    tree[place[-1]] = now.get(place[-1])

@@ -22,7 +22,7 @@ def test_the_search_seeks_the_largest_psnr_not_the_smallest(engine):
         return [30.0 + math.log10(attempt.values["optimizer.lr"])]
 
     space = {"optimizer.lr": {**LR, "log": True}}
-    study = engine.opened(space=space, trials=26, startup_trials=6, **engine.learning)
+    study = engine.opened(space=space, trials=26, startup_trials=16, **engine.learning)
     study.work(train)
 
     heights = [trial.objectives[0] for trial in study.trials()]

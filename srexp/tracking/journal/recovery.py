@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,12 +110,9 @@ def _another_store(store: Store, journal: Journal) -> str:
 def settle(journal: Journal) -> None:
     """Put what the store answered into the `result.json` that was written without it."""
     path = journal.folder.parents[1] / "result.json"
-    try:
+    with suppress(OSError, ValueError):
         result = json.loads(path.read_text(encoding="utf-8"))
-        if "pending" not in result or result["pending"].get("folder") != str(journal.folder):
-            return
-        del result["pending"]
-        result |= {key: value for key, value in journal.known.items() if key in result}
-        write_whole(path, json.dumps(result, indent=2) + "\n")
-    except (OSError, ValueError):
-        return
+        if result.get("pending", {}).get("folder") == str(journal.folder):
+            del result["pending"]
+            result |= {key: value for key, value in journal.known.items() if key in result}
+            write_whole(path, json.dumps(result, indent=2) + "\n")

@@ -179,8 +179,7 @@ def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
     Returns:
         Its content; None when the run has no such artifact.
     """
-    text = read_text(store, run_id, path)
-    content = json.loads(text) if text is not None else None
+    content = json.loads(read_text(store, run_id, path) or "null")
     return content if isinstance(content, dict) else None
 
 
