@@ -11,11 +11,13 @@ Example:
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in `typing`, whose import is most of the time in which Ctrl-C finds no handler
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from srexp.config.schema import Config
 
 __version__ = "0.1.0"

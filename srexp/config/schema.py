@@ -265,6 +265,7 @@ class RunsConfig(Config, verb="runs"):
     limit: Positive
     reap: bool
     sync: bool
+    relocate: bool
     reap_hosts: list[str]
 
 

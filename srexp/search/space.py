@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.search.parameter import Parameter, identity, parse_parameter, refuse
+from srexp.search.parameter import MOST_LISTED, Parameter, identity, parse_parameter, refuse
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,17 @@ class Space:
         """Give all combinations of values, in order.
 
         Raises:
-            RequestError: A parameter has more values than can be counted.
+            RequestError: A parameter has more values than can be listed.
         """
         for each in self.parameters:
             if each.values is None:
-                refuse(each.name, "has no end of values, a grid needs steps", fix="step: NUMBER, or type: categorical")
+                many = "no end of values" if each.count is None else f"{each.count} values"
+                refuse(
+                    each.name,
+                    f"has {many}, a grid needs steps",
+                    expected=f"at most {MOST_LISTED} values",
+                    fix="step: NUMBER, or type: categorical",
+                )
         # Each parameter multiplies the combinations of those before it; none is made before it is asked for.
         return functools.reduce(_multiplied, self.parameters, iter([{}]))
 
