@@ -124,9 +124,11 @@ def _clean(part: Dataset, gone: frozenset[str]) -> None:
 
 def _is_misfit(part: Dataset, tag: BaseTag) -> bool:
     """Tell an element that is written anew and holds another kind of value than it should."""
+    if keyword_for_tag(tag) not in REWRITTEN:
+        return False
     with readable(tag):
         kind = part.get_item(tag).VR
-    return keyword_for_tag(tag) in REWRITTEN and kind not in (None, dictionary_VR(tag))
+        return (part[tag].VR if kind == "UN" else kind) not in (None, dictionary_VR(tag))  # pydicom knows what UN means
 
 
 def _say_new_values(image: Dataset, encoding: Encoding) -> None:

@@ -16,7 +16,7 @@ from srexp.data.dicom.attributes import MEASURED, REWRITTEN, dropped, is_foreign
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
-from tests.data.dicom.images import Write, unsigned
+from tests.data.dicom.images import Write, plant, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
 
 
@@ -161,6 +161,12 @@ def test_image_types_are_those_that_the_class_allows(
     assert list(image.ImageType) == kinds
     for made in image.get("PerFrameFunctionalGroupsSequence", []):
         assert list(made.CTImageFrameTypeSequence[0].FrameType) == kinds
+
+
+def test_an_image_type_of_unknown_kind_is_one_all_the_same(radiograph: Write) -> None:
+    path = radiograph(unsigned(8))
+    plant(path, "ImageType", "UN", b"ORIGINAL\\PRIMARY\\AXIAL ")
+    assert list(quietly_read(through(path)).ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
 
 
 @pytest.mark.parametrize("identifier", [None, "0.1.2", "999.1", ""])
