@@ -21,6 +21,7 @@ from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
+from srexp.system import keras_settings
 from srexp.system.redaction import shown
 from srexp.system.stdio import outlive_reader
 
@@ -83,6 +84,7 @@ def execute(config: Config) -> dict[str, Any]:
     """
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras_settings.settle(config.paths.cache / "keras")
     with writable("hydra.run.dir"):
         config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")

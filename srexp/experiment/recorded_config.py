@@ -163,7 +163,7 @@ def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> T
             f"the data set is not the one of run {run_id}: its fingerprint differs",
             got=task.prepared.fingerprint,
             expected=f"{fingerprint}, that of the same images in the same split",
-            fix=f"point to it: dataset={composed.dataset.name} dataset.root=PATH",
+            fix=f"point to it: dataset={composed.dataset.name} dataset.root=/data/xrays",
         )
     return task
 

@@ -190,7 +190,7 @@ def _require_same_data(found: queries.StoredRun, task: Task) -> None:
             f"the data set is not the one that run {found.run_id} began with: its fingerprint differs",
             got=today,
             expected=then,
-            fix=f"bring the images back, point to them with dataset={task.config.dataset.name} dataset.root=PATH",
+            fix=f"bring the images back, or say where: dataset={task.config.dataset.name} dataset.root=/data/xrays",
         )
 
 
