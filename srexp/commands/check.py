@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.data.preparation.prepare import probe_request
 from srexp.data.sources.public_dataset import Downloadable
@@ -24,7 +23,6 @@ def run(config: Config) -> dict[str, Any]:
         RequestError: Something does not fit.
     """
     parts = builders(config)
-    _ = build(config.tracking, folder=config.paths.root).store  # refuses an address that no store can have
     images = None
     if isinstance(parts.source, Downloadable) and (sentence := parts.source.missing()):
         told = f"the configuration fits; {sentence}"

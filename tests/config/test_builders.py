@@ -101,11 +101,6 @@ def test_overrides_that_are_no_list_are_told():
     ("typed", "verb", "said"),
     [
         (["dataset=folder"], "train", "the folder of the images"),
-        (
-            ["+experiment=set5_vdsr", "dataset.root=x"],
-            "train",
-            "test_root=VALUE, where VALUE is the folder of Set5",
-        ),
         ([], "enhance", "such as 'scans"),
         (["optimizer.lr=???"], "train", "give it a value: optimizer.lr=..."),
     ],
