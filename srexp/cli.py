@@ -5,6 +5,7 @@ Nothing heavy is imported here: `--help` and `check` answer before TensorFlow co
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -49,7 +50,9 @@ INTERRUPTED = 130
 def main() -> None:
     """Run what the command line asks for and exit with its code."""
     outlive_reader()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # as the process ends, Python would look through all of TensorFlow once more, which takes seconds
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
