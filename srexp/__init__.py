@@ -11,11 +11,13 @@ Example:
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in `typing`, whose import is most of the time in which Ctrl-C finds no handler
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from srexp.config.schema import Config
 
 __version__ = "0.1.0"
@@ -46,7 +48,7 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     from srexp.cli import execute
     from srexp.config.compose import compose as composed
 
-    config, tree = composed(verb, overrides)
+    config, tree = composed(verb, _listed(overrides))
     with _TURN if verb in _ALONE else nullcontext():
         return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
 
@@ -66,4 +68,14 @@ def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:
     """
     from srexp.config.compose import compose as composed
 
-    return composed(verb, overrides)[0]
+    return composed(verb, _listed(overrides))[0]
+
+
+def _listed(overrides: Sequence[str]) -> Sequence[str]:
+    if isinstance(overrides, str):
+        from srexp.errors import RequestError
+
+        raise RequestError(
+            "overrides are a text", got=overrides, expected="a list of texts", fix=str(overrides.split())
+        )
+    return overrides

@@ -5,6 +5,7 @@ Nothing heavy is imported here: `--help` and `check` answer before TensorFlow co
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -21,6 +22,7 @@ from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
+from srexp.system import keras_settings
 from srexp.system.redaction import shown
 from srexp.system.stdio import outlive_reader
 
@@ -48,7 +50,9 @@ INTERRUPTED = 130
 def main() -> None:
     """Run what the command line asks for and exit with its code."""
     outlive_reader()
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # as the process ends, Python would look through all of TensorFlow once more, which takes seconds
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -83,6 +87,7 @@ def execute(config: Config) -> dict[str, Any]:
     """
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keras_settings.settle(config.paths.cache / "keras")
     with writable("hydra.run.dir"):
         config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")

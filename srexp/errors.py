@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+_Given = ParamSpec("_Given")
+_Built = TypeVar("_Built")
 
 
 class SrexpError(Exception):
@@ -83,3 +88,33 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
+
+
+def checked_by(check: Callable[..., None]) -> Callable[[Callable[_Given, _Built]], Callable[_Given, _Built]]:
+    """Let a function refuse arguments before it does anything, and others ask beforehand whether it would.
+
+    Args:
+        check: Raises RequestError; is given those of the function's arguments that it names, or all of them.
+
+    Returns:
+        A decorator; what it makes has the check as its attribute `check`.
+    """
+
+    def decorate(build: Callable[_Given, _Built]) -> Callable[_Given, _Built]:
+        signature, wanted = inspect.signature(build), inspect.signature(check).parameters
+        takes_all = any(each.kind is each.VAR_KEYWORD for each in wanted.values())
+
+        def refuse(*arguments: Any, **options: Any) -> None:
+            given = signature.bind(*arguments, **options)
+            given.apply_defaults()
+            check(**{key: value for key, value in given.arguments.items() if takes_all or key in wanted})
+
+        @functools.wraps(build)
+        def built(*arguments: _Given.args, **options: _Given.kwargs) -> _Built:
+            refuse(*arguments, **options)
+            return build(*arguments, **options)
+
+        vars(built)["check"] = refuse
+        return built
+
+    return decorate

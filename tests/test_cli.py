@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srexp import cli
 from srexp.cli import VERBS, run
 from srexp.config.hydra_messages import explained
 from srexp.errors import RequestError
@@ -121,3 +123,15 @@ def test_failures_of_a_multirun_are_told_one_by_one(tmp_path: Path, capfd):
     said = capfd.readouterr().err
     assert said.count("trainer.patch_size is no multiple") == 2
     assert "trainer.patch_size=47" in said
+
+
+def test_the_end_of_a_process_does_not_look_through_all_of_tensorflow(monkeypatch):
+    monkeypatch.setattr(cli, "run", lambda _: 3)
+    monkeypatch.setattr(cli, "outlive_reader", lambda: None)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 3
+        assert gc.get_freeze_count() > 1000
+    finally:
+        gc.unfreeze()

@@ -99,7 +99,9 @@ def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None
             expected=", ".join([*METHODS, addresses.ADDRESSES]),
             fix=f"model_uri=models:/{config.experiment_name}@candidate",
         )
-    return addresses.find(tracking.store, config.model_uri, others=METHODS)
+    found = addresses.find(tracking.store, config.model_uri, others=METHODS)
+    addresses.require_files(tracking.store, found)
+    return found
 
 
 def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> Network:

@@ -8,7 +8,7 @@ from typing import Any
 from srexp.commands import console
 from srexp.config.builders import build
 from srexp.config.schema import PromoteConfig
-from srexp.errors import RequestError
+from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.profiling import Stopwatch
@@ -17,7 +17,7 @@ from srexp.experiment.promotion.candidate import scored
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of, task_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
-from srexp.tracking.registry import promotion
+from srexp.tracking.registry import catalog, promotion
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
@@ -45,8 +45,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
         result = decision.roll_back(config, tracking, now)
         console.promotion(result)
         return result
-    number = isinstance(config.version, int)
-    found = addresses.find(tracking.store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+    found = _found(config, tracking.store)
     version = int(found.version or 0)
     if version == now.champion:
         result = decision.unchanged(config, version, now)
@@ -81,6 +80,23 @@ def _require_sense(config: PromoteConfig) -> None:
             expected="rollback=true alone, or with name= and reason=",
             fix="leave version and force out",
         )
+
+
+def _found(config: PromoteConfig, store: Store) -> addresses.Found:
+    """Find the version, by its number or an alias, and its files."""
+    versions = catalog.versions(store, config.name)
+    known = [*sorted({alias for each in versions for alias in each.aliases}), *(str(each.number) for each in versions)]
+    if str(config.version) not in known:
+        raise RequestError(
+            f"{config.name} has no such version",
+            got=f"version={config.version}",
+            expected=f"one of {', '.join(known)}; one that was deleted doesn't come back" if known else "a version",
+            fix=did_you_mean(str(config.version), known) or (f"version={known[0]}" if known else "train a model first"),
+        )
+    number = isinstance(config.version, int)
+    found = addresses.find(store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+    addresses.require_files(store, found)
+    return found
 
 
 def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Mapping[str, str]) -> Task:

@@ -16,7 +16,7 @@ from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal import recovery
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
-from srexp.tracking.store.store import Store
+from srexp.tracking.store.store import Store, relocate
 
 ALL = "all"
 _MOST_OPEN = 100_000
@@ -25,11 +25,14 @@ _MOST_OPEN = 100_000
 def run(config: RunsConfig) -> dict[str, Any]:
     """List runs; with `sync=true`, send first what runs left unsent; with `reap=true`, end those whose process is gone.
 
+    With `relocate=true`, write into the database of a store that was moved or copied where its artifacts are now.
+
     Args:
         config: Checked configuration.
 
     Returns:
-        One row for each run, what was sent, the ids of those that were ended, and the open ones of other machines.
+        One row for each run, what was sent, the ids of those that were ended, the open ones of other machines, and how
+        many addresses of artifacts were rewritten.
 
     Raises:
         RequestError: There is no such experiment.
@@ -41,10 +44,12 @@ def run(config: RunsConfig) -> dict[str, Any]:
         )
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     experiment = None if config.experiment_name == ALL else config.experiment_name
+    moved, backup = relocate(tracking.store) if config.relocate else (0, None)
     synced = [asdict(each) for each in recovery.send(tracking.store, tracking.index)] if config.sync else []
     reaped, elsewhere = _reap(config, tracking.store, experiment) if config.reap else ([], [])
     found = queries.latest(tracking.store, experiment=experiment, limit=config.limit)
     result = {"runs": [_row(each) for each in found], "synced": synced, "reaped": reaped, "elsewhere": elsewhere}
+    result |= {"relocated": moved, "backup": backup and str(backup)}
     console.runs(result)
     return result
 

@@ -16,6 +16,7 @@ from srexp.experiment.batch_size import sized
 from srexp.experiment.multirun import driver, job
 from srexp.experiment.pipeline import Plan
 from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
 from srexp.tracking.runs.tracking import Tracking
 
@@ -42,6 +43,8 @@ def run(config: Config) -> dict[str, Any]:
         return result
     with watch("data"):
         task = Task(config)
+        for split in ("validation", "test"):
+            require_scorable(task, split)
         task.require_choice()
     same = identity(config, task.prepared.fingerprint)
     if earlier := driver.finished_before(tracking, config, same):

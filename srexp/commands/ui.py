@@ -11,6 +11,7 @@ from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
 from srexp.system.child_process import run_server
 from srexp.system.redaction import mask
+from srexp.tracking.store.locations import strayed
 from srexp.tracking.store.store import connect
 
 
@@ -32,6 +33,9 @@ def run(config: UiConfig) -> dict[str, Any]:
         print(f"the store is a server already: {mask(store.uri)}")
         return {"address": mask(store.uri)}
     task = connect(store).get_experiment_by_name(config.experiment_name)
+    if moved := strayed(store.uri, store.artifacts):
+        fix = "`python -m srexp runs relocate=true` lets MLflow find them"
+        print(f"srexp: {moved} addresses in the store lead to where its artifacts were; {fix}", file=sys.stderr)
     # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
     page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
     print(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)

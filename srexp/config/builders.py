@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import re
@@ -14,6 +15,10 @@ from srexp.config import allowed_targets
 from srexp.config.schema import RUNTIME, STRICT, Section
 from srexp.errors import RequestError, did_you_mean
 
+#: Groups whose builders import nothing heavy.
+_LIGHT = ("loss", "schedule")
+#: What pydantic calls a value that should be a text, or the path of a file.
+_TEXTS = ("string_type", "path_type")
 _KEY = re.compile(r"(?!(int|float|bool|str|none|dict|list)$)[a-z_]\w*")
 
 
@@ -38,7 +43,9 @@ def check_section(group: str, options: Mapping[str, Any], extensions: Sequence[s
     target = options.get("_target_")
     if not isinstance(target, str):
         raise RequestError(
-            f"{group} has no _target_", expected="the dotted path of a builder", fix=f"choose one: {group}=NAME"
+            f"{group} has no _target_",
+            expected="the dotted path of a builder",
+            fix=f"choose a file of conf/{group}: leave _target_ as it is there",
         )
     target = allowed_targets.current(target)
     allowed_targets.require_allowed(group, target, extensions)
@@ -90,6 +97,27 @@ def build(section: Section, **runtime: Any) -> Any:
     return builder(**section.options, **wanted)
 
 
+def check_arguments(section: Section, **runtime: Any) -> None:
+    """Refuse what the builder of a section would refuse, without what it imports to build.
+
+    Args:
+        section: A checked section; those of Keras and of extensions are held against their arguments when they are
+            built.
+        **runtime: See `build`.
+
+    Raises:
+        RequestError: In the builder's own words.
+    """
+    if not section.target.startswith("srexp."):
+        return
+    builder = locate(section.group, section.target)
+    if check := getattr(builder, "check", None):  # see `checked_by`
+        parameters = inspect.signature(builder).parameters
+        check(**section.options, **{key: value for key, value in runtime.items() if key in parameters})
+    elif section.group in _LIGHT:
+        build(section, **runtime)
+
+
 def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     """Convert options to the types of a builder's signature, through a pydantic model made from it."""
     from pydantic import create_model
@@ -109,16 +137,21 @@ def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default) for name, p in parameters.items()
     }
     model = create_model(f"{group} section", __config__=STRICT, **fields)
-    checked = validated(group, lambda: model(**options), [f"{group}.{name}" for name in fields])
+    checked = validated(group, lambda given: model(**given), options, [f"{group}.{name}" for name in fields])
     return {name: getattr(checked, name) for name in options}
 
 
-def validated(where: str, make: Callable[[], Any], known: Collection[str]) -> Any:
+def validated(
+    where: str, make: Callable[[dict[str, Any]], Any], values: Mapping[str, Any], known: Collection[str]
+) -> Any:
     """Run a pydantic validation; turn what it refuses into one message that names the keys.
+
+    A whole number is a text where a text is wanted: Hydra reads `run_name=20241128` as a number.
 
     Args:
         where: Section that is validated, or the empty string for the root.
         make: The validation.
+        values: What is validated.
         known: Whole names of the keys that exist, such as `optimizer.lr`, for did-you-mean.
 
     Raises:
@@ -126,15 +159,16 @@ def validated(where: str, make: Callable[[], Any], known: Collection[str]) -> An
     """
     from pydantic import ValidationError
 
+    given = copy.deepcopy(dict(values))
     try:
-        return make()
+        return make(given)
     except ValidationError as refused:
         found = refused.errors()
+    if any(_made_text(given, _place(error)) for error in found if error["type"] in _TEXTS):
+        return validated(where, make, given, known)
     lines, expected, fixes = [], [], []
     for error in found:
-        # Pydantic adds the branch of a union to the place; such words are no keys.
-        place = [str(part) for part in error["loc"] if isinstance(part, int) or _KEY.fullmatch(part)]
-        key = ".".join(filter(None, [where, *place]))
+        key = ".".join(filter(None, [where, *map(str, _place(error))]))
         if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             lines.append(f"{key} does not exist")
             beside = key.rpartition(".")[0]
@@ -145,8 +179,24 @@ def validated(where: str, make: Callable[[], Any], known: Collection[str]) -> An
             lines.append(f"{key} is missing")
         else:
             lines.append(f"{key}={error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}")
+            if error["type"] in _TEXTS and isinstance(error["input"], bool | float):
+                fixes.append(f"quotes make it a text: '{key}=\"{error['input']}\"'")
     raise RequestError(
         "; ".join(dict.fromkeys(lines)),
         expected="; ".join(dict.fromkeys(expected)),
         fix=" ".join(filter(None, fixes)),
     )
+
+
+def _place(error: Any) -> list[Any]:
+    """Give the keys that lead to what pydantic refused, without the branches of unions, which it adds to them."""
+    return [part for part in error["loc"] if isinstance(part, int) or _KEY.fullmatch(part)]
+
+
+def _made_text(node: Any, place: Sequence[Any]) -> bool:
+    """Write a whole number as a text, where there is one."""
+    for key in place[:-1]:
+        node = node[key]
+    if is_number := type(node[place[-1]]) is int:
+        node[place[-1]] = str(node[place[-1]])
+    return is_number

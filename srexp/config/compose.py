@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -120,7 +121,7 @@ def check(
     try:
         tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        raise RequestError(f"{error.full_key} is missing", fix=f"{error.full_key}=VALUE") from error
+        raise _missing(str(error.full_key), str(composed.get("verb")), choices or {}) from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
     values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
@@ -133,11 +134,22 @@ def check(
     for name, hint in hints.items():
         if hint is Section and isinstance(section := values.get(name), dict):
             values[name] = check_section(name, section, extensions)
-    config: Config = validated("", lambda: TypeAdapter(kind).validate_python(values), list(_names(hints)))
+    config: Config = validated("", TypeAdapter(kind).validate_python, values, list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
         config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
+
+
+def _missing(key: str, verb: str, choices: Mapping[str, Any]) -> RequestError:
+    """Say of a key without a value what it is for, as the comment beside it does."""
+    leaf = re.escape(key.rpartition(".")[2])
+    for name in (verb, *(f"{group}/{choice}" for group, choice in choices.items())):
+        path = config_home() / "conf" / f"{name}.yaml"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if about := re.search(rf"^ *{leaf}: \?\?\? +# (.+)$", text, re.MULTILINE):
+            return RequestError(f"{key} is missing", fix=f"{key}=VALUE, where VALUE is {about[1]}")
+    return RequestError(f"{key} is missing", fix=f"give it a value: {key}=...")
 
 
 def _extensions(named: Any, overrides: Sequence[str]) -> list[str]:

@@ -315,5 +315,5 @@ def writable(key: str) -> Iterator[None]:
             f"the folder of the run can't be written: {cause.strerror or cause}",
             got=cause.filename,
             expected="a folder that may be written, with names that the disk takes",
-            fix=f"{key}=FOLDER, as {key}=/tmp/run, or paths.outputs=FOLDER for all runs",
+            fix=f"{key}=/tmp/run, or paths.outputs=/tmp/runs for all runs",
         ) from error

@@ -15,8 +15,8 @@ from srexp.errors import RequestError
 Positive = Annotated[int, Field(ge=1)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 
-#: Pydantic settings of every section: a key that it has no field for is refused.
-STRICT = ConfigDict(extra="forbid")
+#: Pydantic settings of every section: a key that it has no field for is refused, and so are infinity and NaN.
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Config(Strict):
     """A whole configuration after it was checked: what `commands` receive."""
 
     verb: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and TensorFlow take
     scale: Scale
     experiment_name: Annotated[str, Field(min_length=1)]
     run_name: str | None
@@ -265,6 +265,7 @@ class RunsConfig(Config, verb="runs"):
     limit: Positive
     reap: bool
     sync: bool
+    relocate: bool
     reap_hosts: list[str]
 
 

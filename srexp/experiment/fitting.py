@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from srexp.config.builders import build
-from srexp.errors import RequestError
 from srexp.evaluation.score import score
 from srexp.experiment import network
+from srexp.experiment.preflight import one_scale_only
 from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
 from srexp.tracking.runs.run import Run
@@ -98,12 +98,7 @@ def _require_shared(restorer: Network, task: Task) -> None:
     for scale in (config.inner_scale, *config.trainer.scales):
         other = network.float32_network(config, task.channels, scale=scale)
         if not shapes or [weights.shape for weights in other.get_weights()] != shapes:
-            raise RequestError(
-                f"model={config.model.name} can't serve several scales",
-                got=f"scale={config.trainer.scales}",
-                expected="a network that enlarges first and whose weights are the same at every scale: srcnn, vdsr",
-                fix=f"model=vdsr, or scale={config.scale}",
-            )
+            raise one_scale_only(config)
 
 
 @contextmanager

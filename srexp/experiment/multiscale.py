@@ -11,6 +11,7 @@ from srexp.experiment import pipeline
 from srexp.experiment.network import float32_network
 from srexp.experiment.pipeline import Outcome, Plan
 from srexp.experiment.profiling import Stopwatch
+from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.runs import groups, queries
@@ -48,6 +49,7 @@ def other_tasks(task: Task) -> list[Task]:
                 expected="images that hold a patch at every scale",
                 fix="a smaller trainer.patch_size, or leave out the smallest images",
             )
+        require_scorable(other, "test")
         tasks.append(other)
     return tasks
 

@@ -22,7 +22,7 @@ from srexp.experiment.fitting import fit_network, validation
 from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
-from srexp.experiment.scoring import figures_of, result_of, warnings_of
+from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.tracking.registry import registry
@@ -115,6 +115,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         SrexpError: Training failed, or the store refused; the run is FAILED.
     """
     config, earlier = task.config, plan.earlier
+    require_scorable(task, "test")
     # Another run into the same folder has another folder of checkpoints.
     fresh = config.run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
     checkpoints = Checkpoints(earlier.folder if earlier else fresh)

@@ -19,6 +19,7 @@ from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
+from srexp.system.moved_files import moved, with_moved
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -104,14 +105,30 @@ def log_config(tracked: Run, config: Config, *, without: Collection[str] = ()) -
     tracked.log_environment(config.overrides)
 
 
-def kept_by(store: Store, run_id: str) -> dict[str, Any]:
-    """Read the configuration that a run logged, with today's names of builders.
+def kept_by(store: Store, run_id: str, root: Path) -> dict[str, Any]:
+    """Read the configuration that a run logged, with today's names of builders and today's places.
+
+    Args:
+        store: Where the run is kept.
+        run_id: Of the run.
+        root: Folder that runs write to, which may have been moved or copied since.
 
     Returns:
         It, resolved; empty when the run was ended before it came to that.
     """
     kept = OmegaConf.to_container(OmegaConf.create(queries.read_text(store, run_id, "config.yaml") or ""))
-    return renewed(kept) if isinstance(kept, dict) else {}
+    return _here_now(renewed(kept), root) if isinstance(kept, dict) else {}
+
+
+def _here_now(kept: dict[str, Any], root: Path) -> dict[str, Any]:
+    """Put in today's folder of runs for that of then, and images beside it that came along."""
+    then = (kept.get("paths") or {}).get("root")
+    if not then or "dataset" not in kept:
+        return kept
+    tree: dict[str, Any] = with_moved(kept, Path(then), root)
+    beside = with_moved(tree["dataset"], *moved(Path(then), root))
+    came = {key: value for key, value in beside.items() if isinstance(value, str) and Path(value).exists()}
+    return {**tree, "dataset": tree["dataset"] | came}
 
 
 def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> Task:
@@ -132,7 +149,7 @@ def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> T
         RequestError: The run kept no configuration, the command line asks for another task, or the data set isn't the
             one that the model was trained on.
     """
-    kept = kept_by(store, run_id)
+    kept = kept_by(store, run_id, config.paths.root)
     if "dataset" not in kept:
         raise RequestError(
             f"run {run_id} kept no configuration, so its test images can't be found again",
@@ -146,7 +163,7 @@ def task_of(config: Config, store: Store, run_id: str, *, fingerprint: str) -> T
             f"the data set is not the one of run {run_id}: its fingerprint differs",
             got=task.prepared.fingerprint,
             expected=f"{fingerprint}, that of the same images in the same split",
-            fix=f"point to it: dataset={composed.dataset.name} dataset.root=PATH",
+            fix=f"point to it: dataset={composed.dataset.name} dataset.root=/data/xrays",
         )
     return task
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.system.file_locks import in_turn
+from srexp.system.moved_files import here
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import environment, queries, resumed
@@ -55,8 +56,8 @@ def interrupted_training(
     if str(config.resume).startswith(PENDING):
         raise RequestError("the tracking store doesn't know this run yet", got=config.resume, fix=f"{SYNC} sends it")
     found = queries.get_run(tracking.store, str(config.resume))
-    folder = _require_interrupted(found)
-    kept = kept_by(tracking.store, found.run_id)
+    folder = _require_interrupted(found, config.paths.root)
+    kept = kept_by(tracking.store, found.run_id, config.paths.root)
     whole = continued(config, found, kept, folder.parents[1])
     with _alone(folder, found.run_id):
         with watch("data"):
@@ -96,7 +97,7 @@ def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
     except SrexpError:
         return None
     for run_id, tags in runs.items():
-        files = Checkpoints(Path(tags[FOLDER_TAG])).files() if FOLDER_TAG in tags else []
+        files = Checkpoints(_folder_of(tags, config.paths.root)).files() if FOLDER_TAG in tags else []
         if files:
             step = int(files[-1].name.split("-")[1])
             return (
@@ -126,7 +127,12 @@ def _require_harmless(config: TrainConfig) -> None:
         raise RequestError("resume goes on with one run, and this is a multirun", got=config.resume, fix="leave -m out")
 
 
-def _require_interrupted(found: queries.StoredRun) -> Path:
+def _folder_of(tags: Mapping[str, str], root: Path) -> Path:
+    """Give the folder of checkpoints of a run, where it is now that the folder of runs, or the project, is here."""
+    return here(Path(tags[FOLDER_TAG]), root, root.parent)
+
+
+def _require_interrupted(found: queries.StoredRun, root: Path) -> Path:
     """Give the folder of checkpoints of a run that can go on."""
     said = f"run {found.run_id} ({found.name})"
     if "srexp.search" in found.tags:
@@ -142,7 +148,7 @@ def _require_interrupted(found: queries.StoredRun) -> Path:
         raise RequestError(f"{said} finished; there is nothing to go on with", fix="train anew, or compare it")
     if found.status == "RUNNING":
         _require_gone(found, said)
-    folder = Path(found.tags[FOLDER_TAG])
+    folder = _folder_of(found.tags, root)
     if not folder.parents[1].is_dir():
         raise RequestError(
             f"the folder of {said} is not here, and its checkpoints are in it",
@@ -184,7 +190,7 @@ def _require_same_data(found: queries.StoredRun, task: Task) -> None:
             f"the data set is not the one that run {found.run_id} began with: its fingerprint differs",
             got=today,
             expected=then,
-            fix=f"bring the images back, point to them with dataset={task.config.dataset.name} dataset.root=PATH",
+            fix=f"bring the images back, or say where: dataset={task.config.dataset.name} dataset.root=/data/xrays",
         )
 
 

@@ -101,11 +101,11 @@ def require_scorable(task: Task, split: Split) -> None:
 
     scale = task.config.scale
     least = WINDOW + 2 * task.parts.protocol.border(scale)
-    entries = task.prepared.entries[split]
+    entries = task.prepared.entries[split][: task.config.trainer.validation_images if split == "validation" else None]
     small = [entry.key for entry in entries if min(entry.height, entry.width) // scale * scale < least]
     if small:
         raise RequestError(
             f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(small[:20])}",
             expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
-            fix="leave these images out, or set protocol.shave=0",
+            fix="leave these images out" + (", or set protocol.shave=0" if least > WINDOW else ""),
         )

@@ -26,6 +26,7 @@ from srexp.data.sources.paired import Paired
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
+from srexp.experiment.preflight import require_trainable
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
 
@@ -70,14 +71,22 @@ def builders(config: Config) -> Parts:
         parts.degrade.halo(scale)
     if config.trainer.scales:
         _require_scales(config, parts)
-    if config.trainer.batch_size != "auto" and config.trainer.batch_size % config.trainer.patches_per_image:
+    if config.trainer.batch_size != "auto":
+        require_whole_visits(config.trainer.batch_size, config.trainer.patches_per_image)
+    if config.verb in ("train", "check", "search"):
+        require_trainable(config, parts.protocol)
+    return parts
+
+
+def require_whole_visits(batch_size: int, patches_per_image: int) -> None:
+    """Refuse a batch into which an image's patches don't go as a whole."""
+    if batch_size % patches_per_image:
         raise RequestError(
             "trainer.patches_per_image does not divide trainer.batch_size",
-            got=f"{config.trainer.patches_per_image} and {config.trainer.batch_size}",
+            got=f"{patches_per_image} and {batch_size}",
             expected="each visit to an image to give its patches to one batch",
             fix="trainer.patches_per_image=1",
         )
-    return parts
 
 
 def _require_scales(config: Config, parts: Parts) -> None:
@@ -95,7 +104,7 @@ def _require_scales(config: Config, parts: Parts) -> None:
             "experiment_name doesn't say the scale, and each scale of a network has a task of its own",
             got=config.experiment_name,
             expected=f"a name that ends in x{config.scale}",
-            fix="leave experiment_name out, or 'experiment_name=NAME-x${scale}'",
+            fix=f"leave experiment_name out, or 'experiment_name={config.experiment_name}-x${{scale}}'",
         )
     if isinstance(parts.source, Paired):
         raise RequestError(

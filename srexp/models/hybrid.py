@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, checked_by
 from srexp.models.initializers import detail_filters
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 EXTRACT = 5
 
 
+#: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
+ONE_SCALE = True
+
+
+def check_size(wide: int, width: int, blocks: int) -> None:
+    """Refuse sizes that cannot be built.
+
+    Args:
+        wide: Filters of the first layer.
+        width: Filters of the blocks.
+        blocks: Residual blocks.
+
+    Raises:
+        RequestError: Too small, or an odd number of filters that should be pairs.
+    """
+    if wide < 2 or wide % 2:  # noqa: PLR2004 one pair
+        raise RequestError("model.wide cannot be built", got=wide, expected="an even number", fix="model.wide=64")
+    for key, value, usual in (("width", width, 48), ("blocks", blocks, 5)):
+        if value < 1:
+            raise RequestError(f"model.{key} is too small", got=value, expected="1 or more", fix=f"model.{key}={usual}")
+
+
+@checked_by(check_size)
 def build(
     scale: int,
     channels: int,
@@ -59,7 +82,6 @@ def build(
     """
     import keras
 
-    check_size(wide, width, blocks)
     low, enlarged = begin(scale, channels)
 
     def convolve(filters: int, kernel: int, **options: object) -> "keras.layers.Conv2D":
@@ -83,21 +105,3 @@ def build(
     kernel, bias = extract.get_weights()
     extract.set_weights([detail_filters(np.asarray(keras.initializers.RandomNormal()(kernel.shape))), bias])
     return model
-
-
-def check_size(wide: int, width: int, blocks: int) -> None:
-    """Refuse sizes that cannot be built.
-
-    Args:
-        wide: Filters of the first layer.
-        width: Filters of the blocks.
-        blocks: Residual blocks.
-
-    Raises:
-        RequestError: Too small, or an odd number of filters that should be pairs.
-    """
-    if wide < 2 or wide % 2:  # noqa: PLR2004 one pair
-        raise RequestError("model.wide cannot be built", got=wide, expected="an even number", fix="model.wide=64")
-    for key, value, usual in (("width", width, 48), ("blocks", blocks, 5)):
-        if value < 1:
-            raise RequestError(f"model.{key} is too small", got=value, expected="1 or more", fix=f"model.{key}={usual}")

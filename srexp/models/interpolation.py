@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 Method: TypeAlias = Literal["bicubic", "lanczos", "nearest"]
 METHODS: tuple[Method, ...] = get_args(Method)
+#: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
+ONE_SCALE = True
 
 
 def build(scale: int, channels: int, *, method: Method) -> "keras.Model":

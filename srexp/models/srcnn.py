@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, checked_by
 from srexp.models.initializers import Weights, detail_filters, mirrored
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
@@ -17,6 +17,34 @@ if TYPE_CHECKING:
     import keras
 
 
+def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
+    """Refuse lists that don't describe SRCNN's three layers.
+
+    Args:
+        kernels: Sizes of the three kernels.
+        filters: Widths of the two hidden layers.
+        channels: Channels of the image, which every layer must be able to copy beside a pair of details.
+
+    Raises:
+        RequestError: Wrong count, an even kernel, or too few filters.
+    """
+    if len(kernels) != 3 or any(size < 1 or size % 2 == 0 for size in kernels):  # noqa: PLR2004 three layers
+        raise RequestError(
+            "model.kernels doesn't describe SRCNN",
+            got=list(kernels),
+            expected="three odd sizes",
+            fix="model.kernels=[9,5,5]",
+        )
+    if len(filters) != 2 or min(filters) < channels + 2:  # noqa: PLR2004 two hidden layers
+        raise RequestError(
+            "model.filters doesn't describe SRCNN",
+            got=list(filters),
+            expected=f"two widths of at least {channels + 2}",
+            fix="model.filters=[64,32]",
+        )
+
+
+@checked_by(check_layers)
 def build(
     scale: int,
     channels: int,
@@ -52,7 +80,6 @@ def build(
     """
     import keras
 
-    check_layers(kernels, filters, channels)
     initial = {
         "copy": keras.initializers.HeNormal,
         "paper": lambda: keras.initializers.RandomNormal(stddev=0.001),
@@ -118,30 +145,3 @@ def centre(kernel: Weights) -> Weights:
     """
     middle: Weights = kernel[kernel.shape[0] // 2, kernel.shape[1] // 2]
     return middle
-
-
-def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
-    """Refuse lists that don't describe SRCNN's three layers.
-
-    Args:
-        kernels: Sizes of the three kernels.
-        filters: Widths of the two hidden layers.
-        channels: Channels of the image, which every layer must be able to copy beside a pair of details.
-
-    Raises:
-        RequestError: Wrong count, an even kernel, or too few filters.
-    """
-    if len(kernels) != 3 or any(size < 1 or size % 2 == 0 for size in kernels):  # noqa: PLR2004 three layers
-        raise RequestError(
-            "model.kernels doesn't describe SRCNN",
-            got=list(kernels),
-            expected="three odd sizes",
-            fix="model.kernels=[9,5,5]",
-        )
-    if len(filters) != 2 or min(filters) < channels + 2:  # noqa: PLR2004 two hidden layers
-        raise RequestError(
-            "model.filters doesn't describe SRCNN",
-            got=list(filters),
-            expected=f"two widths of at least {channels + 2}",
-            fix="model.filters=[64,32]",
-        )

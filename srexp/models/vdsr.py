@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, checked_by
 from srexp.models.initializers import detail_filters, mirrored, scattered
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     import keras
 
 
+def check_size(depth: int, width: int, start: str) -> None:
+    """Refuse a stack that cannot be built.
+
+    Args:
+        depth: Convolutions.
+        width: Filters of each hidden layer.
+        start: Initial weights.
+
+    Raises:
+        RequestError: Too small, or an odd width that cannot be mirrored.
+    """
+    if depth < 2:  # noqa: PLR2004 a first and a last layer
+        raise RequestError("model.depth is too small", got=depth, expected="2 or more", fix="model.depth=20")
+    if width < 1 or (start == "copy" and width % 2):
+        raise RequestError(
+            "model.width cannot be built", got=width, expected="an even number for start=copy", fix="model.width=64"
+        )
+
+
+@checked_by(check_size)
 def build(
     scale: int,
     channels: int,
@@ -55,7 +75,6 @@ def build(
     """
     import keras
 
-    check_size(depth, width, start)
     low, enlarged = begin(scale, channels)
     repeats = border == "repeat"
     features = repeat_border(enlarged, 1) if repeats else enlarged
@@ -99,22 +118,3 @@ def look_linear(model: "keras.Model") -> None:
         rows, columns = np.asarray(keras.random.randint((2, half), 0, 3))
         layer.set_weights([scattered(pairs, rows, columns), layer.bias.numpy()])
     last.set_weights([np.zeros_like(weights) for weights in last.get_weights()])
-
-
-def check_size(depth: int, width: int, start: str) -> None:
-    """Refuse a stack that cannot be built.
-
-    Args:
-        depth: Convolutions.
-        width: Filters of each hidden layer.
-        start: Initial weights.
-
-    Raises:
-        RequestError: Too small, or an odd width that cannot be mirrored.
-    """
-    if depth < 2:  # noqa: PLR2004 a first and a last layer
-        raise RequestError("model.depth is too small", got=depth, expected="2 or more", fix="model.depth=20")
-    if width < 1 or (start == "copy" and width % 2):
-        raise RequestError(
-            "model.width cannot be built", got=width, expected="an even number for start=copy", fix="model.width=64"
-        )

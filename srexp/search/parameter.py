@@ -20,6 +20,8 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "int": ("low", "high", "log", "step", "when"),
     "categorical": ("choices", "when"),
 }
+#: Values of a parameter that can be listed.
+MOST_LISTED = 100_000
 _DIGITS = 12  # so that sums of steps are still exact in the 16 of a float
 _EXAMPLES = {
     "float": "{type: float, low: 1e-5, high: 1e-2, log: true}",
@@ -71,19 +73,34 @@ class Parameter:
     choices: tuple[Any, ...] = ()
     when: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None where they can't be counted."""
+        if self.kind == "categorical":
+            return len(self.choices)
+        if self.kind == "int":
+            return (int(self.high) - int(self.low)) // int(self.step or 1) + 1
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else round((self.high - self.low) / self.step) + 1
+
     @cached_property
     def values(self) -> list[Any] | None:
-        """All values in order; None where they can't be counted."""
+        """All values in order; None where they can't be counted, or are too many to be listed."""
+        return None if self.count is None or self.count > MOST_LISTED else list(map(self.at, range(self.count)))
+
+    def at(self, index: int) -> Any:
+        """Give a value by its place among all; they may be too many to be kept.
+
+        Example:
+            >>> Parameter(name="a", kind="float", low=0.1, high=0.4, step=0.1).at(2)
+            0.3
+        """
         if self.kind == "categorical":
-            return list(self.choices)
+            return self.choices[index]
         if self.kind == "int":
-            return list(range(int(self.low), int(self.high) + 1, int(self.step or 1)))
-        if self.low == self.high:
-            return [self.low]
-        if self.step is None:
-            return None
-        low, step = Decimal(repr(self.low)), Decimal(repr(self.step))
-        return [float(low + step * index) for index in range(round((self.high - self.low) / self.step) + 1)]
+            return int(self.low) + int(self.step or 1) * index
+        return float(Decimal(repr(self.low)) + Decimal(repr(self.step or 0)) * index)
 
     @property
     def ends(self) -> list[Any]:
@@ -114,9 +131,9 @@ class Parameter:
             return self.choices[self.encoded.index(held)]
         if self.kind == "int":
             return int(held)
-        if self.values is None or self.step is None:
+        if self.step is None:
             return min(max(float(held), self.low), self.high)
-        return self.values[round((held - self.low) / self.step)]
+        return self.at(round((held - self.low) / self.step))
 
     def describe(self) -> dict[str, Any]:
         """Give the parameter as it could be written in YAML; what is left out has its default."""

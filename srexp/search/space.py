@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.search.parameter import Parameter, identity, parse_parameter, refuse
+from srexp.search.parameter import MOST_LISTED, Parameter, identity, parse_parameter, refuse
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Space:
             raise RequestError(
                 "search.space is empty",
                 expected="configuration keys, each with what it may be",
-                fix="+sweeps=NAME, or search.space={optimizer.lr:{type:float,low:1e-5,high:1e-2,log:true}}",
+                fix="+sweeps=srcnn_tpe, or search.space={optimizer.lr:{type:float,low:1e-5,high:1e-2,log:true}}",
             )
         parameters = {str(name): parse_parameter(str(name), entry) for name, entry in said.items()}
         for parameter in parameters.values():
@@ -90,6 +90,17 @@ class Space:
                 found.setdefault(identity(trial), trial)
         return list(found.values())
 
+    def combined(self, names: Collection[str]) -> list[dict[str, Any]]:
+        """Give a trial for each combination of the values of some parameters, the others at their first."""
+        several = [each for each in self.parameters if each.name in names]
+        conditions = {key: value for each in several for key, value in self._condition_of(each).items()}
+        found: dict[str, dict[str, Any]] = {}
+        for values in itertools.product(*(each.values or each.ends for each in several)):
+            wanted = {**conditions, **{each.name: value for each, value in zip(several, values, strict=True)}}
+            trial = self.draw(lambda one, wanted=wanted: wanted.get(one.name, one.ends[0]))  # type: ignore[misc]
+            found.setdefault(identity(trial), trial)
+        return list(found.values())
+
     def _condition_of(self, parameter: Parameter) -> dict[str, Any]:
         """Values of a parameter's parents, and of theirs, with which it exists."""
         by_name = {one.name: one for one in self.parameters}
@@ -102,11 +113,17 @@ class Space:
         """Give all combinations of values, in order.
 
         Raises:
-            RequestError: A parameter has more values than can be counted.
+            RequestError: A parameter has more values than can be listed.
         """
         for each in self.parameters:
             if each.values is None:
-                refuse(each.name, "has no end of values, a grid needs steps", fix="step: NUMBER, or type: categorical")
+                many = "no end of values" if each.count is None else f"{each.count} values"
+                refuse(
+                    each.name,
+                    f"has {many}, a grid needs steps",
+                    expected=f"at most {MOST_LISTED} values",
+                    fix="step: NUMBER, or type: categorical",
+                )
         # Each parameter multiplies the combinations of those before it; none is made before it is asked for.
         return functools.reduce(_multiplied, self.parameters, iter([{}]))
 

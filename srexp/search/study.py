@@ -64,7 +64,7 @@ class Search(ABC):
         """Refuse what can't work; engines add what they can't."""
         space = self.parsed
         if not self.name:
-            raise RequestError("search.name is empty", expected="the name of the study", fix="search.name=NAME")
+            raise RequestError("search.name is empty", expected="the name of the study", fix="search.name=my_search")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
             raise RequestError(
                 "search.objectives are not one or several different ones",

@@ -46,7 +46,7 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     finally:
         unfinished.unlink(missing_ok=True)  # what a full disk took of it is needed elsewhere
     if durable:
-        _bring_to_disk(path.parent)
+        _sync(path.parent)  # the names in a folder, too
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -70,9 +70,21 @@ def write_whole(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def _bring_to_disk(folder: Path) -> None:
-    """The names in a folder, too."""
-    handle = os.open(folder, os.O_RDONLY)
+def bring_to_disk(path: Path) -> None:
+    """Wait until a file, or a folder with all that is in it, outlives a power cut.
+
+    Args:
+        path: Of the file or folder, written and closed.
+
+    Raises:
+        OSError: The disk didn't take it.
+    """
+    for each in (*path.rglob("*"), path, path.parent):
+        _sync(each)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -4,8 +4,11 @@ The scale is not cosmetic. On [0, 1] a good network's squared error is about 1e-
 Adam's epsilon, which then decides the steps in place of the gradient.
 """
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
+
+from srexp.errors import RequestError
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -53,11 +56,16 @@ def charbonnier(epsilon: float = 0.255) -> Loss:
     Returns:
         A Keras loss in grey levels.
 
+    Raises:
+        RequestError: `epsilon` isn't above 0: the gradient would be no number where the error is 0.
+
     Example:
         >>> import numpy as np
         >>> float(charbonnier(epsilon=4.0)(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 3 / 255))[0, 0, 0])
         5.0
     """
+    if not 0 < epsilon < math.inf:
+        raise RequestError("loss.epsilon is out of range", got=epsilon, expected="above 0", fix="loss.epsilon=0.255")
     return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5)
 
 

@@ -3,14 +3,42 @@
 `lr` is the peak learning rate; a schedule multiplies it step by step. Gradients come from losses in 8-bit grey levels.
 """
 
+import math
 from typing import TYPE_CHECKING
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, checked_by
 
 if TYPE_CHECKING:
     import keras
 
 
+#: Options to where they lie and what is usual.
+_RANGES = {
+    **dict.fromkeys(("lr", "clip_norm", "theta"), ("above 0", "1e-3")),
+    "epsilon": ("above 0", "1e-7"),
+    "beta_1": ("from 0 to below 1", "0.9"),
+    "beta_2": ("from 0 to below 1", "0.999"),
+    "momentum": ("from 0 to below 1", "0.9"),
+    "weight_decay": ("0 or more", "1e-4"),
+}
+
+
+def _check(**options: float | None) -> None:
+    """Refuse values with which nothing would be learnt."""
+    for key, value in options.items():
+        expected, usual = _RANGES[key]
+        within = value is None or (
+            math.isfinite(value)
+            and (value > 0 if expected == "above 0" else value >= 0)
+            and (value < 1 or "below 1" not in expected)
+        )
+        if not within:
+            raise RequestError(
+                f"optimizer.{key} is out of range", got=value, expected=expected, fix=f"optimizer.{key}={usual}"
+            )
+
+
+@checked_by(_check)
 def adam(
     lr: float,
     *,
@@ -32,7 +60,7 @@ def adam(
         The optimizer.
 
     Raises:
-        RequestError: `lr` or `clip_norm` isn't above 0.
+        RequestError: A value is out of its range.
 
     Example:
         >>> adam(lr=1e-3).name
@@ -40,10 +68,10 @@ def adam(
     """
     import keras
 
-    _check(lr, clip_norm=clip_norm)
     return keras.optimizers.Adam(lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm)
 
 
+@checked_by(_check)
 def adamw(
     lr: float,
     *,
@@ -67,7 +95,7 @@ def adamw(
         The optimizer.
 
     Raises:
-        RequestError: `lr` or `clip_norm` isn't above 0.
+        RequestError: A value is out of its range.
 
     Example:
         >>> adamw(lr=1e-3).weight_decay
@@ -75,12 +103,12 @@ def adamw(
     """
     import keras
 
-    _check(lr, clip_norm=clip_norm)
     return keras.optimizers.AdamW(
         lr, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm
     )
 
 
+@checked_by(_check)
 def sgd(
     lr: float,
     *,
@@ -101,7 +129,7 @@ def sgd(
         The optimizer.
 
     Raises:
-        RequestError: `lr` or `theta` isn't above 0.
+        RequestError: A value is out of its range.
 
     Example:
         >>> sgd(lr=0.1, theta=1e-3).theta
@@ -109,18 +137,8 @@ def sgd(
     """
     import keras
 
-    _check(lr, theta=theta)
     if theta is None:
         return keras.optimizers.SGD(lr, momentum=momentum, weight_decay=weight_decay)
     from srexp.training.clipped_sgd import ClippedSGD
 
     return ClippedSGD(learning_rate=lr, momentum=momentum, weight_decay=weight_decay, theta=theta)
-
-
-def _check(lr: float, **bounds: float | None) -> None:
-    """Refuse values with which nothing would be learnt."""
-    for key, value in {"lr": lr, **bounds}.items():
-        if value is not None and value <= 0:
-            raise RequestError(
-                f"optimizer.{key} isn't positive", got=value, expected="above 0", fix=f"optimizer.{key}=1e-3"
-            )

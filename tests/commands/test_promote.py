@@ -265,8 +265,9 @@ def test_of_two_commands_at_once_the_better_version_stays(store, tmp_path):
     ("words", "said"),
     [
         (["version=7"], "the data set is not the one of run"),
-        (["version=8"], f"models:/{NAME}/7"),
-        (["version=champion"], "models:/folder-bicubic-x2@candidate"),
+        (["version=8"], "one of candidate, 7, 6, 5"),
+        (["version=champion"], "version=candidate"),
+        (["version=candidat"], "did you mean candidate?"),
         (["version=1", "force=true"], "needs a reason"),
         (["version=1", "scale=4"], "scale is another one than in training"),
         (["version=1", "protocol=y"], "protocol is another one than in training"),

@@ -4,6 +4,7 @@ from typing import Literal
 
 import pytest
 
+import srexp
 from srexp.config.builders import build, check_section, locate
 from srexp.errors import RequestError
 
@@ -75,3 +76,36 @@ def test_a_target_that_is_not_there_is_named(target):
 def test_a_section_without_a_target_is_refused():
     with pytest.raises(RequestError, match="no _target_"):
         check_section("model", {"name": "x"}, [])
+
+
+def test_a_whole_number_is_a_text_where_one_is_wanted():
+    typed = ["run_name=20241128", "+tags.year=2024", "experiment_name=7", "dataset=folder", "dataset.root=2024"]
+    config = srexp.compose(typed)
+    assert (config.run_name, config.tags, config.experiment_name) == ("20241128", {"year": "2024"}, "7")
+    assert str(config.dataset.root) == "2024"
+
+
+@pytest.mark.parametrize("value", ["1.10", "true"])
+def test_what_was_written_otherwise_is_not_guessed(value):
+    with pytest.raises(RequestError, match="quotes make it a text"):
+        srexp.compose([f"run_name={value}"])
+
+
+def test_overrides_that_are_no_list_are_told():
+    for call in (lambda: srexp.compose("model=vdsr"), lambda: srexp.run("check", "model=vdsr")):
+        with pytest.raises(RequestError, match=r"fix: +\['model=vdsr'\]"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("typed", "verb", "said"),
+    [
+        (["dataset=folder"], "train", "the folder of the images"),
+        ([], "enhance", "such as 'scans"),
+        (["optimizer.lr=???"], "train", "give it a value: optimizer.lr=..."),
+    ],
+)
+def test_a_missing_value_is_described(typed, verb, said):
+    with pytest.raises(RequestError, match="is missing") as refused:
+        srexp.compose([*typed, *(["model_uri=bicubic"] if verb == "enhance" else [])], verb)
+    assert said in str(refused.value)

@@ -172,3 +172,21 @@ def test_a_difference_names_what_changed():
         "lr: log null -> true",
         "n: gone, {type: int, low: 1, high: 2}",
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "int", "low": 1, "high": 10**15},
+        {"type": "int", "low": 1, "high": 10**300},
+        {"type": "float", "low": 0.0, "high": 1.0, "step": 1e-11},
+    ],
+)
+def test_more_values_than_can_be_listed_are_no_grid_and_cost_nothing_elsewhere(said):
+    space = Space.parse({"seed": said})
+    with pytest.raises(RequestError, match=r"search\.space\.seed: has 1\d+ values, a grid needs steps"):
+        space.grid()
+    (parameter,) = space.parameters
+    assert parameter.decode(parameter.high) == said["high"]
+    with pytest.raises(RequestError, match="can't be counted"):
+        Space.parse({"seed": said, "model.depth": {"type": "int", "low": 1, "high": 3, "when": {"seed": 1}}})

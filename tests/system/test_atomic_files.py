@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from srexp.system.atomic_files import whole_file, write_whole
+from srexp.system.atomic_files import bring_to_disk, whole_file, write_whole
 
 
 def test_old_content_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
@@ -75,3 +76,13 @@ def test_threads_that_write_the_same_file_do_not_mix(tmp_path: Path) -> None:
         list(pool.map(lambda text: write_whole(path, text), texts))
     assert path.read_text() in texts
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_brought_to_the_disk_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_text("c")
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    bring_to_disk(tmp_path / "a")
+    wanted = (tmp_path / "a" / "b" / "c", tmp_path / "a" / "b", tmp_path / "a", tmp_path)
+    assert {path.stat().st_ino for path in wanted} == set(synced)

@@ -1,6 +1,6 @@
 """What becomes of each attribute of an image that is restored: what is dropped, and what is recounted for other pixels.
 
-Everything that stands in neither table, and that `derived` does not write anew, is kept. References are to PS3.3. A
+Everything that stands in no table here is kept. References are to PS3.3. A
 test holds `MEASURED` against pydicom's dictionary: whatever sounds like pixels, places or spacings must stand here or
 in the test's list of what is measured in something else.
 """
@@ -73,6 +73,16 @@ _MEASURED = (
 )
 #: The rule of each attribute that depends on the grid of pixels, by keyword.
 MEASURED = {keyword: change for change, keywords, _ in _MEASURED for keyword in keywords.split()}
+
+_REWRITTEN = (
+    "SOPClassUID SOPInstanceUID SeriesInstanceUID SeriesDescription InstanceCreationDate InstanceCreationTime",
+    "ImageType FrameType DerivationDescription DerivationCodeSequence DerivationImageSequence LossyImageCompression",
+    "SourceImageSequence SourceImageEvidenceSequence ContributingEquipmentSequence",
+    "SamplesPerPixel PhotometricInterpretation PlanarConfiguration Rows Columns BitsAllocated BitsStored HighBit",
+    "PixelRepresentation",
+)
+#: Attributes that `derived` writes anew of every image.
+REWRITTEN = frozenset(keyword for keywords in _REWRITTEN for keyword in keywords.split())
 
 #: What says in which units these are given; only PIXEL and MATRIX count pixels of this image (C.10.5).
 UNITS = {

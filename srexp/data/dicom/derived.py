@@ -8,9 +8,10 @@ from datetime import datetime
 
 import numpy as np
 import pydicom
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
     ExplicitVRLittleEndian,
@@ -18,7 +19,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from srexp.data.dicom.attributes import dropped, is_foreign, of_this_image
+from srexp.data.dicom.attributes import REWRITTEN, dropped, is_foreign, of_this_image
 from srexp.data.dicom.elements import integer, items, nested, readable, text, texts, uid
 from srexp.data.dicom.geometry import scale_geometry
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, is_enhanced, sop_class
@@ -45,9 +46,10 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: P
     Returns:
         The elements of the new object, ready for its pixels.
     """
-    source.SOPClassUID = sop_class(source)
-    references, identity = _references(source), text(source, "SeriesInstanceUID") or text(source, "SOPInstanceUID")
+    kind, references = sop_class(source), _references(source)
+    identity = text(source, "SeriesInstanceUID") or text(source, "SOPInstanceUID")
     _clean(source, dropped(source, encoding))
+    source.SOPClassUID = kind
     if not encoding.modality_kept:
         _say_new_values(source, encoding)
     _describe_pixels(source, encoding, shape)
@@ -100,7 +102,7 @@ def _references(source: Dataset) -> list[Dataset]:
     if not identifier.is_valid or identifier[0] not in "12":
         return []
     item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = source.SOPClassUID, identifier
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class(source), identifier
     item.PurposeOfReferenceCodeSequence = [_code(codes.DCM.SourceImageForImageProcessingOperation)]
     return [item]
 
@@ -114,23 +116,33 @@ def _code(code: object) -> Dataset:
 def _clean(part: Dataset, gone: frozenset[str]) -> None:
     """Take away what would be wrong of the new pixels, and what nobody else can read, here and below."""
     for tag in list(part.keys()):
-        if is_foreign(tag) or keyword_for_tag(tag) in gone:
+        if is_foreign(tag) or keyword_for_tag(tag) in gone or _is_misfit(part, tag):
             del part[tag]
     for sequence, item in nested(part):
         _clean(item, gone if of_this_image(sequence) else frozenset())
 
 
+def _is_misfit(part: Dataset, tag: BaseTag) -> bool:
+    """Tell an element that is written anew and holds another kind of value than it should."""
+    if keyword_for_tag(tag) not in REWRITTEN:
+        return False
+    with readable(tag):
+        kind = part.get_item(tag).VR
+        return (part[tag].VR if kind == "UN" else kind) not in (None, dictionary_VR(tag))  # pydicom knows what UN means
+
+
 def _say_new_values(image: Dataset, encoding: Encoding) -> None:
     """Say that stored values are levels without a unit, which make no image of positron emission (C.8.9.1)."""
     if image.SOPClassUID == PositronEmissionTomographyImageStorage:
-        image.SOPClassUID, image.ConversionType = SecondaryCaptureImageStorage, "WSD"
-        image.PatientOrientation = texts(image, "PatientOrientation")
+        image.SOPClassUID = SecondaryCaptureImageStorage
+        image.add_new("ConversionType", "CS", "WSD")
+        image.add_new("PatientOrientation", "CS", texts(image, "PatientOrientation"))
     if text(image, "PixelIntensityRelationshipSign"):
         turned = text(image, "PhotometricInterpretation") != encoding.photometric == "MONOCHROME2"
         sign = integer(image, "PixelIntensityRelationshipSign")
-        image.PixelIntensityRelationshipSign = -sign if turned else sign
+        image.add_new("PixelIntensityRelationshipSign", "SS", -sign if turned else sign)
     if not encoding.window_kept and "PresentationLUTShape" in image:
-        image.PresentationLUTShape = "IDENTITY"
+        image.add_new("PresentationLUTShape", "CS", "IDENTITY")
     if not encoding.window_kept and text(image, "PresentationIntentType") == "FOR PRESENTATION":  # C.8.11.3 wants one
         image.WindowCenter, image.WindowWidth = 2 ** (encoding.bits - 1), 2**encoding.bits
     if encoding.samples == 1:
@@ -141,7 +153,7 @@ def _say_new_values(image: Dataset, encoding: Encoding) -> None:
             group.PixelValueTransformationSequence = [identity]
         for part in (image, *(item for group in _functional_groups(image) for _, item in nested(group))):
             if "PixelPresentation" in part:
-                part.PixelPresentation = "MONOCHROME"
+                part.add_new("PixelPresentation", "CS", "MONOCHROME")
 
 
 def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int]) -> None:

@@ -53,9 +53,9 @@ def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Resto
         dataset.add_new("PixelData", "OW", scratch)
         try:
             dataset.save_as(target, enforce_file_format=True)
-        except OSError:
-            raise
-        except Exception:  # noqa: BLE001
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno:  # pydicom makes others of its own
+                raise
             raise UnreadableImageError(f"has {_unwritable(dataset)} that can't be written again") from None
 
 

@@ -67,7 +67,7 @@ def writing(folder: Path) -> Iterator[None]:
             f"can't write into {folder}",
             got=str(error),
             expected="a folder that can be written, with enough space",
-            fix="free some space, or move the cache: paths.cache=FOLDER",
+            fix="free some space, or move the cache: paths.cache=/mnt/large/cache",
         ) from error
 
 

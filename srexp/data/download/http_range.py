@@ -119,7 +119,7 @@ class Wanted:
         return RequestError(
             f"can't download {self.url}",
             got=reason,
-            fix=f"{mend}; or {self.by_hand}; or use images of your own: dataset=folder dataset.root=FOLDER; "
+            fix=f"{mend}; or {self.by_hand}; or use images of your own: dataset=folder dataset.root=/data/xrays; "
             "dataset=samples needs no network",
         )
 

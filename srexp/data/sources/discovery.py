@@ -83,7 +83,7 @@ def existing_folder(root: str, key: str) -> Path:
         f"{key} is not there",
         got=root,
         expected="an existing folder of images" + (f"; {near}" if near else ""),
-        fix=f"{key}=PATH, absolute or relative to the current directory",
+        fix=f"{key}=/data/xrays, or a path relative to the current directory",
     )
 
 
@@ -113,7 +113,7 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
             f"{key} holds no image",
             got=str(root),
             expected=f"{_ACCEPTED}; {there}",
-            fix=f"{key}=PATH of a folder with images",
+            fix=f"{key}=/data/xrays, a folder with images",
         )
     return dict(sorted(files.items()))
 

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from srexp.config.schema import CompareConfig
@@ -105,7 +106,7 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
             expected="finished trainings; smoke runs and trials of searches count only when they are named",
             fix="runs=[ID,ID]",
         )
-    every = _named([_read(store, run) for run in chosen])
+    every = _named([_read(store, run, config.paths.root) for run in chosen])
     require_comparable(every)
     if named or config.select == "all":
         return every, []
@@ -124,7 +125,7 @@ def _is_trained(store: Store, run: StoredRun) -> bool:
     return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags
 
 
-def _read(store: Store, run: StoredRun) -> Entry:
+def _read(store: Store, run: StoredRun, root: Path) -> Entry:
     result, images = read_json(store, run.run_id, "result.json") or {}, read_rows(store, run.run_id, _SCORES)
     if not {"protocol", "data_fingerprint"} <= result.keys() or not images or run.status != "FINISHED":
         raise RequestError(
@@ -143,7 +144,7 @@ def _read(store: Store, run: StoredRun) -> Entry:
         images=images,
         timings={label: _timing(each) for label, each in times.items()},
         curve=learning_curve(store, run.run_id, result.get("seconds", {}).get("train")),
-        config=kept_by(store, run.run_id),
+        config=kept_by(store, run.run_id, root),
         environment=read_json(store, run.run_id, "environment.json") or {},
     )
 

@@ -153,7 +153,8 @@ def close(sweep: Path, status: str, tell: Callable[[summary.Summary, Path], obje
 
 def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | None:
     """Do what needs the store; its absence must end no other work, and what isn't done then is said."""
-    from srexp.tracking.journal.replay import failures, is_away, reason
+    from srexp.tracking.journal.replay import failures, is_away
+    from srexp.tracking.store.failures import reason
 
     try:
         return work()

@@ -21,6 +21,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import log_config
+from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
 from srexp.experiment.search.search_job import STUDY_TAG, SearchJob, study_folder
 from srexp.experiment.search.space_check import require_composable, require_same_search
@@ -55,6 +56,8 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
     require_composable(config, engine.parsed)
     with watch("data"):
         task = Task(config)
+        for split in ("validation", "test"):
+            require_scorable(task, split)
         task.require_choice()
     write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))  # which engine has the study
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
@@ -90,14 +93,14 @@ def _engine(config: SearchConfig) -> Search:
             "search.name is no name of a folder",
             got=name,
             expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
-            fix="search.name=NAME",
+            fix="search.name=my_search",
         )
     engine: Search = build(config.search, folder=study_folder(config))
     mark = engine.folder / ENGINE
     if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != _kind(engine, config):
         raise RequestError(
             f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
-            expected=config.search.target, fix="search.name=ANOTHER",
+            expected=config.search.target, fix=f"search.name={engine.name}_2",
         )  # fmt: skip
     return engine
 

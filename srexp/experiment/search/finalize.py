@@ -18,14 +18,20 @@ from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.pipeline import Outcome, Plan
 from srexp.experiment.profiling import Stopwatch
-from srexp.experiment.search.search_job import STUDY_TAG, TRIAL_TAG, SearchJob, base_overrides, trial_config
+from srexp.experiment.search.search_job import (
+    STUDY_TAG,
+    TRIAL_TAG,
+    SearchJob,
+    base_overrides,
+    trial_config,
+    trial_folder,
+)
 from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
 from srexp.system.atomic_files import write_whole
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run
-from srexp.tracking.runs.tracking import Tracking
 from srexp.training.fit import Fitted
 from srexp.types import Network, Trial
 
@@ -127,7 +133,7 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     def obtain(task: Task, tracked: Run) -> tuple[Network, Fitted]:
         # Before its result is there: one that is found without it isn't taken, and one with it is never made twice.
         job.study.describe(final={**asked, "run_id": tracked.id})
-        return fit_network(task, tracked) if job.engine.retrain else _taken(job.tracking, best, task)
+        return fit_network(task, tracked) if job.engine.retrain else _taken(job, best, task)
 
     with watch("data"):
         task = Task(chosen)
@@ -140,13 +146,13 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
     return pipeline.run(task, job.tracking, watch, Plan(parent=parent, tags=tags, obtain=obtain))
 
 
-def _taken(tracking: Tracking, best: Trial, task: Task) -> tuple[Network, Fitted]:
+def _taken(job: SearchJob, best: Trial, task: Task) -> tuple[Network, Fitted]:
     """Take the network of a trial from its folder, or from its run where another machine trained it."""
-    folder = Path(str(best.facts["folder"]))
+    folder = trial_folder(job.config, best.number)
     if (folder / WEIGHTS).is_file() and (folder / COURSE).is_file():
         return kept_network(folder, task)
     with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
-        return kept_network(groups.fetch(tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
+        return kept_network(groups.fetch(job.tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
 
 
 def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:

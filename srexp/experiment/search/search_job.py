@@ -40,6 +40,11 @@ def study_folder(config: SearchConfig) -> Path:
     return config.paths.studies / str(config.search.name)
 
 
+def trial_folder(config: SearchConfig, number: int) -> Path:
+    """Give the folder of a trial, where its worker wrote, if that was on this machine."""
+    return study_folder(config) / "trials" / f"{number:04}"
+
+
 def base_overrides(config: SearchConfig) -> list[str]:
     """Give what every trial of a search is trained with, besides its values."""
     return overrides_of(config, without=("verb", "search", "run_name", "tags"))

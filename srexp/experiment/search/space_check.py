@@ -7,11 +7,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from srexp.config.builders import build
 from srexp.config.compose import check, composed
 from srexp.config.schema import SearchConfig
+from srexp.data.batches.patches import require_divisible
 from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.experiment.preflight import require_trainable
 from srexp.experiment.search.search_job import base_overrides, refused, trial_overrides
-from srexp.experiment.task import Task
+from srexp.experiment.task import Task, require_whole_visits
 from srexp.search.space import Space, difference
 from srexp.search.study import Search, Study
 from srexp.tracking.store.parameters import flatten
@@ -20,6 +23,8 @@ from srexp.tracking.store.parameters import flatten
 SCORING = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
 #: Keys of the trainer that do so.
 SCORING_KEYS = ("trainer.validation_images", "trainer.validation_size", "trainer.test_size", "trainer.max_minutes")
+#: Keys whose values must go into each other.
+SIZES = ("trainer.batch_size", "trainer.patches_per_image", "trainer.patch_size")
 #: Sections in which a search may choose.
 SEARCHED = ("model", "loss", "optimizer", "schedule", "augmentation", "trainer")
 
@@ -56,10 +61,26 @@ def require_composable(config: SearchConfig, space: Space) -> None:
             for key, value in values.items():
                 if key not in groups:
                     _set(tree, key, value)
-            _ = check(tree, overrides=base).trainer.patches  # a number: trials of different sizes aren't comparable
+            trial = check(tree, overrides=base)
+            _ = trial.trainer.patches  # a number: trials of different sizes aren't comparable
+            require_trainable(trial, build(trial.protocol))
         except SrexpError as error:
             fix = error.fix or "mend search.space"
             raise refused(refusing, error, "the configuration refuses", fix=fix) from error
+    _require_sizes(config, space)
+
+
+def _require_sizes(config: SearchConfig, space: Space) -> None:
+    """Refuse sizes that don't go into each other; what fits at the edges need not between them."""
+    for values in space.combined(SIZES):
+        batch, visit, patch = (values.get(key, getattr(config.trainer, key.partition(".")[2])) for key in SIZES)
+        try:
+            require_whole_visits(batch, visit)
+            for scale in config.trainer.scales or [config.scale]:
+                require_divisible(patch, scale)
+        except SrexpError as error:
+            refusing = {key: values[key] for key in SIZES if key in values}
+            raise refused(refusing, error, "the configuration refuses", fix=error.fix) from error
 
 
 def require_same_search(study: Study, engine: Search, task: Task, typed: Sequence[str]) -> None:

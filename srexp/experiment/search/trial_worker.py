@@ -27,6 +27,7 @@ from srexp.experiment.search.search_job import (
     refused,
     study_folder,
     trial_config,
+    trial_folder,
 )
 from srexp.experiment.task import Task
 from srexp.search.ask_and_tell import Pruned, RunningTrial
@@ -165,7 +166,7 @@ class Worker:
             _forget_networks()
 
     def _folder(self, attempt: RunningTrial) -> Path:
-        folder = study_folder(self.config) / "trials" / f"{attempt.number:04}"
+        folder = trial_folder(self.config, attempt.number)
         folder.mkdir(parents=True)
         return folder
 

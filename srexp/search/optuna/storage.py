@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -75,7 +76,11 @@ def quiet() -> Iterator[None]:
 
 
 def open_journal(folder: Path) -> BaseStorage:
-    """Open the journal of a study in a folder, `optuna.log`."""
+    """Open the journal of a study in a folder, `optuna.log`.
+
+    Raises:
+        SrexpError: A line of it is none that Optuna wrote.
+    """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -83,8 +88,27 @@ def open_journal(folder: Path) -> BaseStorage:
     journal = folder / "optuna.log"
     lock = JournalLock(journal)
     lock.acquire()
-    lock.release()
+    try:
+        _require_records(journal)
+    finally:
+        lock.release()
     return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))  # type: ignore[arg-type]  # same methods
+
+
+def _require_records(journal: Path) -> None:
+    """See that each line is a record; behind another one Optuna reads nothing, or fails."""
+    for number, line in enumerate(journal.read_bytes().splitlines() if journal.exists() else (), start=1):
+        try:
+            known = {"op_code", "worker_id"} <= json.loads(line).keys()
+        except (ValueError, AttributeError):
+            known = False
+        if not known:
+            raise SrexpError(
+                f"{journal} can't be read: line {number} is no record of a study",
+                got=line[:60].decode(errors="replace"),
+                expected="lines that Optuna wrote",
+                fix=f"keep a copy and delete line {number}, whose record is lost; or begin anew: search.name=NAME",
+            )
 
 
 def parse_url(storage: str) -> URL:

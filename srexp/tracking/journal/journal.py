@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import shutil
 import threading
 import time
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from srexp.errors import SrexpError
+from srexp.system.atomic_files import bring_to_disk, write_whole
+from srexp.system.moved_files import here, moved
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -55,10 +58,12 @@ class Journal:
         unwritten: Numbers of operations that are only in memory.
         lost: What could not be kept at all.
         recovered: Whether another process began it, so that some of it may have arrived without a word.
+        moved: Which folder it was begun in, where that was moved or copied since, and where that is now.
     """
 
     def __init__(self, folder: Path, pointer: Path) -> None:
         self.folder, self.pointer, self.id = folder, pointer, folder.name
+        self.moved = folder, folder
         self.waiting: deque[Operation] = deque()
         self.known: dict[str, Any] = {}
         self.sent, self.recovered = -1, False
@@ -85,8 +90,7 @@ class Journal:
         with suppress(OSError):
             journal.folder.mkdir(parents=True)
             journal._take()
-            index.mkdir(parents=True, exist_ok=True)
-            journal.pointer.write_text(str(journal.folder), encoding="utf-8")
+            write_whole(journal.pointer, str(journal.folder))
         return journal
 
     @classmethod
@@ -100,7 +104,9 @@ class Journal:
             The journal; None when its process lives, or it is gone itself, and with it the pointer.
         """
         try:
-            journal = cls(Path(pointer.read_text(encoding="utf-8")), pointer)
+            recorded = Path(pointer.read_text(encoding="utf-8"))
+            journal = cls(here(recorded, pointer.parents[1], pointer.parents[2]), pointer)
+            journal.moved = moved(recorded, journal.folder)
             if not (journal.folder / NAME).is_file():
                 if journal._is_gone():
                     pointer.unlink(missing_ok=True)
@@ -145,7 +151,7 @@ class Journal:
             self._next += 1
             self.waiting.append(operation)
             try:
-                self._append(operation)
+                self._append(operation, durable=True)
             except OSError:
                 self.unwritten.add(operation["n"])
             return operation
@@ -169,6 +175,7 @@ class Journal:
         path.parent.mkdir(parents=True)
         try:
             write(path)
+            bring_to_disk(path)
         except OSError:
             shutil.rmtree(path.parent, ignore_errors=True)
             raise
@@ -228,13 +235,15 @@ class Journal:
         old = time.time() - self.pointer.stat().st_mtime > _BEGINNING_SECONDS
         return old and self.folder.parents[2].is_dir()
 
-    def _append(self, content: Operation) -> None:
-        """Write one line, whole or not at all."""
+    def _append(self, content: Operation, *, durable: bool = False) -> None:
+        """Write one line, whole or not at all; what the store answered can be asked again after a power cut."""
         line = (json.dumps(_plain(content), ensure_ascii=False, allow_nan=False, default=str) + "\n").encode()
         path = self.folder / NAME
         try:
             with path.open("ab", buffering=0) as file:
                 _write_whole(file, line)
+                if durable:
+                    os.fsync(file.fileno())
         except OSError:
             with suppress(OSError), path.open("r+b") as file:
                 file.truncate(self._end)

@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from srexp.tracking.journal import recovery
 from srexp.tracking.journal.journal import Journal
-from srexp.tracking.journal.replay import Replay, failures, reason
+from srexp.tracking.journal.replay import Replay, failures
+from srexp.tracking.store.failures import reason
 from srexp.tracking.store.store import Store
 
 log = logging.getLogger(__name__)

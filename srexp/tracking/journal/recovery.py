@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srexp.system.atomic_files import write_whole
+from srexp.system.moved_files import with_moved
 from srexp.system.redaction import mask
 from srexp.tracking.journal.journal import Journal
-from srexp.tracking.journal.replay import Replay, failures, is_away, reason
+from srexp.tracking.journal.replay import Replay, failures, is_away
+from srexp.tracking.store.failures import reason
+from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ def found(index: Path) -> Iterator[Journal]:
     Yields:
         Journals, to be closed.
     """
-    pointers = [(path.stat().st_mtime, path) for path in index.glob("*") if path.is_file()] if index.is_dir() else []
+    pointers = [(path.stat().st_mtime, path) for path in index.glob("[!.]*") if path.is_file()]
     for _, pointer in sorted(pointers):
         if journal := Journal.left_behind(pointer):
             yield journal
@@ -104,7 +107,17 @@ def _sent(store: Store, journal: Journal, between: Callable[[], bool]) -> tuple[
 def _another_store(store: Store, journal: Journal) -> str:
     """Say to which other store it is to be sent; addresses are compared without their passwords."""
     meant = str(journal.waiting[0].get("store") or journal.known.get("store") or "")
-    return f"it is for another store: tracking.uri={meant}" if meant not in ("", mask(store.uri)) else ""
+    if meant in ("", mask(store.uri)) or _moved_with(journal, path_of(meant), path_of(store.uri)):
+        return ""
+    return f"it is for another store: tracking.uri={meant}"
+
+
+def _moved_with(journal: Journal, meant: Path | None, now: Path | None) -> bool:
+    """Whether a database is the one that was meant: it was moved or copied together with the journal."""
+    if meant is None or now is None:
+        return False
+    beside = journal.pointer.parents[1] / meant.name
+    return with_moved(str(meant), *journal.moved) == str(now) or (now == beside and not meant.exists())
 
 
 def settle(journal: Journal) -> None:
@@ -112,7 +125,7 @@ def settle(journal: Journal) -> None:
     path = journal.folder.parents[1] / "result.json"
     with suppress(OSError, ValueError):
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("pending", {}).get("folder") == str(journal.folder):
+        if Path(result.get("pending", {}).get("folder", "")).name == journal.id:
             del result["pending"]
             result |= {key: value for key, value in journal.known.items() if key in result}
             write_whole(path, json.dumps(result, indent=2) + "\n")

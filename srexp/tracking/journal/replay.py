@@ -11,15 +11,14 @@ from srexp.errors import SrexpError
 from srexp.system.redaction import mask
 from srexp.tracking.journal import upload
 from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
+from srexp.tracking.store.failures import reason
 from srexp.tracking.store.lineage import dataset_input
-from srexp.tracking.store.parameters import shorten
 from srexp.tracking.store.store import Client, Store, connect, experiment_id, tagged
 
 MAX_POINTS, MAX_ENTITIES = 1000, 100
 #: What a journal begins with; without it nothing else can be sent.
 FIRST = ("create", "resume")
 _TRIES = 5
-_LONGEST_REASON = 200
 #: MLflow's codes for what no repetition makes right.
 _PERMANENT = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_STATE"}
 #: HTTP states between 400 and 499 that may be others after a while.
@@ -210,12 +209,3 @@ class Replay:
 
     def _end(self, operation: Operation) -> None:
         self.client.set_terminated(self.journal.run_id, operation["status"], end_time=operation["at"])
-
-
-def reason(error: Exception) -> str:
-    """Say in one line why the store doesn't take something; of a database's failure, what the database said."""
-    inner: BaseException | None = error
-    while inner is not None and not hasattr(inner, "orig"):
-        inner = inner.__cause__
-    text = str(getattr(inner, "orig", error)) or type(error).__name__
-    return shorten(mask(text).strip().splitlines()[0], _LONGEST_REASON)

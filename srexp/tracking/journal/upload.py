@@ -26,6 +26,7 @@ def model(client: Client, journal: Journal, operation: Operation, *, doubtful: b
         operation: With `path`, `step` and `values`.
         doubtful: Whether some of it may be in the store already.
     """
+    import yaml
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
@@ -45,7 +46,8 @@ def model(client: Client, journal: Journal, operation: Operation, *, doubtful: b
     )
     if logged.model_id not in [each.model_id for each in (run.outputs.model_outputs if run.outputs else [])]:
         client.log_outputs(journal.run_id, [LoggedModelOutput(logged.model_id, operation["step"])])
-    described = Model.load(str(folder))
+    # Not `Model.load`, which takes a path for an address and reads %20 in it as a blank.
+    described = Model.from_dict(yaml.safe_load((folder / _DESCRIPTION).read_text(encoding="utf-8")))
     described.run_id, described.artifact_path = journal.run_id, logged.artifact_location
     described.model_id = described.model_uuid = logged.model_id
     described.save(str(folder / _DESCRIPTION))

@@ -14,8 +14,9 @@ from srexp.errors import SrexpError
 from srexp.system.redaction import mask
 from srexp.tracking.journal.journal import Journal
 from srexp.tracking.journal.outbox import Outbox
-from srexp.tracking.journal.replay import is_away, reason
+from srexp.tracking.journal.replay import is_away
 from srexp.tracking.journal.upload import digests
+from srexp.tracking.store.failures import reason
 from srexp.tracking.store.parameters import tag
 from srexp.tracking.store.store import Store, translated
 

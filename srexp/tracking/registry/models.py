@@ -12,7 +12,7 @@ from srexp.system.digests import sha256
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.runs.queries import read_rows
 from srexp.tracking.runs.run import Run
-from srexp.tracking.store.addresses import Found, find
+from srexp.tracking.store.addresses import Found, find, require_files
 from srexp.tracking.store.store import Store, download, opened, translated
 from srexp.types import Network
 
@@ -52,9 +52,10 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loa
 
     Raises:
         RequestError: There is no such model, or it isn't one that can be trusted to be only a network.
-        SrexpError: Its files are damaged or gone.
+        SrexpError: Its files are damaged.
     """
     found = find(store, uri, others=others) if isinstance(uri, str) else uri
+    require_files(store, found)
     with TemporaryDirectory(prefix="srexp-") as scratch:
         path = found.path or _fetched(store, found, Path(scratch))
         require_plain(path, found.uri)

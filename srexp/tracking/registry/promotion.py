@@ -20,8 +20,9 @@ from typing import Any
 from srexp.errors import RequestError, SrexpError
 from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
+from srexp.tracking.store.failures import required
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Client, Store, opened, required
+from srexp.tracking.store.store import Client, Store, opened
 
 CHAMPION, PREVIOUS = "champion", "previous"
 #: Tag of a version with all its evidence; the plain values among it have tags `promotion.KEY` of their own.

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from srexp.errors import RequestError, SrexpError
+from srexp.errors import SrexpError
 from srexp.tracking.journal.replay import is_away
+from srexp.tracking.names import require_task
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.store import selected, translated
 from srexp.types import Batch, Network
@@ -176,9 +177,6 @@ def register(
     Raises:
         RequestError: MLflow allows no such name.
     """
-    if not name.strip() or set(name) & set("/:"):
-        raise RequestError(
-            "no registered model can have this name", got=name, expected="no / and no :", fix="experiment_name=..."
-        )
+    require_task(name)
     known = run.register(model_uri, name, tags=tags, alias=alias)
     return Registered(name=known["name"], version=known["version"], alias=known["alias"]) if known else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from srexp.system import process_identity
 from srexp.tracking.runs import environment
 from srexp.tracking.store.parameters import tag
-from srexp.tracking.store.store import Store, connect, download, every, experiment_id, opened, tagged
+from srexp.tracking.store.store import Store, download, every, experiment_id, opened, tagged
 
 
 def open_parent(
@@ -26,9 +26,9 @@ def open_parent(
     Returns:
         Run id.
     """
-    client = connect(store)
     known = {**environment.origin_tags(), **process, **tags}
-    run = client.create_run(experiment_id(client, store, experiment), run_name=name, tags=known)
+    with opened(store, "the parent of these runs can't be created") as client:
+        run = client.create_run(experiment_id(client, store, experiment), run_name=name, tags=known)
     return str(run.info.run_id)
 
 
@@ -41,10 +41,10 @@ def close(store: Store, run_id: str, status: str, reason: str | None = None) -> 
         status: FINISHED, FAILED or KILLED.
         reason: Why it didn't finish.
     """
-    client = connect(store)
-    if reason:
-        client.set_tag(run_id, "srexp.error", tag(reason))
-    client.set_terminated(run_id, status)
+    with opened(store, f"run {run_id} could not be ended") as client:
+        if reason:
+            client.set_tag(run_id, "srexp.error", tag(reason))
+        client.set_terminated(run_id, status)
 
 
 def status(store: Store, run_id: str) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 from srexp.errors import RequestError
 from srexp.tracking.store.addresses import find
-from srexp.tracking.store.store import Store, connect, every, opened, required, selected
+from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
+from srexp.tracking.store.store import Store, connect, every, opened, selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,20 @@ def get_run(store: Store, run_id: str) -> StoredRun:
         The run.
 
     Raises:
-        RequestError: There is none.
+        RequestError: There is none, or it was deleted.
     """
     client = connect(store)
     absent = RequestError(
         "there is no such run in the store",
         got=run_id,
         expected="the id of a run, as a training prints it last",
-        fix="look it up with `python -m srexp ui`, or point paths.root or tracking.uri to its store",
+        fix="look it up with `python -m srexp runs`, or point paths.root or tracking.uri to its store; what `mlflow gc`"
+        " removed is gone",
     )
     with required(absent):
         found = client.get_run(run_id)
+    if found.info.lifecycle_stage == "deleted":
+        raise deleted_run(client, run_id)
     return _stored_run(found, client.get_experiment(found.info.experiment_id).name)
 
 
@@ -106,7 +110,7 @@ def _listed(
         chosen = [number for number, name in names.items() if experiment in (None, name)]
         if not chosen and experiment is not None:
             others = sorted(name for name in names.values() if name != "Default")
-            raise RequestError(
+            raise deleted_experiment(client, experiment) or RequestError(
                 "there is no such experiment in the store",
                 got=experiment,
                 expected=f"one of {', '.join(others)}" if others else "a task that something was trained for",

@@ -9,6 +9,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import SrexpError
+from srexp.system.atomic_files import bring_to_disk
 from srexp.system.redaction import mask
 from srexp.tracking.journal.writer import Writer
 from srexp.tracking.runs import environment, resumed
@@ -187,6 +189,8 @@ class Run(Writer):
             `models:/m-...`; the folder itself, which is an address too, when the store is away.
         """
         values = {name: float(value) for name, value in metrics.items()}
+        with self.writing(), suppress(OSError):  # a disk that takes it less firmly is no reason to lose it
+            bring_to_disk(folder)
         path = str(folder.relative_to(self.journal.folder))
         taken = self.confirmed(self.add("model", path=path, step=int(step), values=values))
         return str(self.journal.known["model_uri"]) if taken else str(folder)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from srexp.errors import RequestError, did_you_mean
-from srexp.tracking.store.store import ABSENT, Client, Store, opened, required, selected
+from srexp.tracking.store.failures import ABSENT, required
+from srexp.tracking.store.locations import path_of
+from srexp.tracking.store.store import Client, Store, opened, selected
 
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
 _MOST_LISTED = 100
@@ -76,6 +78,31 @@ def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
         raise _no_model(uri, f"there is no file {uri}", did_you_mean(path.name, beside))
     words = [*others, "models:/", "runs:/"]
     raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
+
+
+def require_files(store: Store, found: Found) -> None:
+    """See that the files of a model are there, before anything is begun that needs them.
+
+    Args:
+        store: Where runs are kept.
+        found: The model.
+
+    Raises:
+        RequestError: They are neither beside the store nor where they were recorded.
+        SrexpError: The store can't be reached.
+    """
+    if found.model_id is None:
+        return
+    with opened(store, f"{found.uri} can't be looked up") as client:
+        folder = path_of(client.get_logged_model(found.model_id).artifact_location)
+    if folder and not folder.is_dir():
+        raise RequestError(
+            f"the files of {found.uri} are not where the store has them",
+            got=str(folder),
+            expected="the folder of artifacts beside the store, or where it was when the model was logged",
+            fix="bring the folder back; or say where it is, for good with "
+            "`python -m srexp runs relocate=true tracking.artifacts=PATH`",
+        )
 
 
 def _logged(client: Client, uri: str, rest: str) -> Found:

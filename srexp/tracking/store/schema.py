@@ -36,8 +36,9 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
 
     url = make_url(uri)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-    if file and not file.is_file():
+    if file and not file.exists():
         return
+    # What can't be opened fails here at once, where MLflow would try again for minutes.
     found, known = _revision(url), _known()
     if found is None or found == known[0]:
         return
@@ -85,11 +86,11 @@ def _upgrade(url: URL, file: Path, found: str) -> None:
     from sqlalchemy import NullPool, create_engine
 
     backup = file.with_name(f"{file.name}.before-{found}")
-    _copy(file, backup)
+    copy(file, backup)
     try:
         _upgrade_db(create_engine(url, poolclass=NullPool))
     except BaseException as error:
-        _copy(backup, file)
+        copy(backup, file)
         if not isinstance(error, Exception):
             raise
         raise SrexpError(
@@ -101,7 +102,7 @@ def _upgrade(url: URL, file: Path, found: str) -> None:
     log.warning("%s was made by an older MLflow and is upgraded; %s is what it was", file, backup)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     """Copy a database as a whole, what others have just written included; the copy appears when it is complete."""
     partial = target.with_name(f"{target.name}.partial")
     partial.unlink(missing_ok=True)

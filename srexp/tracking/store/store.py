@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,18 +16,19 @@ from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.system import database_locks
 from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
-from srexp.tracking.store.schema import bring_up_to_date
+from srexp.tracking.store.failures import advice, deleted_experiment, reason
+from srexp.tracking.store.locations import database, path_of, require_holdable, resolve_in, strayed
+from srexp.tracking.store.schema import bring_up_to_date, copy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks")
-#: MLflow's codes for what isn't there.
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND")
 
 _LOCK_SECONDS = 300.0
-_REACH_SECONDS = 5.0
+#: Longest time to wait for a connection, and then for an answer.
+_REACH_SECONDS = 5.0, 60.0
 _PAGE = 1000
 _SELECTING = threading.RLock()
 
@@ -69,15 +70,16 @@ def resolve(
         The store, with absolute addresses; nothing is created.
 
     Raises:
-        RequestError: The URI is of no kind that MLflow keeps runs in, or the driver of its database is not installed.
+        RequestError: MLflow keeps runs in no such URI or path, or the driver of its database is not installed.
 
     Example:
         >>> resolve(None, Path("/data/mlruns"), environ={}).uri
         'sqlite:////data/mlruns/mlflow.db'
     """
     folder = folder.expanduser().absolute()
-    text = uri or environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder / 'mlflow.db'}"
-    name = "tracking.uri" if uri else "MLFLOW_TRACKING_URI"
+    named = environ.get("MLFLOW_TRACKING_URI")
+    text = uri or named or database(folder / "mlflow.db")
+    name = "tracking.uri" if uri else "MLFLOW_TRACKING_URI" if named else "paths.root"
     kind = _kind(text, name)
     if kind in SERVERS:
         return Store(text, None, None)
@@ -104,23 +106,25 @@ def _kind(uri: str, name: str) -> str:
 
 
 def _absolute_sqlite(uri: str, folder: Path, name: str) -> tuple[str, Path]:
-    scheme, _, rest = uri.partition("://")
-    path, question, query = rest.removeprefix("/").partition("?")
-    if path in ("", ":memory:"):
+    path = path_of(uri)
+    if path is None or str(path) == ":memory:":
         raise RequestError(
             f"{name} is a database in memory, which ends with the process",
             got=uri,
             expected="a file",
             fix=f"{name}=sqlite:////absolute/path/mlflow.db",
         )
-    file = folder / Path(path).expanduser()
-    return f"{scheme}:///{file}{question}{query}", file
+    file = folder / path.expanduser()
+    require_holdable(file, name)
+    return database(file, uri.partition("?")[2]), file
 
 
 def _artifact_root(artifacts: str | None, folder: Path) -> str:
     if artifacts and "://" in artifacts:
         return artifacts
-    return (folder / Path(artifacts or "artifacts").expanduser()).as_uri()
+    root = folder / Path(artifacts or "artifacts").expanduser()
+    require_holdable(root, "tracking.artifacts" if artifacts else "paths.root")
+    return root.as_uri()
 
 
 def connect(store: Store) -> Client:
@@ -152,6 +156,7 @@ def connect(store: Store) -> Client:
         )
         with in_turn(store.lock, _LOCK_SECONDS, busy), _everywhere(store.uri):
             bring_up_to_date(store.uri)
+            resolve_in(store.uri, store.artifacts)
             return MlflowClient(store.uri)
 
 
@@ -184,13 +189,29 @@ def translated(store: Store, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = (mask(str(error)).strip() or type(error).__name__).splitlines()[0]
-        raise SrexpError(
-            f"{what}: {reason}",
-            got=mask(store.uri),
-            expected="a reachable server, or a database and a disk that may be written",
-            fix="correct tracking.uri or MLFLOW_TRACKING_URI, start the server, or make room",
-        ) from error
+        raise SrexpError(f"{what}: {reason(error)}", got=mask(store.uri), **advice(error)._asdict()) from error
+
+
+def relocate(store: Store) -> tuple[int, Path | None]:
+    """Write into a database where its artifacts are now, so that MLflow itself finds them, too.
+
+    Args:
+        store: Addresses from `resolve`.
+
+    Returns:
+        How many addresses led elsewhere, and a copy of the SQLite database as it was.
+
+    Raises:
+        SrexpError: It can't be reached, or written.
+    """
+    with opened(store, "the addresses of artifacts could not be rewritten"):
+        if not strayed(store.uri, store.artifacts):
+            return 0, None
+        file = path_of(store.uri)
+        backup = file and file.with_name(f"{file.name}.before-{time.strftime('%Y%m%dT%H%M%S')}")
+        if file and backup:
+            copy(file, backup)
+        return strayed(store.uri, store.artifacts, mend=True), backup
 
 
 @contextmanager
@@ -209,29 +230,6 @@ def opened(store: Store, what: str) -> Iterator[Client]:
     """
     with translated(store, what):
         yield connect(store)
-
-
-@contextmanager
-def required(absent: RequestError) -> Iterator[None]:
-    """Refuse a request for what the store hasn't got, or can't have under such a name.
-
-    Args:
-        absent: What to say then.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        RequestError: It isn't there.
-    """
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code not in ABSENT:
-            raise
-        raise absent from error
 
 
 def tagged(tags: Mapping[str, str]) -> str:
@@ -283,11 +281,13 @@ def download(store: Store, uri: str, folder: Path) -> Path:
 
 
 def _reach(uri: str) -> None:
-    """Fail within seconds on a wrong address, where MLflow's own retries take minutes."""
-    parts = urlsplit(uri)
-    if parts.hostname:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        socket.create_connection((parts.hostname, port), timeout=_REACH_SECONDS).close()
+    """Fail within seconds on a wrong address, where MLflow tries for minutes; by the road of its requests."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    if uri.startswith("http"):
+        settings: dict[str, Any] = {"max_retries": 0, "timeout": _REACH_SECONDS, "raise_on_status": False}
+        http_request(get_default_host_creds(uri), "/health", "GET", **settings)
 
 
 def experiment_id(client: Client, store: Store, name: str) -> str:
@@ -315,11 +315,7 @@ def experiment_id(client: Client, store: Store, name: str) -> str:
                 raise
             found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage == "deleted":
-        raise RequestError(
-            "the MLflow experiment of this task was deleted and still holds its name",
-            got=name,
-            fix="restore it in the MLflow UI, purge it with `mlflow gc`, or choose experiment_name=...",
-        )
+        raise deleted_experiment(client, name) or SrexpError(f"the MLflow experiment {name} comes and goes")
     return found.experiment_id
 
 

@@ -12,8 +12,11 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import PositronEmissionTomographyImageStorage, SecondaryCaptureImageStorage
 
+from srexp.data.dicom.attributes import MEASURED, REWRITTEN, dropped, is_foreign
+from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS
+from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
-from tests.data.dicom.images import Write, unsigned
+from tests.data.dicom.images import Write, plant, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
 
 
@@ -160,6 +163,12 @@ def test_image_types_are_those_that_the_class_allows(
         assert list(made.CTImageFrameTypeSequence[0].FrameType) == kinds
 
 
+def test_an_image_type_of_unknown_kind_is_one_all_the_same(radiograph: Write) -> None:
+    path = radiograph(unsigned(8))
+    plant(path, "ImageType", "UN", b"ORIGINAL\\PRIMARY\\AXIAL ")
+    assert list(quietly_read(through(path)).ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
+
+
 @pytest.mark.parametrize("identifier", [None, "0.1.2", "999.1", ""])
 def test_an_original_without_a_usable_identifier_is_not_referred_to(radiograph: Write, identifier: str | None) -> None:
     path = radiograph(unsigned(8), SOPInstanceUID=identifier, SeriesInstanceUID=None)
@@ -175,3 +184,19 @@ def test_what_has_a_usual_value_may_be_missing(radiograph: Write, elements: str)
     image = quietly_read(through(path, scale=2))
     assert (image.SamplesPerPixel, image.PixelRepresentation, image.HighBit) == (1, 0, 7)
     assert image.get("ImagerPixelSpacing", 0.1) == 0.1
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "eCT_Supplemental.dcm", "US1_UNCR.dcm"])
+def test_what_the_tables_do_not_name_stays_as_it_was(tmp_path: Path, name: str) -> None:
+    path = Path(shutil.copy(get_testdata_file(name), tmp_path))
+    before, after = pydicom.dcmread(path), pydicom.dcmread(through(path, scale=2))
+    gone = dropped(before, Encoding(16, 12, 0, "MONOCHROME2")) - {"PlanarConfiguration", "PixelPaddingValue"}
+    named = MEASURED.keys() | REWRITTEN | {*FUNCTIONAL_GROUPS, "PixelData"}
+    compared = 0
+    for element in pydicom.dcmread(path, stop_before_pixels=True):
+        if is_foreign(element.tag) or element.keyword in gone:
+            assert element.tag not in after
+        elif element.keyword not in named:
+            assert after[element.tag].value == element.value, element.keyword
+            compared += 1
+    assert compared > 20

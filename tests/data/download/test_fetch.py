@@ -120,7 +120,7 @@ def test_without_a_network_the_message_says_what_to_do(target, sha256):
     assert "3 times in a row" in message
     assert "Connection refused" in message
     assert str(target) in message
-    assert "dataset=folder dataset.root=FOLDER" in message
+    assert "dataset=folder dataset.root=/data/xrays" in message
     assert "dataset=samples needs no network" in message
 
 
@@ -152,7 +152,7 @@ def test_a_full_disk_is_said_before_anything_is_written(server, target, sha256, 
     server.put("file.bin", BODY)
     usage = type("Usage", (), {"free": 1000})
     monkeypatch.setattr("srexp.data.download.http_range.shutil.disk_usage", lambda path: usage)
-    with pytest.raises(SrexpError, match=r"paths\.cache=FOLDER") as caught:
+    with pytest.raises(SrexpError, match=r"paths\.cache=/mnt") as caught:
         fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=HASTY))
     assert caught.value.exit_code == 1
     assert not target.exists()

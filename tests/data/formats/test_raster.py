@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from srexp.data.display import Resolution
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 
@@ -208,3 +209,30 @@ def test_a_set_of_pictures_is_refused_but_not_what_a_phone_adds(
     picture.save(tmp_path / "b.jpg")
     np.testing.assert_array_equal(image.pixels, read_image(tmp_path / "b.jpg").pixels[::-1, ::-1])
     assert image.lossy
+
+
+@pytest.mark.parametrize(
+    ("jfif", "exif", "expected"),
+    [
+        ((1, 300, 150), None, Resolution(300, 150, 25.4)),
+        ((2, 300, 150), None, Resolution(300, 150, 10.0)),
+        ((0, 2, 1), None, Resolution(2, 1, None)),
+        ((1, 300, 150), (72, 72, 2), Resolution(300, 150, 25.4)),
+        ((0, 1, 1), (400, 200, 2), Resolution(400, 200, 25.4)),
+        ((0, 1, 1), (400, 200, 3), Resolution(400, 200, 10.0)),
+        ((0, 1, 1), (400, 200, 1), Resolution(400, 200, None)),
+        ((0, 1, 1), (400, 200, None), Resolution(400, 200, 25.4)),
+    ],
+)
+def test_a_jpeg_counts_in_its_own_units_and_then_in_those_of_exif(
+    tmp_path: Path, jfif: tuple[int, int, int], exif: tuple[int, int, int | None] | None, expected: Resolution
+) -> None:
+    said = Image.Exif()
+    for tag, value in zip((0x011A, 0x011B, 0x0128), exif or (), strict=False):
+        if value is not None:
+            said[tag] = value
+    path = written(tmp_path / "a.jpg", BYTES, exif=said)
+    content = path.read_bytes()
+    density = content.index(b"JFIF\0") + 7
+    path.write_bytes(content[:density] + struct.pack(">BHH", *jfif) + content[density + 5 :])
+    assert read_image(path).display.resolution == expected

@@ -308,3 +308,15 @@ def test_a_thumbnail_on_the_first_page_is_not_the_image(tmp_path: Path) -> None:
         file.write(WORDS[::4, ::4], subfiletype=1)
         file.write(WORDS)
     assert (list(frames_in(path)), shape_of(path)) == ([1], WORDS.shape)
+
+
+def test_opacity_that_is_no_number_hides_and_more_than_all_is_all(tmp_path: Path) -> None:
+    values = np.stack([RNG.random((20, 30)), np.ones((20, 30))], -1).astype(np.float32)
+    values[0, :, 1], values[1, :, 1], values[2, :, 1] = np.nan, 7, -1
+    path = written(
+        tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
+    )
+    read = read_image(path, intensity="percentile").pixels[..., 0]
+    assert not read[[0, 2]].any()
+    low, high = np.percentile(values[[1, *range(3, 20)], :, 0], (0.5, 99.5))
+    np.testing.assert_allclose(read[1], np.clip((values[1, :, 0] - low) / (high - low), 0, 1) * 65535, atol=2)

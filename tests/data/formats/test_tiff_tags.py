@@ -115,3 +115,26 @@ def test_a_page_of_several_planes_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tif", np.zeros((5, 16, 16), np.uint8), volumetric=True, photometric="minisblack")
     with pytest.raises(UnreadableImageError, match="holds 5 planes in one page"):
         read_image(path)
+
+
+def test_without_a_unit_tiff_counts_in_inches(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tif", metadata=None, photometric="minisblack", resolution=(300, 150))
+    path.write_bytes(path.read_bytes().replace((296).to_bytes(2, "little"), (65000).to_bytes(2, "little")))
+    assert seen(path).resolution == Resolution(300, 150, 25.4)
+
+
+def test_the_first_image_of_ome_speaks_for_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for size in (0.5, 0.25):
+            described = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size}
+            file.write(STACK[0], metadata=described, photometric="minisblack")
+    assert seen(path).resolution.per(1e-3) == pytest.approx((2, 2))
+
+
+def test_imagej_is_described_once(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tif", imagej=True, metadata={"axes": "ZYX", "unit": "um"}, resolution=(4, 2))
+    [target], _ = through_and_lost(path, tmp_path / "out" / "a.tif")
+    with tifffile.TiffFile(target) as file:
+        assert [page.description.startswith("ImageJ=") for page in file.pages] == [True, False, False]
+        assert {page.resolution for page in file.pages} == {(4, 2)}

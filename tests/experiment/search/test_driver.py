@@ -14,6 +14,7 @@ from srexp.experiment.search import driver
 from srexp.search.optuna.study import OptunaStudy
 from srexp.tracking.runs import groups
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
 
@@ -62,7 +63,7 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
     def watched(study, **facts):
         note(study, **facts)
         if parent := study.about().get("parent"):
-            files = [each.path for each in groups.connect(store).list_artifacts(parent)]
+            files = [each.path for each in connect(store).list_artifacts(parent)]
             seen[next(iter(facts))] = (groups.status(store, parent), files)
 
     monkeypatch.setattr(OptunaStudy, "describe", watched)

@@ -44,6 +44,13 @@ def refusal(space: str, *more: str) -> str:
             "trainer.epochs:{type:int,low:0,high:4}",
             ("allows trainer.epochs=0", "greater than or equal to 1"),
         ),
+        (
+            "trainer.batch_size:{type:int,low:16,high:48,step:8},trainer.patches_per_image:{type:categorical,choices:[1,16]}",
+            ("trainer.batch_size=24 trainer.patches_per_image=16", "does not divide"),
+        ),
+        ("trainer.patch_size:{type:int,low:16,high:20}", ("allows trainer.patch_size=17", "no multiple")),
+        ("optimizer.lr:{type:float,low:-1.0,high:1.0}", ("allows optimizer.lr=-1.0", "out of range")),
+        ("model.filters:{type:categorical,choices:[[64,32],[64]]}", ("model.filters=[64]", "doesn't describe SRCNN")),
         ("optimizer.lr:{type:categorical,choices:[fast]}", ("optimizer.lr=fast", "number")),
         ("model.start:{type:categorical,choices:[copy,papre]}", ("model.start=papre", "'copy' or 'paper'")),
         ("seed:{type:int,low:1,high:3}", ("search.space.seed decides on which images", "one search for each")),

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.search.optuna import engine
 from srexp.search.optuna.engine import Optuna
 
@@ -125,6 +125,20 @@ def test_a_journal_that_was_cut_off_is_mended(torn, tmp_path, space, briefly, ca
     assert study.trials() == before
     study.work(briefly)
     assert states(build(tmp_path, space).open(seed=0, epochs=2)) == ["finished"] * 5
+
+
+@pytest.mark.parametrize("garbage", [b"garbage\n", b"\xff\xfe\n", b"[1, 2]\n", b'{"a": 1}\n', b"\n", b"7\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_line_that_is_no_record_is_named(garbage, last, tmp_path, space, briefly):
+    build(tmp_path, space, trials=1, pruner="none").open(seed=0, epochs=2).work(briefly)
+    journal = tmp_path / "optuna.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    place = len(lines) if last else 2
+    journal.write_bytes(b"".join([*lines[:place], garbage, *lines[place:]]))
+    with pytest.raises(SrexpError, match=f"line {place + 1} is no record of a study") as said:
+        build(tmp_path, space).open(seed=0, epochs=2)
+    assert str(journal) in str(said.value)
+    assert f"delete line {place + 1}" in str(said.value)
 
 
 def test_a_line_torn_by_another_worker_does_not_stop_this_one(tmp_path, space, briefly):

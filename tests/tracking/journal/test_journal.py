@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -204,3 +205,28 @@ def test_a_replay_sends_each_operation_once(tmp_path):
             replay.next()
     assert told == [0, 1, 2, 3]
     journal.close()
+
+
+def test_what_a_run_says_outlives_a_power_cut(tmp_path, monkeypatch):
+    """Each line, each file that it speaks of, and the pointer are on the disk when their writer goes on."""
+    synced = set()
+    real = os.fsync
+
+    def fsync(handle):
+        synced.add((os.fstat(handle).st_ino, os.fstat(handle).st_size))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    journal = Journal.begin(tmp_path / "run", tmp_path / "pending")
+    log = journal.folder / NAME
+
+    def on_disk(path):
+        return (path.stat().st_ino, path.stat().st_size) in synced
+
+    assert on_disk(journal.pointer)
+    for number in range(3):
+        journal.add("metrics", step=number, values={"a": 1.0})
+        assert on_disk(log)
+    kept = journal.folder / journal.file("a.txt", lambda path: path.write_text("kept"))
+    folder = journal.folder / journal.file("b", lambda path: (path.mkdir(), (path / "c").write_text("too")))
+    assert all(map(on_disk, (kept, kept.parent, folder, folder / "c")))

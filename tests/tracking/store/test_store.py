@@ -1,11 +1,15 @@
 import os
 import shutil
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from srexp.errors import RequestError, SrexpError
-from srexp.tracking.store.store import connect, experiment_id, resolve, selected
+from srexp.tracking.store.store import connect, experiment_id, opened, resolve, selected
 
 
 def test_without_a_uri_the_store_is_a_database_in_the_folder_of_runs(tmp_path):
@@ -97,6 +101,64 @@ def test_a_server_that_is_away_is_named_within_seconds(tmp_path):
         connect(resolve("http://ann:secret@127.0.0.1:9", tmp_path))
     assert "tracking.uri" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Answers for servers that nobody else can reach, and remembers what was asked of it."""
+
+    asked: ClassVar[list[str]] = []
+    status = 200
+
+    def do_GET(self) -> None:
+        Proxy.asked.append(self.path)
+        self.send_response(Proxy.status)
+        self.end_headers()
+        self.wfile.write(b"OK")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def proxy(monkeypatch):
+    """A proxy that leads to a tracking server whose name is known to it alone."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(Proxy, "asked", [])
+        monkeypatch.setattr(Proxy, "status", 200)
+        yield Proxy
+        server.shutdown()
+
+
+def test_a_server_behind_a_proxy_is_reached_by_the_road_of_the_requests(proxy, tmp_path, monkeypatch):
+    away = resolve("http://tracking.invalid:5000/ml", tmp_path)
+    connect(away)
+    assert proxy.asked == ["http://tracking.invalid:5000/ml/health"]
+    monkeypatch.setenv("no_proxy", "tracking.invalid")
+    with pytest.raises(SrexpError, match="can't be opened"):
+        connect(away)
+    assert len(proxy.asked) == 1
+
+
+def test_a_proxy_that_lets_nobody_through_is_told_by_the_first_request(proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr(proxy, "status", 407)
+    with (
+        pytest.raises(SrexpError, match="can't be read") as refused,
+        opened(resolve("http://tracking.invalid:5000", tmp_path), "it can't be read") as client,
+    ):
+        client.get_run("1" * 32)
+    assert "NO_PROXY" in str(refused.value)
+
+
+def test_an_address_without_a_server_is_not_waited_for(tmp_path):
+    begin = time.monotonic()
+    with pytest.raises(SrexpError, match="Connection refused"):
+        connect(resolve("http://127.0.0.1:9", tmp_path))
+    assert time.monotonic() - begin < 30
 
 
 def test_a_store_that_can_not_be_written_is_named(tmp_path):

@@ -1,0 +1,63 @@
+"""What a training would come to grief over after hours, or in a run that is open, found before: without TensorFlow."""
+
+from __future__ import annotations
+
+import sys
+
+from srexp.config.builders import build, check_arguments, locate
+from srexp.config.schema import Config
+from srexp.errors import RequestError
+from srexp.metrics.protocol import Protocol
+from srexp.metrics.ssim import WINDOW
+from srexp.tracking.names import require_run, require_task
+from srexp.tracking.runs.tracking import Tracking
+
+
+def require_trainable(config: Config, protocol: Protocol) -> None:
+    """Refuse what building the network, scoring or registering it would refuse, in the same words.
+
+    Args:
+        config: Checked configuration of a training.
+        protocol: What it builds for scoring.
+
+    Raises:
+        RequestError: An argument is out of range, a name can't be stored, or a crop can't be scored.
+    """
+    require_task(config.experiment_name)
+    require_run(config.run_name, config.tags)
+    channels = 3 if protocol.channel == "rgb" else 1
+    check_arguments(config.model, scale=config.inner_scale, channels=channels)
+    for section in (config.loss, config.optimizer, config.schedule):
+        check_arguments(section)
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    _ = tracking.store  # an address that is none is refused
+    if config.trainer.scales and config.model.target.startswith("srexp."):
+        builder = locate(config.model.group, config.model.target)
+        if getattr(sys.modules[builder.__module__], "ONE_SCALE", False):
+            raise one_scale_only(config)
+    for scale in config.trainer.scales or [config.scale]:
+        _require_scored(config, protocol, scale)
+
+
+def one_scale_only(config: Config) -> RequestError:
+    """Say that a network has weights for one scale."""
+    return RequestError(
+        f"model={config.model.name} can't serve several scales",
+        got=f"scale={config.trainer.scales}",
+        expected="a network that enlarges first and whose weights are the same at every scale: srcnn, vdsr",
+        fix=f"model=vdsr, or scale={config.scale}",
+    )
+
+
+def _require_scored(config: Config, protocol: Protocol, scale: int) -> None:
+    """Refuse crops of which the border leaves less than SSIM's window."""
+    least = WINDOW + 2 * protocol.border(scale)
+    for key in ("validation_size", "test_size"):
+        size = getattr(config.trainer, key)
+        if size is not None and size // scale * scale < least:
+            raise RequestError(
+                f"trainer.{key} is too small to be scored at scale={scale}",
+                got=size,
+                expected=f"at least {least}: SSIM's window inside a border of {protocol.border(scale)}",
+                fix=f"trainer.{key}={-(-least // scale) * scale}",
+            )

@@ -1,0 +1,93 @@
+"""A project that was moved or copied: it goes on where it is now, and nothing appears elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import srexp
+from srexp.tracking.runs.tracking import Tracking
+from tests.stories.conftest import by_patient
+
+TASK = "folder-bicubic-x2"
+QUIET = ["tracking.max_images=0", "tracking.system_metrics=false"]
+
+
+@pytest.fixture
+def old(tmp_path: Path, two_trainings, images, monkeypatch) -> Path:
+    """A project with its images in it, two trainings, one that was interrupted, and one that the store never saw."""
+    root = tmp_path / "old"
+    root.mkdir()
+    for name in ("mlruns",):
+        shutil.move(two_trainings.root / name, root / name)
+    shutil.copytree(images, root / "images")
+    monkeypatch.setenv("SREXP_ROOT", str(root))
+
+    class StopError(Exception):
+        """What ends a training."""
+
+    from srexp.experiment import pipeline
+
+    def stopped(*_args, **_options):
+        raise StopError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline, "score_and_draw", stopped)
+        with pytest.raises(StopError):
+            srexp.run("train", [*by_patient(root / "images"), *QUIET, "seed=3"])
+    with monkeypatch.context() as patched:
+        patched.setattr("srexp.tracking.store.store.bring_up_to_date", away)
+        tracking = Tracking(folder=root / "mlruns", system_metrics=False, wait_seconds=0.1)
+        with tracking.run(TASK, name="unsent", folder=root / "mlruns" / "outputs" / "unsent") as run:
+            run.log_text("kept", "a.txt")
+    return root
+
+
+def away(*_: object) -> None:
+    raise ConnectionError("nobody listens")
+
+
+def state(root: Path) -> dict[Path, tuple[int, int]]:
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("how", [pytest.param("moved", marks=pytest.mark.slow), "copied"])
+def test_everything_goes_on_where_it_is_now(old, tmp_path, monkeypatch, how):
+    new = tmp_path / "elsewhere" / "new"
+    new.parent.mkdir()
+    if how == "moved":
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+    before = state(old)
+    monkeypatch.setenv("SREXP_ROOT", str(new))
+
+    sent = srexp.run("runs", ["sync=true", "limit=50"])
+    assert [(each["left"], each["refused"]) for each in sent["synced"]] == [(0, [])]
+    interrupted = next(row for row in sent["runs"] if row["state"] == "FAILED")
+
+    scored = srexp.run("evaluate", [f"model_uri=models:/{TASK}@candidate", *by_patient(new / "images"), *QUIET])
+    assert scored["test"]["n_images"] == 20
+
+    Image.new("L", (24, 24), 90).save(new / "one.png")
+    model = f"model_uri=models:/{TASK}/1"
+    done = srexp.run("enhance", [model, f"input={new / 'one.png'}", f"output={new / 'out'}"])
+    assert done["failed"] == []
+
+    promoted = srexp.run("promote", [f"name={TASK}", "version=1", "force=true", "reason='moved'", "dataset=folder",
+                                     f"dataset.root={new / 'images'}"])  # fmt: skip
+    assert promoted["version"] == 1
+
+    resumed = srexp.run("train", [f"resume={interrupted['run_id']}"])
+    assert resumed["run_id"] == interrupted["run_id"]
+    assert resumed["registered"]["version"] == 3
+
+    trained = srexp.run("train", [*by_patient(new / "images"), *QUIET, "seed=4"])
+    artifacts = new / "mlruns" / "artifacts"
+    assert (artifacts / trained["run_id"] / "artifacts" / "config.yaml").is_file()
+    assert (artifacts / "models" / trained["model_uri"].removeprefix("models:/")).is_dir()
+    assert state(old) == before
