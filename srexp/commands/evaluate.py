@@ -12,7 +12,6 @@ from srexp.errors import RequestError
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
@@ -20,6 +19,7 @@ from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
 from srexp.system.memory import peak_rss_mb
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.registry import models
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking

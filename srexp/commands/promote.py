@@ -11,12 +11,12 @@ from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.promotion import decision
 from srexp.experiment.promotion.candidate import scored
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of, task_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.registry import catalog, promotion
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses

@@ -15,9 +15,9 @@ from srexp.experiment import multiscale, pipeline, resume
 from srexp.experiment.batch_size import sized
 from srexp.experiment.multirun import driver, job
 from srexp.experiment.pipeline import Plan
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs.tracking import Tracking
 
 

@@ -10,9 +10,9 @@ from srexp.errors import RequestError
 from srexp.experiment import pipeline
 from srexp.experiment.network import float32_network
 from srexp.experiment.pipeline import Outcome, Plan
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run

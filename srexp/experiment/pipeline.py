@@ -19,12 +19,12 @@ import numpy as np
 
 from srexp.evaluation.score import Scores
 from srexp.experiment.fitting import fit_network, validation
-from srexp.experiment.profiling import Stopwatch, profiled
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
+from srexp.system.profiling import Stopwatch, profiled
 from srexp.tracking.registry import registry
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking

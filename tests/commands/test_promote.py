@@ -15,6 +15,7 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
+from srexp.experiment import loaded_model
 from srexp.experiment.promotion import challenge
 from srexp.experiment.recorded_config import log_request, task_tags
 from srexp.experiment.task import Task
@@ -187,14 +188,14 @@ def test_models_that_must_not_serve_are_stopped_with_the_reason(store, capfd):
 
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, monkeypatch):
     assert promote(1) == 0
-    load = challenge.models.load
+    load = loaded_model.load
 
     def gone(store, found, **options):
         if found.version == 1:
             raise registry.SrexpError("the files of models:/x/1 can't be read")
         return load(store, found, **options)
 
-    monkeypatch.setattr(challenge.models, "load", gone)
+    monkeypatch.setattr(loaded_model, "load", gone)
     assert promote(2) == 1
     assert "PSNR over the champion: not measured: it can't be scored here" in capfd.readouterr().err
     assert promote(2, "force=true", "reason='its files are gone'") == 0

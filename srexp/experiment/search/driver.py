@@ -19,7 +19,6 @@ from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.pipeline import Outcome
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
@@ -29,6 +28,7 @@ from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
 from srexp.system.atomic_files import write_whole
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking

@@ -17,7 +17,6 @@ from srexp.evaluation.search_report.table import best_trials, comma_separated, m
 from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
 from srexp.experiment.pipeline import Outcome, Plan
-from srexp.experiment.profiling import Stopwatch
 from srexp.experiment.search.search_job import (
     STUDY_TAG,
     TRIAL_TAG,
@@ -30,6 +29,7 @@ from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
 from srexp.system.atomic_files import write_whole
+from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run
 from srexp.training.fit import Fitted

@@ -93,7 +93,7 @@ def _opened(path: Path, called: str) -> Network:
 
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (OSError, ValueError, TypeError, KeyError, ImportError, AttributeError) as error:
+    except Exception as error:  # of a damaged configuration Keras and h5py raise what they like
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SrexpError(
             f"{called} can't be loaded: {reason}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -42,13 +41,16 @@ def require_plain(path: Path, called: str) -> None:
             if _WEIGHTS in archive.namelist():
                 with archive.open(_WEIGHTS) as weights:
                     _check_weights(weights, path.stat().st_size, called)
-    except (OSError, KeyError, ValueError, RuntimeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+            classes = list(_classes(config))
+    except SrexpError:
+        raise
+    except Exception as error:  # of damaged files zipfile, json and h5py raise what they like, h5py SystemError as well
         raise SrexpError(
             f"{called} is no Keras model file: {str(error) or type(error).__name__}",
             expected="what model.save('NAME.keras') writes; pickles, HDF5 files and SavedModels may run code",
             fix="write it again, or choose another model_uri",
         ) from error
-    for module, name in _classes(config):
+    for module, name in classes:
         foreign = module is not None and module.partition(".")[0] not in ("keras", "builtins")
         if foreign or name in _RUNNING | _READING:
             raise RequestError(

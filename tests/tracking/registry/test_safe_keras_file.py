@@ -3,9 +3,11 @@
 import io
 import json
 import pickle
+import random
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 
 import h5py
 import keras
@@ -170,3 +172,43 @@ def test_a_package_that_begins_like_keras_is_not_keras(tracking, tmp_path, parts
     config["config"]["layers"][1]["module"] = module
     with pytest.raises(RequestError, match="holds more than Keras's own layers"):
         load(tracking.store, packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)}))
+
+
+def test_a_configuration_nested_deeper_than_python_recurses_is_refused(tracking, tmp_path, parts):
+    for depth in (400, 100_000):
+        config = '{"config": [' * depth + "]}" * depth
+        with pytest.raises(SrexpError, match=r"is no Keras model file|can't be loaded"):
+            load(tracking.store, packed(tmp_path / "deep.keras", {**parts, "config.json": config}))
+
+
+def mutated(chance, content):
+    """A file with some bytes changed, a stretch gone, doubled or zeroed, or its end cut off."""
+    content, at = bytearray(content), chance.randrange(len(content))
+    stretch = slice(at, at + chance.randrange(1, 64))
+    match chance.randrange(5):
+        case 0:
+            for _ in range(chance.randrange(1, 9)):
+                content[chance.randrange(len(content))] = chance.randrange(256)
+        case 1:
+            del content[stretch]
+        case 2:
+            content[at:at] = content[stretch]
+        case 3:
+            content[stretch] = bytes(len(content[stretch]))
+        case _:
+            del content[at:]
+    return bytes(content)
+
+
+@pytest.mark.parametrize("count", [pytest.param(25, id="some"), pytest.param(1200, id="many", marks=pytest.mark.slow)])
+def test_damaged_files_are_refused_by_name_or_load(tracking, tmp_path, parts, count):
+    """The whole archive, and each member within an archive that is well."""
+    chance = random.Random(17)
+    for name in (None, *parts):
+        for _ in range(count):
+            path = tmp_path / "damaged.keras"
+            packed(path, parts if name is None else {**parts, name: mutated(chance, parts[name])})
+            if name is None:
+                path.write_bytes(mutated(chance, path.read_bytes()))
+            with suppress(SrexpError):
+                load(tracking.store, str(path))

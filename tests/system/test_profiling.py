@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from srexp.experiment import profiling
-from srexp.experiment.profiling import Stopwatch
+from srexp.system import profiling
+from srexp.system.profiling import Stopwatch
 
 
 @pytest.fixture
