@@ -77,6 +77,24 @@ class OutputManifest:
             return "new"
         return "finished" if len(there) == len(outputs) else "incomplete"
 
+    def of_another(self, source: str, outputs: Sequence[str]) -> tuple[str, str] | None:
+        """Find a file that is what another input became.
+
+        Args:
+            source: Relative name of an input.
+            outputs: Relative names of all files that it becomes.
+
+        Returns:
+            The first such file and its input; None where there is none.
+        """
+        made = [(name, self._rows[name]) for name in outputs if name in self._rows]
+        others = [
+            (name, row["input"])
+            for name, row in made
+            if row["input"] != source and (path := self.folder / name).exists() and row["output_sha256"] == sha256(path)
+        ]
+        return others[0] if others else None
+
     def add(self, source: str, digest: str, outputs: Mapping[str, str], lost: Sequence[str] = ()) -> None:
         """Note files that are about to get their names.
 
