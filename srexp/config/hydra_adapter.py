@@ -16,17 +16,18 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
-from srexp.config.hydra_guard import check_hydra
 from srexp.config.hydra_messages import explained
 from srexp.config.override_grammar import TURN, key_of, parse
 from srexp.config.paths import config_home
+from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.signals import interruptible
 
@@ -39,7 +40,17 @@ _MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
 class _Loader(ConfigLoaderImpl):
-    """Hydra's composition, of which nothing is used that `check_hydra` refuses."""
+    """Hydra's composition, of files that say no more than a preset may."""
+
+    def __init__(self, path: ConfigSearchPath) -> None:
+        super().__init__(path)
+        self.repository = JudgingRepository(path)
+
+    @staticmethod
+    def _embed_result_config(ret: ConfigResult, package_override: str | None) -> ConfigResult:
+        if isinstance(ret, Written):
+            ret.require_plain(package_override or "")
+        return ConfigLoaderImpl._embed_result_config(ret, package_override)
 
     def load_configuration(
         self, config_name: str | None, overrides: list[str], *arguments: Any, **options: Any
@@ -51,11 +62,9 @@ class _Loader(ConfigLoaderImpl):
                 raise RequestError(
                     f"{key} is given a list", got=value, expected="one choice", fix=f"-m {key}={several} runs each"
                 )
+        require_no_code(overrides)
         with TURN:
-            composed = super().load_configuration(config_name, overrides, *arguments, **options)
-        if config_name:  # else nothing is run: Hydra's own help
-            check_hydra(composed)
-        return composed
+            return super().load_configuration(config_name, overrides, *arguments, **options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -131,6 +140,10 @@ def _require_one_mode(options: argparse.Namespace) -> None:
         raise RequestError(
             "--experimental-rerun loads a pickle, which may run anything", fix="type the overrides again"
         )
+    if own := options.config_path or options.config_name:
+        raise RequestError(
+            "srexp reads its own conf/ first", got=own, fix="--config-dir=FOLDER adds files to its groups"
+        )
     typed = [f"--{name.replace('_', '-')}" for name in _MODES if getattr(options, name)]
     if len(typed) > 1:
         raise RequestError(f"{' and '.join(typed)} exclude each other", expected="one", fix=f"leave {typed[0]} out")
@@ -169,12 +182,12 @@ def _load(root: str, overrides: Sequence[str]) -> DictConfig:
     return _loader().load_configuration(root, list(overrides), RunMode.RUN, from_shell=False)
 
 
-def _loader(folder: str | None = None, extra: str | None = None) -> _Loader:
-    """Give what composes from a folder, that of srexp where none is named, and from another one before it."""
+def _loader(extra: str | None = None) -> _Loader:
+    """Give what composes from the folder of srexp, and from another one after it."""
     setbase("1.3")
     setup_globals()
     JobRuntime.instance().set("name", "srexp")
-    path = create_config_search_path(str(Path(folder).resolve() if folder else config_home() / "conf"))
+    path = create_config_search_path(str(config_home() / "conf"))
     if extra is not None:
         if not Path(extra).is_dir():
             raise RequestError("--config-dir is no folder", got=extra, expected="a folder of configuration files")
@@ -207,9 +220,9 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mappi
     Raises:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
     """
-    options, root = line.options, line.options.config_name or line.verb
+    options, root = line.options, line.verb
     with explained(lambda: _keys(line.verb), line.overrides):
-        application = _Application("srexp", _loader(options.config_path, options.config_dir))
+        application = _Application("srexp", _loader(options.config_dir))
         if options.help:
             application.app_help(root, _Parser(), argparse.Namespace(**{**vars(options), "overrides": line.overrides}))
         elif options.hydra_help:
