@@ -43,7 +43,7 @@ _HYDRA = re.compile(
     "mode=(?:RUN|MULTIRUN)"
     "|launcher\\.(?:partition|qos|comment|constraint|gres|exclude|mem_per_[cg]pu|account|name|backend|prefer|require)="
     rf"{_WORD}|launcher\.(?:ray\.(?:init|remote)\.)?(?!\w*_folder)[a-z]\w*={_NUMBER}"
-    rf"|sweeper\.params\.\+{{0,2}}(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=[^$]*",
+    rf"|sweeper\.params\.\+{{0,2}}(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=[^$\x00-\x1f]*",
     re.ASCII,
 )
 #: What would make Hydra build something, where it is typed.
@@ -86,14 +86,14 @@ class JudgedFiles(FileConfigSource):
                 if file.read(1):
                     raise refused(path, 1, "a preset is no more than a page", f"{MOST_BYTES} bytes and more", "less")
             root = yaml.compose(text, yaml.SafeLoader)
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise RequestError(f"{path} can't be read", got=type(error).__name__, expected="plain YAML") from error
-        if not isinstance(root, yaml.MappingNode | None):
-            raise refused(path, 1, "a file of configuration is no mapping", text[:60], "keys with their values")
-        values = list(_values(root, (), path, set())) if root else []
-        _require_choices(root, path)
-        config = OmegaConf.load(StringIO(text))
-        return Written(self.provider, str(path), config, self._get_header_dict(text[:512]), values=values)
+            if not isinstance(root, yaml.MappingNode | None):
+                raise refused(path, 1, "a file of configuration is no mapping", text[:60], "keys with their values")
+            values = list(_values(root, (), path, set())) if root else []
+            _require_choices(root, path)
+            header = self._get_header_dict(text[:512])
+            return Written(self.provider, str(path), OmegaConf.load(StringIO(text)), header, values=values)
+        except (ValueError, LookupError, RecursionError) as error:  # as YAML gives of `!!int x`
+            raise RequestError(f"{path} can't be read: {error}", expected="plain YAML") from error
 
     def _is_own(self, config_path: str) -> bool:
         """Whether it is a root, or the arrangement of the logs: what is as much srexp as its code."""
@@ -169,12 +169,13 @@ def _values(node: yaml.Node, keys: tuple[str, ...], path: Path, seen: set[int]) 
 
 def _require_choices(root: yaml.MappingNode | None, path: Path) -> None:
     """Refuse `defaults` that name anything but choices of srexp's groups, and launchers."""
-    lists = [value for key, value in root.value if key.value == "defaults"] if root else []
-    for item in lists[0].value if lists else []:
-        pairs = item.value if isinstance(item, yaml.MappingNode) else [(None, item)]
-        for group, name in pairs:
-            names = name.value if isinstance(name, yaml.SequenceNode) else [name]
-            fits = group is None or _GROUP.fullmatch(group.value)
-            if not fits or not all(_CHOICE.fullmatch(str(each.value)) for each in names):
-                got = f"{group.value if group else ''} {[str(each.value) for each in names]}"
-                raise refused(path, item.start_mark.line + 1, "defaults name no choice", got, "a group: a name in it")
+    for items in (value for key, value in root.value if key.value == "defaults") if root else ():
+        for item in items.value if isinstance(items, yaml.SequenceNode) else [items]:
+            named = isinstance(item, yaml.MappingNode) and len(item.value) == 1
+            group, name = item.value[0] if named else (None, item)
+            names = name.value if group and isinstance(name, yaml.SequenceNode) else [name]
+            texts = [each.value for each in names if each.tag.endswith((":str", ":null"))]
+            fits = items is not item and len(texts) == len(names) and all(map(_CHOICE.fullmatch, texts))
+            if not fits or (group and not _GROUP.fullmatch(group.value)):
+                got = f"{group.value if group else ''} {texts}"
+                raise refused(path, item.start_mark.line + 1, "defaults name no choice", got, "- GROUP: NAME")

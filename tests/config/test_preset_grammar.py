@@ -75,6 +75,13 @@ HOSTILE = {
     "aliases": "tags: &a {x: y}\nmodel: *a",
     "depth": f"tags: {'[' * 5000}",
     "no mapping": "[a]",
+    "defaults of a mapping": "defaults: {model: vdsr}",
+    "defaults without a name": "defaults: [{}]",
+    "defaults of numbers": "defaults: [{model: 1}]",
+    "two defaults in one": "defaults: [{model: vdsr, loss: l1}]",
+    "half an interpolation": "tags: {a: '${.a'}",
+    "number without end": f"seed: {'1' * 5000}",
+    "number of a tag": "seed: !!int x",
     "size": f"tags: {{x: {'y' * 100_000}}}",
     "YAML object": "run_name: !!python/object/apply:os.mkdir [TRACE]",
     "YAML module": "run_name: !!python/module:antigravity",
@@ -142,6 +149,7 @@ def test_typed_keys_run_no_code_either(typed: str, trace: Path, capfd) -> None:
 def test_what_is_typed_may_set_the_environment_and_name_extensions(trace: Path) -> None:
     assert run(["check", "+hydra.job.env_set.SREXP_TYPED=1", f"hydra.run.dir={trace.parent}/out"]) == 0
     assert run(["check", "hydra.job.env_copy=[NAMED_TARGET]", f"hydra.run.dir={trace.parent}/out"]) == 0
+    assert run(["check", "hydra.job.env_copy=[NOT_SET_ANYWHERE]"]) == 2
     typed = ["extensions=[fractions]", "model._target_=fractions.Fraction"]
     assert srexp.compose(typed).model.target == "fractions.Fraction"
     with pytest.raises(RequestError, match=r"hostile.yaml, line 2: a file can't set extensions"):
