@@ -70,9 +70,7 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     places = np.arange(len(keys))
     left.vlines(places, differences.min(axis=0)[order], differences.max(axis=0)[order], color="#d4d4d4", linewidth=1.6)
     for row, values in zip(found.models, differences, strict=True):
-        left.plot(
-            places, values[order], "o", color=hue[row.name], markersize=5.5 if named else 3, label=literal(row.name)
-        )
+        left.plot(places, values[order], "o", color=hue[row.name], markersize=5.5 if named else 3, label=row.name)
     _zero(left)
     left.set(title=f"Each image, by the gain of {literal(short(found.models[0].name))}", ylabel="gain over bicubic, dB")
     left.set_xlim(-0.7, len(keys) - 0.3)
@@ -157,7 +155,7 @@ def _draw_curves(
         along = [place(point) for point in curve]
         axes.plot(along, [point.psnr for point in curve], color=hue[row.name], linewidth=1, alpha=0.35)
         best = _best_so_far(row)
-        axes.plot(along, best, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=literal(row.name))
+        axes.plot(along, best, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=row.name)
 
 
 def scale_bar(max_grey_levels: float) -> Figure:
@@ -188,11 +186,13 @@ def _zero(axes: Axes) -> None:
 
 
 def _name_ticks(axes: Axes, names: Sequence[str], **look: Any) -> None:
-    axes.set_xticks(range(len(names)), [literal(short(name)) for name in names], ha="right", **look)
+    axes.set_xticks(range(len(names)), [short(name) for name in names], ha="right", parse_math=False, **look)
 
 
 def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:
-    axes.legend(loc=loc, ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9)
+    legend = axes.legend(loc=loc, ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def finish(figure: Figure, *every: Axes) -> None:
