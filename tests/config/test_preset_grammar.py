@@ -54,13 +54,15 @@ HOSTILE = {
     "imported function": "tracking: {_target_: srexp.tracking.runs.environment.sys.exit}",
     "overrides filled in": "hydra: {overrides: {task: ['extensions=[os]']}}\nextensions: [os]\n"
     "model: {_target_: os.mkdir, path: TRACE}",
-    "handler of a later moment": "hydra: {job_logging: {handlers: {mine: {class: '${srexp.by:${hydra.job.num},"
-    "{0:psutil.Popen}}', args: [mkdir, TRACE]}}, root: {handlers: [mine]}}}",
+    "handler of a later moment": "tags: {nx: logging.FileHandler, n0: psutil.Popen}\n"
+    "hydra: {job_logging: {handlers: {mine: {class: '${oc.select:tags.n${oc.select:hydra.job.num,x}}', args: [mkdir, TRACE]}}, root: {handlers: [mine]}}}",
     "environment of a later moment": "hydra: {job: {env_set: {LD_PRELOAD: '${hydra.runtime.output_dir}'}}}",
     "environment copied": "hydra: {job: {env_copy: [NAMED_TARGET]}}",
-    "line for Slurm": 'hydra: {launcher: {comment: "a\\nmkdir TRACE"}}',
+    "line for Slurm": "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+    'hydra: {launcher: {comment: "a\\nmkdir TRACE"}}',
     "line for Slurm by a folder": 'paths: {outputs: "a\\nmkdir TRACE"}',
-    "shell of Slurm": "hydra: {launcher: {setup: [mkdir TRACE]}}",
+    "shell of Slurm": "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+    "hydra: {launcher: {setup: [mkdir TRACE]}}",
     "package for Ray": "hydra: {launcher: {ray: {init: {runtime_env: {pip: [mine]}}}}}",
     "cluster of Ray": "hydra: {launcher: {ray: {init: {address: 'example.org:6379'}}}}",
     "extension swept": "hydra: {mode: MULTIRUN, sweeper: {params: {extensions: '[os]'}}}",
