@@ -6,7 +6,7 @@ import argparse
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -24,6 +24,7 @@ from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.hydra_messages import explained
 from srexp.config.override_grammar import TURN, key_of, parse
 from srexp.config.paths import config_home
@@ -40,11 +41,12 @@ _MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
 class _Loader(ConfigLoaderImpl):
-    """Hydra's composition, of files that say no more than a preset may."""
+    """Hydra's composition, of files that say no more than a preset may; launchers send it to their jobs."""
 
     def __init__(self, path: ConfigSearchPath) -> None:
         super().__init__(path)
         self.repository = JudgingRepository(path)
+        self.files: Files | None = None  # those of a multirun, once it began
 
     @staticmethod
     def _embed_result_config(ret: ConfigResult, package_override: str | None) -> ConfigResult:
@@ -63,7 +65,7 @@ class _Loader(ConfigLoaderImpl):
                     f"{key} is given a list", got=value, expected="one choice", fix=f"-m {key}={several} runs each"
                 )
         require_no_code(overrides)
-        with TURN:
+        with TURN, frozen(self.files) if self.files else nullcontext():
             return super().load_configuration(config_name, overrides, *arguments, **options)
 
 
@@ -267,9 +269,14 @@ class _Application(Hydra):
         return True
 
     def run_many(self, root: str, task: Callable[[DictConfig], object], overrides: list[str]) -> None:
-        """Run a job for each combination; SIGTERM and SIGHUP end it in order, also while a launcher waits."""
-        with interruptible(), writable("hydra.sweep.dir"):
-            self.multirun(root, task, [*overrides, "hydra.mode=MULTIRUN"])
+        """Run a job for each combination, all composed from the files of now.
+
+        SIGTERM and SIGHUP end it in order, also while a launcher waits.
+        """
+        with interruptible(), writable("hydra.sweep.dir"), frozen() as files:
+            loader: Any = self.config_loader
+            loader.files = files
+            self.multirun(root, functools.partial(_with_files, files, task), [*overrides, "hydra.mode=MULTIRUN"])
 
     def show_cfg(
         self, config_name: str | None, overrides: list[str], cfg_type: str, package: str | None, resolve: bool = False
@@ -301,6 +308,12 @@ class _Application(Hydra):
             raise RequestError("query= is what a shell asks", expected="the line so far in COMP_LINE")
         plugin._query = functools.partial(_candidates, plugin._query, verbs)
         plugin.query(None)
+
+
+def _with_files(files: Files, task: Callable[[DictConfig], object], composed: DictConfig) -> object:
+    """Do the task of a job, perhaps on another machine and days later, with the files of its multirun."""
+    with frozen(files):
+        return task(composed)
 
 
 def _candidates(ask: Callable[..., list[str]], verbs: Collection[str], *, config_name: None, line: str) -> list[str]:

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import yaml
 from hydra._internal.config_repository import ConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
+from srexp.config.frozen_files import FrozenFolder
 from srexp.config.override_grammar import key_of
 from srexp.config.paths import config_home
 from srexp.config.schema import VERB_CONFIGS
@@ -72,16 +72,16 @@ class Written(ConfigResult):
                 raise refused(self.path, line, f"a file can't set {'.'.join((*place, *keys))}", value, expected)
 
 
-class JudgedFiles(FileConfigSource):
+class JudgedFiles(FrozenFolder):
     """A folder of configuration files whose content is plain data."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file, once: what is judged is what Hydra gets."""
         if self._is_own(config_path):
             return super().load_config(config_path)
-        path = Path(self.path, self._normalize_file_name(config_path)).resolve()
+        path = self.place(config_path)
         try:
-            with path.open("rb") as file:
+            with self.open(config_path) as file:
                 text = file.read(MOST_BYTES).decode()
                 if file.read(1):
                     raise refused(path, 1, "a preset is no more than a page", f"{MOST_BYTES} bytes and more", "less")
