@@ -55,7 +55,8 @@ HOSTILE = {
     "overrides filled in": "hydra: {overrides: {task: ['extensions=[os]']}}\nextensions: [os]\n"
     "model: {_target_: os.mkdir, path: TRACE}",
     "handler of a later moment": "tags: {nx: logging.FileHandler, n0: psutil.Popen}\n"
-    "hydra: {job_logging: {handlers: {mine: {class: '${oc.select:tags.n${oc.select:hydra.job.num,x}}', args: [mkdir, TRACE]}},"
+    "hydra: {job_logging: {handlers: {mine: {class: '${oc.select:tags.n${oc.select:hydra.job.num,x}}',"
+    " args: [mkdir, TRACE]}},"
     " root: {handlers: [mine]}}}",
     "environment of a later moment": "hydra: {job: {env_set: {LD_PRELOAD: '${hydra.runtime.output_dir}'}}}",
     "environment copied": "hydra: {job: {env_copy: [NAMED_TARGET]}}",
