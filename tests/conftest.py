@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -114,6 +115,18 @@ def grown() -> Callable[[], int]:
         Path("/proc/self/clear_refs").write_text("5")
     before = peak_bytes()
     return lambda: peak_bytes() - before
+
+
+@pytest.fixture
+def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder `conf` of a checkout of our own, whose files a test may edit."""
+    checkout = Path(__file__).parent.parent
+    for folder in ("conf", "sweeps"):
+        shutil.copytree(checkout / folder, tmp_path / "checkout" / folder)
+    (tmp_path / "checkout" / "pyproject.toml").touch()
+    monkeypatch.setattr("srexp.config.paths._CHECKOUT", tmp_path / "checkout")
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    return tmp_path / "checkout" / "conf"
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _FILE_COLUMNS = 140
 #: Width of what a line is about.
 _LABEL_COLUMNS = 12
+#: Stands beside every model but itself.
+_BASELINE = "bicubic"
 
 
 def training(outcome: Outcome) -> None:
@@ -39,10 +41,11 @@ def training(outcome: Outcome) -> None:
     console = _console()
     images = counted(result["test"]["n_images"], "test image")
     table = _figures(f"{result['experiment_name']}, {images}", *map(heading, QUICK))
-    for name, scores in ((outcome.model_name, summary["model"]), ("bicubic", summary["bicubic"])):
+    for name, scores in {outcome.model_name: summary["model"], _BASELINE: summary["bicubic"]}.items():
         table.add_row(name, *(plus_minus(scores[metric], scores[f"{metric}_std"], metric) for metric in QUICK))
-    better = figure(_difference(summary, "ssim"), "ssim", sign=True, fine=True)
-    table.add_row("gain", _interval(result["gain_db"], result["gain_ci95"]), better)
+    if outcome.model_name != _BASELINE:
+        better = figure(_difference(summary, "ssim"), "ssim", sign=True, fine=True)
+        table.add_row("gain", _interval(result["gain_db"], result["gain_ci95"]), better)
     console.print(table)
     _protocol(console, result)
     validation = with_unit(result["validation"]["psnr"], fine=True)
@@ -63,7 +66,7 @@ def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
 
 
 def evaluation(result: Mapping[str, Any]) -> None:
-    """Print all metrics of a model beside bicubic, and what limits their worth.
+    """Print all metrics of a model, beside bicubic unless it is that, and what limits their worth.
 
     Args:
         result: What `evaluate` returns.
@@ -71,15 +74,16 @@ def evaluation(result: Mapping[str, Any]) -> None:
     console = _console()
     images, name = result["test"]["n_images"], result["model"]["name"]
     title = f"{result['experiment_name']}, {counted(images, 'image')} ({result['split']})"
-    table = _figures(title, name, "bicubic", "better by")
+    beside = [] if name == _BASELINE else [_BASELINE, "better by"]
+    table = _figures(title, name, *beside)
     for metric, of_metric in result["metrics"].items():
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
-        better = _interval(gain["gain"], gain["ci95"], metric)
         fewer = f" ({model['n']} images)" if model["n"] != images else ""
         means = (figure(each["mean"], metric, fine=True) for each in (model, bicubic))
-        table.add_row(heading(metric) + fewer, *means, better)
+        cells = [*means, _interval(gain["gain"], gain["ci95"], metric)]
+        table.add_row(heading(metric) + fewer, *cells[: 1 + len(beside)])
     if leaked := result["trained_on"] and sum(result["trained_on"].values()):
-        table.add_row("seen in training", f"{leaked} of {images}", "", "", style="bold red")
+        table.add_row("seen in training", f"{leaked} of {images}", style="bold red")
     console.print(table)
     _protocol(console, result)
     _line(console, "model", f"{result['model_uri']} ({result['model']['parameters']} parameters)")

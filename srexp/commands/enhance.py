@@ -14,7 +14,8 @@ from srexp.config.schema import EnhanceConfig
 from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.restoration.file_restoration import Restorer
-from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, find_jobs, restorer_of, result_of
+from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, restorer_of, result_of
+from srexp.experiment.restoration.jobs import find_jobs
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch

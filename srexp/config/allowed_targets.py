@@ -61,7 +61,10 @@ def current(target: str) -> str:
 
 def renewed(tree: Mapping[Any, Any]) -> dict[str, Any]:
     """Give a configuration that an older version kept with today's names of its builders."""
-    return {str(key): current(value) if key == "_target_" else _renewed(value) for key, value in tree.items()}
+    return {
+        str(key): current(value) if key == "_target_" and isinstance(value, str) else _renewed(value)
+        for key, value in tree.items()
+    }
 
 
 def _renewed(value: Any) -> Any:

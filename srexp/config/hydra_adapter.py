@@ -6,7 +6,7 @@ import argparse
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,17 +16,19 @@ from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path, get_args_parser
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
 from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import HydraContext, RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
-from srexp.config.hydra_guard import check_hydra
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.hydra_messages import explained
 from srexp.config.override_grammar import TURN, key_of, parse
 from srexp.config.paths import config_home
+from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.signals import interruptible
 
@@ -39,7 +41,18 @@ _MODES = ("run", "multirun", "cfg", "info", "shell_completion")
 
 
 class _Loader(ConfigLoaderImpl):
-    """Hydra's composition, of which nothing is used that `check_hydra` refuses."""
+    """Hydra's composition, of files that say no more than a preset may; launchers send it to their jobs."""
+
+    def __init__(self, path: ConfigSearchPath) -> None:
+        super().__init__(path)
+        self.repository = JudgingRepository(path)
+        self.files: Files | None = None  # those of a multirun, once it began
+
+    @staticmethod
+    def _embed_result_config(ret: ConfigResult, package_override: str | None) -> ConfigResult:
+        if isinstance(ret, Written):
+            ret.require_plain(package_override or "")
+        return ConfigLoaderImpl._embed_result_config(ret, package_override)
 
     def load_configuration(
         self, config_name: str | None, overrides: list[str], *arguments: Any, **options: Any
@@ -51,11 +64,9 @@ class _Loader(ConfigLoaderImpl):
                 raise RequestError(
                     f"{key} is given a list", got=value, expected="one choice", fix=f"-m {key}={several} runs each"
                 )
-        with TURN:
-            composed = super().load_configuration(config_name, overrides, *arguments, **options)
-        if config_name:  # else nothing is run: Hydra's own help
-            check_hydra(composed)
-        return composed
+        require_no_code(overrides)
+        with TURN, frozen(self.files) if self.files else nullcontext():
+            return super().load_configuration(config_name, overrides, *arguments, **options)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -131,6 +142,10 @@ def _require_one_mode(options: argparse.Namespace) -> None:
         raise RequestError(
             "--experimental-rerun loads a pickle, which may run anything", fix="type the overrides again"
         )
+    if own := options.config_path or options.config_name:
+        raise RequestError(
+            "srexp reads its own conf/ first", got=own, fix="--config-dir=FOLDER adds files to its groups"
+        )
     typed = [f"--{name.replace('_', '-')}" for name in _MODES if getattr(options, name)]
     if len(typed) > 1:
         raise RequestError(f"{' and '.join(typed)} exclude each other", expected="one", fix=f"leave {typed[0]} out")
@@ -169,12 +184,12 @@ def _load(root: str, overrides: Sequence[str]) -> DictConfig:
     return _loader().load_configuration(root, list(overrides), RunMode.RUN, from_shell=False)
 
 
-def _loader(folder: str | None = None, extra: str | None = None) -> _Loader:
-    """Give what composes from a folder, that of srexp where none is named, and from another one before it."""
+def _loader(extra: str | None = None) -> _Loader:
+    """Give what composes from the folder of srexp, and from another one after it."""
     setbase("1.3")
     setup_globals()
     JobRuntime.instance().set("name", "srexp")
-    path = create_config_search_path(str(Path(folder).resolve() if folder else config_home() / "conf"))
+    path = create_config_search_path(str(config_home() / "conf"))
     if extra is not None:
         if not Path(extra).is_dir():
             raise RequestError("--config-dir is no folder", got=extra, expected="a folder of configuration files")
@@ -207,9 +222,9 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mappi
     Raises:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
     """
-    options, root = line.options, line.options.config_name or line.verb
+    options, root = line.options, line.verb
     with explained(lambda: _keys(line.verb), line.overrides):
-        application = _Application("srexp", _loader(options.config_path, options.config_dir))
+        application = _Application("srexp", _loader(options.config_dir))
         if options.help:
             application.app_help(root, _Parser(), argparse.Namespace(**{**vars(options), "overrides": line.overrides}))
         elif options.hydra_help:
@@ -254,9 +269,14 @@ class _Application(Hydra):
         return True
 
     def run_many(self, root: str, task: Callable[[DictConfig], object], overrides: list[str]) -> None:
-        """Run a job for each combination; SIGTERM and SIGHUP end it in order, also while a launcher waits."""
-        with interruptible(), writable("hydra.sweep.dir"):
-            self.multirun(root, task, [*overrides, "hydra.mode=MULTIRUN"])
+        """Run a job for each combination, all composed from the files of now.
+
+        SIGTERM and SIGHUP end it in order, also while a launcher waits.
+        """
+        with interruptible(), writable("hydra.sweep.dir"), frozen() as files:
+            loader: Any = self.config_loader
+            loader.files = files
+            self.multirun(root, functools.partial(_with_files, files, task), [*overrides, "hydra.mode=MULTIRUN"])
 
     def show_cfg(
         self, config_name: str | None, overrides: list[str], cfg_type: str, package: str | None, resolve: bool = False
@@ -288,6 +308,12 @@ class _Application(Hydra):
             raise RequestError("query= is what a shell asks", expected="the line so far in COMP_LINE")
         plugin._query = functools.partial(_candidates, plugin._query, verbs)
         plugin.query(None)
+
+
+def _with_files(files: Files, task: Callable[[DictConfig], object], composed: DictConfig) -> object:
+    """Do the task of a job, perhaps on another machine and days later, with the files of its multirun."""
+    with frozen(files):
+        return task(composed)
 
 
 def _candidates(ask: Callable[..., list[str]], verbs: Collection[str], *, config_name: None, line: str) -> list[str]:

@@ -39,6 +39,12 @@ def explained(keys: Keys, overrides: Sequence[str]) -> Iterator[None]:
             expected="key=value",
             fix="quote special characters: 'key=\"value\"'",
         ) from error
+    except KeyError as error:
+        if not any("env_copy" in each for each in overrides):
+            raise
+        raise RequestError(
+            "hydra.job.env_copy copies what is set", got=error.args[0], fix="set the variable"
+        ) from error
     except YAMLError as error:
         raise RequestError(
             f"a configuration file can't be read: {' '.join(str(error).split())}",
@@ -77,7 +83,7 @@ def _no_such_choice(error: Any) -> RequestError:
 
 
 def _no_such_key(keys: Keys, overrides: Sequence[str], error: Exception) -> RequestError:
-    text = str(error)
+    text = str(error) or str(error.__cause__) or "the configuration can't be read"
     if "Ambiguous value" in text:
         return RequestError(
             text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'"

@@ -6,8 +6,12 @@ import copy
 import hashlib
 import json
 
+from omegaconf import DictConfig
+
 from srexp.config.allowed_targets import first
+from srexp.config.compose import check
 from srexp.config.schema import Config
+from srexp.errors import RequestError
 
 #: Sections and keys that may differ between two runs that give the same numbers.
 INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
@@ -38,3 +42,21 @@ def digest(config: Config) -> str:
         if isinstance(section, dict) and "_target_" in section:
             section["_target_"] = first(section["_target_"])
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def without_seed(composed: DictConfig, config: Config) -> str:
+    """Digest what decides the numbers of a run but its seed, so that seeds of one configuration are known as such.
+
+    Args:
+        composed: What Hydra composed; what follows from the seed isn't looked at either.
+        config: It, checked.
+
+    Returns:
+        The same for each seed; another one for each where the configuration has no sense with another seed.
+    """
+    seedless = composed.copy()
+    seedless.seed = 0
+    try:
+        return digest(check(seedless, overrides=config.overrides))
+    except RequestError:
+        return digest(config)

@@ -58,7 +58,9 @@ def preset(config: Config, header: str) -> str:
     chosen = _chosen(config)
     defaults = [{f"override /{group}": name} for group, name in chosen.items()]
     content = OmegaConf.create({"defaults": defaults} if defaults else {})
-    for sign, key, _ in map(parse, overrides_of(config)[len(chosen) :]):
+    # Whose code may run is typed each time; no file says it.
+    keys = overrides_of(config, without=(*INDIFFERENT, "extensions"))[len(chosen) :]
+    for sign, key, _ in map(parse, keys):
         if sign != "~":
             value = functools.reduce(operator.getitem, key.split("."), config.resolved)
             OmegaConf.update(content, key, literal(value))

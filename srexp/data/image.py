@@ -54,6 +54,10 @@ class UnreadableImageError(RequestError):
         return f"{self.reason} (fix: {self.fix})" if self.fix else self.reason
 
 
+class UnreachableImageError(UnreadableImageError):
+    """What has an image's name and can't be opened: forbidden, a link to itself, a pipe, a share that is gone."""
+
+
 class TooManyPixelsError(UnreadableImageError):
     """A file that claims more pixels than `MAX_PIXELS`."""
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from srexp.errors import RequestError
 from srexp.system.digests import sha256
 
 NAME = "enhanced.csv"
@@ -28,6 +29,9 @@ class OutputManifest:
         folder: Output folder; made when the first row is added.
         model: What a reader calls the model.
         settings: Digest of what decides the result: the model's weights and the options.
+
+    Raises:
+        RequestError: There is a list that another program has changed, or that can't be read.
     """
 
     def __init__(self, folder: Path, *, model: str, settings: str) -> None:
@@ -35,14 +39,9 @@ class OutputManifest:
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
         self._columns: Sequence[str] = (*COLUMNS, _LOST)
         path = folder / NAME
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                if {*COLUMNS} <= {*(found := reader.fieldnames or ())}:
-                    self._columns = found
-                for row in reader:
-                    if all(row.get(column) for column in COLUMNS):
-                        self._rows[row["output"]] = row
+        if path.exists():
+            self._columns, rows = _read(path)
+            self._rows = {row["output"]: row for row in rows if all(row.get(column) for column in COLUMNS)}
 
     def others(self, inputs: Collection[str]) -> list[str]:
         """Name the models that made what some inputs became, with other settings than these.
@@ -77,6 +76,24 @@ class OutputManifest:
             return "new"
         return "finished" if len(there) == len(outputs) else "incomplete"
 
+    def of_another(self, source: str, outputs: Sequence[str]) -> tuple[str, str] | None:
+        """Find a file that is what another input became.
+
+        Args:
+            source: Relative name of an input.
+            outputs: Relative names of all files that it becomes.
+
+        Returns:
+            The first such file and its input; None where there is none.
+        """
+        made = [(name, self._rows[name]) for name in outputs if name in self._rows]
+        others = [
+            (name, row["input"])
+            for name, row in made
+            if row["input"] != source and (path := self.folder / name).exists() and row["output_sha256"] == sha256(path)
+        ]
+        return others[0] if others else None
+
     def add(self, source: str, digest: str, outputs: Mapping[str, str], lost: Sequence[str] = ()) -> None:
         """Note files that are about to get their names.
 
@@ -98,6 +115,27 @@ class OutputManifest:
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
                 writer.writerow(row | {_LOST: "; ".join(lost)})
                 self._rows[name] = row
+
+
+def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """Give the columns of a list and its rows; a torn last line, and what is no UTF-8 in it, harms no other."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            reader = csv.DictReader(file)
+            rows, columns = list(reader), reader.fieldnames or (*COLUMNS, _LOST)
+        reason = "" if {*COLUMNS} <= {*columns} else f"it begins with {','.join(columns)[:80]}"
+    except csv.Error as error:
+        reason = str(error)
+    except OSError as error:
+        reason = error.strerror or "no reason is given"
+    if reason:
+        raise RequestError(
+            f"{NAME} in output, the list of what was made, can't be used: {reason}",
+            got=str(path),
+            expected=f"a first line {','.join(COLUMNS)}, with commas, in UTF-8",
+            fix=f"put {NAME} back as it was, or output= another folder",
+        )
+    return columns, rows
 
 
 def _last_byte(path: Path) -> bytes:

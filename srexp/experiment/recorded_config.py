@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
-from srexp.config.identity import PLACES
+from srexp.config.frozen_files import frozen
+from srexp.config.identity import IDENTITY_TAG, PLACES, digest
 from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.system.moved_files import moved, with_moved
+from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -205,12 +207,13 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
         The configuration to go on with.
 
     Raises:
-        RequestError: The command names another data set than the run began with.
+        RequestError: The command names another data set than the run began with, or its overrides are composed to
+            something else than then.
     """
     # Whose code may run is said by this command, not by the store.
     typed = [each for each in shlex.split(found.tags.get("overrides", "")) if key_of(each) != "extensions"]
     typed += [each for each in config.overrides if key_of(each) == "extensions"]
-    tree: Any = OmegaConf.create(dict(kept)) if kept else composed("train", typed)
+    tree: Any = OmegaConf.create(dict(kept)) if kept else _composed_again(found, typed)
     OmegaConf.resolve(tree)
     now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
@@ -221,6 +224,23 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)
     tree.update(verb="train", resume=None, extensions=config.extensions)
     return check(tree, overrides=typed, run_dir=run_dir)
+
+
+def _composed_again(found: queries.StoredRun, typed: Sequence[str]) -> DictConfig:
+    """Compose what was typed once more, where nothing else is left of a run, and refuse what isn't the same now."""
+    with frozen() as files:
+        tree = composed("train", typed)
+    then, today = found.tags[IDENTITY_TAG].partition("-")[0], digest(check(tree, overrides=typed))
+    if then != today:
+        changed = files.changed_since(found.started / 1000)
+        raise RequestError(
+            f"run {found.run_id} was ended before its configuration was stored, and what was typed is composed to "
+            "another one now",
+            got=f"changed since it began: {', '.join(changed) or 'srexp or the environment, but no file'}",
+            expected="the files that it began with, since it would end as another run than it began",
+            fix=f"`{SYNC}` if the run still waits to be sent; else take the change back, or train anew",
+        )
+    return tree
 
 
 def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,3 +65,18 @@ def test_where_the_champion_is(more: dict[str, Any], said: str, capsys: pytest.C
     result = {"name": "task", "version": 2, "champion": 1, "previous": 1, "promoted": True, "forced": False}
     console.promotion({**result, "reason": "because", "warnings": [], **more})
     assert told(capsys) == [said]
+
+
+@pytest.mark.parametrize("name", ["bicubic", "vdsr"])
+def test_bicubic_stands_beside_every_model_but_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    spread = {"mean": 30.0, "n": 4}
+    of_metric = {"model": spread, "bicubic": spread, "gain": {"gain": 0.0, "ci95": [0.0, 0.0]}}
+    protocol = {"channel": "grey", "quantize": True, "shave": 2, "data_range": 1.0}
+    result = {"experiment_name": "task", "split": "test", "test": {"n_images": 4}, "metrics": {"psnr": of_metric}}
+    result |= {"model": {"name": name, "parameters": 0}, "model_uri": name, "run_id": "a", "protocol": protocol}
+    console.evaluation({**result, "trained_on": {"train": 2}, "warnings": []})
+    lines = told(capsys)
+    heading, row = (next(line for line in lines if word in line) for word in (name, "PSNR"))
+    assert heading.count("bicubic") == 1
+    assert row.count("30.0") == (1 if name == "bicubic" else 2)
+    assert any("2 of 4" in line for line in lines)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from omegaconf import OmegaConf
 
-from srexp.config.compose import compose
-from srexp.config.identity import identity
+from srexp.config.compose import check, compose, composed
+from srexp.config.identity import identity, without_seed
 
 
 def of(*typed: str) -> str:
@@ -27,3 +28,21 @@ def test_everything_else_does(typed: str) -> None:
 def test_the_images_do_and_their_place_does_not() -> None:
     here, there = (compose("train", ["dataset=folder", f"dataset.root=/{place}"])[0] for place in ("here", "there"))
     assert identity(here, "a") == identity(there, "a") != identity(there, "b")
+
+
+def test_seeds_of_one_configuration_are_known_as_such() -> None:
+    def of_all_but_the_seed(seed: int, **values: object) -> str:
+        tree = composed("train", [])
+        tree.seed = seed
+        for key, value in values.items():
+            OmegaConf.update(tree, key.replace("__", "."), value)
+        return without_seed(tree, check(tree))
+
+    first = of_all_but_the_seed(1)
+    assert of_all_but_the_seed(2) == first
+    assert of_all_but_the_seed(2, optimizer__lr=0.5) != first
+    follows = [of_all_but_the_seed(seed, dataset__limit="${seed}") for seed in (1, 2)]
+    assert follows[0] == follows[1] != first
+    # A value for each seed is a configuration for each.
+    own = [of_all_but_the_seed(seed, optimizer__lr="${srexp.by:${seed},{1:0.1,2:0.2}}") for seed in (1, 2)]
+    assert own[0] != own[1]

@@ -78,3 +78,7 @@ def test_a_preset_composes_to_the_same_configuration(request_: list[str], tmp_pa
     again = srexp.compose(["+experiment=mine", f"hydra.searchpath=[file://{tmp_path}]"])
     assert decisive(again) == decisive(config)
     assert "experiment_name" not in OmegaConf.create(text)
+
+
+def test_a_preset_names_no_extensions() -> None:
+    assert "extensions" not in overrides.preset(srexp.compose(["extensions=[fractions]"]), "Found.")

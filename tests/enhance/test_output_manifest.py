@@ -3,6 +3,7 @@
 import pytest
 
 from srexp.enhance.output_manifest import NAME, OutputManifest
+from srexp.errors import RequestError
 from srexp.system.digests import sha256
 
 
@@ -72,3 +73,43 @@ def test_what_was_not_kept_is_listed_but_not_in_a_list_of_before(manifest):
     path.write_text("input,input_sha256,output,output_sha256,model,settings\na,1,a.png,2,net,s1\n")
     again(manifest).add("c", "digest c", {"c.png": "0"}, ["colour profile not kept"])
     assert path.read_text().splitlines()[-1] == "c,digest c,c.png,0,net version 1,s1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: text.encode("utf-16"),
+        lambda text: b"",
+        lambda text: b"\n",
+        lambda text: text.replace("input_sha256", "digest").encode(),
+        lambda text: (text + '"' + "x" * 200_000).encode(),
+    ],
+)
+def test_a_list_that_another_program_changed_is_refused_or_as_if_there_were_none(manifest, change):
+    path = manifest.folder / NAME
+    path.write_bytes(changed := change(path.read_text()))
+    if changed.strip():
+        with pytest.raises(RequestError, match=r"enhanced\.csv in output[\s\S]*fix: .*output= another folder"):
+            again(manifest)
+    else:
+        assert again(manifest).state("a", "digest a", ["a.png"]) == "foreign"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(RequestError, match="Is a directory"):
+        again(manifest)
+
+
+@pytest.mark.parametrize("end", ["\u00e9".encode()[:1], b"\xe9\n"])
+def test_a_mark_in_front_and_half_a_character_at_the_end_harm_nothing(manifest, end):
+    path = manifest.folder / NAME
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes() + end)
+    assert again(manifest).state("a", "digest a", ["a.png"]) == "finished"
+
+
+def test_what_another_input_became_is_known_as_long_as_it_is_there(manifest):
+    known = again(manifest)
+    assert known.of_another("c", ["c.png", "a.png"]) == ("a.png", "a")
+    assert known.of_another("a", ["a.png"]) is None
+    (manifest.folder / "a.png").write_bytes(b"edited")
+    assert known.of_another("c", ["a.png"]) is None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,33 @@ def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupte
     go_on(f"resume={interrupted}")
     assert identity(conducted["task"].config, "") == identity(asked[1], "")
     assert conducted["earlier"].logged is False
+
+
+@pytest.fixture
+def files(own_conf, root, monkeypatch):
+    """The folder `conf`, last written to before the run began."""
+    monkeypatch.setenv("SREXP_ROOT", str(root))
+    for path in own_conf.rglob("*.yaml"):
+        os.utime(path, (time.time() - 100, time.time() - 100))
+    return own_conf
+
+
+def test_a_run_that_logged_nothing_is_not_composed_from_files_that_changed(interrupted, conducted, files, monkeypatch):
+    monkeypatch.setattr(resume, "kept_by", lambda *_: {})
+    path = files / "optimizer" / "adam.yaml"
+    path.write_text(path.read_text() + "# a remark decides nothing\n")
+    assert go_on(f"resume={interrupted}")["run_id"] == interrupted
+    path.write_text(path.read_text().replace("\nlr:", "\nlr: 0.5  #"))
+    said = refused(f"resume={interrupted}")
+    assert "composed to another one now" in said
+    assert f"changed since it began: {path}" in said
+
+
+def test_the_configuration_of_a_run_is_the_one_it_logged_whatever_files_say(interrupted, conducted, asked, files):
+    path = files / "optimizer" / "adam.yaml"
+    path.write_text(path.read_text().replace("\nlr:", "\nlr: 0.5  #"))
+    go_on(f"resume={interrupted}")
+    assert identity(conducted["task"].config, "") == identity(asked[1], "")
 
 
 def test_images_that_moved_are_found_where_they_are(interrupted, conducted, root, tmp_path):

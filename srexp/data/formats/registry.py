@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from srexp.data.image import Intensity, Kind, Stored, UnreadableImageError, refusing
+from srexp.data.image import Intensity, Kind, Stored, UnreachableImageError, UnreadableImageError, refusing
 
 _NIFTI = 344, b"n+1\x00"
 # DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
@@ -32,6 +33,12 @@ _NOT_READ = (
     (4, b"n+2\x00", "NIfTI-2", "save it as NIfTI-1"),
     (344, b"ni1\x00", "the header of a NIfTI pair", "save both files as one, .nii"),
 )
+_NO_FILES: dict[Callable[[int], bool], str] = {
+    stat.S_ISFIFO: "a pipe",
+    stat.S_ISSOCK: "a socket",
+    stat.S_ISCHR: "a device",
+    stat.S_ISBLK: "a device",
+}
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES = 352
 
@@ -95,7 +102,8 @@ def kind_of(path: Path) -> Kind:
         The kind.
 
     Raises:
-        UnreadableImageError: Unreadable, empty, or nothing that srexp knows; says what it looks like.
+        UnreachableImageError: It can't be opened, or is no file.
+        UnreadableImageError: Empty, or nothing that srexp knows; says what it looks like.
 
     Example:
         >>> import tempfile
@@ -106,8 +114,10 @@ def kind_of(path: Path) -> Kind:
         Traceback (most recent call last):
         srexp.data.image.UnreadableImageError: is no PNG, JPEG, BMP, TIFF, DICOM or NIfTI image (a DICOM file starts ...
     """
-    with refusing("can't be read"), path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
+    try:
+        head = _head(path)
+    except OSError as error:
+        raise UnreachableImageError(f"can't be read ({error.strerror})") from None
     if not head:
         raise UnreadableImageError("is empty (0 bytes)")
     for offset, magic, kind in _MAGIC:
@@ -127,35 +137,44 @@ def kind_of(path: Path) -> Kind:
 
 
 def is_dicom(path: Path) -> bool:
-    """Tell whether a file without a telling name is DICOM.
+    """Tell whether what has no telling name is to be read as DICOM.
 
     Args:
-        path: Any file.
+        path: Anything.
 
     Returns:
-        Whether the letters DICM stand where they should.
+        Whether the letters DICM stand where they should, or a file can't be looked into.
     """
-    return _head(path).startswith(b"DICM", 128)
+    try:
+        return _head(path).startswith(b"DICM", 128)
+    except (FileNotFoundError, UnreadableImageError):
+        return False
+    except OSError:
+        return True
 
 
 def is_directory_record(path: Path) -> bool:
     """Tell whether a file lists the DICOM files of a medium, by what it says of itself (PS3.10 8.6).
 
     Args:
-        path: Any file, whatever its name.
+        path: Anything, whatever its name.
 
     Returns:
         Whether its Media Storage SOP Class UID (0002,0002) is that of a DICOMDIR.
     """
-    return _DICOMDIR in _head(path)
+    with contextlib.suppress(OSError, UnreadableImageError):
+        return _DICOMDIR in _head(path)
+    return False
 
 
 def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES)
-    except OSError:
-        return b""
+    """Read the first bytes of a file, and of nothing else: a pipe would keep its reader waiting for ever."""
+    mode = path.stat().st_mode
+    for is_one, name in _NO_FILES.items():
+        if is_one(mode):
+            raise UnreachableImageError(f"is {name} and no file")
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
 
 
 def frames_in(path: Path) -> Sequence[int]:

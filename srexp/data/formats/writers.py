@@ -60,9 +60,9 @@ def target_names(kinds: Mapping[str, tuple[Kind, Kind]]) -> dict[str, str]:
         return name[: len(name) - len(ending)]
 
     targets = {name: name if kind == wanted else short(name) + ENDING[wanted] for name, (kind, wanted) in kinds.items()}
-    taken = Counter(targets.values())
+    taken = Counter(target.casefold() for target in targets.values())
     return {
-        name: name + ENDING[kinds[name][1]] if taken[target] > 1 and target != name else target
+        name: name + ENDING[kinds[name][1]] if taken[target.casefold()] > 1 and target != name else target
         for name, target in targets.items()
     }
 

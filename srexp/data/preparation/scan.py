@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,14 +43,15 @@ class Scan:
         Returns:
             For each item its finding, None when it can't be used; and the key and reason of those.
         """
-        once: dict[Identity | None, Identity | None] = {}  # items of one file share a tuple
+        once: dict[Identity | str, Identity | str] = {}  # items of one file share a tuple
         identities = [once.setdefault(identity, identity) for identity in map(_identity, items)]
-        of_identity = {identity: item for identity, item in zip(identities, items, strict=True) if identity}
+        paired = zip(identities, items, strict=True)
+        of_identity = {identity: item for identity, item in paired if not isinstance(identity, str)}
         index = Index(self.asked.cache_dir, about=(_place(items), self.intensity, _name(self.asked.facts)))
         reasons = self._decode(of_identity, index)
-        found = [index.found.get(identity) if identity else None for identity in identities]
+        found = [None if isinstance(identity, str) else index.found.get(identity) for identity in identities]
         refused = [
-            (item.key, reasons[identity] if identity else "has gone, or can't be reached")
+            (item.key, identity if isinstance(identity, str) else reasons[identity])
             for item, identity, result in zip(items, identities, found, strict=True)
             if result is None
         ]
@@ -91,10 +91,12 @@ class Scan:
         return Found(height, width, channels, image.bits, image.lossy, sha256, noted)
 
 
-def _identity(item: Item) -> Identity | None:
-    with contextlib.suppress(OSError):
+def _identity(item: Item) -> Identity | str:
+    """Tell a file from others, or why it can't be told."""
+    try:
         return identity_of(item)
-    return None
+    except OSError as error:
+        return f"has gone, or can't be reached ({error.strerror})"
 
 
 def _place(items: Sequence[Item]) -> str:

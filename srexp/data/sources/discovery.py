@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +40,21 @@ def find_images(named: str, key: str) -> dict[str, Path]:
         RequestError: Nothing is there.
     """
     path = Path(named).expanduser()
-    if path.is_file():
-        return {path.name: path}
-    if path.exists() or not glob.has_magic(named):
-        return image_files(existing_folder(named, key), key)
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return {_key(path.name): path}
+    except OSError:
+        if glob.has_magic(named):
+            return _matching(path, named, key)
+    return image_files(existing_folder(named, key), key)
+
+
+def _matching(path: Path, named: str, key: str) -> dict[str, Path]:
     root = path
     while glob.has_magic(str(root)):
         root = root.parent
     found = sorted(root.glob(str(path.relative_to(root))))
-    files = [one for one in found if one.is_file() and not _passed_over(one.relative_to(root))]
+    files = [one for one in found if not _passed_over(one.relative_to(root)) and _is_there(one)]
     if not files:
         existing_folder(str(root), key)
         raise RequestError(
@@ -56,7 +63,7 @@ def find_images(named: str, key: str) -> dict[str, Path]:
             expected=f"a pattern of {_ACCEPTED}",
             fix="quote the pattern; ** stands for folders of any depth",
         )
-    return {one.relative_to(root).as_posix(): one for one in files}
+    return {_key(one.relative_to(root).as_posix()): one for one in files}
 
 
 def existing_folder(root: str, key: str) -> Path:
@@ -73,18 +80,20 @@ def existing_folder(root: str, key: str) -> Path:
         RequestError: It is not there, or is a file.
     """
     path = Path(root).expanduser()
-    if path.is_dir():
-        return path.resolve()
-    if path.exists():
-        raise RequestError(f"{key} is a file", got=root, expected="a folder of images")
-    parent = path.parent
-    near = did_you_mean(path.name, [each.name for each in parent.iterdir()]) if parent.is_dir() else ""
-    raise RequestError(
-        f"{key} is not there",
-        got=root,
-        expected="an existing folder of images" + (f"; {near}" if near else ""),
-        fix=f"{key}=/data/xrays, or a path relative to the current directory",
-    )
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            return path.resolve()
+    except (FileNotFoundError, NotADirectoryError):
+        near = did_you_mean(path.name, [each.name for each in path.parent.glob("*")])
+        raise RequestError(
+            f"{key} is not there",
+            got=root,
+            expected="an existing folder of images" + (f"; {near}" if near else ""),
+            fix=f"{key}=/data/xrays, or a path relative to the current directory",
+        ) from None
+    except OSError as error:
+        raise _closed(key, path, error) from error
+    raise RequestError(f"{key} is a file", got=root, expected="a folder of images")
 
 
 def image_files(root: Path, key: str) -> dict[str, Path]:
@@ -98,12 +107,12 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
         Files by their path relative to the root with forward slashes, sorted.
 
     Raises:
-        RequestError: There is none, or a folder can't be read.
+        RequestError: There is none, or the root can't be read.
     """
     files, others = {}, Counter[str]()
-    for relative, path in _walk(root, "", set(), key):
-        if _is_image(path):
-            files[os.fsencode(relative).decode("utf-8", "backslashreplace")] = path
+    for relative, path, is_image in _walk(root, key):
+        if is_image:
+            files[_key(relative)] = path
         else:
             others[path.suffix.lower() or "no extension"] += 1
     if not files:
@@ -118,24 +127,63 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
     return dict(sorted(files.items()))
 
 
-def _walk(folder: Path, prefix: str, seen: set[tuple[int, int]], key: str) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a tree with their relative paths, following links; each folder once, so that loops end."""
+def _walk(root: Path, key: str) -> Iterator[tuple[str, Path, bool]]:
+    """Yield what a tree holds with relative paths and whether it is an image, following links; each folder once.
+
+    A folder that can't be listed is yielded as if it were an image, as is a link that leads nowhere by itself: who
+    reads it says why, and the rest goes on.
+    """
+    seen, pending = set(), [(root, "")]
+    while pending:
+        folder, prefix = pending.pop()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as scan:
+                visible = [entry for entry in scan if not entry.name.startswith(_PASSED_OVER)]
+        except OSError as error:
+            if folder == root:
+                raise _closed(key, root, error) from error
+            yield prefix[:-1], folder, True
+            continue
+        folders = []
+        for entry in sorted(visible, key=lambda each: each.name):
+            path = Path(entry.path)
+            if _is_folder(entry):
+                folders.append((path, f"{prefix}{entry.name}/"))
+            elif _is_there(path):
+                yield prefix + entry.name, path, _is_image(path)
+        pending += reversed(folders)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in seen:
-            return
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as scan:
-            visible = [entry for entry in scan if not entry.name.startswith(_PASSED_OVER)]
-    except OSError as error:
-        raise RequestError(
-            f"{key} has a folder that can't be read: {error.strerror}", got=str(folder), fix="chmod, or move it"
-        ) from error
-    for entry in sorted(visible, key=lambda each: each.name):
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", seen, key)
-        elif entry.is_file():
-            yield prefix + entry.name, Path(entry.path)
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something that can be read, or not read for a reason worth telling: no folder, no lost link."""
+    try:
+        return not stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
+def _closed(key: str, folder: Path, error: OSError) -> RequestError:
+    return RequestError(
+        f"{key} can't be read: {error.strerror}", got=str(folder), fix=f"chmod, or {key}= another folder"
+    )
+
+
+def _key(relative: str) -> str:
+    """Write a path as text that can be stored, also where its bytes are no UTF-8."""
+    return os.fsencode(relative).decode("utf-8", "backslashreplace")
 
 
 def _passed_over(relative: Path) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from srexp.data.formats.registry import frames_in
-from srexp.data.image import UnreadableImageError
+from srexp.data.image import UnreachableImageError, UnreadableImageError
 from srexp.data.sources.discovery import existing_folder, image_files
 from srexp.data.sources.limit import spread
 from srexp.data.sources.patients import patients_of
@@ -45,14 +46,17 @@ class Folder(Source):
         files = image_files(root, "dataset.root")
         if self.test_root is not None:
             files = _beside(files, root, self.test_root)
-        patients = patients_of(files, root, self.patients)
-        items = []
         known: dict[tuple[int, int], Sequence[int]] = {}
-        for (key, path), patient in zip(files.items(), patients, strict=True):
-            frames = _frames(path, known)
-            single = len(frames) == 1
-            split: Split | None = "test" if self.test_root is not None and key.startswith(_TESTED) else None
-            items += [Item(key if single else f"{key}#{frame}", path, frame, patient, split) for frame in frames]
+        frames = {key: _frames(path, known) for key, path in files.items()}
+        reachable = {key: path for key, path in files.items() if frames[key]}
+        patients = dict(zip(reachable, patients_of(reachable, root, self.patients), strict=True))
+        items = []
+        for key, path in files.items():
+            tested = self.test_root is not None and key.startswith(_TESTED)
+            split: Split | None = "test" if tested else None
+            for frame in frames[key] or (0,):
+                name = f"{key}#{frame}" if len(frames[key]) > 1 else key
+                items.append(Item(name, path, frame, patients.get(key, key), split))
         return spread(items, self.limit)
 
 
@@ -60,8 +64,8 @@ def _beside(files: dict[str, Path], root: Path, test_root: str) -> dict[str, Pat
     """Find the test images, whose keys tell them from files of the same name in `root`, and take them out of these."""
     folder = existing_folder(test_root, "dataset.test_root")
     tested = image_files(folder, "dataset.test_root")
-    taken = {path.resolve() for path in tested.values()}
-    others = {key: path for key, path in files.items() if path.resolve() not in taken}
+    taken = {os.path.realpath(path) for path in tested.values()}
+    others = {key: path for key, path in files.items() if os.path.realpath(path) not in taken}
     if not others:
         raise RequestError(
             "dataset.root holds no image besides those of dataset.test_root",
@@ -73,12 +77,14 @@ def _beside(files: dict[str, Path], root: Path, test_root: str) -> dict[str, Pat
 
 
 def _frames(path: Path, known: dict[tuple[int, int], Sequence[int]]) -> Sequence[int]:
-    """List the images in a file; one whose header can't be read has one, which the scan then refuses by name."""
-    status = path.stat()
-    identity = status.st_dev, status.st_ino
-    if identity not in known:
-        try:
+    """List the images in a file: one where the header is damaged, none where it can't be reached; the scan says why."""
+    try:
+        status = path.stat()
+        identity = status.st_dev, status.st_ino
+        if identity not in known:
             known[identity] = frames_in(path)
-        except UnreadableImageError:
-            known[identity] = (0,)
-    return known[identity]
+        return known[identity]
+    except (UnreachableImageError, OSError):
+        return ()
+    except UnreadableImageError:
+        return (0,)

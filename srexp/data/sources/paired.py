@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -107,7 +108,8 @@ def _common_name(item: Item) -> str:
     """Leave out the extension, which may differ within a pair; numbers after a dot are part of a DICOM file's name."""
     path, mark, frame = item.key.rpartition("#") if item.key.endswith(f"#{item.frame}") else (item.key, "", "")
     name = PurePosixPath(path[: -len(".gz")] if path.lower().endswith(".nii.gz") else path)
-    return f"{name if name.suffix[1:].isdecimal() else name.with_suffix('')}{mark}{frame}"
+    common = f"{name if name.suffix[1:].isdecimal() else name.with_suffix('')}{mark}{frame}"
+    return unicodedata.normalize("NFC", common)  # copies from macOS have another form of accents
 
 
 def _require_partners(key: str, folder: Path, lacking: Collection[str]) -> None:

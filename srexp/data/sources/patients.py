@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import posixpath
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from srexp.data.sources.table import read_table
 from srexp.errors import RequestError, some
 
 _EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
@@ -21,14 +23,15 @@ def patients_of(files: Mapping[str, Path], root: Path, patients: str | None) -> 
         files: The files by their path relative to `root`, with forward slashes.
         root: Where a table may lie that is named without its folder.
         patients: A regular expression with one group, sought in the file's name, or in its path below the root when it
-            contains a slash; a CSV file with the columns file and patient; `dicom` for PatientID; None when each file
-            is a patient of its own.
+            contains a slash; a CSV file with the columns file and patient, see `srexp.data.sources.table`; `dicom` for
+            PatientID; None when each file is a patient of its own.
 
     Returns:
         One patient for each file, in their order.
 
     Raises:
-        RequestError: A pattern without one group, a file that it doesn't match or that the table doesn't name.
+        RequestError: A pattern without one group, a file that it doesn't match or that the table doesn't name, or to
+            which the table gives two patients.
 
     Example:
         >>> patients_of({"00000013_026.png": Path(), "b/00000013_027.png": Path()}, Path(), r"^(\d{8})")
@@ -74,21 +77,10 @@ def _from_table(keys: Sequence[str], root: Path, table: Path) -> list[str]:
         raise RequestError(
             "dataset.patients names a table that does not exist", got=str(table), expected="a CSV file: file,patient"
         )
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"dataset.patients: {path} is no CSV file in UTF-8", expected="file,patient") from error
-    if not rows or not set(_COLUMNS) <= set(rows[0]):
-        raise RequestError(
-            f"dataset.patients: {path} lacks columns or rows",
-            got=sorted(str(column) for column in rows[0]) if rows else "no rows",
-            expected="a first line file,patient and a line for each image file",
-        )
-    by_file = {row["file"].strip().replace("\\", "/"): (row["patient"] or "").strip() for row in rows if row["file"]}
+    by_file = _by_file(path, root)
     names = Counter(file.rpartition("/")[2] for file in by_file)
     by_name = {name: by_file[file] for file in by_file if names[name := file.rpartition("/")[2]] == 1}
-    found = [by_file.get(key) or by_name.get(key.rpartition("/")[2], "") for key in keys]
+    found = [by_file.get(_same(key)) or by_name.get(_same(key.rpartition("/")[2]), "") for key in keys]
     missing = [key for key, patient in zip(keys, found, strict=True) if not patient]
     if missing:
         raise RequestError(
@@ -96,6 +88,31 @@ def _from_table(keys: Sequence[str], root: Path, table: Path) -> list[str]:
             expected="a line file,patient for every image, the file relative to dataset.root",
         )
     return found
+
+
+def _by_file(table: Path, root: Path) -> dict[str, str]:
+    """Give the patient of each file that a table names; lines that name the same file must say the same."""
+    given: dict[str, tuple[int, str]] = {}
+    for number, cells in read_table(table, _COLUMNS, "dataset.patients"):
+        if not cells["file"] or not cells["patient"]:
+            continue
+        file = cells["file"].replace("\\", "/")
+        if Path(file).is_relative_to(root):
+            file = Path(file).relative_to(root).as_posix()
+        line, patient = given.setdefault(_same(file), (number, cells["patient"]))
+        if patient != cells["patient"]:
+            raise RequestError(
+                f"dataset.patients: {table} gives {cells['file']} two patients, in lines {line} and {number}",
+                got=f"{patient} and {cells['patient']}",
+                expected="one patient for each file, or images of one lie on both sides of a split",
+                fix=f"correct or remove line {line} or {number}",
+            )
+    return {file: patient for file, (_, patient) in given.items()}
+
+
+def _same(file: str) -> str:
+    """Give what is equal for two ways to write a path: ./a.png, b/../a.png, and both forms of an accent."""
+    return unicodedata.normalize("NFC", posixpath.normpath(file))
 
 
 def _from_dicom(files: Mapping[str, Path]) -> list[str]:

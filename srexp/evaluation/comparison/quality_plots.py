@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
 from srexp.evaluation.figures.image_cards import coloured
-from srexp.evaluation.figures.plots import INK, new_figure, short, tidy
+from srexp.evaluation.figures.plots import INK, literal, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +72,7 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     for row, values in zip(found.models, differences, strict=True):
         left.plot(places, values[order], "o", color=hue[row.name], markersize=5.5 if named else 3, label=row.name)
     _zero(left)
-    left.set(title=f"Each image, by the gain of {short(found.models[0].name)}", ylabel="gain over bicubic, dB")
+    left.set(title=f"Each image, by the gain of {literal(short(found.models[0].name))}", ylabel="gain over bicubic, dB")
     left.set_xlim(-0.7, len(keys) - 0.3)
     if named:
         _name_ticks(left, [keys[place] for place in order], rotation=60, fontsize=8)

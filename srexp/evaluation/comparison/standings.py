@@ -12,7 +12,7 @@ from srexp.evaluation.cost import Cost
 from srexp.evaluation.statistics import Comparison, compare, holm, mean_and_std, mean_ci95
 from srexp.evaluation.timing import Timing
 from srexp.metrics.ranking import ranked, ranking_mean
-from srexp.metrics.suite import DECIBELS
+from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER
 
 BASELINE = "bicubic"
 RANKED_BY = "psnr"
@@ -231,8 +231,11 @@ def _mean(values: Sequence[float], seed: int) -> Mean:
 def _gains(
     counting: Mapping[str, Sequence[float | None]], baseline: Mapping[str, Sequence[float | None]], seed: int
 ) -> dict[str, Comparison]:
-    both = [metric for metric in counting if metric in baseline]
-    return {metric: compare(counting[metric], baseline[metric], seed=seed) for metric in both}
+    both = {metric: (counting[metric], baseline[metric]) for metric in counting if metric in baseline}
+    return {
+        metric: compare(*(values[::-1] if metric in LOWER_IS_BETTER else values), seed=seed)
+        for metric, values in both.items()
+    }
 
 
 def _wins(contender: Contender, everybody: Sequence[Contender]) -> int:

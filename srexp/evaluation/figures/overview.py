@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.figures.panel import shown, window
-from srexp.evaluation.figures.plots import FAINT, INK, MODEL, new_figure, short
+from srexp.evaluation.figures.plots import FAINT, INK, MODEL, literal, new_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,10 +58,10 @@ def contact_sheet(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure:
     height = MARGIN + TITLE + sum(HEADING + count * (CELL + CAPTION) + GAP for count in rows.values())
     width = 2 * MARGIN + COLUMNS * (CELL + GAP) - GAP
     figure = new_figure(width, height)
-    figure.text(MARGIN / width, 1 - MARGIN / height, title, fontsize=13, color=INK, va="top", weight="bold")
+    figure.text(MARGIN / width, 1 - MARGIN / height, literal(title), fontsize=13, color=INK, va="top", weight="bold")
     top = MARGIN + TITLE
     for heading, images in groups.items():
-        figure.text(MARGIN / width, 1 - top / height, heading, fontsize=11, color=INK, va="top")
+        figure.text(MARGIN / width, 1 - top / height, literal(heading), fontsize=11, color=INK, va="top")
         top += HEADING
         for number, image in enumerate(images):
             row, column = divmod(number, COLUMNS)
@@ -73,8 +73,11 @@ def contact_sheet(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure:
             axes.set_axis_off()
             below = 1 - (upper + CELL + 4) / height
             middle = (left + CELL / 2) / width
-            figure.text(middle, below, short(image.label, LONGEST_LABEL), fontsize=7, color=INK, ha="center", va="top")
-            figure.text(middle, below - 14 / height, image.detail, fontsize=7, color=FAINT, ha="center", va="top")
+            label = literal(short(image.label, LONGEST_LABEL))
+            figure.text(middle, below, label, fontsize=7, color=INK, ha="center", va="top")
+            figure.text(
+                middle, below - 14 / height, literal(image.detail), fontsize=7, color=FAINT, ha="center", va="top"
+            )
         top += rows[heading] * (CELL + CAPTION) + GAP
     return figure
 
@@ -96,11 +99,11 @@ def histograms(counts: Mapping[str, npt.NDArray[np.int64]], title: str) -> Figur
         edges = np.linspace(0, 1, len(each) + 1)
         axes.stairs(share, edges, fill=True, color=MODEL)
         axes.set(yscale="log", xlim=(0, 1), ylim=(1e-7, 1), ylabel="share of pixels")
-        axes.set_title(heading, loc="left", fontsize=10, color=INK)
+        axes.set_title(literal(heading), loc="left", fontsize=10, color=INK)
         axes.grid(visible=True, color="#dddddd", linewidth=0.6)
         axes.set_axisbelow(True)
     panels[-1].set_xlabel("stored value, as a share of the range that the bit depth allows")
-    figure.suptitle(title, fontsize=12, color=INK, weight="bold")
+    figure.suptitle(literal(title), fontsize=12, color=INK, weight="bold")
     figure.tight_layout()
     return figure
 
@@ -122,7 +125,7 @@ def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, f
     width = 2 * MARGIN + DETAIL_COLUMNS * (DETAIL_CELL + GAP) - GAP
     height = 2 * MARGIN + TITLE + rows * (DETAIL_CELL + HEADING) + HEADING
     figure = new_figure(width, height)
-    figure.text(MARGIN / width, 1 - MARGIN / height, title, fontsize=13, color=INK, va="top", weight="bold")
+    figure.text(MARGIN / width, 1 - MARGIN / height, literal(title), fontsize=13, color=INK, va="top", weight="bold")
     first = next(iter(pictures.values()))
     low, high = np.percentile(first, (0.5, 99.5))
     for number, (caption, picture) in enumerate(pictures.items()):
@@ -133,6 +136,6 @@ def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, f
         axes.imshow(picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
         axes.set_axis_off()
         middle, below = (left + DETAIL_CELL / 2) / width, 1 - (top + DETAIL_CELL + 6) / height
-        figure.text(middle, below, caption, fontsize=10.5, color=INK, ha="center", va="top")
+        figure.text(middle, below, literal(caption), fontsize=10.5, color=INK, ha="center", va="top")
     figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=10, color=FAINT, va="bottom")
     return figure

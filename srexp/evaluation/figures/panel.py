@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.plots import COLOURS, INK, MAX_GREY_LEVELS, error_map, new_figure
+from srexp.evaluation.figures.plots import COLOURS, INK, MAX_GREY_LEVELS, error_map, literal, new_figure
 from srexp.evaluation.score import Row
 from srexp.metrics.table import figure, with_unit
 from srexp.types import Pixels, Sample
@@ -208,7 +208,7 @@ class Page:
         axes = self.figure.add_axes(self._box(middle - size[1] // 2, top, *size))
         axes.set_axis_off()
         below = 1 - (top + size[0] + 6) / self.height
-        self.figure.text(middle / self.width, below, caption, va="top", ha="center", **_style(10.5))
+        self.figure.text(middle / self.width, below, literal(caption), va="top", ha="center", **_style(10.5))
         return axes
 
     def _box(self, left: int, top: int, height: int, width: int) -> tuple[float, float, float, float]:
@@ -216,7 +216,9 @@ class Page:
         return left / self.width, bottom / self.height, width / self.width, height / self.height
 
     def _text(self, left: int, top: int, text: str, *, size: float = 10.5, bold: bool = False) -> None:
-        self.figure.text(left / self.width, 1 - top / self.height, text, va="center", **_style(size, bold=bold))
+        self.figure.text(
+            left / self.width, 1 - top / self.height, literal(text), va="center", **_style(size, bold=bold)
+        )
 
     def _draw(
         self, axes: Axes, picture: npt.NDArray[np.float32], extent: tuple[int, int, int, int] | None = None

@@ -49,6 +49,32 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def literal(text: str) -> str:
+    r"""Write a name so that Matplotlib draws its very characters.
+
+    Args:
+        text: What may have a file's or a model's name in it.
+
+    Returns:
+        The text without formulas, whose errors would end the figure; a square for what the font hasn't, as for half a
+        character.
+
+    Example:
+        >>> print(literal("$x$.png"))
+        \$x\$.png
+    """
+    return "".join(each if ord(each) in _characters() else "\u25a1" for each in text).replace("$", r"\$")
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """Those of the font that are there in both weights, and the end of a line."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    fonts = (get_font(findfont(FontProperties(weight=weight))) for weight in ("normal", "bold"))
+    return frozenset.intersection(*(frozenset(font.get_charmap()) for font in fonts)) | {ord("\n")}
+
+
 def error_map(restored: Pixels, high: Pixels) -> npt.NDArray[np.float32]:
     """Absolute error of every pixel, in grey levels of 255 whatever the bit depth.
 
@@ -245,7 +271,7 @@ def _times(axes: Axes, models: Mapping[str, Timing]) -> None:
     for name, timing in models.items():
         low, high = (factor * quartile for quartile in timing.quartiles)
         labels.append(f"{name}\n{factor * timing.median:.3g} {unit} ({low:.3g} to {high:.3g})")
-    axes.set_yticks(range(len(models)), labels)
+    axes.set_yticks(range(len(models)), [literal(label) for label in labels])
     longest = factor * max(max(timing.samples) for timing in models.values())
     axes.set(xlim=(0, 1.05 * longest), xlabel=unit)
     tidy(axes)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from srexp.evaluation.figures.plots import BASELINE, DPI, FAILED, FAINT, INK
+from srexp.evaluation.figures.plots import BASELINE, DPI, FAILED, FAINT, INK, literal
 from srexp.evaluation.search_report.study import quiet, study_of
 from srexp.evaluation.search_report.trials import (
     LABELS,
@@ -121,7 +121,7 @@ def figures(
                 continue
             pictures, parts = [], []
             for place, plot in enumerate(plots(trials, objectives, space, level)):
-                pictures.append(_picture(plot, plot.call(matplotlib, objectives, space, _no_formula)))
+                pictures.append(_picture(plot, plot.call(matplotlib, objectives, space, literal)))
                 parts.append(_part(plot, plot.call(visualization, objectives, space, html.escape), f"{name}-{place}"))
             drawn[name] = Drawn(tuple(pictures), "\n".join(parts))
     return drawn
@@ -267,11 +267,6 @@ def _no_importance(finished: Sequence[Trial], space: Space) -> str:
     if len({trial.objectives for trial in finished}) == 1:
         return "all finished trials reached the same"
     return ""
-
-
-def _no_formula(text: str) -> str:
-    """Keep Matplotlib from taking what is between two dollar signs for a formula."""
-    return text.replace("$", r"\$")
 
 
 def _picture(plot: _Plot, drawn: Any) -> Figure:

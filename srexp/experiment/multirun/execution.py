@@ -14,6 +14,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.compose import check
+from srexp.config.frozen_files import Files, frozen
+from srexp.config.identity import without_seed
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
@@ -69,6 +71,8 @@ def run_job(
         config = check(
             composed, overrides=hydra.overrides.task, choices=hydra.runtime.choices, run_dir=output, sweep=sweep
         )
+        if sweep is not None:
+            job.configured(output, without_seed(composed, config))
         if sweep is None or config.verb in light:
             execute(config)
             return
@@ -117,7 +121,8 @@ def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings
     from srexp.experiment.multirun import driver
     from srexp.system import child_process
 
-    code = child_process.run_alone(_in_own_process, execute, config, log, logging_settings)
+    with frozen() as files:
+        code = child_process.run_alone(_in_own_process, execute, config, log, logging_settings, files)
     if code and not (config.run_dir / job.FAILURE).is_file():
         reason = f"the job's process {child_process.died(code)}"
         if config.sweep:
@@ -125,11 +130,13 @@ def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings
         raise SrexpError(reason, fix=f"what it did last is in {log}; SIGKILL mostly means that memory ran out")
 
 
-def _in_own_process(execute: Execute, config: Config, log: Path, logging_settings: Mapping[str, Any]) -> int:
+def _in_own_process(
+    execute: Execute, config: Config, log: Path, logging_settings: Mapping[str, Any], files: Files
+) -> int:
     from hydra.core.utils import configure_log
 
     configure_log(OmegaConf.create(dict(logging_settings)))
-    with log.open("a", encoding="utf-8") as file:
+    with frozen(files), log.open("a", encoding="utf-8") as file:
         faulthandler.enable(file)  # a crash in compiled code leaves its traceback there
         failure = _attempt(lambda: execute(config), log, whole=False)
         faulthandler.disable()

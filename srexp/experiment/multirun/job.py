@@ -25,6 +25,7 @@ class Job:
         overrides: Keys that the command line changed, to their values as typed.
         result: Its `result.json`; empty when it has none.
         failure: Its message and exit code; empty when it did not fail.
+        configuration: Digest of what it was composed to, seed taken out; empty where it could not be composed.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class Job:
     overrides: dict[str, str]
     result: dict[str, Any]
     failure: dict[str, Any]
+    configuration: str = ""
 
     @property
     def state(self) -> str:
@@ -54,6 +56,11 @@ def begin(folder: Path, verb: str, overrides: Sequence[str]) -> None:
         (folder / name).unlink(missing_ok=True)
     known = {"verb": verb, "overrides": dict(override.split("=", 1) for override in overrides if "=" in override)}
     _write(folder / JOB, known)
+
+
+def configured(folder: Path, configuration: str) -> None:
+    """Note the digest of what a job was composed to, seed taken out."""
+    _write(folder / JOB, {**_read(folder / JOB), "configuration": configuration})
 
 
 def hide(folder: Path) -> None:

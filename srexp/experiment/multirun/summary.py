@@ -29,6 +29,10 @@ SEEDS_DIFFER = (
 )
 ROWS_DIFFER = "rows were scored on different splits of the data (column data): their figures are not comparable"
 PROTOCOLS_DIFFER = "rows were scored under different protocols or degradations: their figures are not comparable"
+COMPOSED_DIFFER = (
+    "rows with the same keys were composed to different configurations, which an environment variable or another "
+    "launcher's machine can do: they are not averaged; `configuration` in summary.csv tells them apart"
+)
 LEFT_OUT = "(n) means and ± are over n seeds only: on the others the figure is infinite"
 
 
@@ -53,6 +57,7 @@ class Row:
 
     Args:
         swept: Keys that differ between combinations, to their values.
+        configuration: Digest of what they were composed to, seed taken out.
         seeds: Number of its jobs that finished, now or before.
         figures: By column.
         data: Fingerprints of data and split; more than one where the seeds were scored on different images.
@@ -62,6 +67,7 @@ class Row:
     """
 
     swept: dict[str, str]
+    configuration: str
     seeds: int
     figures: dict[str, Figure]
     data: list[str]
@@ -92,13 +98,20 @@ def summarise(jobs: Sequence[Job]) -> Summary:
         jobs: From `job.jobs`.
 
     Returns:
-        One row for each combination of what differs between the jobs, seed taken out.
+        One row for each configuration and combination of what differs between the jobs, seed taken out.
     """
     keys = list(_swept(jobs))
-    groups: dict[tuple[str, ...], list[Job]] = {}
+    groups: dict[tuple[str, ...], dict[str, list[Job]]] = {}
     for each in jobs:
-        groups.setdefault(tuple(each.overrides.get(key, "") for key in keys), []).append(each)
-    rows = [_row(dict(zip(keys, values, strict=True)), group) for values, group in groups.items()]
+        same = groups.setdefault(tuple(each.overrides.get(key, "") for key in keys), {})
+        same.setdefault(each.configuration, []).append(each)
+    rows = []
+    for values, same in groups.items():
+        # What could not be composed failed beside the first of the others, and is averaged with none.
+        refused = same.pop("", []) if len(same) > 1 else []
+        for number, (configuration, group) in enumerate(same.items()):
+            swept = dict(zip(keys, values, strict=True))
+            rows.append(_row(swept, configuration, [*group, *refused] if number == 0 else group))
     return Summary(keys, rows, list(_notes(rows, jobs)))
 
 
@@ -108,10 +121,11 @@ def _swept(jobs: Sequence[Job]) -> Iterator[str]:
             yield key
 
 
-def _row(swept: dict[str, str], jobs: Sequence[Job]) -> Row:
+def _row(swept: dict[str, str], configuration: str, jobs: Sequence[Job]) -> Row:
     results = [each.result for each in jobs if each.result and not each.failure]
     return Row(
         swept=swept,
+        configuration=configuration,
         seeds=len(results),
         figures={name: _figure(results, path) for name, path in FIGURES.items()},
         data=list(dict.fromkeys(result["data_fingerprint"] for result in results)),
@@ -145,6 +159,8 @@ def _state(jobs: Sequence[Job]) -> str:
 def _notes(rows: Sequence[Row], jobs: Sequence[Job]) -> Iterator[str]:
     if any(row.seeds == 1 for row in rows):
         yield ONE_SEED
+    if len({tuple(row.swept.values()) for row in rows}) < len(rows):
+        yield COMPOSED_DIFFER
     if any(figure.n < row.seeds for row in rows for figure in row.figures.values()):
         yield LEFT_OUT
     if any(len(row.data) > 1 for row in rows):
@@ -177,7 +193,12 @@ def _csv(summary: Summary) -> str:
     lines = []
     for row in summary.rows:
         figures = {f"{name}_{part}": n for name, each in row.figures.items() for part, n in asdict(each).items()}
-        told = {"data": " ".join(row.data), "state": row.state, "reasons": "; ".join(row.reasons)}
+        told = {
+            "configuration": row.configuration,
+            "data": " ".join(row.data),
+            "state": row.state,
+            "reasons": "; ".join(row.reasons),
+        }
         runs = " ".join(run["run_id"] for run in row.runs if run["run_id"])
         lines.append({**row.swept, "seeds": row.seeds, **figures, **told, "runs": runs})
     return str(DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))

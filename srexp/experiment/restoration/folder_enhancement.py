@@ -1,28 +1,29 @@
-"""A folder of images through a model: which files there are, what each becomes, and what a run before left to do."""
+"""A folder of images through a model: what a run before left to do, and what became of each file."""
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from srexp.config.schema import EnhanceConfig
-from srexp.data.formats.registry import frames_in, kind_of
-from srexp.data.formats.writers import output_names, target_format, target_names
-from srexp.data.image import Kind, UnreadableImageError
 from srexp.data.restored_image import Origin
-from srexp.data.sources.discovery import find_images
-from srexp.enhance.output_manifest import NAME, OutputManifest
+from srexp.enhance.output_manifest import NAME, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.loaded_model import opened
+from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
+from srexp.experiment.restoration.jobs import Job, Outcome
 from srexp.metrics.table import counted
+from srexp.system.atomic_files import whole_file
 from srexp.system.digests import sha256
 from srexp.system.signals import Shield, interruptible
 
@@ -32,68 +33,6 @@ log = logging.getLogger(__name__)
 
 #: Receives the number of files that are done, the name of the next one, and the share of it that is done.
 Show = Callable[[int, str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to restore.
-
-    Args:
-        name: Its path relative to the input.
-        path: The file.
-        kind: What it is.
-        target: Path to write, relative to the output.
-        target_kind: What to write.
-    """
-
-    name: str
-    path: Path
-    kind: Kind
-    target: str
-    target_kind: Kind
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What became of the files, by their relative names."""
-
-    restored: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    lost: dict[str, list[str]] = field(default_factory=dict)
-    outputs: list[str] = field(default_factory=list)
-
-
-def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:
-    """Find the files and name what each becomes.
-
-    Args:
-        config: Checked configuration, with `input`, `output` and `format`.
-
-    Returns:
-        The files to restore, and an outcome in which those that are no images have failed already.
-
-    Raises:
-        RequestError: There is no such input, or output would replace it.
-    """
-    output, outcome = config.output.expanduser(), Outcome()
-    found, kinds = find_images(config.input, "input"), {}
-    files = {name: path for name, path in found.items() if not path.resolve().is_relative_to(output.resolve())}
-    for name, path in files.items():
-        try:
-            kind = kind_of(path)
-            kinds[name] = kind, target_format(kind, config.format)
-        except RequestError as error:
-            outcome.failed[name] = _reason(error)
-    targets = target_names(kinds)
-    if not files or {(output / target).resolve() for target in targets.values()} & {*map(Path.resolve, files.values())}:
-        raise RequestError(
-            "output would replace the images of input",
-            got=str(config.output),
-            expected="a folder that holds none of them",
-            fix="output= another folder, which may lie within input",
-        )
-    return [Job(name, files[name], kind, targets[name], wanted) for name, (kind, wanted) in kinds.items()], outcome
 
 
 def restorer_of(config: EnhanceConfig) -> Restorer:
@@ -124,11 +63,8 @@ class FolderEnhancement:
     """
 
     def __init__(self, config: EnhanceConfig, restorer: Restorer) -> None:
-        import tensorflow as tf
-
         self.config, self.output, self.restorer = config, config.output.expanduser(), restorer
         self.manifest = OutputManifest(self.output, model=restorer.made.model, settings=restorer.made.identity)
-        self.failures: tuple[type[Exception], ...] = (SrexpError, OSError, MemoryError, tf.errors.OpError)
 
     def require_same_model(self, names: Sequence[str]) -> None:
         """Refuse to mix in one folder what two models, or two settings, made of the same images.
@@ -167,10 +103,10 @@ class FolderEnhancement:
         """Restore a file unless that is done; one that fails is noted, and the next one comes."""
         try:
             names = self._restore(job, outcome, show, scratch)
-        except self.failures as error:
+        except Exception as error:
             if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
                 raise
-            outcome.failed[job.name] = _reason(error)
+            outcome.failed[job.name] = told(error, private="dicom" in (job.kind, job.target_kind))
             log.info("%s: %s", job.name, outcome.failed[job.name])
             return
         (outcome.restored if names else outcome.skipped).append(job.name)
@@ -180,18 +116,13 @@ class FolderEnhancement:
     def _restore(self, job: Job, outcome: Outcome, show: Callable[[float], None], scratch: str) -> list[str]:
         """Give the names of the files written, none when they were there."""
         show(0)
-        frames = tuple(frames_in(job.path))
-        origin = Origin(job.path, job.kind, frames, self.restorer.intensity)
-        compare = f"{job.target}.compare.png" if self.config.compare else None
-        names = [*output_names(job.target, job.target_kind, frames), *([compare] if compare else [])]
+        origin = Origin(job.path, job.kind, job.frames, self.restorer.intensity)
+        names = job.outputs
         digest = sha256(job.path)
         state = self.manifest.state(job.name, digest, names)
         if state == "finished":
             return []
-        if state == "foreign" and not self.config.overwrite:
-            raise SrexpError(
-                "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
-            )
+        self._require_free(job, state)
         target = self.output / job.target
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
@@ -199,17 +130,39 @@ class FolderEnhancement:
                 origin,
                 job.target_kind,
                 Path(fresh, target.name),
-                compare=compare and Path(compare).name,
-                on_frame=lambda done: show(done / len(frames)),
+                compare=job.picture and Path(job.picture).name,
+                on_frame=lambda done: show(done / len(job.frames)),
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
             self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()}, lost)
             for name, path in made.items():
-                path.replace(self.output / name)
+                _move(path, self.output / name)
         if lost:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
         return names
+
+    def _require_free(self, job: Job, state: State) -> None:
+        """Refuse to overwrite what wasn't asked to be; what another file became never is, whatever was asked."""
+        if owned := self.manifest.of_another(job.name, job.outputs):
+            raise SrexpError(
+                f"{owned[0]} in output is what {owned[1]} became", fix="another output=, or move that file away"
+            )
+        if state == "foreign" and not self.config.overwrite:
+            raise SrexpError(
+                "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
+            )
+
+
+def _move(made: Path, target: Path) -> None:
+    """Give a file its name, also where that lies on another file system than the rest of the output."""
+    try:
+        made.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with made.open("rb") as content, whole_file(target, durable=False) as file:
+            shutil.copyfileobj(content, file)
 
 
 def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
@@ -224,17 +177,6 @@ def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
             expected="a folder, which is made if need be",
             fix="output= another folder",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    """Say in one line why a file failed."""
-    if isinstance(error, UnreadableImageError):
-        return error.told().replace("dataset.", "")
-    if isinstance(error, SrexpError):
-        return f"{error.what}{f' (fix: {error.fix})' * bool(error.fix)}"
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    return f"the model could not be run ({type(error).__name__}); a smaller memory_mb may help"
 
 
 def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> dict[str, Any]:

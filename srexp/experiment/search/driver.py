@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from srexp.config.builders import build
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.identity import PLACES
 from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
@@ -23,7 +24,7 @@ from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
 from srexp.experiment.search.search_job import STUDY_TAG, SearchJob, study_folder
-from srexp.experiment.search.space_check import require_composable, require_same_search
+from srexp.experiment.search.space_check import Request, require_composable, require_same_search
 from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
@@ -51,9 +52,14 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
         RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
         SrexpError: Too many trials failed.
     """
+    with frozen() as files:
+        return _search(config, tell, files)
+
+
+def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -> tuple[dict[str, Any], Outcome | None]:
     watch = Stopwatch()
     engine = _engine(config)
-    require_composable(config, engine.parsed)
+    composed = require_composable(config, engine.parsed)
     with watch("data"):
         task = Task(config)
         for split in ("validation", "test"):
@@ -64,12 +70,12 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     tracking = dataclasses.replace(tracking, system_metrics=False)
     with study.alone():
-        require_same_search(study, engine, task, _decisive(config))
+        require_same_search(study, engine, task, Request(_decisive(config), composed, files))
         _close_dead(tracking, task)
     if finished := _finished(study, engine, tracking):
         tell(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished, None
-    job = SearchJob(config, engine, study, tracking)
+    job = SearchJob(config, engine, study, tracking, files)
     with _parent(job, task) as parent:
         run_id = parent if isinstance(parent, str) else parent.id
         with watch("train"):

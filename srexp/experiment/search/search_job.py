@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.config.compose import compose
+from srexp.config.frozen_files import Files
 from srexp.config.override_grammar import key_of, override
 from srexp.config.overrides import literal, overrides_of
 from srexp.config.schema import Config, SearchConfig
@@ -27,12 +28,14 @@ class SearchJob:
         engine: Its space, its objectives, how many trials.
         study: Its trials.
         tracking: Where runs are kept.
+        files: What its trials are composed from.
     """
 
     config: SearchConfig
     engine: Search
     study: Study
     tracking: Tracking
+    files: Files
 
 
 def study_folder(config: SearchConfig) -> Path:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.builders import build
 from srexp.config.compose import check, composed
+from srexp.config.frozen_files import Files
+from srexp.config.identity import digest
 from srexp.config.schema import SearchConfig
 from srexp.data.batches.patches import require_divisible
 from srexp.errors import RequestError, SrexpError, did_you_mean
@@ -29,12 +33,30 @@ SIZES = ("trainer.batch_size", "trainer.patches_per_image", "trainer.patch_size"
 SEARCHED = ("model", "loss", "optimizer", "schedule", "augmentation", "trainer")
 
 
-def require_composable(config: SearchConfig, space: Space) -> None:
+@dataclass(frozen=True)
+class Request:
+    """What a search is asked for, besides its space and data.
+
+    Args:
+        typed: What the configuration would be typed as.
+        composed: From `require_composable`.
+        files: What was read for it.
+    """
+
+    typed: Sequence[str]
+    composed: Sequence[str]
+    files: Files
+
+
+def require_composable(config: SearchConfig, space: Space) -> list[str]:
     """Refuse a space whose keys or values the configuration doesn't have, before anything is loaded or trained.
 
     Args:
         config: Of the search.
         space: Its space.
+
+    Returns:
+        The digest of what a trial is composed to, for each choice of groups that the space has.
 
     Raises:
         RequestError: A key does not exist or may not be searched, or a value at an edge is refused.
@@ -50,6 +72,7 @@ def require_composable(config: SearchConfig, space: Space) -> None:
             raise RequestError(f"search.space.{name} can't be searched", expected=f"one of {', '.join(SEARCHED)}")
     base = base_overrides(config)
     trees: dict[tuple[str, ...], DictConfig] = {}
+    digests: dict[tuple[str, ...], str] = {}
     for values in space.extremes():
         groups = {key: value for key, value in values.items() if "." not in key}
         typed = tuple(trial_overrides(base, groups))
@@ -64,10 +87,12 @@ def require_composable(config: SearchConfig, space: Space) -> None:
             trial = check(tree, overrides=base)
             _ = trial.trainer.patches  # a number: trials of different sizes aren't comparable
             require_trainable(trial, build(trial.protocol))
+            digests.setdefault(typed, digest(trial))
         except SrexpError as error:
             fix = error.fix or "mend search.space"
             raise refused(refusing, error, "the configuration refuses", fix=fix) from error
     _require_sizes(config, space)
+    return list(digests.values())
 
 
 def _require_sizes(config: SearchConfig, space: Space) -> None:
@@ -83,14 +108,14 @@ def _require_sizes(config: SearchConfig, space: Space) -> None:
             raise refused(refusing, error, "the configuration refuses", fix=error.fix) from error
 
 
-def require_same_search(study: Study, engine: Search, task: Task, typed: Sequence[str]) -> None:
+def require_same_search(study: Study, engine: Search, task: Task, request: Request) -> None:
     """Refuse to go on with a study that began with another space, other data or another configuration.
 
     Args:
         study: New or known; a new one notes all of this.
         engine: Has space and objectives.
         task: Has the fingerprint of the data.
-        typed: What the configuration would be typed as.
+        request: What else is asked for.
 
     Raises:
         RequestError: Something differs; the difference is shown. Or the study is new, and its folder is not.
@@ -98,13 +123,14 @@ def require_same_search(study: Study, engine: Search, task: Task, typed: Sequenc
     asked: dict[str, Any] = {
         "space": engine.parsed.describe(),
         "objectives": list(engine.objectives),
-        "data_fingerprint": task.prepared.fingerprint,
-        "configuration": list(typed),
+        "configuration": list(request.typed),
+        "composed": list(request.composed),
+        "data_fingerprint": task.prepared.fingerprint,  # the last one, which says that the others are there
     }
     began = study.about()
     if "data_fingerprint" not in began:
         _require_unused(engine)
-        study.describe(**asked)
+        study.describe(began=time.time(), **asked)
         return
     changes = [f"  search.space.{line}" for line in difference(began["space"], asked["space"])]
     changes += [
@@ -115,6 +141,10 @@ def require_same_search(study: Study, engine: Search, task: Task, typed: Sequenc
     before, now = set(began["configuration"]), set(asked["configuration"])
     changes += [f"  configuration: without {typed}" for typed in sorted(before - now)]
     changes += [f"  configuration: with {typed}" for typed in sorted(now - before)]
+    # A study of an earlier version doesn't say what it was composed to.
+    if not changes and began.get("composed", asked["composed"]) != asked["composed"]:
+        files = ", ".join(request.files.changed_since(began["began"])) or "srexp or the environment, but no file"
+        changes = [f"  the same words were composed to something else; changed since: {files}"]
     if changes:
         raise RequestError(
             f"the study {engine.name} began otherwise:\n" + "\n".join(changes),

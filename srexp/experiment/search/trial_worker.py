@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from srexp.config.builders import build
-from srexp.config.compose import compose
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
 from srexp.errors import SrexpError
@@ -51,12 +51,14 @@ class Note:
     """What a worker is told.
 
     Args:
-        overrides: Of the verb `search`.
+        config: Of the search.
+        files: What trials are composed from.
         folder: Where the worker leaves the reason why it ended, if it must.
         parent: Run id of the search.
     """
 
-    overrides: list[str]
+    config: SearchConfig
+    files: Files
     folder: Path
     parent: str
 
@@ -71,7 +73,8 @@ def run_worker(note: Note) -> int:
         The exit code: 0, or that of what went wrong, whose message is in `failure.json` then.
     """
     try:
-        work(note)
+        with frozen(note.files):
+            work(note)
     except SrexpError as error:
         job.fail(note.folder, error)
         return error.exit_code
@@ -85,7 +88,7 @@ def work(note: Note) -> None:
         RequestError: A value of the space is refused by the network that it is for.
         SrexpError: Too many trials failed.
     """
-    config: SearchConfig = compose("search", note.overrides)[0]  # type: ignore[assignment]  # the one of this verb
+    config = note.config
     engine: Search = build(config.search, folder=study_folder(config))
     worker = Worker(config, note.parent)
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)

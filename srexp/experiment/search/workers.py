@@ -43,7 +43,7 @@ class Workers:
 
     def __init__(self, search: SearchJob, parent: str) -> None:
         self.config, self.engine, self.study = search.config, search.engine, search.study
-        self.tracking = search.tracking
+        self.tracking, self.files = search.tracking, search.files
         self.parent = parent
         self.started = 0
         self.deaths = 0
@@ -93,7 +93,7 @@ class Workers:
         bounded = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
         started = child_process.start(
             run_worker,
-            Note(self.config.overrides, folder, self.parent),
+            Note(self.config, self.files, folder, self.parent),
             output=log,
             environment={**os.environ, **dict.fromkeys(bounded, threads), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )

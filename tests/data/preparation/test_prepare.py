@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,3 +176,17 @@ def test_no_training_image_stands_in_for_test_images_that_are_unusable(root: Pat
     (tmp_path / "held" / "p9.png").touch()
     with pytest.raises(RequestError, match="no image is left for test"):
         prepared(root, {"test_root": str(tmp_path / "held"), "on_error": "skip"})
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.symlink_to(path), os.mkfifo, lambda path: path.symlink_to("x" * 300)]
+)
+def test_what_can_not_be_reached_is_refused_by_name_or_passed_over(root: Path, make: Callable[[Path], object]) -> None:
+    make(root / "odd.png")
+    with pytest.raises(RequestError, match=r"odd\.png"):
+        prepared(root)
+    assert [key for key, _ in prepared(root, {"on_error": "skip"}).skipped] == ["odd.png"]
+    source = Folder("mine", str(root))
+    with pytest.raises(RequestError, match=r"odd\.png"):
+        probe_request(source, 8)
+    probe_request(replace(source, on_error="skip"), 8)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -89,18 +91,69 @@ def test_links_in_a_circle_end(tmp_path: Path, picture: Path) -> None:
     assert keys(tmp_path) == ["a/b.png"]
 
 
-def test_folder_that_cannot_be_read_is_named(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place(picture, tmp_path / "a.png", tmp_path / "closed/b.png")
+def test_folder_that_cannot_be_read_is_an_entry(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan refuses it by name, or passes it over, as `on_error` says; only the root must be there."""
+    place(picture, tmp_path / "a.png", tmp_path / "closed.2024/b.png")
     scandir = os.scandir
 
     def denied(folder: Path) -> object:  # a mode would not stop the superuser
-        if Path(folder).name == "closed":
+        if Path(folder).name in denied_names:
             raise PermissionError(13, "Permission denied")
         return scandir(folder)
 
+    denied_names = ["closed.2024"]
     monkeypatch.setattr(os, "scandir", denied)
-    with pytest.raises(RequestError, match=r"can't be read: Permission denied\s+got:\s+'.*closed'"):
+    assert keys(tmp_path) == ["a.png", "closed.2024"]
+    denied_names.append(tmp_path.name)
+    with pytest.raises(RequestError, match=r"can't be read: Permission denied\s+got:\s+'.*'"):
         keys(tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".png", ""])
+def test_entry_that_no_system_call_reaches_is_an_entry(
+    tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    place(picture, tmp_path / "12_a.png")
+    (tmp_path / f"loop{ending}").symlink_to(tmp_path / f"loop{ending}")
+    (tmp_path / f"long{ending}").symlink_to(tmp_path / ("x" * 300))
+    (tmp_path / f"stale{ending}").touch()
+    stat = Path.stat
+
+    def stale(path: Path, **options: bool) -> os.stat_result:
+        if path.name.startswith("stale"):
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stale)
+    expected = {"12_a.png": "12", **{key: key for key in (f"long{ending}", f"loop{ending}", f"stale{ending}")}}
+    items = Folder("mine", str(tmp_path), patients=r"^(\d+)").items()
+    assert {item.key: item.patient for item in items} == expected
+
+
+def test_pipe_socket_and_device_are_entries_and_never_opened(tmp_path: Path, picture: Path) -> None:
+    place(picture, tmp_path / "a.png")
+    for name in ("pipe.png", "pipe"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(tmp_path / "s.dcm"))
+    assert keys(tmp_path) == ["a.png", "pipe.png", "s.dcm", "zero.png"]
+
+
+def test_tree_deeper_than_python_calls_itself(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place(picture, tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):  # relative, for the whole path is longer than a call takes
+        Path("d").mkdir()
+        os.chdir("d")
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.chdir(tmp_path)
+            assert keys(tmp_path) == ["a.png"]
+    finally:
+        for _ in range(1200):
+            os.chdir("..")
+            Path("d").rmdir()
 
 
 def test_link_to_nothing_is_passed_over(tmp_path: Path, picture: Path) -> None:

@@ -116,3 +116,12 @@ def test_given_makes_nothing():
     assert not degradation.degenerate(1)
     with pytest.raises(RequestError, match="dataset=paired"):
         degradation(np.zeros((4, 4, 1), np.float32), 2, np.random.default_rng(0))
+
+
+def test_accents_of_another_form_are_the_same_name(folders):
+    image(folders / "high" / "p\u00e9.png", 64)
+    image(folders / "low" / "pe\u0301.png", 32)
+    assert [pair.low.key for pair in paired(folders).items() if pair.key == "p\u00e9.png"] == ["pe\u0301.png"]
+    image(folders / "low" / "p\u00e9.tif", 32)
+    with pytest.raises(RequestError, match=r"dataset\.low has 1 names twice"):
+        paired(folders).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,28 @@ def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
     table = write_table(tmp_path, "file,patient\na.png,M\u00fcller\n", "latin-1")
     with pytest.raises(RequestError, match="no CSV file in UTF-8"):
         told(files("a.png"), table)
+
+
+OTHER = ["a.png", "./a.png", ".//a.png", "b/../a.png", ".\\a.png", '"a.png"', " a.png ", "/root/a.png", "/root/./a.png"]
+
+
+@pytest.mark.parametrize("other", OTHER)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_file_with_two_patients_is_refused_in_any_order(tmp_path: Path, other: str, swapped: bool) -> None:
+    rows = ["a.png,P1", "b.png,P3", f"{other},P2"]
+    table = write_table(tmp_path, "\n".join(["file,patient", *(rows[::-1] if swapped else rows)]))
+    with pytest.raises(RequestError, match=r"patients.csv gives .*a\.png two patients, in lines 2 and 4") as refused:
+        told(files("a.png", "b.png"), table, Path("/root"))
+    assert "P1" in str(refused.value)
+    assert "P2" in str(refused.value)
+    write_table(tmp_path, f"file,patient\na.png,P1\n{other},P1\n{other},\n")
+    assert told(files("a.png"), table, Path("/root")) == ["P1"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_an_accent_has_two_forms_and_one_file(tmp_path: Path, form: str) -> None:
+    table = write_table(tmp_path, "file,patient\nR\u00f6ntgen.png,P1\n")
+    assert told(files(unicodedata.normalize(form, "R\u00f6ntgen.png")), table) == ["P1"]
+    write_table(tmp_path, "file,patient\nR\u00f6.png,P1\nRo\u0308.png,P2\n")
+    with pytest.raises(RequestError, match="two patients, in lines 2 and 3"):
+        told(files("R\u00f6.png"), table)

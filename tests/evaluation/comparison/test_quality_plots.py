@@ -140,3 +140,8 @@ def test_the_colour_bar_has_the_colours_of_the_maps():
     image = plots.scale_bar(4.0).axes[0].images[0]
     assert np.array_equal(np.asarray(image.get_array())[0, ::8], coloured(np.arange(64)[np.newaxis] / 16, 4.0)[0])
     assert "4 and more" in texts(plots.scale_bar(4.0))
+
+
+def test_the_name_of_the_best_model_is_drawn_as_it_is():
+    best = [contender(NASTY, [33.0, 34.0]), contender(BASELINE, [30.0, 31.0])]
+    plots.gains(standings(["a$.png", "b_^{.png"], best), plots.colours([NASTY])).canvas.draw()

@@ -155,3 +155,11 @@ def test_few_images_are_not_called_chance_nor_proof():
     single = standings(["a"], [contender(BASELINE, [30.0]), contender("one", [31.0]), contender("two", [30.5])])
     assert "one is 0.50 dB above two on the one image." in summary(single)
     assert limits(single)[0].startswith("One test image")
+
+
+@pytest.mark.parametrize("metric", ["mae", "edge_mae"])
+def test_a_smaller_error_is_a_gain_as_in_evaluate(metric):
+    errors = {"model": [1.0, 2.0], BASELINE: [3.0, 4.5]}
+    rows = [Contender(name=name, values={"psnr": [30.0, 31.0], metric: each}) for name, each in errors.items()]
+    found = standings(["a.png", "b.png"], rows)
+    assert next(row for row in found.rows if row.name == "model").gains[metric].gain == pytest.approx(2.25)

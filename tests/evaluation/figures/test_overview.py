@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from srexp.evaluation.figures import overview
 from srexp.evaluation.figures.overview import CELL, GAP, HEADING, MARGIN, TITLE, Shown, contact_sheet, histograms
 
 
@@ -48,3 +50,14 @@ def test_a_histogram_leaves_white_what_is_not_used() -> None:
     first, second = np.array_split(coloured, 2)
     assert first[:, :520].sum() > 20 * first[:, 560:].sum()
     assert second[:, 560:].sum() > 20 * second[:, :500].sum()
+
+
+@pytest.mark.parametrize("name", [r"$\frac$.png", "$_{$", "\u75c5.png", "\udcff\t\u202e.png"])
+def test_names_are_drawn_as_they_are(name: str) -> None:
+    picture = np.eye(9)
+    for figure in (
+        contact_sheet({name: [Shown(name, name, picture)]}, name),
+        histograms({name: np.ones(4, np.int64)}, name),
+        overview.details({name: picture}, name, ""),
+    ):
+        drawn(figure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,20 @@ def test_one_row_for_each_combination_over_its_seeds():
         assert (row.seeds, gain.n, row.state, row.data) == (3, 3, "3 finished", [SAME])
         assert [run["seed"] for run in row.runs] == [1, 2, 3]
     assert table.notes == []
+
+
+def test_different_configurations_are_never_averaged_and_what_was_not_composed_stays_beside_its_seeds():
+    def composed(seed: int, gain: float, configuration: str) -> Job:
+        return replace(finished({"seed": str(seed)}, gain), configuration=configuration)
+
+    refused = failed({"seed": "-1"}, "seed is refused")
+    jobs = [refused, composed(1, 0.2, "a"), composed(2, 0.4, "a"), composed(3, 9.0, "b")]
+    table = summary.summarise(jobs)
+    first, second = table.rows
+    assert (first.configuration, first.seeds, first.state) == ("a", 2, "2 finished, 1 failed")
+    assert first.figures["gain_db"].mean == pytest.approx(0.3)
+    assert (second.configuration, second.seeds, second.figures["gain_db"].mean) == ("b", 1, 9.0)
+    assert summary.COMPOSED_DIFFER in table.notes
 
 
 def test_one_seed_has_no_spread_and_says_so(capfd):

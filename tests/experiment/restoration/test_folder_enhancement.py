@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import tifffile
+from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
 from srexp.errors import RequestError
-from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Outcome, find_jobs
+from srexp.experiment.restoration import file_restoration
+from srexp.experiment.restoration.folder_enhancement import FolderEnhancement
+from srexp.experiment.restoration.jobs import Outcome, find_jobs
 
 
 @pytest.fixture
@@ -59,3 +71,92 @@ def test_results_of_another_model_are_not_mixed_in(asked, identity):
         other.require_same_model([job.name for job in jobs])
     asked.overwrite = True
     other.require_same_model([job.name for job in jobs])
+
+
+def test_what_another_file_became_is_never_overwritten(asked, identity):
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    before = (asked.output / "a.png").read_bytes()
+    for overwrite in (False, True):
+        asked.overwrite, again = overwrite, Outcome()
+        taking = replace(jobs[1], target="a.png")  # as the page of a file that wasn't there the first time
+        FolderEnhancement(asked, identity).run([taking], again, lambda *_: None)
+        assert again.failed == {
+            "deep/b.png": "a.png in output is what a.png became (fix: another output=, or move that file away)"
+        }
+        assert (asked.output / "a.png").read_bytes() == before
+
+
+def test_a_folder_of_another_file_system_below_output(asked, identity, monkeypatch):
+    rename = Path.replace
+
+    def other_device(path, target):
+        if Path(target).parent.name == "deep" and path.parent != Path(target).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", other_device)
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    assert (outcome.restored, list(outcome.failed)) == (["a.png", "deep/b.png"], ["c.png"])
+    assert sorted(path.name for path in asked.output.rglob("*")) == ["a.png", "b.png", "deep", "enhanced.csv"]
+
+
+EVERY = [
+    *(
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        AssertionError,
+        RuntimeError,
+        OSError,
+        struct.error,
+        MemoryError,
+    ),
+    *(zlib.error, StopIteration, RecursionError, NotImplementedError, tifffile.TiffFileError, HeaderDataError),
+]
+
+
+@pytest.mark.parametrize("place", ["read_image", "write_images", "Restorer._compare", "Restorer.interpolate"])
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_whatever_one_file_raises_the_others_are_done(asked, identity, monkeypatch, place, kind):
+    module = "srexp.experiment.restoration.file_restoration"
+    *owner, name = place.split(".")
+    whole = getattr(getattr(file_restoration, owner[0]) if owner else file_restoration, name)
+    calls = []
+
+    def planted(*arguments, **options):
+        calls.append(place)
+        if len(calls) == 1:
+            raise kind("planted")
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(f"{module}.{place}", planted)
+    asked.compare = True
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    assert (outcome.restored, sorted(outcome.failed)) == (["deep/b.png"], ["a.png", "c.png"])
+    assert "Error" not in outcome.failed["a.png"]
+    assert not list(asked.output.rglob(".srexp-*"))
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_who_ends_the_command_ends_it(asked, identity, monkeypatch, kind):
+    monkeypatch.setattr("srexp.experiment.restoration.file_restoration.write_images", Mock(side_effect=kind))
+    jobs, outcome = find_jobs(asked)
+    with pytest.raises(kind):
+        FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    "name", [r"$\frac$.png", "$$.png", r"a\$b$.png", "\u75c5\u4f8b.png", "\u202e$x_{.png", b"\xff.png"]
+)
+def test_a_name_is_drawn_as_it_is(asked, identity, name):
+    folder = asked.output.parent / "named"
+    folder.mkdir()
+    shutil.copy(asked.output.parent / "in" / "a.png", folder / os.fsdecode(name))
+    asked.input, asked.compare = str(folder), True
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    assert (len(outcome.restored), outcome.failed) == (1, {})

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
+from contextvars import Context
 
 import pytest
 
@@ -10,7 +13,9 @@ import srexp
 from srexp.commands import search
 from srexp.errors import RequestError
 from srexp.experiment.pipeline import Outcome
-from srexp.experiment.search import driver
+from srexp.experiment.search import driver, trial_worker
+from srexp.experiment.search.search_job import base_overrides, trial_config
+from srexp.experiment.search.trial_worker import Note
 from srexp.search.optuna.study import OptunaStudy
 from srexp.tracking.runs import groups
 from srexp.tracking.runs.tracking import Tracking
@@ -72,6 +77,36 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
     assert seen["concluded"][0] == "FINISHED"
     assert search.run(config_of()) == {**result, "skipped": True}
     assert json.loads((tmp_path / "mlruns/studies/search/engine.json").read_text())["engine"].endswith("Optuna")
+
+
+def test_an_edit_between_two_trials_is_for_the_next_search(quick, config_of, own_conf, tmp_path, monkeypatch):
+    """Neither a worker, which composes in a process of its own, nor the conclusion takes notice of it."""
+    seen = []
+
+    def trial(config):
+        composed = trial_config(base_overrides(config), {"model": "vdsr"})
+        return composed.model.depth, composed.trainer.steps_per_epoch
+
+    class Editing:
+        def __init__(self, job, parent):
+            self.job, self.sent = job, pickle.dumps(Note(job.config, job.files, tmp_path, parent))
+
+        def run(self):
+            for depth in (3, 4):
+                for name, key in (("model/vdsr", "depth"), ("debug/fast", "steps_per_epoch")):
+                    path = own_conf / f"{name}.yaml"
+                    path.write_text(re.sub(rf"(\n *{key}): \d+", rf"\1: {depth}", path.read_text()))
+                Context().run(trial_worker.run_worker, pickle.loads(self.sent))
+            seen.append(trial(self.job.config))
+            return 9
+
+    config = config_of()
+    before = trial(config)
+    monkeypatch.setattr(driver, "Workers", Editing)
+    monkeypatch.setattr(trial_worker, "work", lambda note: seen.append(trial(note.config)))
+    search.run(config)
+    assert seen == [before] * 3
+    assert trial(config)[0] == 4
 
 
 def test_a_search_that_goes_on_is_never_taken_for_a_dead_one(tmp_path, monkeypatch):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,10 +14,11 @@ import pytest
 
 import srexp
 from srexp.config.builders import build
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.paths import config_home
 from srexp.errors import RequestError
 from srexp.experiment.search.search_job import base_overrides, trial_overrides
-from srexp.experiment.search.space_check import require_composable, require_same_search
+from srexp.experiment.search.space_check import Request, require_composable, require_same_search
 from srexp.search.space import Space
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
@@ -113,7 +117,8 @@ def test_a_study_goes_on_only_with_what_it_began_with(tmp_path: Path) -> None:
 
     def ask(space: str = LR, fingerprint: str = "a" * 64, typed: tuple[str, ...] = ("model=vdsr",)) -> None:
         engine = build(config_of(space).search, folder=tmp_path)
-        require_same_search(study, engine, SimpleNamespace(prepared=SimpleNamespace(fingerprint=fingerprint)), typed)
+        task = SimpleNamespace(prepared=SimpleNamespace(fingerprint=fingerprint))
+        require_same_search(study, engine, task, Request(typed, ["digest"], Files()))
 
     ask()
     ask()
@@ -129,6 +134,37 @@ def test_a_study_goes_on_only_with_what_it_began_with(tmp_path: Path) -> None:
         assert "search.name=search_2" in str(refused.value)
 
 
+def test_a_study_goes_on_only_with_what_its_words_were_composed_to(own_conf: Path, tmp_path: Path) -> None:
+    """A search that is repeated after a file was edited is told which, the same words notwithstanding."""
+    study = Known()
+    task = SimpleNamespace(prepared=SimpleNamespace(fingerprint="a"))
+    space = f"{LR},model:{{type:categorical,choices:[srcnn,vdsr]}}"
+    for path in own_conf.rglob("*.yaml"):
+        os.utime(path, (time.time() - 100, time.time() - 100))
+
+    def ask() -> None:
+        with frozen() as files:
+            config = config_of(space)
+            engine = build(config.search, folder=tmp_path / "study")
+            composed = require_composable(config, engine.parsed)
+            require_same_search(study, engine, task, Request((), composed, files))
+
+    ask()
+    for name in ("trainer/default", "model/vdsr"):
+        path = own_conf / f"{name}.yaml"
+        text = path.read_text()
+        path.write_text(text + "# a remark decides nothing\n")
+        ask()
+        path.write_text(re.sub("^(epochs|depth): ", r"\1: 1", text, flags=re.MULTILINE))
+        study.facts["began"] = time.time() - 50
+        with pytest.raises(RequestError, match="composed to something else") as refused:
+            ask()
+        assert str(path) in str(refused.value)
+        path.write_text(text)
+    del study.facts["composed"]  # as a study of an earlier version
+    ask()
+
+
 def test_trials_of_a_study_that_was_lost_are_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "trials" / "0000").mkdir(parents=True)
     study = SimpleNamespace(about=dict, describe=lambda **facts: pytest.fail(f"noted {facts}"))
@@ -137,7 +173,7 @@ def test_trials_of_a_study_that_was_lost_are_not_written_over(tmp_path: Path) ->
         SimpleNamespace(prepared=SimpleNamespace(fingerprint="a")),
     )
     with pytest.raises(RequestError, match="its trials are in") as refused:
-        require_same_search(study, engine, task, ())
+        require_same_search(study, engine, task, Request((), (), Files()))
     assert "search.name=search_2" in str(refused.value)
 
 

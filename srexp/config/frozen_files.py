@@ -1,0 +1,115 @@
+"""The configuration's files as they were when work began: an edit made meanwhile is for the next command.
+
+Jobs of a multirun and trials of a search are composed one by one, hours later and by other processes. What they are
+composed from travels with them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import BinaryIO
+
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import OmegaConf
+
+#: How far below a folder of the search path its files are kept: `hydra/job_logging/NAME.yaml`.
+_DEPTH = 2
+#: What is larger is no configuration.
+_MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of all folders that compositions have looked into; can be pickled.
+
+    Args:
+        texts: Folder of a search path, to its files by their path.
+        used: Those that something was composed from.
+    """
+
+    texts: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+    def of(self, folder: str) -> dict[str, bytes]:
+        """Give the files of a folder, as they were when it was first asked for."""
+        if folder not in self.texts:
+            self.texts[folder] = dict(_read(folder))
+        return self.texts[folder]
+
+    def changed_since(self, moment: float) -> list[str]:
+        """Name the files used that were written after a moment, in seconds since 1970, or are gone."""
+        return sorted(each for each in self.used if not Path(each).exists() or Path(each).stat().st_mtime > moment)
+
+
+_FROZEN: ContextVar[Files | None] = ContextVar("frozen", default=None)
+
+
+@contextmanager
+def frozen(files: Files | None = None) -> Iterator[Files]:
+    """Compose from files as they are now, or were, whatever is written to them meanwhile.
+
+    Args:
+        files: From another process; None for those that are frozen already, or for those of now.
+
+    Yields:
+        The files, to be sent along to what composes elsewhere.
+    """
+    kept = files or _FROZEN.get() or Files()
+    before = _FROZEN.set(kept)
+    try:
+        yield kept
+    finally:
+        _FROZEN.reset(before)
+
+
+class FrozenFolder(FileConfigSource):
+    """A folder of a search path, with its files as they were when work began."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        super().__init__(provider, path)
+        self._files()  # now, and not when something else is composed from it later
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        """Read a file as it was."""
+        with self.open(config_path) as file:
+            text = file.read().decode()
+        header = self._get_header_dict(text[:512])
+        return ConfigResult(self.provider, self.full_path(), OmegaConf.load(StringIO(text)), header)
+
+    def is_config(self, config_path: str) -> bool:
+        """Whether there is, or was, such a file."""
+        return str(self.place(config_path)) in self._files() or super().is_config(config_path)
+
+    def place(self, config_path: str) -> Path:
+        """Give the path of a file."""
+        return Path(self.path, self._normalize_file_name(config_path)).resolve()
+
+    def open(self, config_path: str) -> BinaryIO:
+        """Open a file as it was, or, where nothing is frozen, as it is."""
+        path = self.place(config_path)
+        if files := _FROZEN.get():
+            files.used.add(str(path))
+        known = self._files().get(str(path))
+        return path.open("rb") if known is None else BytesIO(known)
+
+    def _files(self) -> dict[str, bytes]:
+        files = _FROZEN.get()
+        return files.of(str(Path(self.path).resolve())) if files else {}
+
+
+def _read(folder: str) -> Iterator[tuple[str, bytes]]:
+    """Give the files of a folder, at most so deep, and none in hidden folders: it may be a checkout."""
+    for place, inner, names in os.walk(folder):
+        deep = len(Path(place).relative_to(folder).parts) >= _DEPTH
+        inner[:] = [] if deep else [name for name in inner if not name.startswith(".")]
+        for path in (Path(place, name) for name in names if name.endswith(".yaml")):
+            with suppress(OSError):  # said where it is composed
+                if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                    yield str(path.resolve()), path.read_bytes()

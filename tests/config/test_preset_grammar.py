@@ -1,0 +1,257 @@
+"""A configuration that somebody else wrote chooses among srexp's parts; it runs nothing of its own.
+
+Each preset here would make a folder if what it names were called.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+import srexp
+from srexp import cli
+from srexp.cli import run
+from srexp.config.paths import config_home
+from srexp.config.preset_grammar import JudgedFiles, Written
+from srexp.errors import RequestError
+
+HOSTILE = {
+    "callback": "hydra: {callbacks: {mine: {_target_: os.mkdir, path: TRACE}}}",
+    "callback by interpolation": "tags: {_target_: os.mkdir, path: TRACE}\nhydra: {callbacks: {mine: '${tags}'}}",
+    "callback by resolver": "hydra: {callbacks: {mine: '${oc.create:{_target_: os.mkdir, path: TRACE}}'}}",
+    "callback replaced": "hydra: {callbacks: {sweep_folder: {_target_: os.mkdir, path: TRACE}}}",
+    "handler by class": "hydra: {job_logging: {handlers: {file: {class: os.mkdir, path: TRACE}}}}",
+    "handler by factory": "hydra: {job_logging: {handlers: {file: {(): os.mkdir, path: TRACE}}}}",
+    "handler by interpolation": "run_name: os.mkdir\n"
+    "hydra: {job_logging: {handlers: {mine: {class: '${run_name}', path: TRACE}}, root: {handlers: [mine]}}}",
+    "handlers by interpolation": "tags: {(): os.mkdir, path: TRACE}\n"
+    "hydra: {job_logging: {handlers: {mine: '${tags}'}, root: {handlers: [mine]}}}",
+    "handler by ext": "hydra: {job_logging: {handlers: {console: {stream: 'ext://antigravity.webbrowser'}}}}",
+    "formatter": "hydra: {job_logging: {formatters: {simple: {(): os.mkdir, path: TRACE}}}}",
+    "filter": "hydra: {hydra_logging: {filters: {mine: {(): os.mkdir, path: TRACE}}}}",
+    "handler below logging": "hydra: {job_logging: {handlers: {file: {class: logging.os.mkdir, path: TRACE}}}}",
+    "argument of the launcher": "hydra: {launcher: {mine: {_target_: os.mkdir, path: TRACE}}}",
+    "argument of the sweeper": "hydra: {sweeper: {params: {mine: {_target_: os.mkdir, path: TRACE}}}}",
+    "sweeper": "hydra: {sweeper: {_target_: os.mkdir, path: TRACE}}",
+    "environment": "hydra: {job: {env_set: {LD_PRELOAD: TRACE/mine.so}}}",
+    "target": "model: {_target_: os.mkdir, path: TRACE}",
+    "target by interpolation": "run_name: os.mkdir\nmodel: {_target_: '${run_name}'}",
+    "target by resolver": "model: {_target_: '${oc.decode:os.mkdir}'}",
+    "target from the environment": "model: {_target_: '${oc.env:NAMED_TARGET}'}",
+    "nested target": "model: {kernels: {_target_: os.mkdir, path: TRACE}}",
+    "target in a list": "model: {kernels: [{_target_: os.mkdir, path: TRACE}]}",
+    "extension": "extensions: [os]\nmodel: {_target_: os.mkdir, path: TRACE}",
+    "own function": "model: {_target_: srexp.system.child_process.run_server, command: [mkdir, TRACE],"
+    " environment: {}}",
+    "imported function": "tracking: {_target_: srexp.tracking.runs.environment.sys.exit}",
+    "overrides filled in": "hydra: {overrides: {task: ['extensions=[os]']}}\nextensions: [os]\n"
+    "model: {_target_: os.mkdir, path: TRACE}",
+    "handler of a later moment": "tags: {nx: logging.FileHandler, n0: psutil.Popen}\n"
+    "hydra: {job_logging: {handlers: {mine: {class: '${oc.select:tags.n${oc.select:hydra.job.num,x}}',"
+    " args: [mkdir, TRACE]}},"
+    " root: {handlers: [mine]}}}",
+    "environment of a later moment": "hydra: {job: {env_set: {LD_PRELOAD: '${hydra.runtime.output_dir}'}}}",
+    "environment copied": "hydra: {job: {env_copy: [NAMED_TARGET]}}",
+    "line for Slurm": "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+    'hydra: {launcher: {comment: "a\\nmkdir TRACE"}}',
+    "line for Slurm by a folder": 'paths: {outputs: "a\\nmkdir TRACE"}',
+    "shell of Slurm": "defaults: [{override /hydra/launcher: submitit_slurm}]\n"
+    "hydra: {launcher: {setup: [mkdir TRACE]}}",
+    "package for Ray": "hydra: {launcher: {ray: {init: {runtime_env: {pip: [mine]}}}}}",
+    "cluster of Ray": "hydra: {launcher: {ray: {init: {address: 'example.org:6379'}}}}",
+    "extension swept": "hydra: {mode: MULTIRUN, sweeper: {params: {extensions: '[os]'}}}",
+    "log swept": "hydra: {mode: MULTIRUN, sweeper: {params: {hydra.job_logging.handlers.file.class: os.mkdir}}}",
+    "folders of packages": "hydra: {searchpath: ['pkg://mine']}",
+    "sweeper chosen": "defaults: [{override hydra/sweeper: mine}]",
+    "file elsewhere": "defaults: [{model: ../../mine}]",
+    "root elsewhere": "defaults: [/mine]",
+    "environment in a name": "run_name: '${oc.env:NAMED_TARGET}'",
+    "environment in a search": "search: {space: {model: {choices: ['\\${oc.env:NAMED_TARGET}']}}}",
+    "another verb": "verb: promote",
+    "aliases": "tags: &a {x: y}\nmodel: *a",
+    "depth": f"tags: {'[' * 5000}",
+    "no mapping": "[a]",
+    "defaults of a mapping": "defaults: {model: vdsr}",
+    "defaults without a name": "defaults: [{}]",
+    "defaults of numbers": "defaults: [{model: 1}]",
+    "two defaults in one": "defaults: [{model: vdsr, loss: l1}]",
+    "half an interpolation": "tags: {a: '${.a'}",
+    "number without end": f"seed: {'1' * 5000}",
+    "number of a tag": "seed: !!int x",
+    "size": f"tags: {{x: {'y' * 100_000}}}",
+    "YAML object": "run_name: !!python/object/apply:os.mkdir [TRACE]",
+    "YAML module": "run_name: !!python/module:antigravity",
+}
+#: What presets are for.
+PLAIN = [
+    "",
+    "defaults: [{override /model: vdsr}, {override /hydra/launcher: basic}]\ntags: {site: a b}\ntrainer: {epochs: 3}",
+    "run_name: a_${model.name}\noptimizer: {lr: '${srexp.by:${model.name},{srcnn:1e-4}}'}",
+    "defaults: [{override /hydra/launcher: joblib}]\nhydra: {launcher: {n_jobs: 2, backend: loky, timeout: 1e3}}",
+    "hydra: {mode: RUN, sweeper: {params: {model: 'srcnn,vdsr', +tags.x: 'range(1,4)', optimizer.lr: [1, 2]}}}",
+    "paths: {root: '${srexp.root:}/mlruns'}\ntags: {pattern: '^a(b|c)$'}",
+]
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+    monkeypatch.setenv("NAMED_TARGET", "os.mkdir")
+    return tmp_path / "trace"
+
+
+def preset(trace: Path, text: str) -> list[str]:
+    folder = trace.parent / "presets" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "hostile.yaml").write_text(f"# @package _global_\n{text.replace('TRACE', str(trace))}\n")
+    return ["+experiment=hostile", f"hydra.searchpath=[file://{folder.parent}]"]
+
+
+@pytest.mark.parametrize("multirun", [False, True], ids=["run", "multirun"])
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_preset_runs_no_code(case: str, multirun: bool, trace: Path, capfd) -> None:
+    arguments = ["check", *preset(trace, HOSTILE[case]), f"hydra.run.dir={trace.parent}/out"]
+    code = run(["-m", *arguments, "seed=1", f"hydra.sweep.dir={trace.parent}/sweep"] if multirun else arguments)
+    assert not trace.exists()
+    assert code == 2
+    said = capfd.readouterr().err
+    assert "srexp: " in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_notebook_runs_no_code_either(case: str, trace: Path) -> None:
+    with pytest.raises(RequestError):
+        srexp.run("check", [*preset(trace, HOSTILE[case]), f"hydra.run.dir={trace.parent}/out"])
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "+hydra.callbacks.mine._target_=os.mkdir",
+        "+hydra.launcher.mine={_target_:os.mkdir,path:TRACE}",
+        "hydra.job_logging.handlers.file.class=os.mkdir",
+        "--experimental-rerun=TRACE",
+    ],
+)
+def test_typed_keys_run_no_code_either(typed: str, trace: Path, capfd) -> None:
+    typed = typed.replace("TRACE", str(trace))
+    assert run(["check", typed, f"hydra.run.dir={trace.parent}/out"]) == 2
+    assert "srexp: " in capfd.readouterr().err
+    assert not trace.exists()
+
+
+def test_what_is_typed_may_set_the_environment_and_name_extensions(trace: Path) -> None:
+    assert run(["check", "+hydra.job.env_set.SREXP_TYPED=1", f"hydra.run.dir={trace.parent}/out"]) == 0
+    assert run(["check", "hydra.job.env_copy=[NAMED_TARGET]", f"hydra.run.dir={trace.parent}/out"]) == 0
+    assert run(["check", "hydra.job.env_copy=[NOT_SET_ANYWHERE]"]) == 2
+    typed = ["extensions=[fractions]", "model._target_=fractions.Fraction"]
+    assert srexp.compose(typed).model.target == "fractions.Fraction"
+    with pytest.raises(RequestError, match=r"hostile.yaml, line 2: a file can't set extensions"):
+        srexp.compose(preset(trace, "extensions: [fractions]"))
+
+
+def test_logging_is_arranged_where_it_is_typed(trace: Path) -> None:
+    typed = ["hydra.job_logging.root.level=DEBUG", "+hydra.job_logging.handlers.file.mode=w"]
+    assert run(["check", *typed, f"hydra.run.dir={trace.parent}/out"]) == 0
+
+
+def test_roots_are_not_exchanged(trace: Path) -> None:
+    assert run(["check", "--config-name=mine"]) == 2
+    assert run(["check", f"--config-path={trace.parent}"]) == 2
+
+
+def test_a_file_is_judged_by_the_place_where_it_is_composed(trace: Path) -> None:
+    for header, group in [("# @package hydra.callbacks.mine", "experiment"), ("", "hydra/job_logging"), ("", "mine")]:
+        file = trace.parent / "placed" / group / "hostile.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{header}\n_target_: os.mkdir\npath: {trace}\n")
+        for chosen in (f"+{group}=hostile", f"{group}=hostile", f"+{group}@hydra.callbacks.mine=hostile"):
+            assert run(["check", chosen, f"--config-dir={trace.parent}/placed"]) == 2
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_a_preset_says_what_is_srexps(text: str, trace: Path) -> None:
+    assert srexp.compose(preset(trace, text)).verb == "train"
+
+
+CONF = config_home() / "conf"
+OWN = sorted([*CONF.glob("*/*.yaml"), *(config_home() / "sweeps").glob("*.yaml")])
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_comes_with_srexp_is_a_preset_too(path: Path) -> None:
+    read = JudgedFiles("test", f"file://{path.parent.parent}").load_config(f"{path.parent.name}/{path.stem}")
+    assert isinstance(read, Written)
+    read.require_plain(read.header["package"] or path.parent.name)
+
+
+TARGETS = st.sampled_from(
+    ["os.mkdir", "pathlib.Path.touch", "${run_name}", "${oc.env:NAMED_TARGET}", "${oc.decode:os.mkdir}",
+     "${hydra.job.num}", "os.${oc.select:nothing,mkdir}", "${srexp.by:${hydra.job.num},{0:os.mkdir}}", "logging.os"]
+)  # fmt: skip
+BUILT = st.builds(
+    lambda key, target, inner: {key: target, "path": "TRACE", "args": ["TRACE"]} | inner,
+    st.sampled_from(["_target_", "class", "()", "<<"]), TARGETS, st.sampled_from([{}, {"_partial_": True}]),
+)  # fmt: skip
+TEXTS = st.sampled_from(["TRACE", "a\nmkdir TRACE", "$(mkdir TRACE)", "${oc.env:HOME}", "[os]", "extensions=[os]"])
+SAID = st.recursive(BUILT | TEXTS, lambda inner: st.lists(inner, max_size=2) | st.builds(lambda x: {"mine": x}, inner))
+PLACES = st.sampled_from(
+    ["hydra.callbacks", "hydra.callbacks.sweep_folder", "hydra.job_logging.handlers", "hydra.job_logging.handlers.file",
+     "hydra.job_logging.formatters.simple", "hydra.hydra_logging", "hydra.launcher", "hydra.launcher.setup",
+     "hydra.job", "hydra.job.env_set", "hydra.job.env_copy", "hydra.overrides.task", "hydra.overrides.hydra",
+     "hydra.searchpath", "hydra.sweeper", "hydra.sweeper.params", "hydra.sweep.dir", "hydra.run.dir",
+     "hydra.output_subdir", "hydra", "model", "model.kernels", "loss", "optimizer", "tags", "run_name", "extensions",
+     "verb", "paths.outputs", "defaults", "tracking", "dataset", "search.space", "_target_",
+     "hydra.sweeper.params.extensions", "hydra.sweeper.params.seed"]
+)  # fmt: skip
+PACKAGES = st.sampled_from(["_global_", "hydra", "hydra.callbacks.mine", "hydra.job_logging.handlers.file", "model"])
+
+
+@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+@given(
+    st.dictionaries(PLACES, SAID, min_size=1, max_size=3), PACKAGES, st.sampled_from(sorted(cli.VERBS)), st.booleans()
+)
+def test_no_preset_makes_a_file_or_changes_the_environment(
+    said: dict[str, Any], package: str, verb: str, multirun: bool
+) -> None:
+    before, changed = dict(os.environ), []
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        trace = Path(folder, "trace")
+        tree: dict[str, Any] = {}
+        for place, value in said.items():
+            *above, last = place.split(".")
+            inner = functools.reduce(_below, above, tree)
+            inner[last] = value
+        text = yaml.safe_dump(tree).replace("TRACE", str(trace))
+        file = Path(folder, "presets", "experiment", "hostile.yaml")
+        file.parent.mkdir(parents=True)
+        file.write_text(f"# @package {package}\n{text}")
+        patch.setenv("SREXP_ROOT", f"{folder}/project")
+        patch.setenv("NAMED_TARGET", "os.mkdir")
+        given_ = dict(os.environ)
+        patch.setattr(cli, "LIGHT", set(cli.VERBS))
+        patch.setattr(cli, "execute", lambda config: changed.append(dict(os.environ) != given_))
+        typed = ["+experiment=hostile", f"--config-dir={folder}/presets", f"hydra.run.dir={folder}/run"]
+        typed += ["-m", "seed=1", f"hydra.sweep.dir={folder}/sweep"] if multirun else []
+        assert cli.run([verb, *typed]) in (0, 2)
+        assert {each.name for each in Path(folder).iterdir()} <= {"presets", "run", "sweep", "project"}
+    assert not any(changed)
+    assert dict(os.environ) == before
+
+
+def _below(node: dict[str, Any], key: str) -> dict[str, Any]:
+    inner = node.get(key)
+    if not isinstance(inner, dict):
+        inner = node[key] = {}
+    return inner
