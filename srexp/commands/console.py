@@ -225,7 +225,7 @@ def runs(result: Mapping[str, Any]) -> None:
         _line(console, "sent", f"{each['records']} records of {each['run_id']}{left}")
         for text in each["refused"]:
             _line(console, "refused", text)
-    if result["relocated"]:
+    if result.get("relocated"):
         _line(console, "relocated", f"{result['relocated']} addresses of artifacts; before: {result['backup']}")
     for run_id in result["reaped"]:
         _line(console, "ended", run_id)
