@@ -31,6 +31,7 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Run a verb as the command line would.
 
     Threads may call it: those whose verbs set TensorFlow's seeds and precision, which are one process's, take turns.
+    Unless `paths.shared=true`, the process's umask is narrow meanwhile, so that only the user can read what is written.
 
     Args:
         verb: Name of the verb, such as `train`.
@@ -47,9 +48,10 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     from srexp.cli import execute
     from srexp.config.compose import compose as composed
+    from srexp.system.atomic_files import private_files
 
     config, tree = composed(verb, _listed(overrides))
-    with _TURN if verb in _ALONE else nullcontext():
+    with _TURN if verb in _ALONE else nullcontext(), nullcontext() if config.paths.shared else private_files():
         return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
 
 

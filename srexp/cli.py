@@ -23,7 +23,8 @@ from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
-from srexp.system.redaction import shown
+from srexp.system.atomic_files import private_files
+from srexp.system.redaction import told
 from srexp.system.stdio import outlive_reader
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
@@ -109,13 +110,14 @@ def _run(line: CommandLine) -> int:
     register_resolvers(VERBS)
     SweepFolder.seen.clear()
     status = "KILLED"
-    try:
-        launch(line, _job, VERBS)
-        failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
-        status = "FAILED" if failed else "FINISHED"
-    finally:
-        for sweep in SweepFolder.seen:
-            _close_multirun(sweep, status)
+    with private_files() as umask:
+        try:
+            launch(line, _job, VERBS, umask)
+            failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
+            status = "FAILED" if failed else "FINISHED"
+        finally:
+            for sweep in SweepFolder.seen:
+                _close_multirun(sweep, status)
     for each in failed:
         _say(f"job {each}: {each.failure['message']}")
     return max((int(each.failure["exit_code"]) for each in failed), default=0)
@@ -139,4 +141,4 @@ def _close_multirun(sweep: Path, status: str) -> None:
 
 
 def _say(message: str) -> None:
-    print(f"srexp: {shown(message)}", file=sys.stderr)
+    print(f"srexp: {told(message)}", file=sys.stderr)

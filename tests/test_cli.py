@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import srexp
 from srexp import cli
 from srexp.cli import VERBS, run
 from srexp.config.hydra_messages import explained
@@ -86,6 +88,41 @@ def test_check_writes_what_was_composed(tmp_path: Path):
     result = json.loads((tmp_path / "out" / "result.json").read_text())
     assert result["choices"]["model"] == "vdsr"
     assert result["experiment_name"] == "samples-bicubic-x2"
+
+
+def readable_by_others(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.stat().st_mode & 0o077]
+
+
+@pytest.mark.parametrize("words", [["check"], ["-m", "check", "seed=1,2"]], ids=["run", "multirun"])
+def test_only_the_user_reads_what_is_written_unless_it_is_shared(words, tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        assert run(words) == 0
+        assert [*(tmp_path / "project").rglob("result.json")]
+        assert readable_by_others(tmp_path / "project") == []
+        assert run([*words, "paths.shared=true", f"paths.root={tmp_path}/shared"]) == 0
+        [result, *_] = (tmp_path / "shared").rglob("result.json")
+        assert result.stat().st_mode & 0o777 == 0o644
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.slow
+@pytest.mark.system
+def test_what_a_training_writes_only_the_user_reads(tmp_path: Path):
+    """The store and its database, the journal, caches and logs, from a process of its own and from a notebook."""
+    before = os.umask(0o022)
+    try:
+        short = ["+debug=fast", "trainer.epochs=1", "trainer.steps_per_epoch=1"]
+        assert run(["-m", *short, "seed=1,2"]) == 0
+        srexp.run("train", [*short, "seed=3"])
+        assert [*(tmp_path / "project").rglob("mlflow.db")]
+        assert readable_by_others(tmp_path / "project") == []
+        assert os.umask(0o022) == 0o022
+    finally:
+        os.umask(before)
 
 
 def test_help_lists_the_verbs(capfd):

@@ -82,7 +82,7 @@ def test_a_log_is_masked_to_its_last_traceback(tmp_path: Path) -> None:
     text = (tmp_path / "log").read_text()
     assert PASSWORD not in text
     assert "\x1b" not in text
-    assert text.startswith("ERROR at https://host/?token=***\nOSError: mysql://***@db/runs")
+    assert text.startswith("ERROR at https://host/?token=***\n  OSError: mysql://***@db/runs")
 
 
 @pytest.fixture

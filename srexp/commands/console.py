@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
+from srexp.system.redaction import printable
 
 if TYPE_CHECKING:
     from srexp.config.schema import Config
@@ -255,7 +256,7 @@ def _console() -> Console:
 
 def _line(console: Console, about: str, text: str, style: str = "") -> None:
     """Print a line that begins with what it is about."""
-    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), text))
+    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), printable(text)))
 
 
 def _warnings(console: Console, result: Mapping[str, Any]) -> None:

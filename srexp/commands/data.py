@@ -18,6 +18,7 @@ from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 from srexp.experiment.task import audit_data, builders, download, prepare_data
+from srexp.system.redaction import printable
 
 COMPARED = 5000
 LISTED = 10
@@ -85,12 +86,12 @@ def _show(result: Mapping[str, Any]) -> None:
     if result["attribution"]:
         console.print(f"images by    {escape(result['attribution'])}")
     for skipped in result["skipped"][:LISTED]:
-        console.print(f"skipped      {escape(skipped['image'])}: {escape(skipped['reason'])}")
+        console.print(f"skipped      {escape(printable(skipped['image']))}: {escape(printable(skipped['reason']))}")
     if len(result["skipped"]) > LISTED:
         console.print(f"             and {len(result['skipped']) - LISTED} more, see result.json")
     for finding in result["findings"]:
         colour = "yellow" if finding["severity"] == "warning" else "cyan"
-        console.print(f"[{colour}]{finding['severity']:<12}[/{colour}] {escape(finding['message'])}")
+        console.print(f"[{colour}]{finding['severity']:<12}[/{colour}] {escape(printable(finding['message']))}")
     if not result["findings"]:
         console.print("the audit found nothing")
 

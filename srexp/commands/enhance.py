@@ -19,6 +19,7 @@ from srexp.experiment.restoration.jobs import find_jobs
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
+from srexp.system.redaction import printable
 
 LISTED = 10
 
@@ -58,7 +59,7 @@ def _progress(total: int) -> Iterator[Show]:
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("", total=total)
-        yield lambda done, name, part: bars.update(task, completed=done + part, description=name[-40:])
+        yield lambda done, name, part: bars.update(task, completed=done + part, description=printable(name)[-40:])
 
 
 def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
@@ -71,8 +72,8 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
     if skipped:
         console.print(f"skipped   {skipped}, finished before")
     for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]   {escape(warning)}")
-    console.print(f"output    {escape(result['output'])} ({NAME} lists what was made of what)")
+        console.print(f"[yellow]warning[/yellow]   {escape(printable(warning))}")
+    console.print(f"output    {escape(printable(result['output']))} ({NAME} lists what was made of what)")
 
 
 def _require_success(result: Mapping[str, Any]) -> None:
@@ -80,7 +81,7 @@ def _require_success(result: Mapping[str, Any]) -> None:
     if not (failed := result["failed"]):
         return
     total = len(failed) + len(result["restored"]) + len(result["skipped"])
-    lines = [f"  {each['file']}: {each['reason']}" for each in failed[:LISTED]]
+    lines = [f"  {printable(each['file'])}: {each['reason']}" for each in failed[:LISTED]]
     if len(failed) > LISTED:
         lines.append(f"  and {len(failed) - LISTED} more, see result.json")
     kind = SrexpError if len(failed) < total else RequestError

@@ -211,13 +211,14 @@ def _keys(root: str) -> list[str]:
     return [key for key in walk(tree, "") if not key.endswith("_target_")]
 
 
-def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mapping[str, str]) -> None:
+def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mapping[str, str], umask: int) -> None:
     """Do what a command line asks for: run a job or several, or show something.
 
     Args:
         line: What was typed.
         task: Receives what was composed for a job, without Hydra's own section.
         verbs: Those that exist, for completion.
+        umask: The user's, which is set where the configuration shares what is written.
 
     Raises:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
@@ -225,6 +226,7 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mappi
     options, root = line.options, line.verb
     with explained(lambda: _keys(line.verb), line.overrides):
         application = _Application("srexp", _loader(options.config_dir))
+        application.umask = umask
         if options.help:
             application.app_help(root, _Parser(), argparse.Namespace(**{**vars(options), "overrides": line.overrides}))
         elif options.hydra_help:
@@ -241,6 +243,16 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mappi
 
 class _Application(Hydra):
     """Hydra's application, without what it prints of errors itself."""
+
+    #: The user's umask, which holds where what is written may be shared.
+    umask = 0o077
+
+    def compose_config(self, *given: Any, **options: Any) -> DictConfig:
+        """Compose, and let others read what will be written where the configuration says so."""
+        tree = super().compose_config(*given, **options)
+        if OmegaConf.select(tree, "paths.shared") is True:
+            os.umask(self.umask)
+        return tree
 
     def run_one(self, root: str, task: Callable[[DictConfig], object], overrides: list[str]) -> bool:
         """Run one job; False, and nothing was run, where a preset or the command line wants a multirun."""

@@ -104,12 +104,13 @@ class Checkpoint(Strict):
 
 
 class Paths(Strict):
-    """Folders that runs write to: `conf/paths`."""
+    """Folders that runs write to, and who may read them: `conf/paths`."""
 
     root: Path
     outputs: Path
     studies: Path
     cache: Path
+    shared: bool
 
 
 class Config(Strict):

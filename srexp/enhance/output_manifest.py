@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
+import shutil
+import stat
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
+from srexp.system.atomic_files import whole_file
 from srexp.system.digests import sha256
+from srexp.system.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
@@ -31,7 +36,7 @@ class OutputManifest:
         settings: Digest of what decides the result: the model's weights and the options.
 
     Raises:
-        RequestError: There is a list that another program has changed, or that can't be read.
+        RequestError: There is a list that another program has changed, that is a link, or that can't be read.
     """
 
     def __init__(self, folder: Path, *, model: str, settings: str) -> None:
@@ -39,7 +44,7 @@ class OutputManifest:
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
         self._columns: Sequence[str] = (*COLUMNS, _LOST)
         path = folder / NAME
-        if path.exists():
+        if path.exists() or path.is_symlink():
             self._columns, rows = _read(path)
             self._rows = {row["output"]: row for row in rows if all(row.get(column) for column in COLUMNS)}
 
@@ -105,29 +110,89 @@ class OutputManifest:
         """
         path = self.folder / NAME
         last = _last_byte(path)
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", lineterminator="\n")
+        with open(path, "a", newline="", encoding="utf-8", opener=_no_link) as file:
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", lineterminator="\r\n")
             if not last:
                 writer.writeheader()
             elif last != b"\n":  # a run was killed while it wrote
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
-                writer.writerow(row | {_LOST: "; ".join(lost)})
+                writer.writerow({key: as_cell(cell) for key, cell in (row | {_LOST: "; ".join(lost)}).items()})
                 self._rows[name] = row
+
+    def place(self, made: Mapping[str, Path], source: Path) -> None:
+        """Give files their names, which lead nowhere out of the folder, and no more readers than their source has.
+
+        A link that has such a name is replaced, and what it leads to stays as it was.
+
+        Args:
+            made: Relative name to the finished file.
+            source: The file that they were made of.
+
+        Raises:
+            SrexpError: A folder within the output folder is a link that leads out of it.
+        """
+        allowed = _readers(source)
+        for name, path in made.items():
+            self.make_folder(name)
+            path.chmod(path.stat().st_mode & allowed)
+            _move(path, self.folder / name)
+
+    def make_folder(self, name: str) -> None:
+        """Make the folder of a file, within the output folder.
+
+        Args:
+            name: Relative name of the file.
+
+        Raises:
+            SrexpError: That would lead out of the output folder.
+        """
+        parent = (self.folder / name).parent
+        if not parent.resolve().is_relative_to(self.folder.resolve()):
+            raise SrexpError(
+                "a link in output leads out of it", got=str(parent), fix="remove the link, or output= another folder"
+            )
+        parent.mkdir(parents=True, exist_ok=True)
+
+
+def _move(made: Path, target: Path) -> None:
+    """Give a file its name, also where that lies on another file system than the rest of the output."""
+    try:
+        made.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with made.open("rb") as content, whole_file(target, durable=False) as file:
+            os.fchmod(file.fileno(), made.stat().st_mode)
+            shutil.copyfileobj(content, file)
+
+
+def _readers(source: Path) -> int:
+    """Give the mode bits that a file may have of which a source's readers may see the content."""
+    found = source.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    if found.st_gid != os.getegid():  # another group would read it
+        mode &= ~stat.S_IRWXG | (mode & stat.S_IRWXO) << 3
+    return mode | stat.S_IRWXU
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
     """Give the columns of a list and its rows; a torn last line, and what is no UTF-8 in it, harms no other."""
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=_no_link) as file:
             reader = csv.DictReader(file)
-            rows, columns = list(reader), reader.fieldnames or (*COLUMNS, _LOST)
+            rows = [{key: from_cell(cell or "") for key, cell in row.items() if key} for row in reader]
+            columns = reader.fieldnames or (*COLUMNS, _LOST)
         reason = "" if {*COLUMNS} <= {*columns} else f"it begins with {','.join(columns)[:80]}"
     except csv.Error as error:
         reason = str(error)
     except OSError as error:
-        reason = error.strerror or "no reason is given"
+        reason = "it is a link" if path.is_symlink() else error.strerror or "no reason is given"
     if reason:
         raise RequestError(
             f"{NAME} in output, the list of what was made, can't be used: {reason}",

@@ -13,6 +13,7 @@ from srexp.evaluation.statistics import Comparison, compare, mean_and_std, mean_
 from srexp.metrics.protocol import Protocol
 from srexp.metrics.ranking import ranked, ranking_mean
 from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER, measure
+from srexp.system.redaction import comma_separated
 from srexp.types import Pixels, Sample
 
 #: Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out.
@@ -147,9 +148,7 @@ class Scores:
         Args:
             path: File to write; its folder must exist.
         """
-        from pandas import DataFrame
-
-        DataFrame(self.table(), dtype=object).to_csv(path, index=False, lineterminator="\r\n")
+        path.write_text(comma_separated(self.table()), encoding="utf-8", newline="")
 
     def write_parquet(self, path: Path) -> None:
         """Write the table with its types; infinite PSNR as infinity, what is not available as null.

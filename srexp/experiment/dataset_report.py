@@ -26,6 +26,7 @@ from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry
 from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
 from srexp.evaluation.figures.panel import Square, in_low, worst_square
+from srexp.system.redaction import comma_separated
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -72,9 +73,8 @@ def write_overview(folder: Path, prepared: Prepared, findings: Sequence[Finding]
     Returns:
         The names of the files.
     """
-    from pandas import DataFrame
-
-    DataFrame(prepared.manifest()).to_csv(folder / "manifest.csv", index=False, lineterminator="\r\n")
+    manifest = comma_separated(prepared.manifest())
+    (folder / "manifest.csv").write_text(manifest, encoding="utf-8", newline="")
     images = sum(map(len, prepared.entries.values()))
     title = f"{name}: {images} images, each stretched for display"
     contact_sheet(_groups(prepared, findings), title).savefig(folder / "contact_sheet.png")

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and that others may read only where that is wanted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+_OTHERS = 0o077
+
+
+class _Umask:
+    """The umask of the process, while blocks that may overlap in threads need it narrow."""
+
+    def __init__(self) -> None:
+        self.turn, self.blocks, self.before = threading.Lock(), 0, 0
+
+
+_umask = _Umask()
+
+
+@contextmanager
+def private_files() -> Iterator[int]:
+    """Let nobody but the user read what is written meanwhile, whatever the umask allows.
+
+    The umask is the process's: what other threads write meanwhile is private, too. Blocks may overlap, in threads as
+    well; the last one to end brings the user's back. Processes that are started inherit it.
+
+    Yields:
+        The umask of the user.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, private_files():
+        ...     _ = Path(folder, "note.txt").write_text("mine")
+        ...     oct(Path(folder, "note.txt").stat().st_mode & 0o077)
+        '0o0'
+    """
+    with _umask.turn:
+        before = os.umask(_OTHERS)
+        os.umask(before | _OTHERS)
+        if not _umask.blocks:
+            _umask.before = before
+        _umask.blocks += 1
+    try:
+        yield _umask.before
+    finally:
+        with _umask.turn:
+            _umask.blocks -= 1
+            if not _umask.blocks:
+                os.umask(_umask.before)
 
 
 @contextmanager
@@ -37,7 +81,8 @@ def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{threading.get_native_id()}.unfinished")
     try:
-        with unfinished.open("wb") as file:
+        unfinished.unlink(missing_ok=True)  # left by a kill; "x" goes through no link that lies there
+        with unfinished.open("xb") as file:
             yield file
             if durable:
                 file.flush()

@@ -1,11 +1,16 @@
-"""What may be shown or stored of a text: no credentials, and nothing that steers a terminal."""
+"""What may be shown or stored of a text: no credentials, and nothing that steers a terminal or a spreadsheet."""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable, Mapping, Sequence
 
-_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: Control characters, marks and overrides of writing direction, and halves of characters of names that are no UTF-8.
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTED = re.compile(rf"{_STEERING.pattern}|[\n\t]")
+#: What spreadsheets take for a formula, https://owasp.org/www-community/attacks/CSV_Injection, behind quotes or not.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def mask(text: str) -> str:
@@ -35,9 +40,75 @@ def shown(text: str) -> str:
     return _STEERING.sub("\ufffd", mask(text))
 
 
+def told(text: str) -> str:
+    r"""Show a message of several lines, those after the first indented, so that no name in it forges one.
+
+    Example:
+        >>> print(told("no image in a\nsrexp: done.png\n  fix: mend it"))
+        no image in a
+          srexp: done.png
+          fix: mend it
+    """
+    return re.sub(r"\n(?!  )", "\n  ", shown(text))
+
+
+def as_cell(value: object) -> object:
+    """Let no spreadsheet take a text for a formula: one that begins as formulas do gets a `'` before it.
+
+    Args:
+        value: Of a table; what is no text, or a number as text, stays as it is.
+
+    Example:
+        >>> as_cell("=cmd|' /C calc'!A0"), as_cell("-0.5"), as_cell(-1), from_cell(str(as_cell("'=x")))
+        ("'=cmd|' /C calc'!A0", '-0.5', -1, "'=x")
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value) else value
+
+
+def from_cell(text: str) -> str:
+    """Give back a text that `as_cell` wrote."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.strip() == text
+
+
+def comma_separated(rows: Iterable[Mapping[str, object]], *, columns: Sequence[str] | None = None) -> str:
+    """Write a table as CSV, its texts as `as_cell` has them.
+
+    Args:
+        rows: Values by column; the first row names the columns, and None is an empty cell.
+        columns: Their names where there may be no row.
+
+    Returns:
+        The table; numbers have all their digits.
+    """
+    from pandas import DataFrame
+
+    safe = [{as_cell(key): as_cell(value) for key, value in row.items()} for row in rows]
+    # As objects: in a column with gaps, whole numbers would get a point.
+    # By these ends of lines both characters are quoted within cells.
+    return str(DataFrame(safe, columns=columns, dtype=object).to_csv(index=False, lineterminator="\r\n"))
+
+
+def printable(name: str) -> str:
+    r"""Show a name that somebody else gave, as of a file, on one line: what isn't printed is escaped as Python does.
+
+    Example:
+        >>> printable("a\nsrexp: done.png"), printable("Röntgen 1.png")
+        ('a\\nsrexp: done.png', 'Röntgen 1.png')
+    """
+    return _UNPRINTED.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
+
+
 class Masked(logging.Formatter):
-    """Formatter of every log, tracebacks included."""
+    """Formatter of every log, tracebacks included; lines after the first are indented, so that none is forged."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as `logging` does, and show what may be shown of it."""
-        return shown(super().format(record))
+        return told(super().format(record))

@@ -1,9 +1,11 @@
 """What was finished is known again, and nothing else is taken for it."""
 
+import os
+
 import pytest
 
 from srexp.enhance.output_manifest import NAME, OutputManifest
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.system.digests import sha256
 
 
@@ -113,3 +115,80 @@ def test_what_another_input_became_is_known_as_long_as_it_is_there(manifest):
     assert known.of_another("a", ["a.png"]) is None
     (manifest.folder / "a.png").write_bytes(b"edited")
     assert known.of_another("c", ["a.png"]) is None
+
+
+def finished(folder, mode=0o644):
+    path = folder / "finished"
+    path.write_bytes(b"new")
+    path.chmod(mode)
+    return path
+
+
+def test_links_are_replaced_and_not_followed(tmp_path):
+    output, mine = tmp_path / "out", tmp_path / "mine.png"
+    output.mkdir()
+    mine.write_bytes(b"mine")
+    (output / "a.png").symlink_to(mine)
+    OutputManifest(output, model="net", settings="s").place({"a.png": finished(output)}, mine)
+    assert mine.read_bytes() == b"mine"
+    assert not (output / "a.png").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["sub/a.png", "sub/deeper/a.png"])
+def test_a_folder_that_leads_out_is_refused(tmp_path, name):
+    output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    output.mkdir()
+    elsewhere.mkdir()
+    (output / "sub").symlink_to(elsewhere)
+    known = OutputManifest(output, model="net", settings="s")
+    for refused in (
+        lambda: known.make_folder(name),
+        lambda: known.place({name: finished(output)}, output / "finished"),
+    ):
+        with pytest.raises(SrexpError, match="leads out of it"):
+            refused()
+    assert [*elsewhere.iterdir()] == []
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_list_that_is_a_link_is_refused(tmp_path, there):
+    mine, output = tmp_path / "mine.txt", tmp_path / "out"
+    output.mkdir()
+    known = OutputManifest(output, model="net", settings="s")
+    if there:
+        mine.write_text("mine")
+    (output / NAME).symlink_to(mine)
+    with pytest.raises(RequestError, match="it is a link"):
+        OutputManifest(output, model="net", settings="s")
+    with pytest.raises(OSError, match="symbolic links"):  # it came after the list was read
+        known.add("a", "1", {"a.png": "2"})
+    assert mine.exists() == there
+    assert not there or mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(("source", "mode"), [(0o600, 0o600), (0o640, 0o640), (0o644, 0o644), (0o400, 0o600)])
+def test_an_output_has_no_more_readers_than_its_source(tmp_path, source, mode):
+    path = tmp_path / "source.dcm"
+    path.touch(source)
+    path.chmod(source)
+    OutputManifest(tmp_path, model="net", settings="s").place({"a.dcm": finished(tmp_path)}, path)
+    assert (tmp_path / "a.dcm").stat().st_mode & 0o777 == mode & 0o644
+
+
+def test_a_group_reads_what_all_may_where_the_source_has_another_group(tmp_path, monkeypatch):
+    path = tmp_path / "source.dcm"
+    path.touch()
+    path.chmod(0o640)
+    monkeypatch.setattr(os, "getegid", lambda: path.stat().st_gid + 1)
+    OutputManifest(tmp_path, model="net", settings="s").place({"a.dcm": finished(tmp_path, 0o664)}, path)
+    assert (tmp_path / "a.dcm").stat().st_mode & 0o777 == 0o600
+
+
+def test_names_that_spreadsheets_compute_are_guarded_and_found_again(tmp_path):
+    name = "=cmd|calc!A0.png"
+    (tmp_path / name).write_bytes(b"made")
+    known = OutputManifest(tmp_path, model="@net", settings="s")
+    known.add(name, "digest", {name: sha256(tmp_path / name)})
+    assert "\n'=cmd" in (tmp_path / NAME).read_text()
+    assert OutputManifest(tmp_path, model="@net", settings="s").state(name, "digest", [name]) == "finished"
+    assert OutputManifest(tmp_path, model="other", settings="t").others([name]) == ["@net"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from srexp.system.atomic_files import bring_to_disk, whole_file, write_whole
+from srexp.system.atomic_files import bring_to_disk, private_files, whole_file, write_whole
 
 
 def test_old_content_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
@@ -86,3 +87,26 @@ def test_a_folder_is_brought_to_the_disk_whole(tmp_path: Path, monkeypatch: pyte
     bring_to_disk(tmp_path / "a")
     wanted = (tmp_path / "a" / "b" / "c", tmp_path / "a" / "b", tmp_path / "a", tmp_path)
     assert {path.stat().st_ino for path in wanted} == set(synced)
+
+
+def test_a_link_under_the_hidden_name_is_not_written_through(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (tmp_path / f".note.txt.{threading.get_native_id()}.unfinished").symlink_to(mine)
+    write_whole(tmp_path / "note.txt", "new")
+    assert (mine.read_text(), (tmp_path / "note.txt").read_text()) == ("mine", "new")
+    assert not (tmp_path / "note.txt").is_symlink()
+
+
+def test_files_are_private_until_the_last_of_several_blocks_ends(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        first, second = private_files(), private_files()
+        assert first.__enter__() == second.__enter__() == 0o002
+        first.__exit__(None, None, None)
+        (tmp_path / "folder").mkdir()
+        assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+        second.__exit__(None, None, None)
+        assert os.umask(0o002) == 0o002
+    finally:
+        os.umask(before)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from srexp.system.redaction import Masked, mask, shown
+from srexp.system.redaction import Masked, as_cell, comma_separated, from_cell, mask, printable, shown
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,30 @@ def test_a_log_shows_no_password_in_a_traceback_either() -> None:
     told = Masked("%(message)s").format(record)
     assert "http://***@d failed" in told
     assert "ValueError: http://***@host" in told
+
+
+@pytest.mark.parametrize("mark", "\u061c\u200e\u200f\u202a\u202e\u2066\u2069\u2028\u2029\x85\x9b\udc80")
+def test_marks_of_direction_and_line_separators_are_not_shown(mark: str) -> None:
+    assert shown(f"a{mark}b") == "a\ufffdb"
+    assert printable(f"a{mark}\nb").isprintable()
+
+
+def test_a_name_forges_no_line_of_a_log() -> None:
+    record = logging.LogRecord("a", logging.INFO, "", 0, "%s", ("x\n2026-11-28 INFO root: all is well",), None)
+    assert Masked("%(levelname)s %(message)s").format(record) == "INFO x\n  2026-11-28 INFO root: all is well"
+
+
+@pytest.mark.parametrize(
+    "text", ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "'=1"]
+)
+def test_no_cell_begins_as_a_formula(text: str) -> None:
+    written = comma_separated([{"image": text, text: -1.5, "none": None, "whole": 3}])
+    header, row = csv.reader(io.StringIO(written, newline=""))
+    assert row[0] == f"'{text}" == header[1]
+    assert row[1:] == ["-1.5", "", "3"]
+    assert from_cell(row[0]) == text
+
+
+@given(st.one_of(st.text(), st.text(alphabet="'=+-@ 1\t\r\n", max_size=4)))
+def test_every_text_comes_back_from_its_cell(text: str) -> None:
+    assert from_cell(str(as_cell(text))) == text

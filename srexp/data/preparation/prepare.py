@@ -17,6 +17,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
 from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
+from srexp.system.redaction import printable
 
 _PROBED = 200
 _LISTED = 1000
@@ -210,7 +211,7 @@ def _offence(size: tuple[int, int], low: tuple[int, int] | None, scale: int, pat
 
 def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
     """Name every file that can't be used, those with the same reason together."""
-    images = Counter((reason, key.rpartition("#")[0] or key) for key, reason in refused)
+    images = Counter((reason, printable(key.rpartition("#")[0] or key)) for key, reason in refused)
     files: dict[str, list[str]] = {}
     for (reason, file), count in list(images.items())[:_LISTED]:
         files.setdefault(reason, []).append(f"{file} ({count} images)" if count > 1 else file)

@@ -10,6 +10,7 @@ from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
 from srexp.metrics.table import NONE, QUICK, figure, heading, interval
+from srexp.system import redaction
 
 INTERVAL = "[95 %]"
 _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001
@@ -99,10 +100,7 @@ def pairs(found: Standings) -> Grid:
 
 def comma_separated(found: Standings) -> str:
     """Write all figures, unrounded, one row for each model."""
-    from pandas import DataFrame
-
-    # As objects: in a column with gaps, whole numbers would get a point.
-    return str(DataFrame(map(_flat, found.rows), dtype=object).to_csv(index=False, lineterminator="\n"))
+    return redaction.comma_separated(map(_flat, found.rows))
 
 
 def _flat(row: Standing) -> dict[str, object]:

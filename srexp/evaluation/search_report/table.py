@@ -10,6 +10,7 @@ from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.search_report.study import pareto_set
 from srexp.evaluation.search_report.trials import LABELS, best_first, text
 from srexp.metrics.table import NONE, figure
+from srexp.system import redaction
 from srexp.types import Trial
 
 
@@ -56,8 +57,6 @@ def comma_separated(best: Sequence[Trial], objectives: Sequence[str]) -> str:
         best: Trials, from `best_trials`.
         objectives: What was sought.
     """
-    from pandas import DataFrame
-
     lines = [
         {"rank": rank, "trial": trial.number}
         | dict(zip(objectives, trial.objectives or (), strict=True))
@@ -66,7 +65,7 @@ def comma_separated(best: Sequence[Trial], objectives: Sequence[str]) -> str:
         for rank, trial in enumerate(best, start=1)
     ]
     columns = None if lines else ["rank", "trial", "epochs", "took_seconds"]
-    return str(DataFrame(lines, columns=columns, dtype=object).to_csv(index=False, lineterminator="\n"))
+    return redaction.comma_separated(lines, columns=columns)
 
 
 def _seconds(trial: Trial) -> float | None:

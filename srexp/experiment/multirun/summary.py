@@ -14,6 +14,7 @@ from typing import Any
 from srexp.config.override_grammar import key_of
 from srexp.evaluation.statistics import mean_and_std
 from srexp.experiment.multirun.job import Job
+from srexp.system.redaction import comma_separated
 
 #: Column to where `result.json` has it.
 FIGURES = {
@@ -188,8 +189,6 @@ def write(summary: Summary, folder: Path) -> list[Path]:
 
 
 def _csv(summary: Summary) -> str:
-    from pandas import DataFrame
-
     lines = []
     for row in summary.rows:
         figures = {f"{name}_{part}": n for name, each in row.figures.items() for part, n in asdict(each).items()}
@@ -201,4 +200,4 @@ def _csv(summary: Summary) -> str:
         }
         runs = " ".join(run["run_id"] for run in row.runs if run["run_id"])
         lines.append({**row.swept, "seeds": row.seeds, **figures, **told, "runs": runs})
-    return str(DataFrame(lines, dtype=object).to_csv(index=False, lineterminator="\n"))
+    return comma_separated(lines)

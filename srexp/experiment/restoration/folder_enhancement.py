@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -23,7 +21,6 @@ from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.jobs import Job, Outcome
 from srexp.metrics.table import counted
-from srexp.system.atomic_files import whole_file
 from srexp.system.digests import sha256
 from srexp.system.signals import Shield, interruptible
 
@@ -124,7 +121,7 @@ class FolderEnhancement:
             return []
         self._require_free(job, state)
         target = self.output / job.target
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.manifest.make_folder(job.target)
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             lost = self.restorer.restore_file(
                 origin,
@@ -135,8 +132,7 @@ class FolderEnhancement:
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
             self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()}, lost)
-            for name, path in made.items():
-                _move(path, self.output / name)
+            self.manifest.place(made, job.path)
         if lost:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
@@ -152,17 +148,6 @@ class FolderEnhancement:
             raise SrexpError(
                 "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
             )
-
-
-def _move(made: Path, target: Path) -> None:
-    """Give a file its name, also where that lies on another file system than the rest of the output."""
-    try:
-        made.replace(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        with made.open("rb") as content, whole_file(target, durable=False) as file:
-            shutil.copyfileobj(content, file)
 
 
 def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:

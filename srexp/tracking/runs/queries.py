@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srexp.errors import RequestError
+from srexp.system.redaction import from_cell
 from srexp.tracking.store.addresses import find
 from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
 from srexp.tracking.store.store import Store, connect, every, opened, selected
@@ -198,7 +199,9 @@ def read_rows(store: Store, run_id: str, path: str) -> list[dict[str, str]]:
     Returns:
         Its rows by column; none when the run has no such artifact.
     """
-    return list(csv.DictReader(io.StringIO(read_text(store, run_id, path) or "")))
+    lines = csv.reader(io.StringIO(read_text(store, run_id, path) or ""))
+    header, *rows = [[*map(from_cell, line)] for line in lines] or [[]]
+    return [dict(zip(header, row, strict=False)) for row in rows]
 
 
 def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, float]]:

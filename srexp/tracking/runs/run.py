@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from srexp.errors import SrexpError
 from srexp.system.atomic_files import bring_to_disk
-from srexp.system.redaction import mask
+from srexp.system.redaction import comma_separated, mask
 from srexp.tracking.journal.writer import Writer
 from srexp.tracking.runs import environment, resumed
 from srexp.tracking.runs.resumed import NOTHING
@@ -169,9 +169,7 @@ class Run(Writer):
 
     def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
         """Keep rows as a CSV artifact; the first row names the columns."""
-        from pandas import DataFrame
-
-        self.log_text(DataFrame(list(rows), dtype=object).to_csv(index=False, lineterminator="\n"), path)
+        self.log_text(comma_separated(rows), path)
 
     def log_result(self, values: Mapping[str, object]) -> None:
         """Keep `result.json`; what only the store can answer is put in when it does."""
