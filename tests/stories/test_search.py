@@ -95,7 +95,7 @@ def test_what_a_network_refuses_is_named_before_the_first_trial(project, folder_
     assert done.returncode == 2, done.stderr
     assert "search.space allows model.depth=1, which the configuration refuses: model.depth is too small" in done.stderr
     assert not (project.root / "mlruns" / "studies" / "refused" / "trials").exists()
-    assert {run.info.status for run in project.runs()} == {"FAILED"}
+    assert not project.runs()
 
 
 @pytest.mark.slow

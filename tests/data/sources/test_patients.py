@@ -14,7 +14,7 @@ NIH = r"^(\d{8})"
 
 
 def files(*keys: str) -> dict[str, Path]:
-    return {key: Path("/root", key) for key in keys}
+    return {key: Path("/images", key) for key in keys}
 
 
 def told(keys: dict[str, Path], patients: str | None, root: Path = Path()) -> list[str]:
@@ -103,7 +103,17 @@ def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
         told(files("a.png"), table)
 
 
-OTHER = ["a.png", "./a.png", ".//a.png", "b/../a.png", ".\\a.png", '"a.png"', " a.png ", "/root/a.png", "/root/./a.png"]
+OTHER = [
+    "a.png",
+    "./a.png",
+    ".//a.png",
+    "b/../a.png",
+    ".\\a.png",
+    '"a.png"',
+    " a.png ",
+    "/images/a.png",
+    "/images/./a.png",
+]
 
 
 @pytest.mark.parametrize("other", OTHER)
@@ -112,11 +122,11 @@ def test_one_file_with_two_patients_is_refused_in_any_order(tmp_path: Path, othe
     rows = ["a.png,P1", "b.png,P3", f"{other},P2"]
     table = write_table(tmp_path, "\n".join(["file,patient", *(rows[::-1] if swapped else rows)]))
     with pytest.raises(RequestError, match=r"patients.csv gives .*a\.png two patients, in lines 2 and 4") as refused:
-        told(files("a.png", "b.png"), table, Path("/root"))
+        told(files("a.png", "b.png"), table, Path("/images"))
     assert "P1" in str(refused.value)
     assert "P2" in str(refused.value)
     write_table(tmp_path, f"file,patient\na.png,P1\n{other},P1\n{other},\n")
-    assert told(files("a.png"), table, Path("/root")) == ["P1"]
+    assert told(files("a.png"), table, Path("/images")) == ["P1"]
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
