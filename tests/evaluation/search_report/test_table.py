@@ -92,4 +92,4 @@ def test_without_a_finished_trial_the_table_is_empty(objectives):
 
     assert rows == []
     assert markdown(rows, objectives).startswith("| rank | trial |")
-    assert comma_separated(rows, objectives) == "rank,trial,epochs,took_seconds\n"
+    assert comma_separated(rows, objectives) == "rank,trial,epochs,took_seconds\r\n"

@@ -8,6 +8,7 @@ import pytest
 
 from srexp.errors import SrexpError
 from srexp.experiment.search import finalize
+from srexp.system.profiling import Stopwatch
 from srexp.types import Trial
 
 
@@ -16,8 +17,21 @@ def trial(number, *objectives, state="finished"):
 
 
 def kept(objectives, *trials):
+    """The number of the trial whose configuration is made the preset of the search, the first thing done with it."""
+    taken = []
+
+    def first(_config, best):
+        taken.append(best.number)
+        raise InterruptedError
+
     engine = SimpleNamespace(objectives=objectives, name="tried", trials=len(trials))
-    return finalize._best(finalize._front(trials, engine), trials, engine).number
+    job = SimpleNamespace(engine=engine, study=SimpleNamespace(trials=lambda: trials), config=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finalize, "_show", lambda *_: None)
+        patch.setattr(finalize, "_config", first)
+        with pytest.raises(InterruptedError):
+            finalize.finalize(job, None, Stopwatch())
+    return taken[0]
 
 
 @pytest.mark.parametrize(
