@@ -26,11 +26,12 @@ def require_task(name: str) -> None:
     Example:
         >>> require_task("samples-bicubic-x2")
     """
-    if not name.strip() or set(name) & set("/:") or name in (".", "..") or _unprintable(name) or len(name) > MOST:
+    is_path = bool(set(name) & set("/:")) or name == "." or name.startswith("..")
+    if not name.strip() or is_path or _unprintable(name) or len(name) > MOST:
         raise RequestError(
             "no registered model can have this name",
             got=name,
-            expected=f"up to {MOST} characters, no / and no :, none that can't be printed",
+            expected=f"up to {MOST} characters, no / and no :, no .. in front, none that can't be printed",
             fix=f"experiment_name={re.sub('[^A-Za-z0-9_.-]+', '-', name).strip('-.')[:MOST] or 'my-task'}",
         )
 
@@ -59,6 +60,7 @@ def require_run(name: str | None, tags: Iterable[str]) -> None:
             or _unprintable(key)
             or len(key) > MOST
             or not set(parts).isdisjoint(("", ".", ".."))
+            or key.startswith("..")
         ):
             raise RequestError(
                 "tags has a key that MLflow doesn't take",
