@@ -10,6 +10,7 @@ from srexp.cli import run
 pytestmark = pytest.mark.system
 
 
+@pytest.mark.slow
 def test_a_size_is_found_kept_and_gives_the_numbers_of_the_same_size_typed(project, folder_of, capfd):
     request = [*folder_of, "trainer.batch_size=auto", "model.kernels=[3,1,3]", "model.filters=[4,4]"]
     found = srexp.run("train", request)

@@ -220,6 +220,7 @@ with Tracking(folder=Path(sys.argv[1]), system_metrics=False, flush_seconds=0.00
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_killed_at_any_moment_nothing_is_lost_or_doubled(tracking):
     for seconds in (0.2, 0.45):

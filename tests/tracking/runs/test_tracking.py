@@ -37,6 +37,7 @@ print(*(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_processes_asked_to_end_leave_killed_runs_with_their_metrics(tracking):
     command = [sys.executable, "-c", WORK, str(tracking.folder), str(len(SIGNALS))]

@@ -121,6 +121,7 @@ print(client.get_run("a1").data.metrics)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_several_processes_upgrade_it_once(old):
     command = [sys.executable, "-c", READER, str(old.parent)]
