@@ -99,7 +99,7 @@ def test_a_failing_and_a_dying_job_do_not_stop_the_others(project, folder_of, tm
     assert "Traceback" in log
     assert 'raise ValueError("broken on purpose")' in log
     rows = list(csv.DictReader((sweep / "summary.csv").read_text().splitlines()))
-    assert [(row["+model.how"], row["state"]) for row in rows] == [
+    assert [(row["'+model.how"], row["state"]) for row in rows] == [
         ("kill", "failed"),
         ("raise", "failed"),
         ("work", "finished"),
