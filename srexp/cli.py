@@ -17,7 +17,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from srexp.config.compose import register_resolvers
-from srexp.config.hydra_adapter import CommandLine, launch, writable
+from srexp.config.hydra_adapter import CommandLine, launch
+from srexp.config.hydra_messages import writable
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job

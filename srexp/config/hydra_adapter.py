@@ -6,7 +6,7 @@ import argparse
 import functools
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
+from contextlib import nullcontext, redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -25,7 +25,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.frozen_files import Files, frozen
-from srexp.config.hydra_messages import explained
+from srexp.config.hydra_messages import explained, writable
 from srexp.config.override_grammar import TURN, key_of, parse
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
@@ -338,20 +338,3 @@ def _candidates(ask: Callable[..., list[str]], verbs: Collection[str], *, config
     with redirect_stderr(StringIO()), suppress(Exception, SystemExit):
         found += ask(config_name=verb or "train", line=" ".join([*(word for word in words if word != verb), begun]))
     return sorted(set(found))
-
-
-@contextmanager
-def writable(key: str) -> Iterator[None]:
-    """Say which folder can't be written, and which key moves it."""
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__  # logging wraps it
-        if not isinstance(cause, OSError):
-            raise
-        raise RequestError(
-            f"the folder of the run can't be written: {cause.strerror or cause}",
-            got=cause.filename,
-            expected="a folder that may be written, with names that the disk takes",
-            fix=f"{key}=/tmp/run, or paths.outputs=/tmp/runs for all runs",
-        ) from error

@@ -103,3 +103,20 @@ def _no_such_key(keys: Keys, overrides: Sequence[str], error: Exception) -> Requ
             f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
         )
     return RequestError(text.splitlines()[0], fix=did_you_mean(key, keys()))
+
+
+@contextmanager
+def writable(key: str) -> Iterator[None]:
+    """Say which folder can't be written, and which key moves it."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__  # logging wraps it
+        if not isinstance(cause, OSError):
+            raise
+        raise RequestError(
+            f"the folder of the run can't be written: {cause.strerror or cause}",
+            got=cause.filename,
+            expected="a folder that may be written, with names that the disk takes",
+            fix=f"{key}=/tmp/run, or paths.outputs=/tmp/runs for all runs",
+        ) from error

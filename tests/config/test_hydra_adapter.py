@@ -11,7 +11,8 @@ import pytest
 
 import srexp
 from srexp import cli
-from srexp.config.hydra_adapter import CommandLine, composed, writable
+from srexp.config.hydra_adapter import CommandLine, composed
+from srexp.config.hydra_messages import writable
 from srexp.errors import RequestError
 
 #: What follows a verb, to what is shown; None where it is refused.
