@@ -60,6 +60,12 @@ def test_every_preset_composes_to_parts_that_fit(group, name):
     builders(config)
 
 
+@pytest.mark.parametrize(("group", "name"), PRESETS)
+def test_no_preset_asks_for_a_value_that_its_section_has(group, name):
+    """Merging leaves the section's value where a preset writes `???`, so nothing would be asked for."""
+    assert "???" not in (CONF / group / f"{name}.yaml").read_text()
+
+
 @pytest.mark.parametrize("name", [name for group, name in PRESETS if group == "experiment"])
 def test_every_experiment_is_a_lab_note(name):
     header = "".join(re.findall(r"^#.*\n", (CONF / "experiment" / f"{name}.yaml").read_text(), re.MULTILINE))
