@@ -1,16 +1,17 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint audit chaos pins clean
+.PHONY: help setup run test test-slow lint audit chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
 UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --constraint requirements.txt
-PINNED := gpu joblib slurm cmaes postgres mysql viz dev
+PINNED := gpu joblib slurm cmaes postgres mysql viz dev mutants
 PYTEST = $(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 ARGS ?=
 WORKERS ?= logical
 MINUTES ?= 20
+MUTANTS ?= 40
 SEED ?= 1
 
 # The newest supported Python that really starts (a pyenv shim may not) and can make virtual environments.
@@ -41,6 +42,9 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
+mutants: $(VENV)/.installed-mutants ## Plant small faults, count those that tests find; MUTANTS=40 of each file (0: all) SEED=1 ARGS="--only gate"
+	$(PYTHON_IN) -m tests.mutants --mutants $(MUTANTS) --seed $(SEED) $(ARGS)
+
 audit: $(VENV)/.installed ## Look for known holes in the pinned dependencies, where an advisory service answers
 	$(PYTHON_IN) .ci/audit
 
@@ -63,4 +67,8 @@ $(VENV)/.installed: pyproject.toml requirements.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(UV) --editable ".[dev]" || $(PIP) --editable ".[dev]"
+	@touch $@
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-dev
+	$(UV) --editable ".[dev,mutants]" || $(PIP) --editable ".[dev,mutants]"
 	@touch $@

@@ -122,3 +122,14 @@ def test_committed_protocols_name_every_argument(name):
     assert written.pop("_target_") == "srexp.metrics.protocol.Protocol"
     assert set(written) == set(inspect.signature(Protocol).parameters)
     assert Protocol(**written) == Protocol(channel="grey" if name == "default" else "y")
+
+
+def test_description_is_as_results_have_it_in_the_store():
+    """Results compare where descriptions are equal, those written years apart as well."""
+    assert {name: value for name, value in Protocol().describe(2).items() if not isinstance(value, str)} == {
+        "scale": 2, "shave": 2, "quantize": True, "quantize_low": True,
+    }  # fmt: skip
+    assert [name for name, value in Protocol().describe(2).items() if isinstance(value, str)] == [
+        "channel", "intensity", "data_range", "psnr", "ssim", "ms_ssim", "mae", "bands",
+    ]  # fmt: skip
+    assert Protocol().describe(2)["intensity"] == "bits"

@@ -83,3 +83,13 @@ def test_no_value_takes_no_part_and_no_number_is_none():
     assert ranked([30.0, None, 32.0], [29.0, 29.0, None]) == [30.0, None, 32.0]
     assert ranked([], []) == []
     assert all(math.isnan(value) for value in ranked([30.0, math.nan], [29.0, 29.0]))
+
+
+def test_what_is_spoilt_of_the_others_is_shared_by_the_images_that_count():
+    found = ranked([30.0, 20.0, 10.0, 10.0], [25.0, 25.0, math.inf, math.inf])
+    assert found == [
+        pytest.approx(-10 * math.log10(0.001 + 0.1)),
+        pytest.approx(-10 * math.log10(0.01 + 0.1)),
+        None,
+        None,
+    ]

@@ -40,3 +40,26 @@ def test_headings_have_the_unit_where_there_is_one():
 def test_it_costs_the_command_line_nothing():
     code = "import sys, srexp.metrics.table; assert 'numpy' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_names_and_units_are_those_of_the_field():
+    assert {name: (metric.name, metric.unit) for name, metric in table.METRICS.items()} == {
+        "psnr": ("PSNR", "dB"),
+        "ssim": ("SSIM", ""),
+        "ms_ssim": ("MS-SSIM", ""),
+        "mae": ("mean error", ""),
+        "edge_mae": ("error at edges", ""),
+        "psnr_coarse": ("PSNR, coarse", ""),
+        "psnr_medium": ("PSNR, medium", ""),
+        "psnr_fine": ("PSNR, fine", ""),
+    }
+
+
+def test_a_value_is_one_of_psnr_unless_said():
+    """Its digits are those of PSNR, of which a share of one has two more."""
+    assert (table.figure(1.23456), table.with_unit(1.23456)) == ("1.23", "1.23 dB")
+    assert table.with_unit(1.23456, "ssim", sign=True, fine=True) == "+1.23456"
+    assert table.interval([1.23456, 2.0]) == "[1.23, 2.00]"
+    assert table.interval([1.23456, 2.0], "ssim", sign=True, fine=True) == "[+1.23456, +2.00000]"
+    assert table.plus_minus(1.23456, 0.5) == "1.235 ± 0.500"
+    assert table.plus_minus(1.234567, 0.5, "ssim", sign=True) == "+1.23457 ± 0.50000"

@@ -60,6 +60,13 @@ def test_single_images_are_divided_exactly(patients: int) -> None:
     assert counts["test"] == pytest.approx(0.1 * patients, abs=1)
 
 
+@pytest.mark.parametrize("patients", [9, 90, 900])
+def test_single_images_are_divided_exactly_where_test_is_fixed(patients: int) -> None:
+    names = [str(number) for number in range(patients)]
+    counts = Counter(draw_splits(names, DEFAULT, seed=1, among=("train", "validation")).values())
+    assert counts["train"] == pytest.approx(8 / 9 * patients, abs=1)
+
+
 def test_another_seed_draws_another_split() -> None:
     patients = [str(number) for number in range(30)]
     assert len({str(draw_splits(patients, DEFAULT, seed)) for seed in range(5)}) == 5

@@ -1,0 +1,221 @@
+"""Plant small faults where a silent one hurts most, one at a time, and count those that the nearest tests find.
+
+    python -m tests.mutants [--mutants 40] [--seed 1] [--only metrics gate]
+
+A mutant is a file with one fault of mutmut's. It runs in a fork of a process that has the libraries loaded, before
+any test is collected: the file's doctests and its own tests, the fastest first, until one fails. Survivors are printed
+as `equivalent.txt` takes those that no test can tell from the original, each with its reason.
+Ends with 1 if fewer than 95 % were found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from hashlib import sha256
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+
+import pytest
+from hypothesis import given, strategies
+
+from tests.mutants.mutation import Mutant, mutants
+from tests.warm_start import IMPORTED
+
+ROOT = Path(__file__).parents[2]
+PARTS = {
+    "metrics": "metrics/[a-z]*",
+    "split": "data/preparation/split",
+    "audit": "data/audit/[a-z]*",
+    "gate": "evaluation/promotion_gate",
+    "statistics": "evaluation/statistics",
+    "course": "training/best_epoch training/callbacks training/fit training/numerics training/schedules training/state",
+    "checkpoint": "training/checkpoint",
+    "geometry": "data/dicom/geometry data/dicom/derived data/dicom/attributes data/dicom/elements",
+    "writers": "data/dicom/writer data/dicom/stored_values data/formats/*_writer data/formats/writers",
+    "interpolation": "data/degradation/imresize models/interpolation",
+    "tiling": "enhance/tiling enhance/receptive_field",
+    "search": "search/parameter search/space search/study search/ask_and_tell search/*/[a-z]*",
+    "registry": "tracking/registry/[a-z]*",
+    "journal": "tracking/journal/[a-z]*",
+    "unpack": "data/download/archive",
+    "targets": "config/allowed_targets",
+    "masking": "system/redaction",
+}
+WANTED = 0.95
+LONGEST = 2.0  # seconds of processor time; a test that takes longer is left out
+_LIBRARIES = ("mlflow.store.tracking.sqlalchemy_store", "nibabel", "pydicom.data", "tifffile")
+
+
+class _InFork(BaseException):
+    """This process is to run tests, and no longer to count."""
+
+
+class Trials:
+    """A plugin of pytest: in place of collecting, a fork for every mutant, which goes on to collect and run."""
+
+    def __init__(self, scratch: Path, options: argparse.Namespace) -> None:
+        self.forked = False
+        self.found: Counter[str] = Counter()
+        self.survived: Counter[str] = Counter()
+        self.unknown = equivalent()
+        self._options = options
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._learnt = scratch / "seconds.json"
+        self._said = scratch / "said.txt"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        for name in (*IMPORTED, *_LIBRARIES):
+            importlib.import_module(name)
+        given(strategies.integers())(lambda _: None)()  # reads what is loaded for constants
+        gc.freeze()
+        try:
+            for part in self._options.only or PARTS:
+                for each in PARTS[part].split():
+                    for path in sorted((ROOT / "srexp").glob(f"{each}.py")):
+                        self._try_file(session, part, path.relative_to(ROOT))
+        except _InFork:
+            self.forked = True
+            return None
+        return True
+
+    def _try_file(self, session: pytest.Session, part: str, path: Path) -> None:
+        made = {str(mutant): mutant for mutant in mutants(ROOT, path)}
+        self.unknown -= made.keys()
+        left = sorted(
+            made.keys() - equivalent(), key=lambda each: sha256(f"{self._options.seed} {each}".encode()).digest()
+        )
+        drawn = left[: self._options.mutants or None]
+        self._seconds.clear()
+        if code := self._ends(session, path, None, limit=600):
+            self.survived[part] += len(drawn)
+            print(f"{path}: its tests end with {code} without a fault\n{self._said.read_text()}", flush=True)
+            return
+        self._seconds.update(json.loads(self._learnt.read_text()))
+        limit = 20 + 10 * sum(seconds for seconds in self._seconds.values() if seconds < LONGEST)
+        begun, survived = time.monotonic(), 0
+        for mutant in sorted((made[each] for each in drawn), key=lambda each: each.line):
+            if self._ends(session, path, mutant, limit):
+                self.found[part] += 1
+            else:
+                self.survived[part] += 1
+                survived += 1
+                print(f"{mutant}\n  SURVIVED at line {mutant.line}\n", flush=True)
+        print(f"{path}: {len(drawn)} of {len(left)}, {survived} survived, {time.monotonic() - begun:.0f} s", flush=True)
+
+    def _ends(self, session: pytest.Session, path: Path, mutant: Mutant | None, limit: float) -> int:
+        """Fork, and give the exit code of the tests; a mutant that doesn't end is stopped."""
+        sys.stdout.flush()
+        number = os.fork()
+        if not number:
+            os.setsid()
+            for stream in (1, 2):
+                os.dup2(os.open(self._said, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream)
+            if mutant and not _planted(mutant):
+                os._exit(1)
+            session.config.args = [str(ROOT / path), *map(str, _tests(path))]
+            raise _InFork
+        deadline = time.monotonic() + limit
+        while not (ended := os.waitpid(number, os.WNOHANG))[0]:
+            if time.monotonic() > deadline:
+                os.killpg(number, signal.SIGKILL)
+            time.sleep(0.01)
+        with suppress(ProcessLookupError):  # what a test may have left behind
+            os.killpg(number, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(ended[1])
+
+    # In the forks
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> object:
+        result = yield
+        items[:] = sorted(
+            (item for item in items if self._seconds[item.nodeid] < LONGEST),
+            key=lambda item: self._seconds[item.nodeid],
+        )
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> object:
+        begun = time.process_time()
+        result = yield
+        self._seconds[item.nodeid] = time.process_time() - begun
+        return result
+
+    def pytest_sessionfinish(self) -> None:
+        if self.forked:
+            self._learnt.write_text(json.dumps(self._seconds))
+
+
+def _planted(mutant: Mutant) -> bool:
+    """Let the import system find the mutant in place of its file; false where it can't even be imported."""
+    written = SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, name: str) -> object:
+        if Path(loader.path) == ROOT / mutant.path:
+            return compile(mutant.source, loader.path, "exec", dont_inherit=True)
+        return written(loader, name)
+
+    SourceFileLoader.get_code = get_code
+    with suppress(Exception):
+        return bool(importlib.import_module(_module(mutant.path)))
+    return False
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
+
+
+def _tests(path: Path) -> list[Path]:
+    """The tests that are named after a file, or said to cover it."""
+    from tests.test_mirror import COVERS, own_test  # in the fork: it imports srexp
+
+    module = _module(path)
+    named = [
+        ROOT / "tests" / test for test, modules in COVERS.items() if module.removeprefix("srexp.") in modules.split()
+    ]
+    return [test for test in (own_test(module), *named) if test.is_file()]
+
+
+def equivalent() -> set[str]:
+    """Mutants that no test can tell from the original, as `equivalent.txt` lists them."""
+    listed = Path(__file__).with_name("equivalent.txt").read_text(encoding="utf-8")
+    return {"\n".join(entry.splitlines()[:3]) for entry in listed.split("\n\n") if not entry.startswith("#")}
+
+
+def main() -> int:
+    """Plant, run, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutants", type=int, default=40, help="of each file, drawn by the seed; 0 for all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", nargs="*", metavar="PART", choices=PARTS)
+    asked = parser.parse_args()
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # Arrow's thread would be missing in a fork
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        trials = Trials(Path(scratch), asked)
+        options = ["-s", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        chosen = ["-m", "not slow and not system", "-W", "ignore:Module already imported"]
+        code = pytest.main([*options, *chosen, f"--basetemp={scratch}/tests", str(ROOT / "tests")], plugins=[trials])
+        if trials.forked:
+            os._exit(code)
+    for part in trials.found | trials.survived:
+        print(f"{part:14} {trials.found[part]:5} of {trials.found[part] + trials.survived[part]:5} found")
+    found, survived = trials.found.total(), trials.survived.total()
+    print(f"{'all':14} {found:5} of {found + survived:5} found, {found / max(found + survived, 1):.1%}")
+    if not asked.only and trials.unknown:
+        print("\nequivalent.txt lists what is no mutant any more:\n", *sorted(trials.unknown), sep="\n")
+    return 0 if found >= WANTED * (found + survived) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
