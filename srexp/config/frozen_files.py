@@ -7,17 +7,19 @@ composed from travels with them.
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
+from omegaconf import Container, OmegaConf
 
 #: How far below a folder of the search path its files are kept: `hydra/job_logging/NAME.yaml`.
 _DEPTH = 2
@@ -81,7 +83,7 @@ class FrozenFolder(FileConfigSource):
         with self.open(config_path) as file:
             text = file.read().decode()
         header = self._get_header_dict(text[:512])
-        return ConfigResult(self.provider, self.full_path(), OmegaConf.load(StringIO(text)), header)
+        return ConfigResult(self.provider, self.full_path(), content(text), header)
 
     def is_config(self, config_path: str) -> bool:
         """Whether there is, or was, such a file."""
@@ -102,6 +104,16 @@ class FrozenFolder(FileConfigSource):
     def _files(self) -> dict[str, bytes]:
         files = _FROZEN.get()
         return files.of(str(Path(self.path).resolve())) if files else {}
+
+
+def content(text: str) -> Container:
+    """Read a text as OmegaConf does; parsed once, since trials and jobs are composed from the same files."""
+    return cast(Container, pickle.loads(_parsed(text)))  # noqa: S301 - made below, and twice as fast to copy
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> bytes:
+    return pickle.dumps(OmegaConf.load(StringIO(text)))
 
 
 def _read(folder: str) -> Iterator[tuple[str, bytes]]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from io import StringIO
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
 from hydra._internal.config_repository import ConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.config_source import ConfigResult
-from omegaconf import OmegaConf
 
-from srexp.config.frozen_files import FrozenFolder
+from srexp.config.frozen_files import FrozenFolder, content
 from srexp.config.override_grammar import key_of
 from srexp.config.paths import config_home
 from srexp.config.schema import VERB_CONFIGS
@@ -85,13 +84,13 @@ class JudgedFiles(FrozenFolder):
                 text = file.read(MOST_BYTES).decode()
                 if file.read(1):
                     raise refused(path, 1, "a preset is no more than a page", f"{MOST_BYTES} bytes and more", "less")
-            root = yaml.compose(text, yaml.SafeLoader)
+            root = _composed(text)
             if not isinstance(root, yaml.MappingNode | None):
                 raise refused(path, 1, "a file of configuration is no mapping", text[:60], "keys with their values")
             values = list(_values(root, (), path, set())) if root else []
             _require_choices(root, path)
             header = self._get_header_dict(text[:512])
-            return Written(self.provider, str(path), OmegaConf.load(StringIO(text)), header, values=values)
+            return Written(self.provider, str(path), content(text), header, values=values)
         except (ValueError, LookupError, RecursionError) as error:  # as YAML gives of `!!int x`
             raise RequestError(f"{path} can't be read: {error}", expected="plain YAML") from error
 
@@ -143,6 +142,12 @@ def _expected(keys: Sequence[str], value: str) -> str:
     if _REFUSED.search(value) or ("$" in value and tuple(keys[:2]) == ("search", "space")):
         return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}"
     return ""
+
+
+@lru_cache(maxsize=256)
+def _composed(text: str) -> yaml.Node | None:
+    """Parse a text with the parser that OmegaConf takes: another one might read it otherwise than Hydra does."""
+    return yaml.compose(text, yaml.SafeLoader)
 
 
 def _values(node: yaml.Node, keys: tuple[str, ...], path: Path, seen: set[int]) -> Iterator[_Value]:

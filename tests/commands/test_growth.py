@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from srexp.cli import run
 from srexp.tracking.runs.tracking import Tracking
@@ -16,6 +17,7 @@ def held() -> tuple[int, int]:
     return process.num_fds(), process.num_threads()
 
 
+@pytest.mark.slow
 def test_ten_jobs_of_a_multirun_leave_nothing_open(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
     for turn in range(2):

@@ -51,6 +51,7 @@ def make_older(project, run_id):
     kept.write_text("".join(line for line in lines if "  scales:" not in line))
 
 
+@pytest.mark.slow
 def test_two_trainings_become_a_page(project, trained, nasty_images, capfd):
     common, (srcnn, vdsr) = trained
     make_older(project, srcnn["run_id"])

@@ -55,7 +55,8 @@ def state(root: Path) -> dict[Path, tuple[int, int]]:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("how", [pytest.param("moved", marks=pytest.mark.slow), "copied"])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["moved", "copied"])
 def test_everything_goes_on_where_it_is_now(old, tmp_path, monkeypatch, how):
     new = tmp_path / "elsewhere" / "new"
     new.parent.mkdir()

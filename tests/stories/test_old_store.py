@@ -60,6 +60,7 @@ def test_the_store_names_builders_by_their_old_names(unpacked):
     assert "srexp.tracking.start.Tracking" in kept
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_training_that_was_killed_goes_on(old):
     killed = run_named(old, "killed")

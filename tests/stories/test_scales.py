@@ -35,6 +35,7 @@ def assert_whole(project, result):
     assert project.client().get_run(other["run_id"]).data.tags["mlflow.parentRunId"] == result["run_id"]
 
 
+@pytest.mark.slow
 def test_one_training_gives_a_model_of_every_scale(project, asked):
     done = project.run(*asked)
     assert done.returncode == 0, done.stderr

@@ -39,7 +39,8 @@ def trials_of(project, name: str) -> list:
     return build(config.search, folder=folder).open(seed=config.seed, epochs=config.trainer.epochs).trials()
 
 
-@pytest.mark.parametrize("engine", ["optuna", pytest.param("keras_tuner", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["optuna", "keras_tuner"])
 def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of, engine: str) -> None:
     request = [*folder_of, SPACE, "search.name=tiny", "search.trials=3", "search.workers=2", *ENGINES[engine]]
     done = project.run("search", *request, timeout=280)

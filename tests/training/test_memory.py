@@ -112,6 +112,7 @@ def test_a_network_whose_layers_are_hidden_is_seen_too():
     assert memory.least_bytes(Hidden(), (2, 5, 5, 1), (2, 5, 5, 1)) == 4 * (2 * 2 * 25 + 2 * 25 * 8)
 
 
+@pytest.mark.slow
 def test_the_least_is_at_most_what_a_step_really_takes():
     # In a process of its own: the peak of this one may be older.
     done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, check=True, timeout=300)

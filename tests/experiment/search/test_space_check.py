@@ -134,6 +134,7 @@ def test_a_study_goes_on_only_with_what_it_began_with(tmp_path: Path) -> None:
         assert "search.name=search_2" in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_study_goes_on_only_with_what_its_words_were_composed_to(own_conf: Path, tmp_path: Path) -> None:
     """A search that is repeated after a file was edited is told which, the same words notwithstanding."""
     study = Known()

@@ -152,6 +152,7 @@ def test_a_name_that_mlflow_refuses_is_refused_first(logged, name):
         registry.register(run, uri, name, tags={})
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_stranger_loads_it_without_srexp_and_feeds_it_any_size(tracking, logged, network, tmp_path):
     run, uri = logged
