@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from srexp.config.allowed_targets import BUILDERS, require_allowed
-from srexp.config.builders import check_section
+from srexp.config.allowed_targets import BUILDERS, RENAMED, current, first, renewed, require_allowed
+from srexp.config.builders import check_section, locate
 from srexp.errors import RequestError
 
 
@@ -73,3 +76,60 @@ def test_what_a_module_imported_from_elsewhere_is_no_builder(monkeypatch) -> Non
     monkeypatch.setattr(folder, "Popen", subprocess.Popen, raising=False)
     with pytest.raises(RequestError, match="not allowed"):
         check_section("dataset", {"_target_": "srexp.data.sources.folder.Popen", "args": ["true"]}, [])
+
+
+CONF = Path(__file__).parents[2] / "conf"
+TARGETS = {
+    (path.relative_to(CONF).parts[0].removesuffix(".yaml"), found)
+    for path in sorted(CONF.rglob("*.yaml"))
+    for found in re.findall(r"_target_: (srexp[\w.]+)", path.read_text())
+} - {("base", "srexp.experiment.multirun.execution.SweepFolder")}  # Hydra's own callback
+
+
+@pytest.mark.parametrize(("section", "target"), sorted(TARGETS))
+def test_what_presets_name_is_a_builder_of_their_section(section: str, target: str) -> None:
+    require_allowed(section, target, [])
+    assert locate(section, target).__module__ == target.rpartition(".")[0]
+
+
+#: Each section's builders by the names that stores of older versions have for them.
+OLDER = {
+    "augmentation": "augment.Affine augment.Dihedral augment.Plain",
+    "degradation": "chain.chain degrade.Bicubic degrade.Identity imaging.Blur imaging.Contrast imaging.Noise "
+    "paired.Given",
+    "dataset": "chestmnist.ChestMnist folder.Folder montgomery.Montgomery nih_sample.NihSample paired.Paired "
+    "samples.Samples",
+}
+NAMES = [(section, f"srexp.data.{name}") for section, names in OLDER.items() for name in names.split()] + [
+    ("promote", "srexp.evaluation.gate.Gate"),
+    ("search", "srexp.search.with_keras_tuner.KerasTuner"),
+    ("search", "srexp.search.with_optuna.Optuna"),
+    ("tracking", "srexp.tracking.start.Tracking"),
+]
+
+
+@pytest.mark.parametrize(("section", "older"), NAMES)
+def test_an_older_name_leads_to_a_builder_that_its_section_allows(section: str, older: str) -> None:
+    today = current(older)
+    require_allowed(section, today, [])
+    assert today != older == first(today)
+    assert today.rpartition(".")[2] == older.rpartition(".")[2]
+    assert locate(section, today).__module__ == today.rpartition(".")[0]
+
+
+def test_every_older_name_is_tested_and_none_was_taken_out() -> None:
+    assert RENAMED.keys() == {older for _, older in NAMES}
+
+
+def test_a_tree_is_renewed_at_every_depth() -> None:
+    tree = {
+        "dataset": {"_target_": "srexp.data.folder.Folder", "deep": {"_target_": "srexp.data.imaging.Blur"}},
+        "n": 1,
+    }
+    assert renewed(tree) == {
+        "dataset": {
+            "_target_": "srexp.data.sources.folder.Folder",
+            "deep": {"_target_": "srexp.data.degradation.acquisition.Blur"},
+        },
+        "n": 1,
+    }

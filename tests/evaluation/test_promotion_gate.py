@@ -158,3 +158,51 @@ def test_an_image_restored_exactly_by_the_champion_alone_counts_for_it():
     found = rival("the champion", ours, champion, ours.values("ssim"), seed=0).psnr
     assert found.gain < 0
     assert found.n_pairs == 6
+
+
+def test_each_line_says_what_was_found_and_what_is_asked():
+    assert [(line.name, line.measured, line.required) for line in Gate().judge(GOOD)] == [
+        ("not degenerate", "not degenerate", "an input that is worse than its target"),
+        ("no leak", "none", "none of patients, duplicates, near-duplicates, selection"),
+        ("finite figures", "PSNR 32.000 dB, SSIM 0.90000", "numbers"),
+        ("test images", "9", "at least 6"),
+        ("PSNR over bicubic", "+1.333 dB [+1.000, +2.000]", "at least +0.05 dB, and an interval above 0"),
+        ("SSIM over bicubic", "+0.00000", "at least -0.001"),
+        ("PSNR over the champion", "+1.333 dB [+1.000, +2.000]", "at least +0.05 dB, and an interval above 0"),
+        ("SSIM over the champion", "+0.00000", "at least -0.001"),
+        ("inference time", "1.10 times the champion's", "at most 2 times"),
+    ]
+
+
+def test_what_was_not_measured_is_said_and_stops():
+    no_ssim = compare([None], [0.9])
+    case = replace(
+        GOOD, degenerate=None, leaks=None, images=1, figures={}, slowdown=None,
+        rivals=[replace(BETTER, ssim=no_ssim), replace(CHAMPION, ssim=None, lacking="its files are gone")],
+    )  # fmt: skip
+    stopped = {line.name: line.measured for line in Gate().judge(case) if not line.holds}
+    assert stopped == {
+        "not degenerate": "unknown",
+        "no leak": "nobody looked",
+        "finite figures": "PSNR infinite, SSIM none",
+        "test images": "1, which gives no interval",
+        "SSIM over bicubic": "not measured",
+        "PSNR over the champion": "not measured: its files are gone",
+    }
+    assert "PSNR over bicubic" in [line.name for line in Gate().judge(case)]
+    (degenerate, *_) = Gate().judge(replace(GOOD, degenerate=True))
+    assert (degenerate.measured, degenerate.absolute) == ("its input is its target", True)
+    leaks = Gate().judge(replace(GOOD, leaks=("patients", "selection")))[1]
+    assert (leaks.measured, leaks.holds) == ("patients, selection", False)
+    broken = Gate().judge(replace(GOOD, broken="NaN"))
+    assert [line.measured for line in broken] == ["not degenerate", "none", "NaN"]
+
+
+def test_a_line_is_kept_without_what_a_person_types():
+    assert Gate().judge(replace(GOOD, slowdown=8.0))[-1].as_dict() == {
+        "name": "inference time",
+        "measured": "8.00 times the champion's",
+        "required": "at most 2 times",
+        "holds": False,
+        "absolute": False,
+    }

@@ -32,7 +32,7 @@ class Mutant:
     """A source file with one fault, and the lines that differ, their blanks made single."""
 
     path: Path
-    line: int
+    lines: frozenset[int]
     before: str
     after: str
     source: str
@@ -57,9 +57,9 @@ def mutants(root: Path, path: Path) -> list[Mutant]:
             compile(changed, path.name, "exec", dont_inherit=True)
         except SyntaxError:
             continue
-        line, before, after = _difference(source, changed)
+        lines, before, after = _difference(source, changed)
         if _SAME.sub("", before) != _SAME.sub("", after):
-            made.setdefault((line, before, after), Mutant(path, line, before, after, changed))
+            made.setdefault((before, after), Mutant(path, lines, before, after, changed))
     return list(made.values())
 
 
@@ -90,11 +90,12 @@ class _Faults(cst.CSTVisitor):
                 yield self._source[:begin] + self._module.code_for_node(other) + self._source[end:]
 
 
-def _difference(source: str, changed: str) -> tuple[int, str, str]:
-    """Give the first line that differs, and the lines that do, before and after."""
+def _difference(source: str, changed: str) -> tuple[frozenset[int], str, str]:
+    """Give the lines that differ: their numbers, and what they are before and after."""
     old, new = source.splitlines(), changed.splitlines()
     same = [
         each for each in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes() if each[0] != "equal"
     ]
-    ours, theirs = " ".join(old[same[0][1] : same[-1][2]]), " ".join(new[same[0][3] : same[-1][4]])
-    return same[0][1] + 1, " ".join(ours.split()), " ".join(theirs.split())
+    begin, end = same[0][1], same[-1][2]
+    ours, theirs = " ".join(old[begin:end]), " ".join(new[same[0][3] : same[-1][4]])
+    return frozenset(range(begin + 1, end + 1)), " ".join(ours.split()), " ".join(theirs.split())

@@ -18,8 +18,6 @@ from pathlib import Path
 import pytest
 
 import srexp
-from srexp.config.allowed_targets import BUILDERS, RENAMED, current, first, renewed
-from srexp.config.builders import locate
 
 ARCHIVE = Path(__file__).with_name("old_store.tar.xz")
 TASK = "samples-bicubic-x2"
@@ -104,25 +102,3 @@ def test_a_repeated_multirun_knows_what_finished_then(old):
     finished = run_named(old, "wider")
     config = srexp.compose(shlex.split(finished.data.tags["overrides"]))
     assert identity(config, Task(config).prepared.fingerprint) == finished.data.tags[IDENTITY_TAG]
-
-
-@pytest.mark.parametrize("old_name", RENAMED)
-def test_every_old_name_leads_to_a_builder_that_its_section_allows(old_name):
-    today = current(old_name)
-    assert first(today) == old_name
-    assert locate("section", today).__module__ == today.rpartition(".")[0]
-    assert any(today.startswith(each.split(".MODULE")[0]) for each in sum(BUILDERS.values(), ()))
-
-
-def test_a_tree_is_renewed_at_every_depth():
-    tree = {
-        "dataset": {"_target_": "srexp.data.folder.Folder", "deep": {"_target_": "srexp.data.imaging.Blur"}},
-        "n": 1,
-    }
-    assert renewed(tree) == {
-        "dataset": {
-            "_target_": "srexp.data.sources.folder.Folder",
-            "deep": {"_target_": "srexp.data.degradation.acquisition.Blur"},
-        },
-        "n": 1,
-    }

@@ -64,3 +64,7 @@ def test_no_cell_begins_as_a_formula(text: str) -> None:
 @given(st.one_of(st.text(), st.text(alphabet="'=+-@ 1\t\r\n", max_size=4)))
 def test_every_text_comes_back_from_its_cell(text: str) -> None:
     assert from_cell(str(as_cell(text))) == text
+
+
+def test_whole_numbers_of_a_column_with_gaps_stay_whole() -> None:
+    assert comma_separated([{"a": 1, "b": "x"}, {"a": None, "b": "y"}]) == "a,b\r\n1,x\r\n,y\r\n"
