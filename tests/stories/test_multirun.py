@@ -41,11 +41,12 @@ def sweeps(project) -> list[Path]:
     return sorted(path.parent for path in (project.root / "mlruns" / "outputs" / "multirun").rglob("summary.csv"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "launcher",
     [
         pytest.param([], id="one after the other"),
-        pytest.param(["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], id="joblib", marks=pytest.mark.slow),
+        pytest.param(["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"], id="joblib"),
     ],
 )
 def test_seeds_are_gathered_and_then_skipped(launcher, project, folder_of, capfd):

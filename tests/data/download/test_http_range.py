@@ -27,7 +27,7 @@ def test_a_prefix_without_range_support_is_read_no_further(server, target, sha25
     server.put("file.bin", BODY, ranges=False, answers=[answer(pause=0.02, piece=1000)])
     started = time.monotonic()
     fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY[:5000]), prefix_bytes=5000))
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert target.read_bytes() == BODY[:5000]
 
 

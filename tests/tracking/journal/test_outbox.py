@@ -49,24 +49,25 @@ def test_portions_keep_within_mlflow_s_limits(tracking, monkeypatch):
     assert max(sizes) <= replay.MAX_POINTS
 
 
-def test_writing_costs_training_next_to_nothing_when_the_store_is_slow(tracking, monkeypatch):
-    monkeypatch.setattr(Replay, "_metrics", lambda *_: time.sleep(0.5))
+def test_training_goes_on_while_the_store_takes_its_time(tracking, monkeypatch):
+    answered, waits = threading.Event(), []
+    monkeypatch.setattr(Replay, "_metrics", lambda *_: waits.append(answered.wait(60)))
     with tracking.run("x") as run:
-        begin = time.perf_counter()
         for step in range(50):
             run.log_metrics({f"m{number}": 0.0 for number in range(10)}, step=step)
-        assert time.perf_counter() - begin < 0.25
+        answered.set()
+    assert waits
+    assert all(waits)  # the store was slower than whoever wrote
 
 
 def test_the_end_waits_as_long_as_it_was_told_and_less_when_asked_to_end(runs, monkeypatch):
-    tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=2)
-
     def refuse(*_):
         raise ConnectionError("gone")
 
-    took = []
-    for impatient in (False, True):
+    took = {}
+    for seconds, impatient in ((2, False), (60, True)):
         Outbox.given_up.clear()
+        tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=seconds)
         with pytest.MonkeyPatch.context() as patched:
             run = tracking._open({"op": "create", "experiment": "x", "name": None, "tags": {}}, None)
             run.begin()
@@ -74,14 +75,14 @@ def test_the_end_waits_as_long_as_it_was_told_and_less_when_asked_to_end(runs, m
             run.log_metrics({"loss": 1.0}, step=1)
             begin = time.perf_counter()
             run.end("FINISHED", impatient=lambda impatient=impatient: impatient)
-            took.append(time.perf_counter() - begin)
+            took[impatient] = time.perf_counter() - begin
             assert run.pending()["reason"] == "gone"
-    assert 2 <= took[0] < 6
-    assert took[1] < 2
+    assert took[False] >= 2
+    assert took[True] < 30
 
 
 def test_nobody_waits_twice_for_a_store_that_did_not_come_back(runs, monkeypatch):
-    tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=1.5)
+    tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=3)
     with tracking.run("x") as run:
         pass
 
@@ -94,7 +95,7 @@ def test_nobody_waits_twice_for_a_store_that_did_not_come_back(runs, monkeypatch
             assert not run.flush()
             begin = time.perf_counter()
             assert not run.flush()
-            assert time.perf_counter() - begin < 1
+            assert time.perf_counter() - begin < 2.5
     with tracking.run("x") as after:
         assert after.flush()
     assert tracking.store.uri not in Outbox.given_up
