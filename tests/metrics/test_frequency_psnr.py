@@ -73,7 +73,7 @@ def test_identical_images_have_infinite_bands():
 def test_refuses_what_cannot_be_compared():
     with pytest.raises(RequestError, match=r"restored \(4, 4, 1\), target \(4, 5, 1\)"):
         band_psnr(np.zeros((4, 4, 1)), np.zeros((4, 5, 1)), max_value=255)
-    with pytest.raises(RequestError, match="not empty"):
+    with pytest.raises(RequestError, match=r"^PSNR by frequency needs[\s\S]*not empty"):
         band_mse(np.zeros((0, 4, 1)), np.zeros((0, 4, 1)))
-    with pytest.raises(RequestError, match="positive data range"):
+    with pytest.raises(RequestError, match=r"^PSNR by frequency needs a positive data range"):
         band_psnr(np.zeros((4, 4, 1)), np.zeros((4, 4, 1)), max_value=-1)

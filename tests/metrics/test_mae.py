@@ -67,5 +67,5 @@ def test_refuses_what_cannot_be_compared(metric):
         metric(np.zeros((4, 4, 1)), np.zeros((4, 5, 1)), max_value=255)
     with pytest.raises(RequestError, match="not empty"):
         metric(np.zeros((0, 4, 1)), np.zeros((0, 4, 1)), max_value=255)
-    with pytest.raises(RequestError, match="positive data range"):
+    with pytest.raises(RequestError, match=r"^a mean absolute error needs a positive data range"):
         metric(np.zeros((4, 4, 1)), np.zeros((4, 4, 1)), max_value=0)

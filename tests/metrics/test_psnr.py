@@ -104,5 +104,5 @@ def test_refuses_an_empty_image():
 
 @pytest.mark.parametrize("max_value", [0, -1, math.nan])
 def test_refuses_a_range_that_is_not_positive(max_value):
-    with pytest.raises(RequestError, match="positive data range"):
+    with pytest.raises(RequestError, match=r"^PSNR needs a positive data range"):
         psnr(np.zeros((4, 4, 1)), np.ones((4, 4, 1)), max_value=max_value)

@@ -58,7 +58,7 @@ def mutants(root: Path, path: Path) -> list[Mutant]:
         except SyntaxError:
             continue
         lines, before, after = _difference(source, changed)
-        if _SAME.sub("", before) != _SAME.sub("", after):
+        if _SAME.sub("", before) != _SAME.sub("", after) and before.replace("False", "None") != after:
             made.setdefault((before, after), Mutant(path, lines, before, after, changed))
     return list(made.values())
 

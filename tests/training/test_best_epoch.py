@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from srexp.training.best_epoch import History
+from srexp.training.best_epoch import DEAD_DB, History
 
 
 def after(psnrs, *, bicubic_psnr=20.0, patience=None, epochs=100):
@@ -58,3 +58,12 @@ def test_the_last_epoch_ends_it():
 def test_a_network_that_does_nothing_is_called_out_once(psnrs, warned_after):
     told = after(psnrs).warnings
     assert [int(warning.split("after epoch ")[1].split()[0]) for warning in told] == warned_after
+
+
+def test_a_change_as_small_as_the_limit_is_one():
+    assert after([DEAD_DB, DEAD_DB], bicubic_psnr=0.0).warnings == ()
+
+
+def test_before_the_first_epoch_there_is_nothing():
+    history = History()
+    assert (history.epochs, history.ended, history.best_epoch, len(history.best_weights)) == ((), (), 0, 0)

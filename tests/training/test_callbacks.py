@@ -102,6 +102,16 @@ def test_epochs_are_recorded() -> None:
     assert record.model.stop_training  # patience is over
 
 
+@pytest.mark.parametrize(
+    ("epoch", "stopped", "over"), [(4, False, True), (3, False, False), (6, False, False), (0, True, True)]
+)
+def test_training_is_over_with_its_last_epoch_or_when_it_was_stopped(epoch: int, stopped: bool, over: bool) -> None:
+    record = on(callbacks.RecordHistory(History(), PLAN, 20.0, lambda: 12.5))
+    record.model.stop_training = stopped
+    record.on_epoch_end(epoch, {"val_psnr": 30.0})
+    assert record.history.over == record.model.stop_training == over
+
+
 def test_a_checkpoint_that_can_not_be_written_is_said_once() -> None:
     class Full:
         tried = 0

@@ -16,6 +16,7 @@ from pydicom.uid import EnhancedUSVolumeStorage, RTImageStorage
 
 from srexp.data.dicom.attributes import MEASURED, UNITS, Change
 from srexp.data.dicom.geometry import scale_geometry
+from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
 
@@ -178,3 +179,53 @@ def test_a_reference_pixel_keeps_its_physical_value_exactly(scale: int) -> None:
         return region.ReferencePixelPhysicalValueX + (pixel - region.ReferencePixelX0) * region.PhysicalDeltaX
 
     assert [physical(place) for place in (0.5, 4.5, 7)] == pytest.approx([-1, 1, 2.25])
+
+
+LIMITS = {
+    "US": (0, 65535), "UL": (0, 4294967295), "SS": (-32768, 32767),
+    "SL": (-2147483648, 2147483647), "IS": (-2147483648, 2147483647),
+}  # fmt: skip
+#: An element of each kind of whole number, its value, and the scale at which it comes to lie at the kind's limit.
+AT_LIMITS = [
+    ("RadiusOfCircularExposureControlSensingRegion", 1, 2**16 - 1),  # US
+    ("RegionLocationMinX0", 1, 2**32 - 1),  # UL
+    ("DisplayedAreaBottomRightHandCorner", 1, 2**31 - 1),  # SL
+    ("DisplayedAreaBottomRightHandCorner", -1, 2**31),
+    ("RadiusOfCircularShutter", 1, 2**31 - 1),  # IS
+    ("RadiusOfCircularShutter", -1, 2**31),
+    ("ExposureControlSensingRegionLeftVerticalEdge", 1, 2**16 - 3),  # SS, a pixel counted from 1
+    ("ExposureControlSensingRegionLeftVerticalEdge", 0, 2**16 + 1),
+]
+
+
+@pytest.mark.parametrize(("keyword", "value", "scale"), AT_LIMITS)
+def test_a_number_is_moved_as_far_as_its_kind_holds_and_no_further(keyword: str, value: int, scale: int) -> None:
+    def scaled(by: int) -> int:
+        image = item(**{keyword: value})
+        scale_geometry(image, by)
+        return image[keyword].value
+
+    limit = LIMITS[dictionary_VR(keyword)][value > 0]
+    assert scaled(scale) == limit
+    with pytest.raises(UnreadableImageError, match=rf"would have {limit + (1 if value > 0 else -1)} as [\s\S]*smaller"):
+        scaled(scale + (2 if "Edge" in keyword else 1))
+
+
+def test_zero_stays_where_a_number_has_no_sign() -> None:
+    image = item(RadiusOfCircularExposureControlSensingRegion=0, RegionLocationMinX0=0)
+    scale_geometry(image, 2)
+    assert (image.RadiusOfCircularExposureControlSensingRegion, image.RegionLocationMinX0) == (0, 0)
+
+
+def test_a_decimal_string_has_at_most_16_characters() -> None:
+    image = item(PixelSpacing=[0.7, 0.1])
+    scale_geometry(image, 3)
+    assert all(len(str(value)) <= 16 for value in image.PixelSpacing)
+    assert [float(value) for value in image.PixelSpacing] == pytest.approx([0.7 / 3, 0.1 / 3], rel=1e-12)
+
+
+def test_nothing_is_written_at_scale_1() -> None:
+    image = item(PixelSpacing=[0.7, 0.1], ImagePositionPatient=[1, 2, 3], ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    before = str(image)
+    scale_geometry(image, 1)
+    assert str(image) == before
