@@ -25,9 +25,9 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import FrameType
 
 import pytest
+from coverage import Coverage
 from hypothesis import given, strategies
 
 from tests.mutants.mutation import Mutant, mutants
@@ -72,8 +72,9 @@ class Trials:
         self.unknown = equivalent()
         self._options = options
         self._seconds: dict[str, float] = {}
-        self._reached: dict[str, list[int]] = {}
-        self._tried: tuple[Path, Mutant | None]
+        self._reached: dict[str, list[str]] = {}
+        self._mutant: Mutant | None = None
+        self._coverage: Coverage | None = None
         self._learnt = scratch / "seconds.json"
         self._said = scratch / "said.txt"
 
@@ -124,8 +125,11 @@ class Trials:
                 os.dup2(os.open(self._said, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream)
             if mutant and not _planted(mutant):
                 os._exit(1)
-            session.config.option.maxfail = int(mutant is not None)
-            self._tried = path, mutant
+            self._mutant = mutant
+            if not mutant:
+                session.config.option.maxfail = 0
+                self._coverage = Coverage(data_file=None, include=[str(ROOT / path)], config_file=False)
+                self._coverage.start()
             session.config.args = [str(ROOT / path), *map(str, _tests(path))]
             raise _InFork
         deadline = time.monotonic() + limit
@@ -143,35 +147,30 @@ class Trials:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> object:
         """Of the tests that reach a mutant's lines, the fastest first; all, where lines are reached at import alone."""
         result = yield
-        if mutant := self._tried[1]:
+        if self._mutant:
             known = [item for item in items if item.nodeid in self._seconds]
-            near = [item for item in known if mutant.lines.intersection(self._reached[item.nodeid])]
+            reaching = {test for line in self._mutant.lines for test in self._reached.get(str(line), ())}
+            near = [item for item in known if item.nodeid in reaching]
             items[:] = sorted(near or known, key=lambda item: self._seconds[item.nodeid])
         return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> object:
-        if self._tried[1]:
-            return (yield)
-        file, lines, begun = str(ROOT / self._tried[0]), set(), time.process_time()
-
-        def follow(frame: FrameType, *_: object) -> object:
-            if frame.f_code.co_filename == file:
-                lines.add(frame.f_lineno)
-                return follow
-            return None
-
-        sys.settrace(follow)
-        failed, result = item.session.testsfailed, (yield)
-        sys.settrace(None)
+        if self._coverage:
+            self._coverage.switch_context(item.nodeid)
+        begun, failed = time.process_time(), item.session.testsfailed
+        result = yield
         seconds = time.process_time() - begun
-        if seconds < LONGEST and item.session.testsfailed == failed:
-            self._seconds[item.nodeid], self._reached[item.nodeid] = seconds, sorted(lines)
+        if self._coverage and seconds < LONGEST and item.session.testsfailed == failed:
+            self._seconds[item.nodeid] = seconds
         return result
 
     def pytest_sessionfinish(self) -> None:
-        if self.forked:
-            self._learnt.write_text(json.dumps([self._seconds, self._reached]))
+        if self._coverage:
+            self._coverage.stop()
+            data = self._coverage.get_data()
+            reached = [data.contexts_by_lineno(file) for file in data.measured_files()]
+            self._learnt.write_text(json.dumps([self._seconds, *reached]))
 
 
 def _planted(mutant: Mutant) -> bool:

@@ -90,6 +90,13 @@ def test_a_loss_that_begins_at_nearly_nothing_may_grow_to_little(first: float) -
         watch.on_train_batch_end(0, {"loss": 1.1})
 
 
+def test_a_step_that_tells_no_loss_is_no_explosion() -> None:
+    watch = on(callbacks.StopOnExplosion(Checkpoint(), None))
+    watch.on_train_batch_end(0)
+    watch.on_train_batch_end(1, {})
+    assert watch.steps == 2
+
+
 def test_epochs_are_recorded() -> None:
     record = on(callbacks.RecordHistory(History(), replace(PLAN, patience=1), 20.0, lambda: 12.5))
     for epoch, psnr in enumerate([30.0, 29.0]):

@@ -32,47 +32,47 @@ class Change(Enum):
 _RECTANGLE = "{0}LeftVerticalEdge {0}RightVerticalEdge {0}UpperHorizontalEdge {0}LowerHorizontalEdge"
 _OUTLINE = f"{_RECTANGLE} CenterOfCircular{{0}} VerticesOfThePolygonal{{0}}"
 
-#: Rule, attributes, where the standard says what they count.
+#: Rule, attributes; behind them where the standard says what they count.
 _MEASURED = (
-    (Change.SPACING, "PixelSpacing", "10.7.1"),
-    (Change.SPACING, "ImagerPixelSpacing", "C.8.1.2, C.8.7.5, C.8.11.4, C.8.19.6.4"),
-    (Change.SPACING, "NominalScannedPixelSpacing", "C.8.6.1, C.8.12.2"),
-    (Change.SPACING, "ObjectPixelSpacingInCenterOfBeam", "C.8.19.6.9"),
-    (Change.SPACING, "ReconstructionPixelSpacing", "C.8.15.3.7"),
-    (Change.SPACING, "ImagePlanePixelSpacing", "C.8.8.2"),
-    (Change.SPACING, "PresentationPixelSpacing", "C.10.4"),
-    (Change.SPACING, "PhysicalDeltaX PhysicalDeltaY", "C.8.5.5.1.5"),
-    (Change.CORNER, "ImagePositionPatient", "C.7.6.2, C.7.6.16.2.3, C.8.4.11"),
-    (Change.CORNER, "ImagePosition", "C.7.6.2, retired"),
-    (Change.CORNER, "ImagePositionVolume", "C.7.6.16.2.21"),
-    (Change.CORNER, "RTImagePosition", "C.8.8.2"),
-    (Change.LENGTH, "RegionLocationMinX0 RegionLocationMinY0", "C.8.5.5.1.3"),
-    (Change.LAST_FROM_0, "RegionLocationMaxX1 RegionLocationMaxY1", "C.8.5.5.1.3"),
-    (Change.CENTRE_FROM_0, "ReferencePixelX0 ReferencePixelY0", "C.8.5.5.1.7"),
-    (Change.CENTRE_FROM_0, "DopplerSampleVolumeXPosition DopplerSampleVolumeYPosition", "C.8.5.5"),
-    (Change.CENTRE_FROM_0, "TMLinePositionX0 TMLinePositionY0 TMLinePositionX1 TMLinePositionY1", "C.8.5.5"),
-    (Change.CENTRE_FROM_0, "DopplerSampleVolumeXPositionRetired DopplerSampleVolumeYPositionRetired", "C.8.5.5"),
-    (Change.CENTRE_FROM_0, "TMLinePositionX0Retired TMLinePositionY0Retired", "C.8.5.5"),
-    (Change.CENTRE_FROM_0, "TMLinePositionX1Retired TMLinePositionY1Retired", "C.8.5.5"),
-    (Change.CENTRE_FROM_1, _OUTLINE.format("Shutter"), "C.7.6.11, C.7.6.16.2.16"),
-    (Change.CENTRE_FROM_1, _OUTLINE.format("Collimator"), "C.8.7.3, C.8.19.6.12"),
-    (Change.CENTRE_FROM_1, _OUTLINE.format("ExposureControlSensingRegion"), "C.8.19.6.3"),
-    (Change.CENTRE_FROM_1, "VerticesOfTheRegion", "C.7.6.10"),
-    (Change.LENGTH, "RadiusOfCircularShutter", "C.7.6.11"),
-    (Change.LENGTH, "RadiusOfCircularCollimator", "C.8.7.3"),
-    (Change.LENGTH, "RadiusOfCircularExposureControlSensingRegion", "C.8.19.6.3"),
-    (Change.LENGTH, "MaskSubPixelShift", "C.7.6.10, C.7.6.16.2.14"),
-    (Change.LENGTH, "PixelDataAreaOriginRelativeToFOV", "C.8.19.6.4"),
-    (Change.LENGTH, "StereoHorizontalPixelOffset StereoVerticalPixelOffset", "C.8.18.2"),
-    (Change.LENGTH, "LocalizingCursorPosition", "C.8.11.7"),
-    (Change.LENGTH, "SubjectLocation SubjectArea", "C.8.12.1"),
-    (Change.FIRST_FROM_1, "DisplayedAreaTopLeftHandCorner DisplayedAreaTopLeftHandCornerTrial", "C.10.4"),
-    (Change.LENGTH, "DisplayedAreaBottomRightHandCorner DisplayedAreaBottomRightHandCornerTrial", "C.10.4"),
-    (Change.LENGTH, "GraphicData RotationPoint AnchorPoint", "C.10.5"),
-    (Change.LENGTH, "BoundingBoxTopLeftHandCorner BoundingBoxBottomRightHandCorner", "C.10.5"),
+    (Change.SPACING, "PixelSpacing"),  # 10.7.1
+    (Change.SPACING, "ImagerPixelSpacing"),  # C.8.1.2, C.8.7.5, C.8.11.4, C.8.19.6.4
+    (Change.SPACING, "NominalScannedPixelSpacing"),  # C.8.6.1, C.8.12.2
+    (Change.SPACING, "ObjectPixelSpacingInCenterOfBeam"),  # C.8.19.6.9
+    (Change.SPACING, "ReconstructionPixelSpacing"),  # C.8.15.3.7
+    (Change.SPACING, "ImagePlanePixelSpacing"),  # C.8.8.2
+    (Change.SPACING, "PresentationPixelSpacing"),  # C.10.4
+    (Change.SPACING, "PhysicalDeltaX PhysicalDeltaY"),  # C.8.5.5.1.5
+    (Change.CORNER, "ImagePositionPatient"),  # C.7.6.2, C.7.6.16.2.3, C.8.4.11
+    (Change.CORNER, "ImagePosition"),  # C.7.6.2, retired
+    (Change.CORNER, "ImagePositionVolume"),  # C.7.6.16.2.21
+    (Change.CORNER, "RTImagePosition"),  # C.8.8.2
+    (Change.LENGTH, "RegionLocationMinX0 RegionLocationMinY0"),  # C.8.5.5.1.3
+    (Change.LAST_FROM_0, "RegionLocationMaxX1 RegionLocationMaxY1"),  # C.8.5.5.1.3
+    (Change.CENTRE_FROM_0, "ReferencePixelX0 ReferencePixelY0"),  # C.8.5.5.1.7
+    (Change.CENTRE_FROM_0, "DopplerSampleVolumeXPosition DopplerSampleVolumeYPosition"),  # C.8.5.5
+    (Change.CENTRE_FROM_0, "TMLinePositionX0 TMLinePositionY0 TMLinePositionX1 TMLinePositionY1"),  # C.8.5.5
+    (Change.CENTRE_FROM_0, "DopplerSampleVolumeXPositionRetired DopplerSampleVolumeYPositionRetired"),  # C.8.5.5
+    (Change.CENTRE_FROM_0, "TMLinePositionX0Retired TMLinePositionY0Retired"),  # C.8.5.5
+    (Change.CENTRE_FROM_0, "TMLinePositionX1Retired TMLinePositionY1Retired"),  # C.8.5.5
+    (Change.CENTRE_FROM_1, _OUTLINE.format("Shutter")),  # C.7.6.11, C.7.6.16.2.16
+    (Change.CENTRE_FROM_1, _OUTLINE.format("Collimator")),  # C.8.7.3, C.8.19.6.12
+    (Change.CENTRE_FROM_1, _OUTLINE.format("ExposureControlSensingRegion")),  # C.8.19.6.3
+    (Change.CENTRE_FROM_1, "VerticesOfTheRegion"),  # C.7.6.10
+    (Change.LENGTH, "RadiusOfCircularShutter"),  # C.7.6.11
+    (Change.LENGTH, "RadiusOfCircularCollimator"),  # C.8.7.3
+    (Change.LENGTH, "RadiusOfCircularExposureControlSensingRegion"),  # C.8.19.6.3
+    (Change.LENGTH, "MaskSubPixelShift"),  # C.7.6.10, C.7.6.16.2.14
+    (Change.LENGTH, "PixelDataAreaOriginRelativeToFOV"),  # C.8.19.6.4
+    (Change.LENGTH, "StereoHorizontalPixelOffset StereoVerticalPixelOffset"),  # C.8.18.2
+    (Change.LENGTH, "LocalizingCursorPosition"),  # C.8.11.7
+    (Change.LENGTH, "SubjectLocation SubjectArea"),  # C.8.12.1
+    (Change.FIRST_FROM_1, "DisplayedAreaTopLeftHandCorner DisplayedAreaTopLeftHandCornerTrial"),  # C.10.4
+    (Change.LENGTH, "DisplayedAreaBottomRightHandCorner DisplayedAreaBottomRightHandCornerTrial"),  # C.10.4
+    (Change.LENGTH, "GraphicData RotationPoint AnchorPoint"),  # C.10.5
+    (Change.LENGTH, "BoundingBoxTopLeftHandCorner BoundingBoxBottomRightHandCorner"),  # C.10.5
 )
 #: The rule of each attribute that depends on the grid of pixels, by keyword.
-MEASURED = {keyword: change for change, keywords, _ in _MEASURED for keyword in keywords.split()}
+MEASURED = {keyword: change for change, keywords in _MEASURED for keyword in keywords.split()}
 
 _REWRITTEN = (
     "SOPClassUID SOPInstanceUID SeriesInstanceUID SeriesDescription InstanceCreationDate InstanceCreationTime",

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage
 
-from srexp.data.dicom.attributes import MEASURED, UNITS, dropped, is_foreign, of_this_image
+from srexp.data.dicom.attributes import MEASURED, REWRITTEN, UNITS, dropped, is_foreign, of_this_image
 from srexp.data.dicom.stored_values import Encoding, unsigned
 from tests.data.dicom.not_in_pixels import GROUPS, NOT_IN_PIXELS
 
@@ -48,7 +48,13 @@ def test_every_attribute_that_sounds_like_pixels_has_a_rule_or_a_reason_to_stay(
 
 def test_the_tables_hold_only_attributes_and_each_once() -> None:
     known = dictionary()
-    for names in (MEASURED, NOT_IN_PIXELS, EVER_DROPPED, {unit for units in UNITS.values() for unit in units}):
+    for names in (
+        MEASURED,
+        REWRITTEN,
+        NOT_IN_PIXELS,
+        EVER_DROPPED,
+        {unit for units in UNITS.values() for unit in units},
+    ):
         assert set(names) - known.keys() == set()
     assert not MEASURED.keys() & (NOT_IN_PIXELS.keys() | EVER_DROPPED)
     assert not [keyword for keyword in MEASURED if not SOUNDS_LIKE_PIXELS.search(keyword)]

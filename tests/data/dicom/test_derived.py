@@ -5,12 +5,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import PositronEmissionTomographyImageStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    PositronEmissionTomographyImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from srexp.data.dicom.attributes import MEASURED, REWRITTEN, dropped, is_foreign
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS
@@ -200,3 +207,15 @@ def test_what_the_tables_do_not_name_stays_as_it_was(tmp_path: Path, name: str) 
             assert after[element.tag].value == element.value, element.keyword
             compared += 1
     assert compared > 20
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_an_object_in_an_older_encoding_becomes_one_in_todays(radiograph: Write, syntax: str) -> None:
+    grid = Dataset()
+    grid.VectorGridData = np.arange(4, dtype=">f4" if syntax == ExplicitVRBigEndian else "<f4").tobytes()
+    path = radiograph(unsigned(8), syntax=syntax, DeformableRegistrationGridSequence=Sequence([grid]))
+    made = quietly_read(through(path))
+    assert made.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    [kept] = made.DeformableRegistrationGridSequence
+    assert list(np.frombuffer(kept.VectorGridData, "<f4")) == [0, 1, 2, 3]
+    np.testing.assert_array_equal(made.pixel_array, pydicom.dcmread(path).pixel_array)
