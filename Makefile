@@ -41,7 +41,8 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
-audit: $(VENV)/.installed ## Look for known holes in the pinned dependencies, where an advisory service answers
+audit: $(VENV)/.installed ## Write dist/srexp-VERSION.cdx.json, the bill of materials, and look for known holes in it
+	$(PYTHON_IN) .ci/sbom dist
 	$(PYTHON_IN) .ci/audit
 
 pins: $(VENV)/.installed ## Fit requirements.txt to the bounds in pyproject.toml; ARGS=--upgrade takes the newest
