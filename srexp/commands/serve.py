@@ -12,6 +12,7 @@ from srexp.errors import RequestError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.request_restoration import request_restoration
+from srexp.system.stdio import say
 
 
 def run(config: ServeConfig) -> dict[str, Any]:
@@ -33,19 +34,20 @@ def run(config: ServeConfig) -> dict[str, Any]:
         model = opened(config, config.model_uri)
         chosen = chosen_runtime(config, model)
         restorer = Restorer(model, model.intensity, self_ensemble=False, memory_mb=config.memory_mb, chosen=chosen)
-        uri, scale = model.loaded.found.readable, model.scale
-        facts = {"srexp": importlib.metadata.version("srexp"), "model": uri, "scale": scale, "runtime": chosen.runtime}
+        uri, scale, digest = model.loaded.found.readable, model.scale, model.loaded.digest
+        facts = {"srexp": importlib.metadata.version("srexp"), "model": uri, "digest": digest, "scale": scale}
         app = application(
             request_restoration(restorer, config.max_pixels),
-            facts={**facts, "precision": chosen.precision},
+            facts={**facts, "runtime": chosen.runtime, "precision": chosen.precision},
             max_bytes=config.max_mb * 2**20,
             workers=config.workers,
             waiting=config.waiting,
         )
         address = f"http://{config.host}:{listening.getsockname()[1]}"
-        print(f"model    {uri}, x{scale}")
-        print(f"runtime  {chosen.told()}")
-        print(f"serving  {address}/restore  (Ctrl-C ends it)", flush=True)
+        say(f"model    {uri}, x{scale}")
+        say(f"digest   {digest}")
+        say(f"runtime  {chosen.told()}")
+        say(f"serving  {address}/restore  (Ctrl-C ends it)")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
         server.run(sockets=[listening])
     return {"address": address}

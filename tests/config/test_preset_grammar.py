@@ -83,6 +83,7 @@ HOSTILE = {
     "defaults without a name": "defaults: [{}]",
     "defaults of numbers": "defaults: [{model: 1}]",
     "two defaults in one": "defaults: [{model: vdsr, loss: l1}]",
+    "direction of writing": 'tags: {a: "\\u202eb"}',
     "half an interpolation": "tags: {a: '${.a'}",
     "number without end": f"seed: {'1' * 5000}",
     "number of a tag": "seed: !!int x",
