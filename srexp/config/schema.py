@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 #: Of the file of a model.
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -230,10 +231,18 @@ class ServeConfig(RestoreConfig, verb="serve"):
 
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    hosts: list[Annotated[str, Field(pattern=r"^([^\s:/@\[\]]+|\[[0-9a-fA-F:.]+\])$")]]
+    origins: list[Annotated[str, Field(pattern=r"^https?://[^\s/@]+$")]]
     max_mb: Positive
     max_pixels: Positive
     workers: Positive
     waiting: Annotated[int, Field(ge=0)]
+    spool_mb: Positive
+    head_seconds: Seconds
+    body_seconds: Seconds
+    image_seconds: Seconds
+    connections: Positive
+    connections_per_client: Positive
 
 
 class EnhanceConfig(RestoreConfig, verb="enhance"):
