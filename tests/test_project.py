@@ -228,6 +228,26 @@ def test_the_readme_has_every_verb():
     assert told == set(VERBS)
 
 
+# SECURITY.md
+
+
+def promised() -> list[str]:
+    """Tests that SECURITY.md names."""
+    return re.findall(r"`(tests/[\w/]+\.py::\w+)`", (ROOT / "SECURITY.md").read_text())
+
+
+def test_every_promise_has_a_test_that_exists():
+    page = (ROOT / "SECURITY.md").read_text()
+    rows = re.search(r"\| promise \| held by \|\n\|[-|]+\n((?:\|.*\n)+)", page)
+    assert rows is not None
+    assert [row for row in rows[1].splitlines() if "::" not in row] == []
+    for named in promised():
+        path, _, name = named.partition("::")
+        tree = ast.parse((ROOT / path).read_text())
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, named
+    assert len(promised()) == page.count("::")
+
+
 # The wheel
 
 
