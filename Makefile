@@ -45,7 +45,8 @@ chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINU
 mutants: $(VENV)/.installed-mutants ## Plant small faults, count those that tests find; MUTANTS=40 of each file (0: all) SEED=1 ARGS="--only gate"
 	$(PYTHON_IN) -m tests.mutants --mutants $(MUTANTS) --seed $(SEED) $(ARGS)
 
-audit: $(VENV)/.installed ## Look for known holes in the pinned dependencies, where an advisory service answers
+audit: $(VENV)/.installed ## Write dist/srexp-VERSION.cdx.json, the bill of materials, and look for known holes in it
+	$(PYTHON_IN) .ci/sbom dist
 	$(PYTHON_IN) .ci/audit
 
 pins: $(VENV)/.installed ## Fit requirements.txt to the bounds in pyproject.toml; ARGS=--upgrade takes the newest

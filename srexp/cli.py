@@ -24,9 +24,8 @@ from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
-from srexp.system.atomic_files import private_files
-from srexp.system.redaction import told
-from srexp.system.stdio import outlive_reader
+from srexp.system.atomic_files import private_files, require_no_way_out
+from srexp.system.stdio import complain, outlive_reader, say
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
@@ -71,10 +70,10 @@ def run(arguments: Sequence[str]) -> int:
     except SrexpError as error:
         if full_error():
             raise
-        _say(str(error))
+        complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _say("interrupted")
+        complain("interrupted")
         return INTERRUPTED
 
 
@@ -90,6 +89,7 @@ def execute(config: Config) -> dict[str, Any]:
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_settings.settle(config.paths.cache / "keras")
+    require_no_way_out(config.run_dir)
     with writable("hydra.run.dir"):
         config.run_dir.mkdir(parents=True, exist_ok=True)
     command = importlib.import_module(f"srexp.commands.{config.verb}")
@@ -106,7 +106,7 @@ def execute(config: Config) -> dict[str, Any]:
 def _run(line: CommandLine) -> int:
     """Run a verb as a Hydra application; give the exit code of the job, or the worst of a multirun's."""
     if line.options.version:
-        print(f"srexp {version('srexp')}, Hydra {version('hydra-core')}")
+        say(f"srexp {version('srexp')}, Hydra {version('hydra-core')}")
         return 0
     register_resolvers(VERBS)
     SweepFolder.seen.clear()
@@ -120,7 +120,7 @@ def _run(line: CommandLine) -> int:
             for sweep in SweepFolder.seen:
                 _close_multirun(sweep, status)
     for each in failed:
-        _say(f"job {each}: {each.failure['message']}")
+        complain(f"job {each}: {each.failure['message']}")
     return max((int(each.failure["exit_code"]) for each in failed), default=0)
 
 
@@ -139,7 +139,3 @@ def _close_multirun(sweep: Path, status: str) -> None:
     from srexp.experiment.multirun import driver
 
     driver.close(sweep, status, console.multirun)
-
-
-def _say(message: str) -> None:
-    print(f"srexp: {told(message)}", file=sys.stderr)

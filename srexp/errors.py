@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,7 +17,9 @@ class SrexpError(Exception):
     """Work that failed for a reason the user can understand.
 
     Args:
-        what: What happened and to which key, file or run.
+        what: What happened and to which key, file or run. Here and below, a line break in a name, or in what a library
+            says, becomes a blank: no name forges a line.
+        lines: Each of several things that happened.
         got: The offending value, shown with `repr`; left out when None.
         expected: What would have been accepted.
         fix: What the user can type or change.
@@ -33,18 +36,25 @@ class SrexpError(Exception):
     exit_code = 1
 
     def __init__(
-        self, what: str, *, got: object = None, expected: str = "", fix: str = "", result: dict[str, Any] | None = None
+        self,
+        what: str,
+        *,
+        lines: Sequence[str] = (),
+        got: object = None,
+        expected: str = "",
+        fix: str = "",
+        result: dict[str, Any] | None = None,
     ) -> None:
         self.what, self.got, self.expected, self.fix = what, got, expected, fix
         self.result = result
-        lines = [what]
+        told = [what, *(f"  {line}" for line in lines)]
         if got is not None:
-            lines.append(f"  got:      {got!r}")
+            told.append(f"  got:      {got!r}")
         if expected:
-            lines.append(f"  expected: {expected}")
+            told.append(f"  expected: {expected}")
         if fix:
-            lines.append(f"  fix:      {fix}")
-        super().__init__("\n".join(lines))
+            told.append(f"  fix:      {fix}")
+        super().__init__("\n".join(re.sub(r"\s*\n\s*", " ", line) for line in told))
 
 
 class RequestError(SrexpError):

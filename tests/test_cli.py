@@ -17,6 +17,8 @@ from srexp.cli import VERBS, run
 from srexp.config.hydra_messages import explained
 from srexp.errors import RequestError
 
+#: Verbs that run nothing without a key.
+NEEDS = {"model_uri": ("enhance", "export", "serve"), "input": ("enhance",), "output": ("enhance",)}
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "matplotlib")
 
 
@@ -107,6 +109,38 @@ def test_only_the_user_reads_what_is_written_unless_it_is_shared(words, tmp_path
         assert os.umask(0o022) == 0o022
     finally:
         os.umask(before)
+
+
+LINKS = ["result.json", ".hydra", "report.html", "deep/test.csv"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "multirun"),
+    [*((verb, LINKS[place % len(LINKS)], False) for place, verb in enumerate(VERBS)), ("check", "0/result.json", True)],
+)
+def test_no_verb_writes_through_a_link_that_leads_out_of_its_folder(verb, name, multirun, tmp_path: Path, capfd):
+    """Whoever may write to the folder of a run, or sent it, has no file of the user's changed."""
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    (out / name).parent.mkdir(parents=True)
+    mine.write_text("kept")
+    (out / name).symlink_to(mine)
+    needed = [f"{key}=a" for key in ("model_uri", "input", "output") if verb in NEEDS.get(key, ())]
+    words = ["-m", "seed=1", f"hydra.sweep.dir={out}"] if multirun else [f"hydra.run.dir={out}"]
+    assert run([verb, *needed, *words]) == 2
+    assert f"a link in the folder of the run leads out of it\n  got:      '{out / name}'" in capfd.readouterr().err
+    assert mine.read_text() == "kept"
+    assert [path for path in out.rglob("*") if not path.is_dir()] == [out / name]
+
+
+def test_a_notebook_writes_through_no_link_either_and_a_link_to_a_folder_is_one(tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    (tmp_path / "out" / "kept.txt").write_text("kept")
+    (tmp_path / "out" / "within").symlink_to("kept.txt")
+    srexp.run("check", [f"hydra.run.dir={tmp_path}/link"])
+    (tmp_path / "out" / "without").symlink_to(tmp_path)
+    with pytest.raises(RequestError, match="leads out of it"):
+        srexp.run("check", [f"hydra.run.dir={tmp_path}/link"])
 
 
 @pytest.mark.slow

@@ -22,8 +22,10 @@ COVERS = {
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.decision "
     "experiment.recorded_config",
     "data/degradation/test_degradations.py": "data.degradation.given",
+    "data/formats/test_tiff.py": "data.last_file",
     "data/preparation/test_scan.py": "data.preparation.request",
     "data/sources/test_limit.py": "data.sources.source",
+    "enhance/serving/test_application.py": "enhance.serving.refusals",
     "evaluation/comparison/test_quality_plots.py": "evaluation.comparison.time_plots",
     "evaluation/comparison/test_report.py": "evaluation.comparison.conclusions",
     "evaluation/comparison/test_tables.py": "evaluation.grid",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -105,6 +106,30 @@ def test_what_is_installed_is_within_bounds(line: str):
     assert want.specifier.contains(installed_version(want.name))
 
 
+def test_the_bill_of_materials_has_every_pin(tmp_path: Path):
+    """What `make audit` writes beside the wheel, held against the pins and the rules of CycloneDX."""
+    subprocess.run([sys.executable, ROOT / ".ci" / "sbom", tmp_path / "dist"], check=True, capture_output=True)
+    [path] = (tmp_path / "dist").iterdir()
+    bill = json.loads(path.read_text())
+    components = bill["components"]
+
+    assert path.name == f"srexp-{srexp.__version__}.cdx.json"
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", bill["serialNumber"])
+    assert bill["metadata"]["component"]["purl"] == f"pkg:pypi/srexp@{srexp.__version__}"
+    pinned = {
+        (name, str(pin.specifier)[2:]) for python in ("3.11", "3.12", "3.13") for name, pin in pins(python).items()
+    }
+    assert pinned <= {(each["name"], each["version"]) for each in components}
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
+    assert len(lines) == len(components) == len({each["bom-ref"] for each in components})
+    assert all(each["type"] == "library" for each in components)
+    assert all(
+        each["purl"] == each["bom-ref"] == f"pkg:pypi/{each['name']}@{each['version'].replace('+', '%2B')}"
+        for each in components
+    )
+
+
 # Configuration files
 
 
@@ -201,6 +226,26 @@ def test_the_readme_has_every_verb():
     told = {words[0] for words in srexp_commands() if words and words[0] in VERBS} | {"train"}
 
     assert told == set(VERBS)
+
+
+# SECURITY.md
+
+
+def promised() -> list[str]:
+    """Tests that SECURITY.md names."""
+    return re.findall(r"`(tests/[\w/]+\.py::\w+)`", (ROOT / "SECURITY.md").read_text())
+
+
+def test_every_promise_has_a_test_that_exists():
+    page = (ROOT / "SECURITY.md").read_text()
+    rows = re.search(r"\| promise \| held by \|\n\|[-|]+\n((?:\|.*\n)+)", page)
+    assert rows is not None
+    assert [row for row in rows[1].splitlines() if "::" not in row] == []
+    for named in promised():
+        path, _, name = named.partition("::")
+        tree = ast.parse((ROOT / path).read_text())
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, named
+    assert len(promised()) == page.count("::")
 
 
 # The wheel

@@ -8,6 +8,7 @@ from srexp.config.schema import Config
 from srexp.data.preparation.prepare import probe_request
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.experiment.task import builders
+from srexp.system.stdio import say
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def run(config: Config) -> dict[str, Any]:
             probe_request(parts.source, config.trainer.patch_size, scale)
         images = len(parts.source.items())
         told = f"{images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits"
-    print(f"{config.experiment_name}: {told}")
+    say(f"{config.experiment_name}: {told}")
     return {
         "experiment_name": config.experiment_name,
         "images": images,

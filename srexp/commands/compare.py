@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
-
 from srexp.config.schema import CompareConfig
 from srexp.evaluation.comparison import tables
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.grid import terminal
 from srexp.experiment.comparison.comparison import compared
 from srexp.metrics.table import counted
+from srexp.system.terminal import Terminal
 
 
 def run(config: CompareConfig) -> dict[str, Any]:
@@ -33,14 +32,14 @@ def run(config: CompareConfig) -> dict[str, Any]:
 
 
 def _show(found: Standings, result: Mapping[str, Any]) -> None:
-    console = Console(soft_wrap=False, highlight=False)
+    console = Terminal(soft_wrap=False)
     title = f"{result['experiment_name']}, {counted(result['n_images'], 'test image')}"
     console.print(terminal(tables.scores(found), title))
     console.print(terminal(tables.costs(found), "What they cost"))
     for text in result["summary"]:
-        console.print(text, markup=False)
+        console.print(text)
     for warning in result["warnings"]:
         console.print("warning     ", style="yellow", end="")
-        console.print(warning, markup=False, soft_wrap=True)
-    console.print(f"report      {result['report']}", markup=False, soft_wrap=True)
-    console.print(f"run         {result['run_id']}", markup=False, soft_wrap=True)
+        console.print(warning, soft_wrap=True)
+    console.print(f"report      {result['report']}", soft_wrap=True)
+    console.print(f"run         {result['run_id']}", soft_wrap=True)

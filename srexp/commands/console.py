@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Group
+from rich.styled import Styled
 from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
-from srexp.system.redaction import printable
+from srexp.system.stdio import say
+from srexp.system.terminal import Terminal
 
 if TYPE_CHECKING:
     from srexp.config.schema import Config
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
 
-#: Width of a table that goes to a file, where no terminal says how wide it is.
-_FILE_COLUMNS = 140
 #: Width of what a line is about.
 _LABEL_COLUMNS = 12
 #: Stands beside every model but itself.
@@ -39,7 +38,7 @@ def training(outcome: Outcome) -> None:
     result, summary = outcome.result, outcome.summary
     if not summary:
         return
-    console = _console()
+    console = Terminal()
     images = counted(result["test"]["n_images"], "test image")
     table = _figures(f"{result['experiment_name']}, {images}", *map(heading, QUICK))
     for name, scores in {outcome.model_name: summary["model"], _BASELINE: summary["bicubic"]}.items():
@@ -63,7 +62,7 @@ def training(outcome: Outcome) -> None:
 
 def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
     """Say that a job of a multirun finished before."""
-    print(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
+    say(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
 
 
 def evaluation(result: Mapping[str, Any]) -> None:
@@ -72,7 +71,7 @@ def evaluation(result: Mapping[str, Any]) -> None:
     Args:
         result: What `evaluate` returns.
     """
-    console = _console()
+    console = Terminal()
     images, name = result["test"]["n_images"], result["model"]["name"]
     title = f"{result['experiment_name']}, {counted(images, 'image')} ({result['split']})"
     beside = [] if name == _BASELINE else [_BASELINE, "better by"]
@@ -99,7 +98,7 @@ def multirun(summary: Summary, folder: Path) -> None:
         summary: From `summary.summarise`.
         folder: Of the multirun.
     """
-    console = _console()
+    console = Terminal()
     count = counted(len(summary.rows), "combination")
     swept = [Column(key, no_wrap=True) for key in summary.keys]
     numbers = [Column(each, justify="right") for each in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB")]
@@ -127,7 +126,7 @@ def search(result: Mapping[str, Any]) -> None:
     Args:
         result: What `search` returns.
     """
-    console, best = _console(), result["best"]
+    console, best = Terminal(), result["best"]
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     _line(console, "search", f"{result['study']}: {counted}")
     _line(console, "best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
@@ -141,7 +140,7 @@ def promotion(result: Mapping[str, Any]) -> None:
     Args:
         result: What `promote` returns, or would return.
     """
-    console = _console()
+    console = Terminal()
     if result.get("table"):
         images = counted(result["n_images"], "test image")
         table = _figures(f"{result['name']}, {images}", *map(heading, QUICK), "seconds")
@@ -152,10 +151,12 @@ def promotion(result: Mapping[str, Any]) -> None:
         console.print(table)
         gate = Table("", "measured", "required", "holds", title="gate")
         for line in result["gate"]:
-            holds = "yes" if line["holds"] else "[bold red]no[/bold red]"
-            gate.add_row(line["name"], escape(line["measured"]), escape(line["required"]), holds)
+            holds = Styled("yes", "") if line["holds"] else Styled("no", "bold red")
+            gate.add_row(line["name"], line["measured"], line["required"], holds)
         console.print(gate)
     _warnings(console, result)
+    if digest := result.get("digest"):
+        _line(console, "digest", f"{digest} (version {result['version']})")
     _line(console, "champion", _outcome(result))
 
 
@@ -177,15 +178,15 @@ def models(result: Mapping[str, Any]) -> None:
     Args:
         result: What the verb `models` returns.
     """
-    console = _console()
+    console = Terminal()
     table = _stacked("name, version, age", "aliases", "PSNR, gain", "scored on", "audit")
     for row in result["models"]:
         table.add_row(
-            f"{escape(row['name'])}\n{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}",
-            "\n".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])]),
-            f"{figure(row['psnr'], fine=True)}\n{figure(row['gain_db'], sign=True, fine=True)}",
-            f"{counted(row['n_images'] or '?', 'image')}\n{_under(row['protocol'])}",
-            "degenerate" if row["degenerate"] else (row["audit"] or "-").replace(" ", "\n"),
+            Group(row["name"], f"{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}"),
+            Group(*row["aliases"], *(["(forced)"] if row["forced"] else [])),
+            Group(figure(row["psnr"], fine=True), figure(row["gain_db"], sign=True, fine=True)),
+            Group(counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
+            "degenerate" if row["degenerate"] else Group(*(row["audit"] or "-").split()),
         )
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
     _warnings(console, result)
@@ -205,20 +206,17 @@ def runs(result: Mapping[str, Any]) -> None:
     Args:
         result: What the verb `runs` returns.
     """
-    console = _console()
+    console = Terminal()
     table = _stacked("run, name, start", "task, model", "state, took", "PSNR, gain")
     for row in result["runs"]:
         started = time.strftime("%m-%d %H:%M", time.localtime(row["started"] / 1000))
-        note = f"\n[yellow]{escape(row['note'])}[/yellow]" if row["note"] else ""
+        note = [Styled(row["note"], "yellow")] if row["note"] else []
+        figures = {"test": row["test_psnr"], "val": row["val_psnr"], "gain": row["gain_db"]}
         table.add_row(
-            f"{row['run_id']}\n{escape(row['name'] or '-')}, {started}",
-            f"{escape(row['experiment_name'])}\n{escape(row['model'] or '-')}",
-            f"{row['state']}\n{_ago(row['seconds'])}{note}",
-            "\n".join(
-                f"{name:<4} {figure(row[key], sign=key == 'gain_db')}"
-                for name, key in (("test", "test_psnr"), ("val", "val_psnr"), ("gain", "gain_db"))
-                if row[key] is not None
-            ),
+            Group(row["run_id"], f"{row['name'] or '-'}, {started}"),
+            Group(row["experiment_name"], row["model"] or "-"),
+            Group(row["state"], _ago(row["seconds"]), *note),
+            Group(*(f"{name:<4} {figure(of, sign=name == 'gain')}" for name, of in figures.items() if of is not None)),
         )
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
@@ -247,19 +245,12 @@ def _stacked(*headings: str) -> Table:
     return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
 
 
-def _console() -> Console:
-    console = Console(soft_wrap=True, highlight=False)
-    if not console.is_terminal:
-        console.width = _FILE_COLUMNS
-    return console
-
-
-def _line(console: Console, about: str, text: str, style: str = "") -> None:
+def _line(console: Terminal, about: str, text: str, style: str = "") -> None:
     """Print a line that begins with what it is about."""
-    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), printable(text)))
+    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), text))
 
 
-def _warnings(console: Console, result: Mapping[str, Any]) -> None:
+def _warnings(console: Terminal, result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         _line(console, "warning", warning, "yellow")
 
@@ -277,7 +268,7 @@ def _ago(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _protocol(console: Console, result: Mapping[str, Any]) -> None:
+def _protocol(console: Terminal, result: Mapping[str, Any]) -> None:
     protocol = result["protocol"]
     rounded = "rounded to the stored bits" if protocol["quantize"] else "not rounded"
     told = f"{protocol['channel']}, border {protocol['shave']}, {rounded}, range {protocol['data_range']}"

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Column, Table
 
@@ -18,7 +16,7 @@ from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 from srexp.experiment.task import audit_data, builders, download, prepare_data
-from srexp.system.redaction import printable
+from srexp.system.terminal import Terminal
 
 COMPARED = 5000
 LISTED = 10
@@ -67,14 +65,14 @@ def run(config: Config) -> dict[str, Any]:
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
     """Show how many images were decoded, on a terminal."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("decoding images", total=None)
         yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _show(result: Mapping[str, Any]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     counts = (Column(heading, justify="right") for heading in ("images", "patients"))
     title = f"{result['dataset']}, {result['images']} images"
     table = Table(Column(no_wrap=True), *counts, "smallest", "largest", "bits", "fills its range", title=title)
@@ -84,14 +82,15 @@ def _show(result: Mapping[str, Any]) -> None:
     console.print(table)
     console.print(f"fingerprint  {result['data_fingerprint']}")
     if result["attribution"]:
-        console.print(f"images by    {escape(result['attribution'])}")
+        console.print(f"images by    {result['attribution']}")
     for skipped in result["skipped"][:LISTED]:
-        console.print(f"skipped      {escape(printable(skipped['image']))}: {escape(printable(skipped['reason']))}")
+        console.print(f"skipped      {skipped['image']}: {skipped['reason']}")
     if len(result["skipped"]) > LISTED:
         console.print(f"             and {len(result['skipped']) - LISTED} more, see result.json")
     for finding in result["findings"]:
         colour = "yellow" if finding["severity"] == "warning" else "cyan"
-        console.print(f"[{colour}]{finding['severity']:<12}[/{colour}] {escape(printable(finding['message']))}")
+        console.print(f"{finding['severity']:<13}", style=colour, end="")
+        console.print(finding["message"])
     if not result["findings"]:
         console.print("the audit found nothing")
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from srexp.config.schema import EnhanceConfig
@@ -19,7 +17,7 @@ from srexp.experiment.restoration.jobs import find_jobs
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
-from srexp.system.redaction import printable
+from srexp.system.terminal import Terminal
 
 LISTED = 10
 
@@ -55,25 +53,26 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
 @contextmanager
 def _progress(total: int) -> Iterator[Show]:
     """Show files and the time left, on a terminal."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("", total=total)
-        yield lambda done, name, part: bars.update(task, completed=done + part, description=printable(name)[-40:])
+        yield lambda done, name, part: bars.update(task, completed=done + part, description=name[-40:])
 
 
 def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal()
     restored, skipped = counted(len(result["restored"]), "file"), len(result["skipped"])
-    console.print(f"model     {escape(restorer.made.model)}, x{result['scale']}")
+    console.print(f"model     {restorer.made.model}, x{result['scale']}")
     if restorer.chosen:
         console.print(f"runtime   {restorer.chosen.told()}")
     console.print(f"restored  {restored} in {result['seconds']['files']:.1f} s")
     if skipped:
         console.print(f"skipped   {skipped}, finished before")
     for warning in result["warnings"]:
-        console.print(f"[yellow]warning[/yellow]   {escape(printable(warning))}")
-    console.print(f"output    {escape(printable(result['output']))} ({NAME} lists what was made of what)")
+        console.print("warning   ", style="yellow", end="")
+        console.print(warning)
+    console.print(f"output    {result['output']} ({NAME} lists what was made of what)")
 
 
 def _require_success(result: Mapping[str, Any]) -> None:
@@ -81,8 +80,8 @@ def _require_success(result: Mapping[str, Any]) -> None:
     if not (failed := result["failed"]):
         return
     total = len(failed) + len(result["restored"]) + len(result["skipped"])
-    lines = [f"  {printable(each['file'])}: {each['reason']}" for each in failed[:LISTED]]
+    lines = [f"{each['file']}: {each['reason']}" for each in failed[:LISTED]]
     if len(failed) > LISTED:
-        lines.append(f"  and {len(failed) - LISTED} more, see result.json")
+        lines.append(f"and {len(failed) - LISTED} more, see result.json")
     kind = SrexpError if len(failed) < total else RequestError
-    raise kind("\n".join([f"{len(failed)} of {total} files failed", *lines]), result=dict(result))
+    raise kind(f"{len(failed)} of {total} files failed", lines=lines, result=dict(result))

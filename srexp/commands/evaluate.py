@@ -11,7 +11,7 @@ from srexp.data.sources.source import Split
 from srexp.errors import RequestError
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
-from srexp.experiment.loaded_model import loaded_for
+from srexp.experiment.loaded_model import NO_FILE, loaded_for
 from srexp.experiment.recorded_config import TRAINING, log_request, run_of
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
@@ -53,7 +53,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
     split: Split = "test" if config.split == "all" else config.split
     require_scorable(task, split)
     with watch("load"):
-        model = _model(tracking, found, task)
+        model, digest = _model(tracking, found, task)
     trained_on, warnings = _leak(tracking, found, task, split)
     known = {
         "verb": "evaluate",
@@ -75,7 +75,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
             **result_of(scores, task),
             "metrics": _metrics(scores, config.seed),
             "model_uri": config.model_uri,
-            "model": {"name": model.name, "parameters": model.count_params(), **origin},
+            "model": {"name": model.name, "parameters": model.count_params(), "digest": digest, **origin},
             "split": config.split,
             "trained_on": trained_on,
             "warnings": [*warnings, *warnings_of(scores), *task.findings(split)],
@@ -92,6 +92,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
 def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None:
     """Find the model before images are read; None stands for interpolation."""
     if config.model_uri in METHODS:
+        models.require_digest(config.model_uri, NO_FILE, config.require_digest)
         return None
     if config.model_uri is None:
         raise RequestError(
@@ -104,12 +105,15 @@ def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None
     return found
 
 
-def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> Network:
+def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> tuple[Network, str | None]:
+    """Load the model, with the digest of its file; interpolation has none."""
     config: EvaluateConfig = task.config  # type: ignore[assignment]  # the task of this command
     network.prepare(config)
     if found is None:
-        return interpolation(config.scale, task.channels, method=config.model_uri)  # type: ignore[arg-type]  # a key of METHODS
-    return loaded_for(task, tracking.store, found)
+        method = interpolation(config.scale, task.channels, method=config.model_uri)  # type: ignore[arg-type]  # a key of METHODS
+        return method, None
+    loaded = loaded_for(task, tracking.store, found, digest=config.require_digest)
+    return loaded.model, loaded.digest
 
 
 def _leak(

@@ -11,6 +11,7 @@ from srexp.config.schema import ExportConfig
 from srexp.experiment.loaded_model import scale_of
 from srexp.experiment.model_facts import commit, facts
 from srexp.experiment.restoration.reference_images import real_images
+from srexp.system.stdio import say
 from srexp.tracking.registry.models import load
 
 
@@ -39,22 +40,25 @@ def run(config: ExportConfig) -> dict[str, Any]:
     file = runtime_named(RUNTIME_OF[config.format]).FILE
     load_quietly()
     store = build(config.tracking, folder=config.paths.root).store
-    loaded = load(store, config.model_uri)
+    loaded = load(store, config.model_uri, digest=config.require_digest)
     model, channels = loaded.model, loaded.model.input_shape[-1]
     images = real_images(channels)
     known = {
         **facts(loaded.facts, commit(store, loaded.facts)),
         "uri": loaded.found.readable,
+        "digest": loaded.digest,
         "form": config.format,
         "scale": scale_of(model, loaded.found.uri),
         "channels": channels,
         "version": importlib.metadata.version("srexp"),
     }
     parity = export(model, target, images=images, tolerance=config.tolerance, card=partial(card, known))
-    print(f"written  {folder / file}, with parity.json and MODEL_CARD.md")
-    print(f"parity   {parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
+    say(f"written  {folder / file}, with parity.json, MODEL_CARD.md and SHA256SUMS")
+    say(f"parity   {parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
+    say(f"digest   {loaded.digest}, of the model that it was made from")
     return {
         "model_uri": loaded.found.readable,
+        "digest": loaded.digest,
         "format": config.format,
         "output": str(folder),
         "files": sorted(path.name for path in folder.iterdir()),

@@ -52,6 +52,7 @@ def _row(each: catalog.Version) -> dict[str, Any]:
         "n_images": _read(tags.get("test_images"), int),
         "protocol": _read(tags.get("protocol"), dict),
         "data_fingerprint": tags.get("data.fingerprint"),
+        "digest": tags.get("digest"),
         "audit": tags.get("audit"),
         "degenerate": {"true": True, "false": False}.get(tags.get("degenerate", "")),
         "forced": tags.get("promotion.forced") == "true",

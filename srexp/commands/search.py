@@ -7,6 +7,7 @@ from typing import Any
 from srexp.commands import console
 from srexp.config.schema import SearchConfig
 from srexp.experiment.search import driver
+from srexp.system.stdio import say
 
 
 def run(config: SearchConfig) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
         RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
         SrexpError: Too many trials failed.
     """
-    result, final = driver.search(config, tell=print)
+    result, final = driver.search(config, tell=say)
     if final:
         console.training(final)
         console.search(result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from srexp.experiment.pipeline import Plan
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
 from srexp.system.profiling import Stopwatch
+from srexp.system.stdio import say
 from srexp.tracking.runs.tracking import Tracking
 
 
@@ -53,9 +53,9 @@ def run(config: Config) -> dict[str, Any]:
     with watch("data"):
         task = sized(task)
     if config.trainer.batch_size == "auto":
-        print(f"batch size  {task.config.trainer.batch_size}, found by trying")
+        say(f"batch size  {task.config.trainer.batch_size}, found by trying")
     if known := resume.resumable(tracking, config, same):
-        print(f"srexp: {known}", file=sys.stderr)
+        say(f"srexp: {known}", stderr=True)
     plan = Plan(parent=driver.parent(tracking, config), tags={IDENTITY_TAG: same})
     return _conducted(task, tracking, watch, plan)
 
@@ -69,7 +69,7 @@ def _conducted(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> 
         outcome = pipeline.run(task, tracking, watch, replace(plan, then=then, on_open=opened.append))
     except KeyboardInterrupt:
         for run_id in opened:
-            print(f"srexp: {resume.offer(task.config, run_id)}", file=sys.stderr)
+            say(f"srexp: {resume.offer(task.config, run_id)}", stderr=True)
         raise
     for each in (*outcome.others, outcome):
         console.training(each)

@@ -11,6 +11,7 @@ from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
 from srexp.system.child_process import run_server
 from srexp.system.redaction import mask
+from srexp.system.stdio import say
 from srexp.tracking.store.locations import strayed
 from srexp.tracking.store.store import connect
 
@@ -30,15 +31,15 @@ def run(config: UiConfig) -> dict[str, Any]:
     store = build(config.tracking, folder=config.paths.root).store
     address = f"http://{config.host}:{config.port}"
     if store.uri.startswith("http"):
-        print(f"the store is a server already: {mask(store.uri)}")
+        say(f"the store is a server already: {store.uri}")
         return {"address": mask(store.uri)}
     task = connect(store).get_experiment_by_name(config.experiment_name)
     if moved := strayed(store.uri, store.artifacts):
         fix = "`python -m srexp runs relocate=true` lets MLflow find them"
-        print(f"srexp: {moved} addresses in the store lead to where its artifacts were; {fix}", file=sys.stderr)
+        say(f"srexp: {moved} addresses in the store lead to where its artifacts were; {fix}", stderr=True)
     # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
     page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
-    print(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)", flush=True)
+    say(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:
         command.append(f"--default-artifact-root={store.artifacts}")

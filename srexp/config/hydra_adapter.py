@@ -30,6 +30,7 @@ from srexp.config.override_grammar import TURN, key_of, parse
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
+from srexp.system.atomic_files import require_no_way_out
 from srexp.system.signals import interruptible
 
 #: What `--info` may be told to show.
@@ -248,8 +249,10 @@ class _Application(Hydra):
     umask = 0o077
 
     def compose_config(self, *given: Any, **options: Any) -> DictConfig:
-        """Compose, and let others read what will be written where the configuration says so."""
+        """Compose, let others read what will be written where the configuration says so, and look where it goes."""
         tree = super().compose_config(*given, **options)
+        folder = tree.hydra.sweep if tree.hydra.mode == RunMode.MULTIRUN else tree.hydra.run
+        require_no_way_out(Path(folder.dir))
         if OmegaConf.select(tree, "paths.shared") is True:
             os.umask(self.umask)
         return tree

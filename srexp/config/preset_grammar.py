@@ -32,9 +32,10 @@ _KEY, _NAME = "|".join(sorted({*KEYS, "experiment", "debug", "sweeps"})), r"[\w-
 _GROUP = re.compile(rf"(?:(?:override|optional) )*/?(?:{_KEY}|hydra/launcher)(?:@_global_[\w.]*)?")
 _CHOICE = re.compile(rf"_self_|(?:/(?:{_KEY}|hydra/launcher)/)?{_NAME}", re.ASCII)
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")}
-#: A line break or its like; an interpolation of anything but a key of srexp or one of its resolvers.
+#: Line breaks and their like, marks of writing direction; interpolations but of keys of srexp and its resolvers.
 _REFUSED = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f]|\$\{(?!\.*(?!hydra\b)[A-Za-z_]\w*(?:\.\w+)*\}|srexp\.(?:by|root|home|found):)"
+    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    r"|\$\{(?!\.*(?!hydra\b)[A-Za-z_]\w*(?:\.\w+)*\}|srexp\.(?:by|root|home|found):)"
 )
 _NUMBER, _WORD = r"(?:[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:true|false|null|~)?)", r"[\w:-]+"
 #: What a file may say of Hydra, as `key=value`. Folders, addresses and lines for a shell are for the command line.

@@ -13,7 +13,10 @@ from pydantic import ConfigDict, Field
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=8)]
+#: Of the file of a model.
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 #: Pydantic settings of every section: a key that it has no field for is refused, and so are infinity and NaN.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -181,6 +184,7 @@ class EvaluateConfig(Config, verb="evaluate"):
     """What `evaluate` adds."""
 
     model_uri: str | None
+    require_digest: Digest | None
     split: Literal["all", "train", "validation", "test"]
 
 
@@ -205,6 +209,7 @@ class ExportConfig(Config, verb="export"):
     """What `export` adds."""
 
     model_uri: Annotated[str, Field(min_length=1)]
+    require_digest: Digest | None
     format: Literal["savedmodel", "onnx", "openvino", "litert"]
     output: Path | None
     tolerance: Annotated[float, Field(gt=0)]
@@ -215,6 +220,7 @@ class RestoreConfig(Config):
     """What verbs add that restore images."""
 
     model_uri: Annotated[str, Field(min_length=1)]
+    require_digest: Digest | None
     runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
     precision: Literal["float32", "bfloat16", "int8"]
     memory_mb: Annotated[int, Field(ge=64)]
@@ -225,10 +231,18 @@ class ServeConfig(RestoreConfig, verb="serve"):
 
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    hosts: list[Annotated[str, Field(pattern=r"^([^\s:/@\[\]]+|\[[0-9a-fA-F:.]+\])$")]]
+    origins: list[Annotated[str, Field(pattern=r"^https?://[^\s/@]+$")]]
     max_mb: Positive
     max_pixels: Positive
     workers: Positive
     waiting: Annotated[int, Field(ge=0)]
+    spool_mb: Positive
+    head_seconds: Seconds
+    body_seconds: Seconds
+    image_seconds: Seconds
+    connections: Positive
+    connections_per_client: Positive
 
 
 class EnhanceConfig(RestoreConfig, verb="enhance"):

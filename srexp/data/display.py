@@ -86,6 +86,8 @@ class Display:
         window: Whether a range of the stored values is named that is to be shown, from black to white.
         planes: Distance between this image and the next one of a stack, in mm.
         stack: Lines of an ImageJ description that say what the pages of a stack are, and in what unit.
+        negative: Whether the page of a TIFF stores its values in two's complement.
+        inverted: Whether larger values that it stores are darker.
     """
 
     orientation: int = 1
@@ -95,6 +97,8 @@ class Display:
     window: bool = False
     planes: float | None = None
     stack: tuple[str, ...] = ()
+    negative: bool = False
+    inverted: bool = False
 
     def finer(self, scale: int) -> Display:
         """Describe an image with `scale` times as many pixels along each axis."""

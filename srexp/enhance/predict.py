@@ -1,5 +1,6 @@
 """A trained model as a function from image to image."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from typing import TypeAlias
@@ -71,7 +72,12 @@ def predictor(
 
 
 def strip_predictor(
-    model: Network, scale: int, memory_mb: float = 1024, *, restore: Restore | None = None
+    model: Network,
+    scale: int,
+    memory_mb: float = 1024,
+    *,
+    restore: Restore | None = None,
+    tile_pixels: float = math.inf,
 ) -> Callable[[Pixels], Iterator[Pixels]]:
     """Make a model a function that gives the restored image strip by strip, for images larger than memory should hold.
 
@@ -80,6 +86,7 @@ def strip_predictor(
         scale: Ratio of the high to the low resolution.
         memory_mb: MiB for the network's activations.
         restore: As for `predictor`.
+        tile_pixels: Pixels of the restoration that a tile may have.
 
     Returns:
         Function from (h, w, c) to parts (rows, w * scale, c) from top to bottom; see `srexp.enhance.tiling.joined`.
@@ -103,7 +110,8 @@ def strip_predictor(
         if sees is None:
             _require_memory(needed(low.shape), low.shape, memory_mb)
             return iter([restore(low[np.newaxis])[0]])
-        tile = tile_shape(low.shape[:2], halo=sees.radius, bytes_per_pixel=sees.bytes_per_pixel, memory_mb=memory_mb)
+        most_mb = min(memory_mb, tile_pixels / scale**2 * sees.bytes_per_pixel / 2**20)
+        tile = tile_shape(low.shape[:2], halo=sees.radius, bytes_per_pixel=sees.bytes_per_pixel, memory_mb=most_mb)
         return restore_in_strips(restore, low, scale=scale, halo=sees.radius, tile=tile)
 
     return predict

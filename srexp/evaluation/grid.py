@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 
@@ -48,22 +49,23 @@ class Grid:
 
 
 def terminal(grid: Grid, title: str) -> Table:
-    """Make a table for `rich`; names in it are text, never markup."""
+    """Make a table for a terminal, for which names in it are text, never markup."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(title=Text(title), box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+    table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for place, heading in enumerate(grid.headings):
-        table.add_column(Text(_two_lines(heading)), justify=grid.side(place), no_wrap=place > 0)
+        table.add_column(_two_lines(heading), justify=grid.side(place), no_wrap=place > 0)
     for row in grid.rows:
-        table.add_row(*(Text(_two_lines(cell)) for cell in row))
+        table.add_row(*map(_two_lines, row))
     return table
 
 
-def _two_lines(cell: Cell) -> str:
+def _two_lines(cell: Cell) -> RenderableType:
+    from rich.console import Group
+
     detail = cell.detail.replace(" ", "\u00a0")  # an interval is one word
-    return f"{cell.main}\n{detail}" if detail else cell.main
+    return Group(cell.main, detail) if detail else cell.main
 
 
 def markdown(grid: Grid) -> str:

@@ -10,19 +10,20 @@ import numpy as np
 
 from srexp.config.builders import build
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import Config
+from srexp.config.schema import RestoreConfig
 from srexp.data.image import Channel, Intensity
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.models import bicubic
-from srexp.tracking.registry.models import Loaded, load
+from srexp.tracking.registry.models import Loaded, load, require_digest
 from srexp.tracking.store.addresses import Found
 from srexp.tracking.store.store import Store
 from srexp.training.numerics import load_quietly
 from srexp.types import Network
 
 BICUBIC = "bicubic"
+NO_FILE = "an interpolation, which is no file"
 _PROBE = (24, 20)
 
 
@@ -50,11 +51,11 @@ class Opened:
         return self.loaded.model
 
 
-def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
+def opened(config: RestoreConfig, uri: str, *, channels: int = 1) -> Opened:
     """Load a model, or build bicubic interpolation, and learn its scale from itself.
 
     Args:
-        config: Checked configuration: `tracking` for the store, `scale` for bicubic interpolation.
+        config: Checked configuration: `tracking` for the store, `scale` for bicubic interpolation, `require_digest`.
         uri: See `srexp.tracking.registry.models.load`; or `bicubic`.
         channels: Channels of the images, for bicubic interpolation; other models have their own.
 
@@ -62,14 +63,16 @@ def opened(config: Config, uri: str, *, channels: int = 1) -> Opened:
         The model.
 
     Raises:
-        RequestError: There is no such model, it may run code, or `scale=` asks for another one than it has.
+        RequestError: There is no such model, it may run code, or it has another digest or scale than was asked for.
         SrexpError: The store can't be reached.
     """
     load_quietly()
     if uri == BICUBIC:
+        require_digest(uri, NO_FILE, config.require_digest)
         loaded = _bicubic(config.scale, channels)
     else:
-        loaded = load(build(config.tracking, folder=config.paths.root).store, uri, others=[BICUBIC])
+        store = build(config.tracking, folder=config.paths.root).store
+        loaded = load(store, uri, others=[BICUBIC], digest=config.require_digest)
     scale = scale_of(loaded.model, loaded.found.uri)
     if "scale" in map(key_of, config.overrides) and config.scale != scale:
         raise RequestError(
@@ -114,21 +117,22 @@ def scale_of(model: Network, uri: str) -> int:
     return scale
 
 
-def loaded_for(task: Task, store: Store, found: Found) -> Network:
+def loaded_for(task: Task, store: Store, found: Found, *, digest: str | None = None) -> Loaded:
     """Load a model that is to be scored on a task.
 
     Args:
         task: What it is scored on.
         store: Where models are kept.
         found: Where it is there.
+        digest: `sha256:...` that its file must have; None for any.
 
     Raises:
-        RequestError: It can't be trusted to be only a network, or doesn't fit the task.
+        RequestError: It can't be trusted to be only a network, has another digest, or doesn't fit the task.
         SrexpError: Its files are damaged or gone.
     """
-    model = load(store, found).model
-    require_fit(model, task, found.uri)
-    return model
+    loaded = load(store, found, digest=digest)
+    require_fit(loaded.model, task, found.uri)
+    return loaded
 
 
 def require_fit(model: Network, task: Task, uri: str) -> None:

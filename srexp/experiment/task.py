@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -321,11 +320,14 @@ def download(source: Source) -> None:
 
 def _progress() -> Callable[[int, int], None] | None:
     """Show how many images were decoded, on a terminal and where it takes long enough to be seen."""
-    if not sys.stderr.isatty():
+    from srexp.system.terminal import Terminal
+
+    console = Terminal(stderr=True)
+    if not console.is_terminal:
         return None
 
     def show(done: int, total: int) -> None:
         if total > 100 and (done % 50 == 0 or done == total):  # noqa: PLR2004 - fewer are decoded in a moment
-            print(f"\rimages {done}/{total}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            console.print(f"images {done}/{total}", end="\n" if done == total else "\r")
 
     return show

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from srexp.errors import RequestError
+
 _OTHERS = 0o077
 
 
@@ -52,6 +54,26 @@ def private_files() -> Iterator[int]:
             _umask.blocks -= 1
             if not _umask.blocks:
                 os.umask(_umask.before)
+
+
+def require_no_way_out(folder: Path) -> None:
+    """Refuse a folder to write to in which a link leads out of it; the folder itself may be one.
+
+    Args:
+        folder: That need not be there.
+
+    Raises:
+        RequestError: There is such a link, of a file or a folder.
+    """
+    inside = folder.resolve()
+    for path in (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files)):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise RequestError(
+                "a link in the folder of the run leads out of it",
+                got=str(path),
+                expected="a folder to which nobody else writes",
+                fix="remove the link, or hydra.run.dir= another folder",
+            )
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from srexp.system.redaction import mask, printable, told
+
 
 class _Outlet(io.FileIO):
     """The writing end of a pipe; what nobody reads any more goes nowhere."""
@@ -54,3 +56,26 @@ def outlive_reader() -> None:
         outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
         options = {key: getattr(stream, key) for key in ("encoding", "errors", "line_buffering", "write_through")}
         setattr(sys, name, io.TextIOWrapper(outlet, **options))
+
+
+def complain(message: str) -> None:
+    """Say on standard error what is wrong, in several lines perhaps.
+
+    Args:
+        message: What a `srexp.errors.SrexpError` says.
+    """
+    print(f"srexp: {told(message)}", file=sys.stderr)
+
+
+def say(text: str, *, stderr: bool = False) -> None:
+    r"""Print a line where `srexp.system.terminal`, which takes a tenth of a second to import, isn't worth it.
+
+    Args:
+        text: May have names in it that somebody else gave.
+        stderr: To standard error.
+
+    Example:
+        >>> say("a\nsrexp: done.png")
+        a\nsrexp: done.png
+    """
+    print(printable(mask(text)), file=sys.stderr if stderr else sys.stdout, flush=True)

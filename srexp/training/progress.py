@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 
 import keras
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from srexp.system.terminal import Terminal
 from srexp.training.checkpoint import Checkpoint
 from srexp.training.plan import Plan
 
@@ -30,7 +29,7 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.plan, self.before, self.done = plan, start, start.step
         self.started = time.monotonic()
         self.scores = ""
-        self.console = Console(file=sys.stderr)
+        self.console = Terminal(stderr=True)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(),
@@ -67,8 +66,6 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
             self.console.print(
                 f"epoch {epoch + 1}/{self.plan.epochs}  loss {numbers.get('loss', math.nan):.4g}{self.scores}"
                 f"  {_clock(self.seconds_left())} left",
-                highlight=False,
-                soft_wrap=True,
             )
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ def test_a_registered_model_is_exported_with_its_card(champion, tmp_path, capfd,
     shown = capfd.readouterr().out
     assert str(out / "model.onnx") in shown
     result = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert result["files"] == ["MODEL_CARD.md", "model.onnx", "parity.json"]
+    assert result["files"] == ["MODEL_CARD.md", "SHA256SUMS", "model.onnx", "parity.json"]
     assert result["parity"]["largest"] < 1e-5
     text = (out / "MODEL_CARD.md").read_text()
     for known in (

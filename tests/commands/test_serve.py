@@ -10,9 +10,11 @@ import subprocess
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pydicom
 import pytest
 from PIL import Image
@@ -21,6 +23,7 @@ from pydicom.data import get_testdata_file
 import srexp
 from srexp.cli import run
 from srexp.commands.serve import _listen
+from srexp.errors import RequestError
 from tests.warm_start import Command
 
 pytestmark = pytest.mark.system
@@ -32,10 +35,11 @@ def free_port():
 
 
 @pytest.fixture(scope="module")
-def port(champion):
+def server(champion):
+    """The process, which says where it listens."""
     number = free_port()
     words = ["serve", f"model_uri={champion.uri}", f"port={number}", "max_mb=1", "max_pixels=90000", "waiting=16"]
-    words += ["runtime=openvino"]
+    words += ["runtime=openvino", "hosts=[mine.example]", "origins=[https://viewer.example]"]
     with Command(words, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
         shown = []
         for line in process.stdout:
@@ -43,10 +47,17 @@ def port(champion):
             if line.startswith("serving"):
                 break
         assert shown[-1].split()[1] == f"http://127.0.0.1:{number}/restore", shown
-        assert "dB lost" in shown[1]
-        yield number
+        assert "dB lost" in shown[-2]
+        running = psutil.Process(process.pid)
+        running.port = number
+        yield running
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
+
+
+@pytest.fixture(scope="module")
+def port(server):
+    return server.port
 
 
 @pytest.mark.parametrize("verb", ["serve", "ui"])
@@ -63,10 +74,10 @@ def test_the_address_that_was_asked_for_is_the_only_one_that_is_listened_on(host
             socket.create_connection(("127.0.0.3", number), timeout=5)
 
 
-def ask(port, body=None, path="/restore", method="POST"):
+def ask(port, body=None, path="/restore", method="POST", headers=None):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request(method, path, body)
+        connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -185,10 +196,43 @@ def test_what_cannot_be_restored_is_refused_and_the_server_lives_on(port, name):
     assert ask(port, GOOD)[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "expected"),
+    [("Host", "rebound.example", 421), ("Origin", "https://evil.example", 403), ("Sec-Fetch-Site", "cross-site", 403)],
+)
+def test_only_who_means_this_server_is_answered(port, header, value, expected):
+    assert ask(port, GOOD, headers={"Host": "localhost", header: value})[0] == expected
+    assert ask(port, GOOD, headers={"Host": "mine.example", "Origin": "https://viewer.example"})[0] == 200
+
+
+def test_a_body_that_waits_takes_no_memory(port, server):
+    before = server.memory_info().rss
+    with ExitStack() as stack:
+        for _ in range(50):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client.sendall(b"POST /restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % 2**20)
+            client.sendall(bytes(2**20 - 1))
+        assert ask(port, GOOD)[0] == 200
+        assert server.memory_info().rss - before < 25 * 2**20
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("hosts=[https://mine.example]", "hosts=[mine.example:80]", "hosts=['*/*']", "hosts=['']"),
+        *("origins=[viewer.example]", "origins=['*']", "origins=['null']", "origins=[https://viewer.example/]"),
+        *("head_seconds=0", "body_seconds=-1", "image_seconds=.inf", "connections=0", "spool_mb=0"),
+    ],
+)
+def test_wrong_limits_are_refused(wrong):
+    with pytest.raises(RequestError, match=wrong.partition("=")[0]):
+        srexp.compose(["model_uri=x", wrong], verb="serve")
+
+
 def test_health_and_version(port):
     assert ask(port, path="/health", method="GET") == (200, b'{"status":"ok"}')
     told = json.loads(ask(port, path="/version", method="GET")[1])
-    assert told.keys() == {"srexp", "model", "scale", "runtime", "precision"}
+    assert told.keys() == {"srexp", "model", "digest", "scale", "runtime", "precision"}
     assert (told["model"], told["scale"]) == ("models:/task-bicubic-x2/1", 2)
 
 

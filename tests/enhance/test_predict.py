@@ -127,6 +127,17 @@ def test_strips_come_from_top_to_bottom():
     assert np.array_equal(np.concatenate(strips), predictor(model, 2, memory_mb=TINY_MB)(low))
 
 
+def test_tiles_can_be_smaller_than_memory_allows():
+    seen, model = [], batch_predictor(NETWORKS[2])
+    low = picture(101, 67)
+    strips = strip_predictor(
+        NETWORKS[2], 2, 1024, restore=lambda batch: seen.append(batch.shape) or model(batch), tile_pixels=4 * 40 * 40
+    )
+    assert np.abs(np.concatenate(list(strips(low))) - NETWORKS[2](low[np.newaxis])[0]).max() <= 1e-5
+    assert len(seen) > 1
+    assert {height * width <= 40 * 40 for _, height, width, _ in seen} == {True}
+
+
 def test_whole_image_when_there_is_memory():
     model, low = network(2), picture(50, 60)
     assert np.array_equal(predictor(model, 2)(low), batch_predictor(model)(low[np.newaxis])[0])

@@ -63,7 +63,8 @@ def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     assert f"champion    version 1 of {NAME}" in said
 
     scans = radiographs(samples_dir, project.root / "scans")
-    enhanced, _ = typed("enhance", f"model_uri={CHAMPION}", f"input={scans}", "output=enhanced")
+    digest = f"require_digest={promoted['digest']}"
+    enhanced, _ = typed("enhance", f"model_uri={CHAMPION}", f"input={scans}", "output=enhanced", digest)
     assert enhanced["model"]["version"] == 1  # version 2 is newer, and the candidate
     for name in ("chest/ct.dcm", "mr.dcm"):
         is_derived(scans / name, project.root / "enhanced" / name)
@@ -77,10 +78,14 @@ def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
 
     listed, said = typed("models")
     assert [(row["version"], row["aliases"]) for row in listed["models"]] == [(2, ["candidate"]), (1, ["champion"])]
+    assert listed["models"][1]["digest"] == promoted["digest"]
     assert "champion" in said
     ran, _ = typed("runs")
     assert {row["state"] for row in ran["runs"]} == {"FINISHED"}
     assert {"train", "search", "compare", "promote"} <= {row["verb"] for row in ran["runs"]}
+    for folder in ("mlruns", "enhanced", "exported"):
+        written = [path for path in (project.root / folder).rglob("*") if path.suffix != ".answered"]
+        assert [path for path in written if path.stat().st_mode & 0o077] == []
     assert verbs == set(VERBS) - {"ui"}  # each starts cold once; `ui` in a test with a browser
 
 

@@ -89,10 +89,11 @@ def require_clean(findings: Sequence[Finding]) -> None:
     Raises:
         RequestError: There are warnings; all of them are listed.
     """
-    warnings = [f"  {finding.kind}: {finding.message}" for finding in findings if finding.severity == "warning"]
+    warnings = [f"{finding.kind}: {finding.message}" for finding in findings if finding.severity == "warning"]
     if warnings:
         raise RequestError(
-            "audit=strict does not accept this data set:\n" + "\n".join(warnings),
+            "audit=strict does not accept this data set:",
+            lines=warnings,
             expected="a data set and a task without warnings",
             fix="mend the data, or audit=warn to go on with the warnings on record",
         )

@@ -41,6 +41,7 @@ _LOSSY_SYNTAXES = {
 _DEFLATED, _HEAD_BYTES = b"1.2.840.10008.1.2.1.99", 2048
 _GROUP_LENGTH_ELEMENT = b"\x02\x00\x00\x00UL\x04\x00"
 _INFLATED_LIMIT = 2**28
+_MOST_ELEMENTS = 100_000  # an object of 2,000 frames with 40 elements each has fewer
 _CHUNK = 2**20
 _THIRD_PARTY = re.compile("pydicom|pylibjpeg|libjpeg|openjpeg|rle")
 
@@ -107,6 +108,8 @@ def read_header(file: BinaryIO) -> Header:
         if deflated:
             _check_inflated_size(file)
         dataset = pydicom.dcmread(file, stop_before_pixels=not deflated)
+        if (count := _elements_in(dataset)) > _MOST_ELEMENTS:
+            raise UnreadableImageError(f"has {count:,} elements, where {_MOST_ELEMENTS:,} are read")
     syntax = elements.uid(dataset.file_meta, "TransferSyntaxUID")
     check_image(dataset)
     if not syntax:
@@ -138,6 +141,11 @@ def read_header(file: BinaryIO) -> Header:
     _check_pixel_format(header)
     _check_length(header)
     return header
+
+
+def _elements_in(dataset: pydicom.Dataset) -> int:
+    """Count elements, with those of items: whoever describes what is made of this image goes through all of them."""
+    return len(dataset) + sum(_elements_in(item) for _, item in elements.nested(dataset))
 
 
 def _check_inflated_size(file: BinaryIO) -> None:

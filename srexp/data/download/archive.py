@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _SLACK = 1 << 20  # small archives may compress well
+_LARGEST_HEADER = 1 << 20  # of a member, with what extends it
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _DAMAGED = (
     zipfile.BadZipFile, gzip.BadGzipFile, tarfile.TarError, zlib.error, struct.error, EOFError, NotImplementedError,
-    ValueError,
+    ValueError, RecursionError,
 )  # fmt: skip
 _ENCRYPTED = 0x1  # ZIP application note, general purpose bit 0
 
@@ -107,11 +108,13 @@ def unpack_cut_tar(
             try:
                 for count, member in enumerate(opened, start=1):
                     _check_count(archive, count, limits)
-                    if not _is_wanted_member(archive, member, wanted):
-                        continue
-                    source = opened.extractfile(member)
-                    if source is None or not writer.write(member.name, source, member.size):
-                        break
+                    is_wanted = _is_wanted_member(archive, member, wanted)
+                    with stream.content():
+                        source = opened.extractfile(member)
+                        if is_wanted and (source is None or not writer.write(member.name, source, member.size)):
+                            break
+                        while source and source.read(_CHUNK):  # what is skipped would count as a header
+                            pass
             except tarfile.ReadError:
                 if not stream.ended:
                     raise
@@ -179,8 +182,15 @@ class _Gunzip(io.RawIOBase):
     def __init__(self, archive: Path, packed: IO[bytes], limits: Limits) -> None:
         self._archive, self._packed, self._limits = archive, packed, limits
         self._unpacked = gzip.GzipFile(fileobj=packed)
-        self._grown = 0
+        self._grown, self._within = 0, _LARGEST_HEADER
         self.ended = False
+
+    @contextlib.contextmanager
+    def content(self) -> Iterator[None]:
+        """Let bytes be those of a member meanwhile; before and after, they are a header, which is held in memory."""
+        self._within = self._limits.total_bytes
+        yield
+        self._within = self._grown + _LARGEST_HEADER
 
     def read(self, size: int = -1) -> bytes:
         """Give `size` bytes, fewer only at the end."""
@@ -193,6 +203,8 @@ class _Gunzip(io.RawIOBase):
         self.ended = len(piece) < size
         self._grown += len(piece)
         _check_growth(self._archive, self._grown, self._packed.tell(), self._limits)
+        if self._grown > self._within:
+            raise _refused(self._archive, f"a member has a header of more than {_LARGEST_HEADER:,} bytes")
         return bytes(piece)
 
 
@@ -200,6 +212,8 @@ def _is_wanted_entry(archive: Path, entry: zipfile.ZipInfo, wanted: str) -> bool
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or entry.flag_bits & _ENCRYPTED:
         raise _refused(archive, f"{entry.filename!r} is a link, a device or encrypted")
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # LZMA names the memory that it takes
+        raise _refused(archive, f"{entry.filename!r} is compressed in another way than deflate")
     _check_name(archive, entry.filename)
     return not entry.is_dir() and re.fullmatch(wanted, entry.filename) is not None
 
@@ -207,6 +221,8 @@ def _is_wanted_entry(archive: Path, entry: zipfile.ZipInfo, wanted: str) -> bool
 def _is_wanted_member(archive: Path, member: tarfile.TarInfo, wanted: str) -> bool:
     if not (member.isreg() or member.isdir()):
         raise _refused(archive, f"{member.name!r} is a link or a device")
+    if member.issparse():
+        raise _refused(archive, f"{member.name!r} is a sparse file, which takes more than the archive has bytes for")
     _check_name(archive, member.name)
     return member.isreg() and re.fullmatch(wanted, member.name) is not None
 

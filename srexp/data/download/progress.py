@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
+
+from srexp.system.terminal import Terminal
 
 #: Called with the name of a file, the bytes that are there and the bytes that are expected (None: unknown).
 Progress: TypeAlias = Callable[[str, int, int | None], None]
@@ -21,14 +22,14 @@ class TransferBar(Bars):
         console: Where to show it; standard error when None.
 
     Example:
-        >>> with TransferBar(Console(quiet=True)) as progress:
+        >>> with TransferBar(Terminal(quiet=True)) as progress:
         ...     progress("images.zip", 512, 1024)
     """
 
-    def __init__(self, console: Console | None = None) -> None:
-        console = console or Console(stderr=True)
+    def __init__(self, console: Terminal | None = None) -> None:
+        console = console or Terminal(stderr=True)
         super().__init__(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
@@ -63,10 +64,10 @@ class TransferBar(Bars):
         if not self.console.is_terminal:
             size = f", {decimal(total)}" if total is not None else ""
             rest = f", {decimal(there)} are there already" if there else ""
-            self.console.print(f"{name}{size}{rest}", highlight=False)
+            self.console.print(f"{name}{size}{rest}")
 
     def _finish_line(self) -> None:
         if not self.console.is_terminal:
             for name, there in self._there.items():
-                self.console.print(f"{name}: {decimal(there)} done", highlight=False)
+                self.console.print(f"{name}: {decimal(there)} done")
         self._there = {}

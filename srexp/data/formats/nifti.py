@@ -6,6 +6,7 @@ import gzip
 import io
 import logging
 import math
+import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from srexp.data.display import UNIT_MM, Display, Resolution
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, displayed, ranged, refusing
+from srexp.data.last_file import LastFile
 
 #: First bytes of what gzip made.
 GZIP = b"\x1f\x8b"
@@ -23,6 +25,8 @@ GZIP = b"\x1f\x8b"
 _LABELS = (1002, 1005)  # nifti1.h, NIFTI_INTENT_LABEL and NIFTI_INTENT_NEURONAME
 _MOST_DEFLATED = 1032  # the largest ratio that deflate reaches
 _FLOAT_BITS, _WORD_BYTES, _PLANE = 16, 2, 2
+# nifti1.h: length of the header, and where it says at which byte the values begin, after all extensions.
+_HEADER_BYTES, _SIZE_OF_HEADER, _VALUES_AT, _LARGEST_HEADER = 352, (348).to_bytes(4, "little"), 108, 2**25
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -37,7 +41,7 @@ def shape_of(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
-    width, height, *_ = _volume(path).shape
+    width, height, *_ = _last(path).volume.shape
     return height, width
 
 
@@ -53,7 +57,7 @@ def frames_in(path: Path) -> range:
     Raises:
         UnreadableImageError: The header is damaged or claims too much.
     """
-    return range(math.prod(_volume(path).shape[_PLANE:]))
+    return range(math.prod(_last(path).volume.shape[_PLANE:]))
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:
@@ -72,14 +76,15 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     Raises:
         UnreadableImageError: Damaged, or of a type that can't be kept exactly.
     """
-    volume = _volume(path)
+    last = _last(path)
+    volume = last.volume
     if volume.dtype.kind not in "iuf" or (volume.dtype.kind != "f" and volume.dtype.itemsize > _WORD_BYTES):
         raise UnreadableImageError(
             f"holds {volume.dtype.name} values, where 8 or 16 bits or floating point can be read"
         )
-    with refusing("damaged or truncated volume"), opened(path) as file:
+    with refusing("damaged or truncated volume"):
         position = np.unravel_index(frame, volume.shape[_PLANE:], order="F")
-        unscaled = ArrayProxy(file, (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
+        unscaled = ArrayProxy(last.file, (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
         values: Numbers = np.asarray(unscaled[(slice(None), slice(None), *map(int, position))]).T[::-1]
     if volume.dtype.kind == "f":
         image = ranged(-values if volume.inverted else values, _FLOAT_BITS, intensity, lossy=False)
@@ -91,15 +96,24 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     return displayed(ranged(brightness, bits, intensity, lossy=False), display)
 
 
-def opened(path: Path) -> io.BufferedIOBase:
-    """Open a volume, compressed or not, whatever it is called.
+def header_of(path: Path) -> Any:
+    """Read a volume up to its values.
 
     Args:
         path: A NIfTI file.
 
     Returns:
-        A stream of what is in it.
+        nibabel's image; its values are not there.
+
+    Raises:
+        UnreadableImageError: The header is damaged, or its extensions are large.
     """
+    with _opened(path) as file:
+        return _header(file)
+
+
+def _opened(path: Path) -> io.BufferedIOBase:
+    """Open a volume, compressed or not, whatever it is called."""
     return gzip.open(path) if _is_compressed(path) else path.open("rb")
 
 
@@ -119,11 +133,44 @@ class _Volume:
     display: Display
 
 
-def _volume(path: Path) -> _Volume:
-    """Read the header and check the claimed size of a slice."""
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A volume that stays open: what is compressed is unpacked once, where slices are asked for in their order."""
+
+    volume: _Volume
+    file: io.BufferedIOBase
+
+
+def _open(path: Path) -> _Open:
+    file = _opened(path)
+    try:
+        return _Open(_volume(file, path), file)
+    except UnreadableImageError:
+        file.close()
+        raise
+
+
+_last = LastFile(_open, lambda last: last.file.close())
+
+
+def _header(file: io.BufferedIOBase) -> Any:
+    """Let nibabel see the header with what extends it, and no more of the file."""
     logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
-    with refusing("damaged NIfTI header"), opened(path) as file:
-        image: Any = nibabel.Nifti1Image.from_stream(file)
+    with refusing("damaged NIfTI header"):
+        head = file.read(_HEADER_BYTES)
+        order = "<" if head[:4] == _SIZE_OF_HEADER else ">"
+        (start,) = struct.unpack_from(f"{order}f", head, _VALUES_AT)
+        if start > _LARGEST_HEADER:
+            raise UnreadableImageError(
+                f"has a header of {int(start):,} bytes, where {_LARGEST_HEADER:,} are read", fix="remove its extensions"
+            )
+        return nibabel.Nifti1Image.from_stream(io.BytesIO(head + file.read(max(0, int(start) - len(head)))))
+
+
+def _volume(file: io.BufferedIOBase, path: Path) -> _Volume:
+    """Read the header and check the claimed size of a slice."""
+    image = _header(file)
+    with refusing("damaged NIfTI header"):
         shape = tuple(int(length) for length in image.dataobj.shape)
         volume = _Volume(
             shape, image.dataobj.dtype, int(image.dataobj.offset), image.dataobj.slope < 0, _display(image.header)

@@ -11,8 +11,8 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from srexp.data.formats.nifti import opened
-from srexp.data.image import UnreadableImageError, refusing
+from srexp.data.formats.nifti import header_of
+from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Restored
 
 _PLANE, _LONGEST_AXIS = 2, 2**15 - 1
@@ -32,8 +32,7 @@ def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) 
     Raises:
         UnreadableImageError: A slice is too large for NIfTI-1.
     """
-    with refusing("damaged NIfTI header"), opened(origin.path) as file:
-        source: Any = nibabel.Nifti1Image.from_stream(file)
+    source = header_of(origin.path)
     stored = source.dataobj
     exact = stored.dtype.kind != "f" and origin.intensity == "bits"
     dtype = stored.dtype if exact else np.dtype(np.uint8 if stored.dtype.itemsize == 1 else np.uint16)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from srexp.data.image import Intensity, Kind, Stored, UnreachableImageError, UnreadableImageError, refusing
+from srexp.data.display import Display, Resolution
+from srexp.data.image import (
+    Intensity,
+    Kind,
+    Stored,
+    TooManyPixelsError,
+    UnreachableImageError,
+    UnreadableImageError,
+    refusing,
+)
+from srexp.system.confinement import ExhaustedError, confined
 
 _NIFTI = 344, b"n+1\x00"
 # DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
@@ -39,8 +48,14 @@ _NO_FILES: dict[Callable[[int], bool], str] = {
     stat.S_ISCHR: "a device",
     stat.S_ISBLK: "a device",
 }
-_GZIP = b"\x1f\x8b"
-_HEAD_BYTES = 352
+_GZIP, _OF_GZIP = b"\x1f\x8b", 16 + zlib.MAX_WBITS
+_HEAD_BYTES, _PACKED_BYTES = 352, 2**16
+
+#: Most images of one file.
+MAX_FRAMES = 100_000
+_ANSWERS = (Stored, Display, Resolution, UnreadableImageError, UnreachableImageError, TooManyPixelsError)
+_RASTER, _REMEMBERED = ("png", "jpeg", "bmp"), 1000
+_exhausting: dict[tuple[int, ...], str] = {}  # files that met a bound, which would cost as much again, and which
 
 DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
 IMAGE_ENDINGS = (
@@ -124,8 +139,8 @@ def kind_of(path: Path) -> Kind:
         if head.startswith(magic, offset):
             return kind
     if head.startswith(_GZIP):
-        with contextlib.suppress(OSError, EOFError, zlib.error), gzip.open(path) as file:
-            head = file.read(_HEAD_BYTES)
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(_OF_GZIP).decompress(_head(path, _PACKED_BYTES), _HEAD_BYTES)
         if head.startswith(_NIFTI[1], _NIFTI[0]) or path.name.lower().endswith(".nii.gz"):
             return "nifti"
     for offset, magic, name, fix in _NOT_READ:
@@ -167,14 +182,14 @@ def is_directory_record(path: Path) -> bool:
     return False
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, most: int = _HEAD_BYTES) -> bytes:
     """Read the first bytes of a file, and of nothing else: a pipe would keep its reader waiting for ever."""
     mode = path.stat().st_mode
     for is_one, name in _NO_FILES.items():
         if is_one(mode):
             raise UnreachableImageError(f"is {name} and no file")
     with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
+        return file.read(most)
 
 
 def frames_in(path: Path) -> Sequence[int]:
@@ -187,10 +202,12 @@ def frames_in(path: Path) -> Sequence[int]:
         What `read_image` takes as frame: 0 for most; frames of DICOM, pages of TIFF, slices of NIfTI.
 
     Raises:
-        UnreadableImageError: The header can't be read.
+        UnreadableImageError: The header can't be read, or claims more than `MAX_FRAMES`.
     """
-    with _reader(path) as reader:
-        return reader.frames_in(path)
+    frames: Sequence[int] = _ask("frames_in", path)
+    if frames[MAX_FRAMES:]:
+        raise UnreadableImageError(f"claims more than the {MAX_FRAMES:,} images that srexp reads of one file")
+    return frames
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -205,8 +222,8 @@ def shape_of(path: Path) -> tuple[int, int]:
     Raises:
         UnreadableImageError: The header can't be read.
     """
-    with _reader(path) as reader:
-        return reader.shape_of(path)
+    shape: tuple[int, int] = _ask("shape_of", path)
+    return shape
 
 
 def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Stored:
@@ -223,13 +240,64 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
     Raises:
         UnreadableImageError: The file can't be used, and why.
     """
-    with _reader(path) as reader:
-        return reader.read(path, frame, intensity)
+    image: Stored = _ask("read", path, frame, intensity)
+    return image
 
 
-@contextlib.contextmanager
-def _reader(path: Path) -> Iterator[Reader]:
-    """Give the reader of a file, and turn what it fails with into a refusal."""
-    reader = reader_of(kind_of(path))
+def patient_of(path: Path) -> str:
+    """Give the patient of a DICOM file. It identifies a person: it may group images and must go nowhere else.
+
+    Args:
+        path: A DICOM file.
+
+    Returns:
+        Issuer and value of PatientID.
+
+    Raises:
+        UnreadableImageError: There is none.
+    """
+    patient: str = _ask("patient_of", path, kind="dicom")
+    return patient
+
+
+def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) -> Any:
+    """Ask the reader of a file, in a process with bounds: no header says what decoding its images will cost."""
+    kind = kind or kind_of(path)
+    if kind == "npy" or (action == "frames_in" and kind in _RASTER):  # plain values, or nothing to be read
+        return answer(kind, action, path, *arguments)
+    identity = _identity(path)
+    reason = _exhausting.get(identity)
+    if reason is None:
+        try:
+            return confined(_ANSWERS, answer, kind, action, path.absolute(), *arguments)
+        except ExhaustedError as error:
+            reason = str(error)
+        if len(_exhausting) >= _REMEMBERED:
+            _exhausting.clear()
+        _exhausting[identity] = reason
+    raise UnreadableImageError(reason, fix="save it again without what makes it so costly, or remove it")
+
+
+def answer(kind: Kind, action: str, path: Path, *arguments: object) -> Any:
+    """Answer one question about a file.
+
+    Args:
+        kind: The kind of image.
+        action: Name of a function of `Reader`, or another one of its reader.
+        path: The file.
+        *arguments: What the function is given besides.
+
+    Returns:
+        What it answers.
+
+    Raises:
+        UnreadableImageError: The file can't be used, and why.
+    """
     with refusing("is damaged"):
-        yield reader
+        return getattr(reader_of(kind), action)(path, *arguments)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    with refusing("can't be read"):
+        status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

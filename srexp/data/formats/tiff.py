@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srexp.data.display import upright_size
-from srexp.data.formats.tiff_tags import described_planes, display_of
+from srexp.data.formats.tiff_tags import WHITE_IS_ZERO, described_planes, display_of
 from srexp.data.image import (
     MAX_PIXELS,
     Intensity,
@@ -25,16 +25,16 @@ from srexp.data.image import (
     refusing,
     stored,
 )
+from srexp.data.last_file import LastFile
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 _BYTE, _WORD = 8, 16
 _RGBA = 4
-_MAX_PAGES = 100_000
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-_COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
+_BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 1, 2, 3, 6
+_COLOURS = {WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 # Tag 338: what a sample besides the colours is.
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _JPEG = {6, 7}
@@ -54,7 +54,8 @@ def shape_of(path: Path) -> tuple[int, int]:
         UnreadableImageError: The header is damaged, claims too much, or says that the page can't be kept exactly.
     """
     first = frames_in(path)[0]
-    with _opened(path) as file, refusing("damaged TIFF directory"):
+    with refusing("damaged TIFF directory"):
+        file = _opened(path)
         page = _page(file, first)
         _check_claims(page, path.stat().st_size)
         return upright_size(page.imagelength, page.imagewidth, display_of(file, page).orientation)
@@ -70,19 +71,25 @@ def frames_in(path: Path) -> list[int]:
         The positions of the pages in the file; at least one.
 
     Raises:
-        UnreadableImageError: The directory is damaged, runs in circles, or stands for more planes than it has pages.
+        UnreadableImageError: The directory is damaged, runs in circles, or stands for more planes than it has pages; or
+            pages share their pixels, so that a small file would be many images.
     """
     from tifffile import TiffPage
 
-    full, seen = [], set[int]()
-    with _opened(path) as file, refusing("damaged TIFF directory"):
+    full, seen, size, claimed = [], set[int](), path.stat().st_size, 0
+    with refusing("damaged TIFF directory"):
+        file = _opened(path)
         for position, page in enumerate(file.pages):
-            if page.offset in seen or position == _MAX_PAGES:
+            if page.offset in seen:
                 raise UnreadableImageError("damaged TIFF directory (pages without end)")
             seen.add(page.offset)
             if isinstance(page, TiffPage) and not page.is_reduced:
                 full.append(position)
+                parts = zip(page.dataoffsets, page.databytecounts, strict=True)
+                claimed += sum(count for offset, count in parts if offset + count <= size)
         _refuse_hidden_planes(file)
+    if claimed > size:
+        raise UnreadableImageError("has pages that share their pixels", fix="save each image as a page of its own")
     if not full:
         raise UnreadableImageError("has no page with an image")
     return full
@@ -103,7 +110,8 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     Raises:
         UnreadableImageError: Damaged, truncated, too large, or of a kind that can't be kept exactly.
     """
-    with _opened(path) as file, refusing("damaged or truncated image data"):
+    with refusing("damaged or truncated image data"):
+        file = _opened(path)
         page = _page(file, frame)
         if frame == 0:  # once for a file: it goes through all pages
             _refuse_hidden_planes(file)
@@ -114,12 +122,15 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     return displayed(image, display)
 
 
-def _opened(path: Path) -> TiffFile:
+def _open(path: Path) -> TiffFile:
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     with refusing("damaged TIFF directory"):
         return tifffile.TiffFile(path)
+
+
+_opened = LastFile(_open, lambda file: file.close())  # where its pages lie is found out once
 
 
 def _page(file: TiffFile, position: int) -> TiffPage:
@@ -192,7 +203,7 @@ def _decode(values: Numbers, page: TiffPage, intensity: Intensity) -> Stored:
             raise UnreadableImageError("lacks its palette")
         colours = np.moveaxis(page.colormap[:, colours[..., 0]] >> _BYTE, 0, -1)
         opacity, bits = _spread(opacity, bits), _BYTE
-    elif photometric == _WHITE_IS_ZERO:
+    elif photometric == WHITE_IS_ZERO:
         whole = opacity if premultiplied else 2**bits - 1
         colours = np.maximum(whole.astype(np.int32) - colours, 0) if premultiplied else whole - colours
     if bits < _BYTE:
@@ -213,7 +224,7 @@ def _decode_float(values: Numbers, page: TiffPage, intensity: Intensity) -> Stor
     opacity = np.nan_to_num(np.clip(opacity, 0, 1))
     if _ASSOCIATED in page.extrasamples:
         colours = np.divide(colours, opacity, out=np.zeros_like(colours), where=opacity > 0)
-    if int(page.photometric) == _WHITE_IS_ZERO:
+    if int(page.photometric) == WHITE_IS_ZERO:
         colours = -colours
     seen = (opacity[..., 0] > 0) & np.isfinite(colours).all(-1) if opacity.size else None
     image = ranged(colours, _WORD, intensity, lossy=int(page.compression) in _LOSSY, valid=seen)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 ORIENTATION, PROFILE = 274, 34675
+WHITE_IS_ZERO = 0  # of tag 262
 _UIC2 = 33629  # of MetaMorph; it has a value for each plane
 _ACROSS, _DOWN, _UNIT, _INCH = 282, 283, 296, 2
 #: TIFF 6.0 tag 296, in mm.
@@ -34,7 +35,7 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         page: The page.
 
     Returns:
-        Orientation, size of a pixel, colour profile, and what is known of a stack.
+        Orientation, size of a pixel, colour profile, what is known of a stack, and how values are stored.
     """
     tags = page.tags
     across, down, unit = tags.valueof(_ACROSS), tags.valueof(_DOWN), UNITS.get(tags.valueof(_UNIT, default=_INCH))
@@ -60,6 +61,8 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         window=any(line.startswith("max=") for line in stack),
         planes=planes,
         stack=stack,
+        negative=page.dtype is not None and page.dtype.kind == "i",
+        inverted=int(page.photometric) == WHITE_IS_ZERO,
     )
 
 

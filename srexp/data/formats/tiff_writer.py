@@ -12,10 +12,10 @@ import tifffile
 
 from srexp.data.display import Display, as_stored
 from srexp.data.formats.tiff_tags import ORIENTATION, UNITS
-from srexp.data.image import Numbers, refusing
+from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
-_WHITE_IS_ZERO, _BYTE, _WORD = 0, 8, 16
+_BYTE, _WORD = 8, 16
 _SHORT, _CENTIMETRE = 3, 10.0
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, but for the directories
 
@@ -87,12 +87,9 @@ def _tags(display: Display) -> dict[str, Any]:
 
 
 def _as_before(origin: Origin, image: Restored) -> dict[str, Any]:
-    """Read off a page how its values are stored."""
-    with refusing("damaged TIFF directory"), tifffile.TiffFile(origin.path) as file:
-        page: Any = file.pages[image.frame]
-        known: dict[str, Any] = {"bits": image.bits}
-        if page.dtype.kind == "i" and origin.intensity == "bits":
-            known["signed"] = True
-        if int(page.photometric) == _WHITE_IS_ZERO and origin.intensity == "bits":
-            known |= {"white_is_zero": True, "photometric": "miniswhite"}
+    """Say how the values of the original page are stored."""
+    known: dict[str, Any] = {"bits": image.bits}
+    if origin.intensity == "bits":
+        known["signed"] = image.display.negative
+        known |= {"white_is_zero": True, "photometric": "miniswhite"} if image.display.inverted else {}
     return known

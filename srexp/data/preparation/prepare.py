@@ -17,7 +17,6 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
 from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
-from srexp.system.redaction import printable
 
 _PROBED = 200
 _LISTED = 1000
@@ -211,18 +210,19 @@ def _offence(size: tuple[int, int], low: tuple[int, int] | None, scale: int, pat
 
 def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
     """Name every file that can't be used, those with the same reason together."""
-    images = Counter((reason, printable(key.rpartition("#")[0] or key)) for key, reason in refused)
+    images = Counter((reason, key.rpartition("#")[0] or key) for key, reason in refused)
     files: dict[str, list[str]] = {}
     for (reason, file), count in list(images.items())[:_LISTED]:
         files.setdefault(reason, []).append(f"{file} ({count} images)" if count > 1 else file)
-    lines = [
-        f"  {names[0]}: {reason}" if len(names) == 1 else f"  {len(names)} files: {reason}\n    {', '.join(names)}"
-        for reason, names in files.items()
-    ]
+    lines: list[str] = []
+    for reason, names in files.items():
+        one = len(names) == 1
+        lines += [f"{names[0]}: {reason}"] if one else [f"{len(names)} files: {reason}", f"  {', '.join(names)}"]
     if len(images) > _LISTED:
-        lines.append(f"  and {len(images) - _LISTED} more files")
+        lines.append(f"and {len(images) - _LISTED} more files")
     return RequestError(
-        f"{len(refused)} of {total} images can't be used:\n" + "\n".join(lines),
+        f"{len(refused)} of {total} images can't be used:",
+        lines=lines,
         expected="images that can be read and hold at least one patch",
         fix="mend or remove these files, or leave them out with dataset.on_error=skip",
     )

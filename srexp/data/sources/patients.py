@@ -116,13 +116,13 @@ def _same(file: str) -> str:
 
 
 def _from_dicom(files: Mapping[str, Path]) -> list[str]:
-    from srexp.data.dicom import reader
+    from srexp.data.formats.registry import patient_of
     from srexp.data.image import UnreadableImageError
 
     found, refused = [], []
     for key, path in files.items():
         try:
-            found.append(reader.patient_of(path))
+            found.append(patient_of(path))
         except UnreadableImageError as error:
             refused.append(f"{key} ({error.reason})")
     if refused:

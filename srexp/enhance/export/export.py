@@ -16,10 +16,13 @@ from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.runtimes.choice import runtime_named
 from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError, SrexpError
+from srexp.system.digests import sha256
 from srexp.types import Batch, Network
 
 Format: TypeAlias = Literal["savedmodel", "onnx", "openvino", "litert"]
 
+#: The digests of the other files, as `sha256sum --check` reads them: what whoever passes a model on may sign.
+SUMS = "SHA256SUMS"
 #: The program that reads a format, and that its parity is checked with.
 RUNTIME_OF: dict[str, str] = {"savedmodel": "keras", "onnx": "onnxruntime", "openvino": "openvino", "litert": "litert"}
 
@@ -83,12 +86,19 @@ class Target:
     overwrite: bool = False
 
     def require_empty(self) -> None:
-        """Refuse a folder that has something in it.
+        """Refuse a folder that has something in it, or that is a link to one, which is somebody's elsewhere.
 
         Raises:
-            RequestError: It has something in it, which may not be replaced.
+            RequestError: It has something in it, which may not be replaced, or it is a link.
         """
         folder = self.folder
+        if folder.is_symlink():
+            raise RequestError(
+                "output is a link, and export replaces a folder as a whole",
+                got=str(folder),
+                expected="a folder, or a name that nothing has",
+                fix=f"output={folder.resolve()}, or remove the link",
+            )
         if folder.exists() and not self.overwrite and (not folder.is_dir() or any(folder.iterdir())):
             raise RequestError(f"{folder} is not empty", fix="another output=, or overwrite=true")
 
@@ -101,7 +111,7 @@ def export(
     tolerance: float,
     card: Callable[[str, Parity], str],
 ) -> Parity:
-    """Write a model in another format, with `parity.json` and `MODEL_CARD.md` beside it.
+    """Write a model in another format, with `parity.json`, `MODEL_CARD.md` and `SHA256SUMS` beside it.
 
     The folder appears whole or not at all: what differs too much from the model is not left behind.
 
@@ -137,6 +147,9 @@ def export(
             )
         (partial / "parity.json").write_text(json.dumps(asdict(parity), indent=2) + "\n", encoding="utf-8")
         (partial / "MODEL_CARD.md").write_text(card(runtime.FILE, parity), encoding="utf-8")
+        files = sorted(path for path in partial.rglob("*") if path.is_file())
+        sums = [f"{sha256(path)}  {path.relative_to(partial)}\n" for path in files]
+        (partial / SUMS).write_text("".join(sums), encoding="utf-8")
         _move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
 from srexp.evaluation.figures.image_cards import coloured
-from srexp.evaluation.figures.plots import INK, literal, new_figure, short, tidy
+from srexp.evaluation.figures.plots import INK, drawable, literal, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,13 +186,13 @@ def _zero(axes: Axes) -> None:
 
 
 def _name_ticks(axes: Axes, names: Sequence[str], **look: Any) -> None:
-    axes.set_xticks(range(len(names)), [short(name) for name in names], ha="right", parse_math=False, **look)
+    axes.set_xticks(range(len(names)), [drawable(short(name)) for name in names], ha="right", parse_math=False, **look)
 
 
 def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:
     legend = axes.legend(loc=loc, ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9)
     for text in legend.get_texts():
-        text.set_parse_math(False)
+        text.set(text=drawable(text.get_text()), parse_math=False)
 
 
 def finish(figure: Figure, *every: Axes) -> None:

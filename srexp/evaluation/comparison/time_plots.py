@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from srexp.evaluation.comparison.quality_plots import WIDTH, finish
 from srexp.evaluation.comparison.standings import BASELINE, Standings
 from srexp.evaluation.comparison.tables import described, time_cell
-from srexp.evaluation.figures.plots import FAINT, INK, boxes, by_input, new_figure, short
+from srexp.evaluation.figures.plots import FAINT, INK, boxes, by_input, drawable, new_figure, short
 from srexp.evaluation.timing import Timing
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def times(found: Standings, hue: Mapping[str, str]) -> Figure | None:
 
 def _times(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> None:
     boxes(axes, models, hue, 1000)
-    labels = [f"{short(name)}\n{time_cell(timing)}" for name, timing in models.items()]
+    labels = [f"{drawable(short(name))}\n{time_cell(timing)}" for name, timing in models.items()]
     axes.set_yticks(range(len(models)), labels, parse_math=False)
     axes.set_xlabel("milliseconds, logarithmic")
     _log(axes)
@@ -113,7 +113,7 @@ def _scatter(
             axes.hlines(height, quartiles[0], quartiles[1], color=hue[name], linewidth=1.6, alpha=0.7)
         axes.plot([time], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
         axes.annotate(
-            short(name), (time, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
+            drawable(short(name)), (time, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
             parse_math=False, zorder=4,
         )  # fmt: skip
     front = pareto(list(points.values()))

@@ -137,5 +137,5 @@ def details(pictures: Mapping[str, npt.NDArray[np.floating[Any]]], title: str, f
         axes.set_axis_off()
         middle, below = (left + DETAIL_CELL / 2) / width, 1 - (top + DETAIL_CELL + 6) / height
         figure.text(middle, below, literal(caption), fontsize=10.5, color=INK, ha="center", va="top")
-    figure.text(MARGIN / width, MARGIN / height, footnote, fontsize=10, color=FAINT, va="bottom")
+    figure.text(MARGIN / width, MARGIN / height, literal(footnote), fontsize=10, color=FAINT, va="bottom")
     return figure

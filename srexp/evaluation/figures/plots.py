@@ -49,6 +49,15 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
+def drawable(text: str) -> str:
+    """Put a square for each character that the font hasn't: half a one, of a name that is no UTF-8, ends a figure.
+
+    Args:
+        text: What may have a file's or a model's name in it.
+    """
+    return "".join(each if ord(each) in _characters() else "\u25a1" for each in text)
+
+
 def literal(text: str) -> str:
     r"""Write a name so that Matplotlib draws its very characters.
 
@@ -56,14 +65,13 @@ def literal(text: str) -> str:
         text: What may have a file's or a model's name in it.
 
     Returns:
-        The text without formulas, whose errors would end the figure; a square for what the font hasn't, as for half a
-        character.
+        The text as `drawable` has it, without formulas, whose errors would end the figure.
 
     Example:
         >>> print(literal("$x$.png"))
         \$x\$.png
     """
-    return "".join(each if ord(each) in _characters() else "\u25a1" for each in text).replace("$", r"\$")
+    return drawable(text).replace("$", r"\$")
 
 
 @cache

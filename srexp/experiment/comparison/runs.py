@@ -209,11 +209,13 @@ def require_comparable(entries: Sequence[Entry]) -> None:
     if differing:
         both = list(zip(entries, sides, strict=True))
         lines = [
-            f"  {key}:" + "".join(f"\n    {_called(entry)}  {side.get(key, 'none')}" for entry, side in both)
+            line
             for key in differing
+            for line in (f"{key}:", *(f"  {_called(entry)}  {side.get(key, 'none')}" for entry, side in both))
         ]
         raise RequestError(
-            f"these runs can't be compared, for they don't have the same {', '.join(differing)}:\n" + "\n".join(lines),
+            f"these runs can't be compared, for they don't have the same {', '.join(differing)}:",
+            lines=lines,
             expected="the same data and split, the same test images and the same protocol",
             fix=_largest_group(entries, sides),
         )

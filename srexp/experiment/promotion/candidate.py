@@ -14,9 +14,10 @@ from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.network import Predict, predictor, timed_image
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
+from srexp.tracking.registry.models import Loaded
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
-from srexp.types import Network, Pixels
+from srexp.types import Pixels
 
 ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
 
@@ -30,12 +31,14 @@ class Candidate:
         scores: Its figures, bicubic's beside them; None when it has none.
         lacking: Why it has none.
         predict: The model; None when it can't be loaded.
+        digest: Of its file.
     """
 
     version: int
     scores: Scores | None = None
     lacking: str = ""
     predict: Predict | None = None
+    digest: str = ""
 
     @property
     def name(self) -> str:
@@ -65,29 +68,29 @@ def scored_champion(store: Store, name: str, version: int, task: Task) -> Candid
     """
     try:
         found = addresses.find(store, f"models:/{name}/{version}")
-        model = loaded_for(task, store, found)
+        loaded = loaded_for(task, store, found)
     except SrexpError as error:
         return Candidate(version=version, lacking=error.what)
-    return scored(model, task, version)
+    return scored(loaded, task, version)
 
 
-def scored(model: Network, task: Task, version: int) -> Candidate:
+def scored(loaded: Loaded, task: Task, version: int) -> Candidate:
     """Score a model on the test images of a task, bicubic beside it.
 
     Args:
-        model: The model.
+        loaded: The model.
         task: Whose test images.
         version: Its number.
 
     Returns:
         Its figures, or why it has none.
     """
-    predict = predictor(model, task.config)
+    predict = predictor(loaded.model, task.config)
     try:
         scores = score_split(_numbers(predict), task, full=False)
     except _NotNumbersError as error:
-        return Candidate(version=version, lacking=str(error), predict=predict)
-    return Candidate(version=version, scores=scores, predict=predict)
+        return Candidate(version=version, lacking=str(error), predict=predict, digest=loaded.digest)
+    return Candidate(version=version, scores=scores, predict=predict, digest=loaded.digest)
 
 
 def _numbers(predict: Predict) -> Predict:

@@ -162,6 +162,7 @@ def evidence(found: Challenge, criteria: Sequence[Criterion]) -> dict[str, Any]:
     """
     return {
         **when_and_by_which_code(),
+        "digest": found.ours.digest,
         "champion": found.champion and found.champion.version,
         "winner": found.winner(),
         "failed": [each.name for each in criteria if not each.holds],

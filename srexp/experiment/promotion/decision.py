@@ -141,7 +141,7 @@ def _require_stored(tracked: Run) -> None:
 
 def _refusal(config: PromoteConfig, ours: Candidate, criteria: Sequence[Criterion]) -> SrexpError:
     failed = [each for each in criteria if not each.holds]
-    lines = "".join(f"\n  {each.name}: {each.measured}; required: {each.required}{_allowing(each)}" for each in failed)
+    lines = [f"{each.name}: {each.measured}; required: {each.required}{_allowing(each)}" for each in failed]
     if absolute := any(each.absolute for each in failed):
         fix = "train a better one"
     elif all(each.allow for each in failed):
@@ -149,7 +149,8 @@ def _refusal(config: PromoteConfig, ours: Candidate, criteria: Sequence[Criterio
     else:
         fix = "train a better one, or force=true reason='why it may serve all the same'"
     return SrexpError(
-        f"version {ours.version} of {config.name} was not promoted, and nothing was moved:{lines}",
+        f"version {ours.version} of {config.name} was not promoted, and nothing was moved:",
+        lines=lines,
         expected="what not even force=true does without" if absolute else "a model for which all of this holds",
         fix=fix,
     )

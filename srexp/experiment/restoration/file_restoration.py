@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -43,6 +44,7 @@ class Restorer:
         self_ensemble: Whether to average over rotations and reflections.
         memory_mb: MiB that the process should stay below.
         chosen: What computes the network; None for Keras.
+        tile_pixels: Pixels of the restoration that are computed at a time, where the memory allows more.
     """
 
     opened: Opened
@@ -50,6 +52,7 @@ class Restorer:
     self_ensemble: bool
     memory_mb: int
     chosen: Chosen | None = None
+    tile_pixels: float = math.inf
 
     @cached_property
     def made(self) -> Provenance:
@@ -73,7 +76,9 @@ class Restorer:
         if memory_mb < _SMALL_MB:
             give_back_freed_memory()
         restore = self.chosen.restore if self.chosen else None
-        return strip_predictor(self.opened.model, self.opened.scale, memory_mb, restore=restore)
+        return strip_predictor(
+            self.opened.model, self.opened.scale, memory_mb, restore=restore, tile_pixels=self.tile_pixels
+        )
 
     @cached_property
     def restore(self) -> Callable[[Pixels], Iterator[Pixels]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from srexp.data.formats.registry import frames_in, kind_of, shape_of
 from srexp.data.image import Kind, TooManyPixelsError, UnreadableImageError
 from srexp.data.restored_image import Origin
-from srexp.enhance.http_server import Answer, TooLargeError, WrongKindError
+from srexp.enhance.serving.application import Look, Looked
+from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError
 from srexp.experiment.restoration.file_restoration import Restorer
 
@@ -23,28 +22,29 @@ MEDIA_TYPES: dict[Kind, str] = {
 }
 
 
-def request_restoration(restorer: Restorer, max_pixels: int) -> Callable[[bytes], Answer]:
-    """Join reading, restoring and writing: bytes in, bytes out.
+def request_restoration(restorer: Restorer, max_pixels: int) -> Look:
+    """Join looking, reading, restoring and writing: from file to file.
 
     Args:
         restorer: The model.
         max_pixels: Largest image, in pixels of the restoration.
 
     Returns:
-        Function from an image file to its restoration. It raises `WrongKindError` for what is no image of a kind that
-        is taken, `TooLargeError`, and `RequestError` for several images or a damaged one.
+        Function that looks at an image file and can then restore it. It raises `WrongKindError` for what is no image of
+        a kind that is taken, `TooLargeError`, and `RequestError` for several images or a damaged one.
     """
 
-    def restore(body: bytes) -> Answer:
-        with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
-            path, target = Path(scratch, "sent"), Path(scratch, "restored")
-            path.write_bytes(body)
-            kind = _kind(path)
-            frame = _only_frame(path, restorer.opened.scale, max_pixels)
-            restorer.restore_file(Origin(path, kind, (frame,), restorer.intensity), kind, target)
-            return Answer(target.read_bytes(), MEDIA_TYPES[kind])
+    def look(sent: Path) -> Looked:
+        kind = _kind(sent)
+        frame, pixels = _only_frame(sent, restorer.opened.scale, max_pixels)
 
-    return restore
+        def restore(target: Path) -> str:
+            restorer.restore_file(Origin(sent, kind, (frame,), restorer.intensity), kind, target)
+            return MEDIA_TYPES[kind]
+
+        return Looked(pixels, restore)
+
+    return look
 
 
 def _kind(path: Path) -> Kind:
@@ -57,17 +57,22 @@ def _kind(path: Path) -> Kind:
     return kind
 
 
-def _only_frame(path: Path, scale: int, most: int) -> int:
-    """Look at the header: nothing is decoded that is too large, or more than one image; thumbnails don't count."""
+def _only_frame(path: Path, scale: int, most: int) -> tuple[int, int]:
+    """Look at the header: nothing is decoded that is too large, or more than one image; thumbnails don't count.
+
+    Returns:
+        The image's number in the file, and the pixels of its restoration.
+    """
     try:
         height, width = shape_of(path)
     except TooManyPixelsError as error:
         raise TooLargeError(error.told()) from error
-    if height * width * scale**2 > most:
+    pixels = height * width * scale**2
+    if pixels > most:
         raise TooLargeError(
             "the image is too large", got=f"{height} x {width}", expected=f"a restoration of at most {most} pixels"
         )
     frames = frames_in(path)
     if len(frames) != 1:
         raise RequestError("the file has several images", expected="one image in a request")
-    return frames[0]
+    return frames[0], pixels

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from srexp.system.terminal import Terminal
 from srexp.types import Trial
 
 ENDED = ("finished", "pruned", "failed")
@@ -24,7 +23,7 @@ class SearchProgress(Progress):
     """
 
     def __init__(self, total: int) -> None:
-        console = Console(file=sys.stderr)
+        console = Terminal(stderr=True)
         super().__init__(
             TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
             TextColumn("[cyan]{task.fields[left]}"), console=console, disable=not console.is_terminal,
@@ -49,7 +48,7 @@ class SearchProgress(Progress):
         for trial in trials:
             if trial.state in ENDED and trial.number not in self.told:
                 self.told.add(trial.number)
-                self.console.print(f"{_line(trial)}; {done}/{self.total}, {left}", highlight=False, soft_wrap=True)
+                self.console.print(f"{_line(trial)}; {done}/{self.total}, {left}")
         running = [trial for trial in trials if trial.state == "running"]
         best = max((trial.objectives[0] for trial in trials if trial.objectives), default=None)
         numbers = f"{len(running)} running" + (f", best {best:.3f}" if best is not None else "")

@@ -132,22 +132,23 @@ def require_same_search(study: Study, engine: Search, task: Task, request: Reque
         _require_unused(engine)
         study.describe(began=time.time(), **asked)
         return
-    changes = [f"  search.space.{line}" for line in difference(began["space"], asked["space"])]
+    changes = [f"search.space.{line}" for line in difference(began["space"], asked["space"])]
     changes += [
-        f"  {name}: {_shown(began[name])} -> {_shown(asked[name])}"
+        f"{name}: {_shown(began[name])} -> {_shown(asked[name])}"
         for name in ("objectives", "data_fingerprint")
         if began[name] != asked[name]
     ]
     before, now = set(began["configuration"]), set(asked["configuration"])
-    changes += [f"  configuration: without {typed}" for typed in sorted(before - now)]
-    changes += [f"  configuration: with {typed}" for typed in sorted(now - before)]
+    changes += [f"configuration: without {typed}" for typed in sorted(before - now)]
+    changes += [f"configuration: with {typed}" for typed in sorted(now - before)]
     # A study of an earlier version doesn't say what it was composed to.
     if not changes and began.get("composed", asked["composed"]) != asked["composed"]:
         files = ", ".join(request.files.changed_since(began["began"])) or "srexp or the environment, but no file"
-        changes = [f"  the same words were composed to something else; changed since: {files}"]
+        changes = [f"the same words were composed to something else; changed since: {files}"]
     if changes:
         raise RequestError(
-            f"the study {engine.name} began otherwise:\n" + "\n".join(changes),
+            f"the study {engine.name} began otherwise:",
+            lines=changes,
             expected="the same space, data and configuration, so that its trials can be compared",
             fix=f"search.name={engine.name}_2 begins another study",
         )

@@ -106,7 +106,11 @@ def version(client: Client, store: Store, journal: Journal, operation: Operation
         uri = journal.known["model_uri"]
         _require_unchanged(store, journal, uri)
     model_id = uri.removeprefix("models:/")
-    tags = {"run_id": journal.run_id, **operation["tags"], **mark}
+    network = next(
+        (digest for path, digest in journal.known.get("sha256", {}).items() if path.endswith(".keras")), None
+    )
+    digest = {"digest": f"sha256:{network}"} if network else {}
+    tags = {"run_id": journal.run_id, **operation["tags"], **digest, **mark}
     with selected(store.uri):
         try:
             client.create_registered_model(name)

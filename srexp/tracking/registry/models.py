@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,8 +36,33 @@ class Loaded:
     sha256: str
     facts: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def digest(self) -> str:
+        """The same as `require_digest` has it."""
+        return f"sha256:{self.sha256}"
 
-def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loaded:
+
+def require_digest(called: str, got: str, wanted: str | None) -> None:
+    """Refuse a model that isn't the wanted one.
+
+    Args:
+        called: What messages call it.
+        got: Its digest, `sha256:...`, or why it has none.
+        wanted: The digest that was asked for; None for any.
+
+    Raises:
+        RequestError: It is another one.
+    """
+    if wanted not in (None, got):
+        raise RequestError(
+            f"{called} is not the model that require_digest names, and was not loaded",
+            got=got,
+            expected=f"{wanted}",
+            fix="find out who changed the model; or the digest that whoever made it published",
+        )
+
+
+def load(store: Store, uri: str | Found, *, others: Collection[str] = (), digest: str | None = None) -> Loaded:
     """Load a model from the store or from a file, uncompiled, without letting it run code of its own.
 
     Only what Keras itself brings is built: a file that names other classes, or carries code in a Lambda layer, is
@@ -46,18 +72,22 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = ()) -> Loa
         store: Where runs are kept; opened only for an address in it.
         uri: One of `srexp.tracking.store.addresses.ADDRESSES`, or what `find` found there.
         others: Words that the caller understands besides, for did-you-mean.
+        digest: `sha256:...` that its file must have; None for any.
 
     Returns:
         The model and what is known of it.
 
     Raises:
-        RequestError: There is no such model, or it isn't one that can be trusted to be only a network.
+        RequestError: There is no such model, it has another digest, or it can't be trusted to be only a network.
         SrexpError: Its files are damaged.
     """
     found = find(store, uri, others=others) if isinstance(uri, str) else uri
     require_files(store, found)
     with TemporaryDirectory(prefix="srexp-") as scratch:
-        path = found.path or _fetched(store, found, Path(scratch))
+        # What is looked at is what is loaded, whoever writes to the file meanwhile.
+        copy = Path(scratch, "model.keras")
+        path = Path(shutil.copyfile(found.path, copy)) if found.path else _fetched(store, found, Path(scratch))
+        require_digest(found.uri, f"sha256:{sha256(path)}", digest)
         require_plain(path, found.uri)
         return Loaded(_opened(path, found.uri), found, sha256(path), _facts(store, found))
 

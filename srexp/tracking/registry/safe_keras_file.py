@@ -1,22 +1,29 @@
-"""Keras files that somebody else wrote: nothing but a network of Keras's own layers and its weights."""
+"""Keras files that somebody else wrote: nothing but a network of Keras's own layers and its weights.
+
+They are looked at, and their arrays read, in a process with bounds. Keras itself can't be bounded, so what it will be
+given is counted: it takes some 5 ms for each layer and for each call of one.
+"""
 
 from __future__ import annotations
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from srexp.errors import RequestError, SrexpError
+from srexp.system.confinement import ExhaustedError, confined
 
 # Keras layers that run what a file brings along, or open files that it names.
 _RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {_CONFIG, _WEIGHTS, "metadata.json"}
-_LARGEST_CONFIG = 2**26
-_LARGEST_WEIGHTS = 2**32
+_LARGEST_CONFIG, _LARGEST_WEIGHTS = 2**23, 2**30
+#: Lists of a configuration, and how long they may be in all.
+_MOST = {"layers": 1000, "inbound_nodes": 2000}
 _SLACK = 2**26  # small weights may compress well
 _RATIO = 100
 
@@ -30,17 +37,28 @@ def require_plain(path: Path, called: str) -> None:
 
     Raises:
         RequestError: It names a class from elsewhere, or a layer that runs or reads what the file brings along; it has
-            members of its own, weights that lie in other files, or weights that would fill memory.
+            members of its own, weights that lie in other files, or weights that would fill memory; more layers than
+            Keras builds in seconds, or anything that takes too long to be read.
         SrexpError: It is no Keras file.
     """
     try:
+        confined([], check, path.absolute(), called)
+    except ExhaustedError as error:
+        raise RequestError(
+            f"{called} {error}", expected="what model.save('NAME.keras') writes", fix="choose another model_uri"
+        ) from None
+
+
+def check(path: Path, called: str) -> None:
+    """Do what `require_plain` does, without bounds on memory and time."""
+    try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive.infolist(), called)
-            with archive.open(_CONFIG) as file:
-                config = json.loads(file.read(_LARGEST_CONFIG))
+            config = json.loads(archive.read(_CONFIG))
             if _WEIGHTS in archive.namelist():
                 with archive.open(_WEIGHTS) as weights:
                     _check_weights(weights, path.stat().st_size, called)
+            _check_lengths(config, called)
             classes = list(_classes(config))
     except SrexpError:
         raise
@@ -71,6 +89,11 @@ def _check_members(members: Sequence[zipfile.ZipInfo], called: str) -> None:
         )
     for member in members:
         _check_size(member.file_size, member.compress_size, f"{called} is a bomb: {member.filename}")
+        if member.filename != _WEIGHTS and member.file_size > _LARGEST_CONFIG:
+            raise RequestError(
+                f"{called} is a bomb: {member.filename} has {member.file_size:,} bytes",
+                expected=f"at most {_LARGEST_CONFIG:,}",
+            )
 
 
 def _check_size(size: int, stored: int, what: str) -> None:
@@ -80,17 +103,18 @@ def _check_size(size: int, stored: int, what: str) -> None:
 
 
 def _check_weights(file: IO[bytes], stored: int, called: str) -> None:
-    """Look at the names and sizes of arrays; none is read."""
+    """Look at the names and sizes of arrays, and read each, as Keras will."""
     import h5py
 
-    sizes: list[int] = []
+    sizes: dict[str, int] = {}
 
     def look(name: str, link: Any) -> str | None:
         """Note the size of an array; what is returned ends the visit."""
         item = held[name] if isinstance(link, h5py.HardLink) else None
         if item is None or (isinstance(item, h5py.Dataset) and (item.external or item.is_virtual)):
             return name
-        sizes.append(item.nbytes if isinstance(item, h5py.Dataset) else 0)
+        if isinstance(item, h5py.Dataset):
+            sizes[name] = item.nbytes
         return None
 
     with h5py.File(file, "r") as held:
@@ -98,7 +122,31 @@ def _check_weights(file: IO[bytes], stored: int, called: str) -> None:
             raise RequestError(
                 f"{called} has weights that lie in another file", got=elsewhere, expected="all of them in the file"
             )
-    _check_size(sum(sizes), stored, f"{called} is a bomb: its weights")
+        _check_size(sum(sizes.values()), stored, f"{called} is a bomb: its weights")
+        for name in sizes:
+            held[name][()]
+
+
+def _check_lengths(config: object, called: str) -> None:
+    counts = Counter[str]()
+    for key, length in _lengths(config):
+        counts[key] += length
+    for key, most in _MOST.items():
+        if counts[key] > most:
+            raise RequestError(
+                f"{called} is larger than srexp builds",
+                got=f"{counts[key]:,} {key}",
+                expected=f"at most {most:,}",
+                fix="choose another model_uri",
+            )
+
+
+def _lengths(node: object) -> Iterator[tuple[str, int]]:
+    """Walk a Keras configuration and give the key and the length of every list."""
+    if isinstance(node, Mapping):
+        yield from ((key, len(child)) for key, child in node.items() if isinstance(child, list))
+    for child in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
+        yield from _lengths(child)
 
 
 def _classes(node: Any) -> Iterator[tuple[str | None, str]]:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
-
 from srexp.data.download.progress import TransferBar
+from srexp.system.terminal import Terminal
 
 
 def test_on_a_terminal_a_bar_shows_bytes_speed_and_time_left():
     stream = io.StringIO()
-    with TransferBar(Console(file=stream, force_terminal=True, width=120)) as progress:
+    with TransferBar(Terminal(file=stream, force_terminal=True, width=120)) as progress:
         progress("images_001.tar.gz", 0, 14_680_064)
         progress("images_001.tar.gz", 7_340_032, 14_680_064)
         progress("images_001.tar.gz", 14_680_064, 14_680_064)
@@ -22,7 +21,7 @@ def test_on_a_terminal_a_bar_shows_bytes_speed_and_time_left():
 
 def test_elsewhere_only_the_start_and_the_end_of_each_file_are_said():
     stream = io.StringIO()
-    with TransferBar(Console(file=stream, force_terminal=False, width=120)) as progress:
+    with TransferBar(Terminal(file=stream, force_terminal=False, width=120)) as progress:
         for there in range(1_000, 100_000, 1_000):
             progress("a.zip", there, 99_000)
         progress("b.zip", 0, None)

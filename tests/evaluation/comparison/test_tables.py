@@ -4,13 +4,13 @@ import csv
 import io
 
 import pytest
-from rich.console import Console
 
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
 from srexp.evaluation.comparison.tables import comma_separated, common_input, costs, further, pairs, scores
 from srexp.evaluation.cost import Cost
 from srexp.evaluation.grid import latex, markdown, terminal
 from srexp.evaluation.timing import Timing
+from srexp.system.terminal import Terminal
 
 NASTY = "<script>&50%_$x$ [a](b) |é\\"
 
@@ -64,7 +64,7 @@ def test_names_are_escaped_in_markdown(found):
 
 def test_names_are_text_on_the_terminal(found):
     out = io.StringIO()
-    Console(file=out, width=200).print(terminal(scores(found), "[red]title[/red]"))
+    Terminal(file=out, width=200).print(terminal(scores(found), "[red]title[/red]"))
     assert NASTY in out.getvalue()
     assert "[red]title[/red]" in out.getvalue()
 
@@ -73,7 +73,7 @@ def test_a_terminal_of_80_columns_breaks_no_interval():
     bicubic = Contender(name=BASELINE, values={"psnr": [30.0, 31.0], "ssim": [0.9, 0.9]})
     model = Contender(name="srcnn", values={"psnr": [31.0, 33.0], "ssim": [0.91, 0.93]})
     out = io.StringIO()
-    Console(file=out, width=80).print(terminal(scores(standings(["a", "b"], [bicubic, model])), "title"))
+    Terminal(file=out, width=80).print(terminal(scores(standings(["a", "b"], [bicubic, model])), "title"))
     for interval in ("[31.00, 33.00]", "[0.9100, 0.9300]", "[+1.00, +2.00]"):
         assert interval in out.getvalue().replace("\u00a0", " ")
 

@@ -9,14 +9,22 @@ import pytest
 import tifffile
 from PIL import Image
 
-from srexp.enhance.http_server import TooLargeError, WrongKindError
+from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError
 from srexp.experiment.restoration.request_restoration import request_restoration
 
 
-@pytest.fixture(scope="module")
-def restore(identity):
-    return request_restoration(identity, max_pixels=4 * 12 * 8)
+@pytest.fixture
+def restore(identity, tmp_path):
+    """From the bytes of a file to its restoration's type and bytes."""
+    look = request_restoration(identity, max_pixels=4 * 12 * 8)
+
+    def restored(body):
+        (tmp_path / "sent").write_bytes(body)
+        looked = look(tmp_path / "sent")
+        return looked.restore(tmp_path / "restored"), (tmp_path / "restored").read_bytes()
+
+    return restored
 
 
 def png(height, width):
@@ -26,10 +34,15 @@ def png(height, width):
 
 
 def test_the_same_kind_comes_back_larger(restore):
-    answer = restore(png(8, 12))
-    assert answer.media_type == "image/png"
-    with Image.open(io.BytesIO(answer.content)) as image:
+    media_type, content = restore(png(8, 12))
+    assert media_type == "image/png"
+    with Image.open(io.BytesIO(content)) as image:
         assert (image.size, image.mode) == ((24, 16), "L")
+
+
+def test_the_pixels_are_told_before_anything_is_restored(identity, tmp_path):
+    (tmp_path / "sent").write_bytes(png(8, 12))
+    assert request_restoration(identity, max_pixels=384)(tmp_path / "sent").pixels == 384
 
 
 def test_what_is_not_taken_is_told_apart(restore):
@@ -48,4 +61,4 @@ def test_a_thumbnail_before_the_image_is_not_the_image(restore):
     with tifffile.TiffWriter(sent) as file:
         file.write(pixels[::4, ::4], subfiletype=1)
         file.write(pixels)
-    assert tifffile.imread(io.BytesIO(restore(sent.getvalue()).content)).shape == (16, 24)
+    assert tifffile.imread(io.BytesIO(restore(sent.getvalue())[1])).shape == (16, 24)

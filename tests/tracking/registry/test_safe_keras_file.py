@@ -6,8 +6,10 @@ import pickle
 import random
 import subprocess
 import sys
+import time
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import h5py
 import keras
@@ -15,8 +17,10 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError, SrexpError
+from srexp.system import confinement
 from srexp.tracking.registry import registry
 from srexp.tracking.registry.models import load
+from srexp.tracking.registry.safe_keras_file import require_plain
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +216,47 @@ def test_damaged_files_are_refused_by_name_or_load(tracking, tmp_path, parts, co
                 path.write_bytes(mutated(chance, path.read_bytes()))
             with suppress(SrexpError):
                 load(tracking.store, str(path))
+
+
+LAYER = {"module": "keras.layers", "class_name": "ReLU", "config": {}, "inbound_nodes": [{"args": [], "kwargs": {}}]}
+COSTLY = {
+    "layers": json.dumps({"class_name": "Functional", "config": {"layers": [LAYER] * 1100}}),
+    "nested": json.dumps({"config": {"layers": [{"config": {"layers": [LAYER] * 100}}] * 20}}),
+    "calls": json.dumps({"config": {"layers": [{**LAYER, "inbound_nodes": [{"args": []}] * 2100}]}}),
+    "bytes": json.dumps({"config": {"layers": [], "name": "a" * 9_000_000}}),
+    "depth": "[" * 3_000_000 + "]" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("content", COSTLY.values(), ids=COSTLY)
+def test_a_configuration_that_keras_would_take_long_to_build_is_refused(tmp_path, parts, content):
+    path = packed(tmp_path / "costly.keras", {**parts, "config.json": content}, zipfile.ZIP_DEFLATED)
+    started = time.monotonic()
+    with pytest.raises(SrexpError, match="costly"):
+        require_plain(Path(path), "costly.keras")
+    assert time.monotonic() - started < 20
+
+
+def test_weights_that_take_long_are_refused(tmp_path, parts, monkeypatch):
+    """Groups without arrays are no bytes, and links make them many."""
+
+    def many(group):
+        for number in range(8_000):
+            group.create_group(str(number))
+
+    monkeypatch.setattr(confinement, "SECONDS", 0.2)
+    path = packed(tmp_path / "slow.keras", {**parts, "model.weights.h5": weights(many)})
+    with pytest.raises(RequestError, match=r"slow.keras takes more than 0.2 s"):
+        require_plain(Path(path), "slow.keras")
+
+
+def test_arrays_are_read_once_where_they_do_no_harm(tmp_path, parts):
+    def damaged(group):
+        group.create_dataset("0", data=np.random.default_rng(1).random((64, 64)), chunks=(64, 64), compression="gzip")
+
+    content = bytearray(weights(damaged))
+    at = content.index(b"\x78\x5e") if b"\x78\x5e" in content else content.index(b"\x78\x9c")
+    content[at + 100 : at + 200] = bytes(100)
+    path = packed(tmp_path / "damaged.keras", {**parts, "model.weights.h5": bytes(content)})
+    with pytest.raises(SrexpError, match="no Keras model file"):
+        require_plain(Path(path), "damaged.keras")

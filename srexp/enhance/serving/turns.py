@@ -1,0 +1,139 @@
+"""In which order images get the processor: by tiles, so that a small one needn't wait for a large one's end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from srexp.enhance.predict import Restore
+from srexp.types import Batch
+
+_Result = TypeVar("_Result")
+
+#: Share of the time that large images have while small ones are there, as 1 / (1 + PAUSE).
+PAUSE = 3
+
+
+@dataclass(eq=False, slots=True)
+class Image:
+    """An image on its way through the network.
+
+    Args:
+        small: Whether it goes before those that aren't.
+        over: Whether nobody wants it any more.
+    """
+
+    small: bool = True
+    over: bool = False
+
+
+_IMAGE: ContextVar[Image] = ContextVar("_IMAGE")
+
+
+class AbandonedError(Exception):
+    """The image that is being restored is wanted no more."""
+
+
+class Turns:
+    """Let threads compute a tile at a time.
+
+    While there are small images, a tile of a large one is followed by a pause three times as long, in which the
+    processor is the small ones': an image that comes then meets a tile of a large one in every fourth case at most.
+
+    Args:
+        at_a_time: Tiles that may be computed at the same time.
+
+    Example:
+        >>> import numpy as np
+        >>> turns, image = Turns(at_a_time=1), Image()
+        >>> twice = turns.taking(lambda batch: batch * 2)
+        >>> turns.run(image, lambda: float(twice(np.ones((1, 4, 4, 1))).max()))
+        2.0
+        >>> turns.abandon(image)
+        >>> turns.run(image, lambda: twice(np.ones((1, 4, 4, 1))))
+        Traceback (most recent call last):
+        srexp.enhance.serving.turns.AbandonedError
+    """
+
+    def __init__(self, at_a_time: int) -> None:
+        self._changed = threading.Condition()
+        self._free, self._small, self._pause_ends = at_a_time, 0, 0.0
+
+    @contextmanager
+    def small(self) -> Iterator[None]:
+        """Say that there is an image that is, or may be, small."""
+        self._change(small=1)
+        try:
+            yield
+        finally:
+            self._change(small=-1)
+
+    def run(self, image: Image, work: Callable[[], _Result]) -> _Result:
+        """Work on an image in this thread.
+
+        Args:
+            image: The image.
+            work: Whatever calls a function that `taking` made.
+
+        Returns:
+            What it returns.
+        """
+        before = _IMAGE.set(image)
+        try:
+            return work()
+        finally:
+            _IMAGE.reset(before)
+
+    def abandon(self, image: Image) -> None:
+        """End the work on an image before its next tile.
+
+        Args:
+            image: The image.
+        """
+        image.over = True
+        self._change()
+
+    def taking(self, restore: Restore) -> Restore:
+        """Let a network take turns.
+
+        Args:
+            restore: The network.
+
+        Returns:
+            The same, which waits for its turn before it computes.
+        """
+
+        def taken(batch: Batch) -> Batch:
+            image = _IMAGE.get()
+            self._wait(image)
+            began = time.monotonic()
+            try:
+                return restore(batch)
+            finally:
+                ended = time.monotonic()
+                if not image.small:
+                    self._pause_ends = ended + PAUSE * (ended - began)
+                self._change(free=1)
+
+        return taken
+
+    def _wait(self, image: Image) -> None:
+        with self._changed:
+            while not image.over:
+                pause = 0.0 if image.small or not self._small else self._pause_ends - time.monotonic()
+                if self._free and pause <= 0:
+                    self._free -= 1
+                    return
+                self._changed.wait(pause if pause > 0 else None)
+            raise AbandonedError
+
+    def _change(self, *, small: int = 0, free: int = 0) -> None:
+        with self._changed:
+            self._small += small
+            self._free += free
+            self._changed.notify_all()

@@ -1,0 +1,47 @@
+"""The one road to a terminal: no name in a text steers it, forges a line of it, or shows a password."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from srexp.system.redaction import mask, printable
+
+#: Width of what goes to a file, where no terminal says how wide it is.
+_FILE_COLUMNS = 140
+
+
+class Terminal(Console):
+    r"""Where all that is said is printed, tables and progress bars too: ruff refuses `print` and other consoles.
+
+    Every text, as a line, a cell, a title or within a bar, is one line of plain text and no markup. Lines below each
+    other are a `rich.console.Group`, and looks a `rich.text.Text` or a `rich.styled.Styled`.
+
+    Args:
+        stderr: To standard error.
+        soft_wrap: Let the terminal break long lines, and a file have them whole.
+        options: Of `rich.console.Console`.
+
+    Example:
+        >>> Terminal(width=40).print("a[red]\x1b[2J\nsrexp: done.png")
+        a[red]\x1b[2J\nsrexp: done.png
+    """
+
+    def __init__(self, *, stderr: bool = False, soft_wrap: bool = True, **options: Any) -> None:
+        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, **options)
+        if not self.is_terminal and "width" not in options:
+            self.width = _FILE_COLUMNS
+
+    def render_str(self, text: str, **look: Any) -> Text:
+        """Make a text of what may have names in it; markup and emoji codes are characters like others."""
+        return super().render_str(printable(mask(text)), **{**look, "markup": False, "emoji": False})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Draw; a text that was made elsewhere loses its looks where it has something to hide."""
+        if isinstance(renderable, Text) and (safe := printable(mask(renderable.plain))) != renderable.plain:
+            renderable = Text(safe, renderable.style, no_wrap=renderable.no_wrap, end=renderable.end)
+        return super().render(renderable, options)

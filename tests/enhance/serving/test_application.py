@@ -1,0 +1,305 @@
+"""The application with a function in place of a model, over a real socket."""
+
+import json
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from srexp.enhance.serving.application import SMALL_PIXELS
+from srexp.enhance.serving.turns import AbandonedError, Turns
+from tests.enhance.serving.served import LIMIT, ask, backwards, drip, eventually, head, refused, serving, talk, told
+
+
+@pytest.fixture(autouse=True)
+def spool(tmp_path, monkeypatch):
+    """The folder for temporary files, empty at the end."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+
+
+def test_answers_and_refusals():
+    with serving() as port:
+        assert ask(port, b"abc") == (200, b"cba", "image/png")
+        for body, status in ((b"large", 413), (b"kind", 415), (b"other", 422), (b"", 422)):
+            got, content, kind = ask(port, body)
+            assert (got, kind) == (status, "application/json")
+            assert body.decode() in json.loads(content)["error"]
+        assert ask(port, b"x" * LIMIT)[0] == 200
+        assert ask(port, path="/health", method="GET")[:2] == (200, b'{"status":"ok"}')
+        assert ask(port, path="/health", method="HEAD")[:2] == (200, b"")
+        assert json.loads(ask(port, path="/version", method="GET")[1]) == {"model": "mine"}
+        assert ask(port, path="/restore", method="GET")[0] == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/../etc/passwd", "/restore/", "/restore/..", "//restore", "/%2e%2e/%ff", "/restore%00", "/r\\..", "*"]
+)
+def test_other_paths_are_nothing(path):
+    with serving() as port:
+        assert ask(port, path=path, method="GET")[0] == 404
+        assert ask(port, b"abc", path=path)[0] == 404
+
+
+def test_a_large_body_is_refused_before_it_arrives():
+    with serving() as port:
+        assert refused(port, head(99999999999))[0] == 413
+        assert ask(port, b"abc")[0] == 200
+
+
+def test_a_large_body_of_unknown_length_is_refused():
+    with serving() as port:
+        parts = (b"x" * 400 for _ in range(3))
+        assert ask(port, parts, headers={"Transfer-Encoding": "chunked"})[0] == 413
+        assert ask(port, (b"ab", b"c"), headers={"Transfer-Encoding": "chunked"})[:2] == (200, b"cba")
+
+
+def test_a_client_that_leaves_is_no_failure(capfd):
+    with serving() as port:
+        with talk(port, head(10), b"abc"):
+            pass
+        assert ask(port, b"abc")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_body_that_does_not_arrive_is_given_up():
+    with serving(body_seconds=0.2) as port:
+        assert refused(port, head(10), b"abc") == (408, "the image did not arrive within 0.2 seconds")
+        assert ask(port, b"abc")[0] == 200
+
+
+def test_a_body_that_comes_in_drops_is_given_up():
+    with serving(body_seconds=0.3) as port, talk(port, head(LIMIT)) as client, pytest.raises(ConnectionError):
+        drip(client, b"x", 0.02)
+
+
+def test_slow_bodies_keep_nobody_out():
+    with serving(waiting=1) as port, ExitStack() as slow:
+        for _ in range(40):
+            slow.enter_context(talk(port, head(LIMIT), b"x" * 10))
+        assert ask(port, b"abc")[:2] == (200, b"cba")
+
+
+def test_where_the_spool_is_full_the_slowest_goes(spool):
+    most = 100_000
+    with (
+        serving(max_bytes=most, spool_bytes=2 * most) as port,
+        talk(port, head(most), bytes(90_000)) as first,
+        talk(port, head(most), bytes(90_000)) as second,
+    ):
+        eventually(lambda: sum(file.stat().st_size for file in spool.rglob("sent")) > 160_000)
+        assert ask(port, bytes(50_000))[0] == 200
+        assert told(first) == b""
+        second.sendall(bytes(10_000))
+        assert second.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_for_which_there_is_no_room_is_refused():
+    begun, go = threading.Event(), threading.Event()
+
+    def held(body):
+        if body[:1] == b"a":
+            begun.set()
+            go.wait(20)
+        return backwards(body)
+
+    with serving(held, spool_bytes=1.5 * LIMIT) as port, ThreadPoolExecutor(1) as threads:
+        first = threads.submit(ask, port, b"a" * LIMIT)
+        assert begun.wait(20)
+        assert ask(port, b"b" * LIMIT)[0] == 503
+        go.set()
+        assert first.result()[0] == 200
+
+
+def test_answers_that_nobody_takes_make_room(spool):
+    large = 8 * 2**20
+    with serving(lambda _: bytes(large), spool_bytes=3 * large) as port, ExitStack() as slow:
+        for _ in range(6):
+            slow.enter_context(talk(port, head(3) + b"abc"))
+        assert len(ask(port, b"abc")[1]) == large
+        assert sum(file.stat().st_size for file in spool.rglob("restored")) <= 4 * large
+
+
+def test_ten_at_a_time_take_turns():
+    running, most = [], []
+
+    def slow(body):
+        running.append(body)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.remove(body)
+        return backwards(body)
+
+    with serving(slow, workers=2, pixels=SMALL_PIXELS + 1) as port, ThreadPoolExecutor(10) as threads:
+        bodies = [b"%d." % number for number in range(10)]
+        answers = list(threads.map(lambda body: ask(port, body), bodies))
+    assert [(status, content) for status, content, _ in answers] == [(200, body[::-1]) for body in bodies]
+    assert max(most) == 2
+
+
+@pytest.mark.parametrize("pixels", [SMALL_PIXELS, SMALL_PIXELS + 1])
+def test_more_than_may_wait_are_turned_away(pixels, monkeypatch):
+    monkeypatch.setattr("srexp.enhance.serving.application.SMALL_AT_A_TIME", 1)
+    go = threading.Event()
+
+    def held(body):
+        go.wait(20)
+        return backwards(body)
+
+    with serving(held, pixels=pixels, workers=1, waiting=1) as port, ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(ask, port, b"abc") for _ in range(4)]
+        answered = as_completed(asked, timeout=20)
+        turned_away = [next(answered).result()[0] for _ in range(2)]  # the other two can't be done yet
+        go.set()
+        assert turned_away == [503, 503]
+        assert [each.result()[0] for each in answered] == [200, 200]
+
+
+def test_small_images_do_not_wait_for_large_ones():
+    go = threading.Event()
+
+    def held(body):
+        if body == b"huge":
+            go.wait(20)
+        return backwards(body)
+
+    def pixels(body):
+        return SMALL_PIXELS + (body == b"huge")
+
+    with serving(held, pixels=pixels) as port, ThreadPoolExecutor(20) as threads:
+        huge = [threads.submit(ask, port, b"huge") for _ in range(20)]
+        assert ask(port, b"abc")[:2] == (200, b"cba")
+        assert not any(each.done() for each in huge)
+        go.set()
+        assert [each.result()[0] for each in huge] == [200] * 20
+
+
+def test_an_image_that_takes_too_long_is_given_up_between_two_tiles():
+    turns, computed = Turns(1), []
+
+    def tile(batch):
+        computed.append(batch)
+        time.sleep(0.05)
+        return batch
+
+    def endless(body):
+        while body == b"abc":
+            turns.taking(tile)(body)
+        return backwards(body)
+
+    with serving(endless, turns=turns, image_seconds=0.3, pixels=SMALL_PIXELS + 1) as port:
+        status, content, _ = ask(port, b"abc")
+        assert (status, json.loads(content)["error"]) == (503, "the image was not restored within 0.3 seconds")
+        assert ask(port, b"xyz")[0] == 200  # in the same thread
+        assert len(computed) < 20
+
+
+def test_nothing_is_restored_for_a_client_that_has_gone(capfd):
+    turns, ended, began = Turns(1), threading.Event(), threading.Event()
+
+    def endless(body):
+        if body != b"abc":
+            return backwards(body)
+        began.set()
+        try:
+            while True:
+                turns.taking(lambda batch: time.sleep(0.01))(body)
+        except AbandonedError:
+            ended.set()
+            raise
+
+    with serving(endless, turns=turns) as port:
+        with talk(port, head(3), b"abc"):
+            assert began.wait(20)
+        assert ended.wait(20)
+        assert ask(port, b"xyz")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_an_unforeseen_failure_is_no_end(capfd):
+    def failing(body):
+        if body == b"bad":
+            raise ZeroDivisionError
+        return backwards(body)
+
+    with serving(failing) as port:
+        assert ask(port, b"bad")[0] == 500
+        assert ask(port, b"abc")[0] == 200
+        assert ask(port, b"bad")[1] == b"Internal Server Error"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"POST /restore HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        b"POST /restore HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\nContent-Length: 3\r\n\r\nabc",
+        head(-1),
+        head("+3"),
+        head("3, 4"),
+        head("3\r\nContent-Length: 4"),
+        head("3\r\nTransfer-Encoding: chunked"),
+        head("3\r\n Transfer-Encoding: chunked"),
+        head("3\r\nTransfer-Encoding : chunked"),
+        "POST /r\u00e9store HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(),
+        b"POST /restore\xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /restore HTTP/1.1\r\nHost: localhost\r\nX\xff: y\r\n\r\n",
+        b"POST /restore HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_what_is_no_request(raw, capfd):
+    with serving() as port:
+        assert refused(port, raw)[0] == 400
+        assert ask(port, b"abc")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("part", ["X: " + 2**24 * "x", "X: y\r\n" * 2**20])
+def test_a_head_without_end_is_no_request(part):
+    with serving() as port:
+        with talk(port) as client, suppress(ConnectionError):
+            client.sendall(head("3\r\n" + part))
+            assert told(client)[:12] in (b"", b"HTTP/1.1 400")
+        assert ask(port, b"abc")[0] == 200
+
+
+def test_what_follows_a_refused_body_is_no_request():
+    with serving() as port, talk(port, head(99999999999), b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
+        assert told(client).count(b"HTTP/1.1") == 1
+
+
+def test_requests_in_a_row_on_one_connection_are_answered_in_their_order():
+    with serving() as port:
+        said = (
+            head(3)
+            + b"abc"
+            + head(3)
+            + b"xyz"
+            + b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+        with talk(port, said) as client:
+            answers = told(client)
+    assert answers.count(b"HTTP/1.1 200") == 3
+    assert answers.index(b"cba") < answers.index(b"zyx") < answers.index(b"ok")
+
+
+def test_bytes_that_are_no_text_in_headers_do_no_harm():
+    said = head("3\r\nX: \u00ff\u00fe").decode().encode("latin-1") + b"abc"
+    with serving() as port, talk(port, said) as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_folder_for_temporary_files_that_is_gone_is_no_end(spool):
+    with serving() as port:
+        shutil.rmtree(spool)
+        assert ask(port, b"abc")[0] == 500
+        Path(spool).mkdir()
+        assert ask(port, b"abc")[0] == 200

@@ -1,0 +1,111 @@
+"""Connections that are kept open for nothing."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.enhance.serving.served import ask, drip, eventually, head, serving, talk, told
+
+SHORT = {"head_seconds": 0.3}
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def closed(client):
+    """Whether the server has closed a connection on which it has nothing to say."""
+    client.settimeout(0.01)
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.parametrize("said", [b"", b"P", b"POST /restore HTTP/1.1\r\nHost: localhost\r\nX: "])
+def test_a_head_that_does_not_come_is_given_up(said):
+    with serving(**SHORT) as port, talk(port, said) as client:
+        began = time.monotonic()
+        assert told(client) == b""
+        assert time.monotonic() - began < 10
+
+
+def test_a_head_that_comes_in_drops_is_given_up():
+    with serving(**SHORT) as port, talk(port, b"GET / HTTP/1.1\r\nX: ") as client, pytest.raises(ConnectionError):
+        drip(client, b"x", 0.02)
+
+
+def test_a_second_head_has_the_same_deadline():
+    with serving(**SHORT) as port, talk(port, HEALTH) as client:
+        eventually(lambda: client.recv(2**16).endswith(b'"ok"}'))
+        client.sendall(HEALTH[:20])
+        assert told(client) == b""
+
+
+def test_a_head_that_has_come_has_no_deadline():
+    def slow(body):
+        time.sleep(0.8)
+        return body
+
+    with serving(slow, **SHORT) as port:
+        assert ask(port, b"abc")[0] == 200
+
+
+@pytest.mark.parametrize("limit", ["connections", "connections_per_client"])
+def test_where_there_are_too_many_the_slowest_goes(limit):
+    with serving(**{limit: 4}) as port, ExitStack() as stack:
+        clients = []
+        for _ in range(3):
+            clients.append(stack.enter_context(talk(port, HEALTH[:-2])))
+        with talk(port, head(10), b"abc") as body:
+            assert ask(port, b"abc")[0] == 200
+            assert [closed(client) for client in clients] == [True, False, False]
+            body.sendall(b"x" * 7)
+            assert body.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_one_client_does_not_take_the_place_of_another():
+    with serving(connections_per_client=3) as port, ExitStack() as stack:
+        other = stack.enter_context(talk(port, HEALTH[:-2], source="127.0.0.9"))
+        mine = [stack.enter_context(talk(port, HEALTH[:-2])) for _ in range(20)]
+        eventually(lambda: sum(not closed(client) for client in mine) == 3)
+        assert not closed(other)
+        other.sendall(b"\r\n")
+        assert other.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_whose_image_is_being_restored_keeps_its_connection():
+    def slow(body):
+        time.sleep(0.5)
+        return body
+
+    with serving(slow, connections=2) as port, ExitStack() as stack:
+        asked = stack.enter_context(talk(port, head(3), b"abc"))
+        time.sleep(0.2)
+        others = [stack.enter_context(talk(port)) for _ in range(10)]
+        assert asked.recv(100).startswith(b"HTTP/1.1 200")
+        assert sum(not closed(client) for client in others) <= 1
+
+
+def test_an_answer_that_is_not_taken_is_given_up():
+    large = bytes(2**25)
+    with serving(lambda _: large, body_seconds=0.3) as port:
+        with talk(port, head(3), b"abc") as client:
+            client.recv(1)
+            time.sleep(1)
+            assert len(told(client)) < len(large)
+        assert len(ask(port, b"abc")[1]) == len(large)
+
+
+def test_answers_to_requests_in_a_row_that_are_not_taken_are_given_up():
+    with serving(body_seconds=0.5) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
+        drip(client, HEALTH * 1000)
+
+
+def test_the_servers_end_does_not_wait_for_requests():
+    with ExitStack() as stack:
+        with serving() as port:
+            stack.enter_context(talk(port, HEALTH[:-2]))
+            stack.enter_context(talk(port, head(10), b"abc"))
+            began = time.monotonic()
+        assert time.monotonic() - began < 5

@@ -1,0 +1,149 @@
+"""Twenty hostile requests of each sort, and ten ordinary clients that must hardly notice."""
+
+import http.client
+import io
+import itertools
+import socket
+import statistics
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from tests.warm_start import Command
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+COUNT, CLIENTS, EACH = 20, 10, 4
+HEAD = b"POST /restore HTTP/1.1\r\nHost: localhost\r\n"
+MANY = 60 * 2**20
+
+
+@pytest.fixture(scope="module")
+def server(champion):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        number = listening.getsockname()[1]
+    words = ["serve", f"model_uri={champion.uri}", f"port={number}", "runtime=openvino"]
+    with Command(words, env=champion.environment(), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("serving"):
+                break
+        running = psutil.Process(process.pid)
+        running.port = number
+        yield running
+        process.kill()
+
+
+def png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "png", compress_level=1)
+    return file.getvalue()
+
+
+def post(port, body):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+    try:
+        connection.request("POST", "/restore", body)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def said(*parts, pause=0.0, leaves=False, takes=False):
+    """Who says something, part by part, and then hangs on, taking an answer or none, or leaves."""
+
+    def client(port, stop):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            for part in parts:
+                connection.sendall(part)
+                if stop.wait(pause):
+                    return
+            connection.settimeout(0.2)
+            while not stop.wait(0 if takes else 0.2) and not leaves:
+                with suppress(TimeoutError):
+                    if takes and not connection.recv(2**20):
+                        return
+
+    return client
+
+
+def posted(body, host=b"localhost", more=b"", **how):
+    head = b"POST /restore HTTP/1.1\r\nHost: %b\r\nContent-Length: %d\r\n%b\r\n" % (host, len(body), more)
+    return said(head + body, **how)
+
+
+LARGE = png(np.random.default_rng(0).integers(0, 256, (2200, 2200), np.uint8))
+SORTS = {
+    "nothing": said(),
+    "a head in drops": said(HEAD, *[b"X: y\r\n"] * 1000, pause=0.1),
+    "a body in drops": said(HEAD + b"Content-Length: 10000\r\n\r\n", *[b"x"] * 1000, pause=0.1),
+    "all but the last byte": said(HEAD + b"Content-Length: %d\r\n\r\n" % MANY, bytes(MANY - 1)),
+    "a rebound name": posted(LARGE, host=b"rebound.example", takes=True),
+    "a foreign page": posted(LARGE, more=b"Origin: https://evil.example\r\n", takes=True),
+    "two lengths": posted(b"abc", more=b"Content-Length: 4\r\n", takes=True),
+    "a length and chunks": posted(
+        b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n", more=b"Transfer-Encoding: chunked\r\n", takes=True
+    ),
+    "requests in a row": said(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000),
+    "an enormous head": said(HEAD + b"X: ", bytes(2**22), takes=True),
+    "no text": said(b"POST /\xff\xfe HTTP/1.1\r\nHost: \xff\r\n\r\n", takes=True),
+    "another path": said(b"GET /../../../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", takes=True),
+    "no image": posted(b"x" * MANY, takes=True),
+    "who leaves": posted(LARGE, leaves=True),
+    "who takes no answer": posted(LARGE),
+    "a large image": posted(LARGE, takes=True),
+}
+
+
+@contextmanager
+def attack(client, port):
+    stop = threading.Event()
+    with ThreadPoolExecutor(COUNT) as threads:
+        for _ in range(COUNT):
+            threads.submit(client, port, stop)
+        time.sleep(1)
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+@pytest.fixture(scope="module")
+def images(champion):
+    rng = np.random.default_rng(1)
+    lows = [rng.integers(0, 256, (90 + number, 100), np.uint8) for number in range(CLIENTS)]
+    return [(png(low), np.round(np.clip(champion.expected(low / 255), 0, 1) * 255)) for low in lows]
+
+
+def ordinary(port, images):
+    """Ten clients that ask again and again; what they got was right. Gives the median of the seconds they waited."""
+
+    def client(body, expected):
+        for _ in range(EACH):
+            began = time.monotonic()
+            status, content = post(port, body)
+            yield time.monotonic() - began
+            assert status == 200, content
+            with Image.open(io.BytesIO(content)) as restored:
+                assert np.abs(np.asarray(restored) - expected).max() <= 1
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        return statistics.median(itertools.chain(*threads.map(lambda image: list(client(*image)), images)))
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_ordinary_clients_hardly_notice(server, images, sort):
+    quiet, before = ordinary(server.port, images), server.memory_info().rss
+    with attack(SORTS[sort], server.port):
+        median, grown = ordinary(server.port, images), server.memory_info().rss - before
+    quiet = max(quiet, ordinary(server.port, images))  # what else the machine does comes and goes
+    print(f"{sort}: {quiet:.3f} s quiet, {median:.3f} s beside it, {grown / 2**20:.0f} MiB more")
+    assert median <= 2 * quiet
+    assert grown < 400 * 2**20

@@ -1,0 +1,79 @@
+"""No text that comes to a terminal steers it or forges a line, wherever in a table or a bar it stands."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Group, RenderableType
+from rich.progress import Progress, TextColumn
+from rich.styled import Styled
+from rich.table import Table
+from rich.text import Text
+
+from srexp.system.redaction import printable
+from srexp.system.terminal import Terminal
+
+MARKS = "\x1b\x07\r\n\t\x85\x9b\u061c\u200e\u202e\u2028\u2066\udc80"
+NAMES = st.text(st.sampled_from(f"ab[]/: {MARKS}"), min_size=1, max_size=12) | st.text(min_size=1, max_size=12)
+
+
+def table(*cells: RenderableType, heading: str = "", title: str = "") -> Table:
+    made = Table(heading, *[""] * (len(cells) - 1), title=title)
+    made.add_row(*cells)
+    return made
+
+
+def progress(name: str, terminal: Terminal) -> RenderableType:
+    bars = Progress(TextColumn("{task.description}", markup=False), console=terminal)
+    bars.add_task(name)
+    return bars.get_renderable()
+
+
+PLACES: dict[str, Callable[[str, Terminal], RenderableType]] = {
+    "line": lambda name, _: f"image {name}",
+    "beside others": lambda name, _: Text.assemble(("warning ", "yellow"), name),
+    "text with looks": lambda name, _: Text(name, "yellow"),
+    "looks": lambda name, _: Styled(name, "yellow"),
+    "below others": lambda name, _: Group("image", name),
+    "cell": lambda name, _: table(name, "1.0"),
+    "line of a cell": lambda name, _: table(Group(name, "1.0"), Styled(name, "red")),
+    "heading": lambda name, _: table("1.0", heading=name),
+    "title": lambda name, _: table("1.0", title=name),
+    "bar": progress,
+}
+
+
+def drawn(place: str, name: str, **options: bool) -> str:
+    out = io.StringIO()
+    terminal = Terminal(file=out, width=200, **options)
+    terminal.print(PLACES[place](name, terminal))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@given(NAMES)
+def test_a_name_stays_on_its_line_and_steers_nothing(place: str, name: str) -> None:
+    lines = drawn(place, name).split("\n")
+    assert len(lines) == len(drawn(place, "a").split("\n"))
+    assert all(printable(line) == line for line in lines)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_name_is_no_markup_and_shows_no_password(place: str) -> None:
+    assert "[red]a[/red] :smile: http://***@h" in drawn(place, "[red]a[/red] :smile: http://ann:pa55@h")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_terminal_gets_no_other_codes_than_for_a_name_like_others(place: str) -> None:
+    codes = [drawn(place, name, force_terminal=True).count("\x1b") for name in ("a\x1b[2J", "a")]
+    assert codes[0] <= codes[1]
+
+
+def test_what_is_shown_in_one_line_may_be_drawn_over() -> None:
+    out = io.StringIO()
+    Terminal(file=out).print("images 1/2", end="\r")
+    assert out.getvalue() == "images 1/2\r"
