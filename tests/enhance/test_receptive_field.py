@@ -64,7 +64,14 @@ STACKS = {
             layers.Rescaling(2.0, offset=-0.5),
             layers.PReLU(shared_axes=[1, 2]),
             layers.BatchNormalization(),
+            layers.ELU(),
+            layers.LeakyReLU(),
+            layers.ReLU(),
+            layers.Identity(),
             layers.Dropout(0.5),
+            layers.SpatialDropout2D(0.5),
+            layers.GaussianDropout(0.5),
+            layers.GaussianNoise(0.5),
             layers.Activation("tanh"),
         ],
         1,
@@ -184,3 +191,13 @@ def test_subclassed_and_fixed_size_models_are_not_followed():
 def test_two_inputs_are_not_followed():
     left, right = keras.Input((None, None, 1)), keras.Input((None, None, 1))
     assert receptive_field(keras.Model([left, right], layers.Add()([left, right]))) is None
+
+
+@pytest.mark.parametrize(
+    "join",
+    [layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum, layers.Minimum, layers.Concatenate],
+)
+def test_what_joins_branches_sees_no_further_than_they(join):
+    image = keras.Input((None, None, 1))
+    found = receptive_field(keras.Model(image, join()([conv(3)(image), conv(7)(image)])))
+    assert (found.radius, found.scale) == (3, 1)

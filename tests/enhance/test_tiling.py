@@ -78,3 +78,19 @@ def test_a_filter_in_tiles_equals_the_filter_on_the_whole(size, inside, halo, sc
     found = joined(strips, low.shape[0] * scale)
     assert found == pytest.approx(blur(low[np.newaxis])[0], abs=1e-6)
     assert len(shapes) == 1  # a network is compiled once for an image
+
+
+def test_strips_and_the_image_are_float32():
+    image = np.random.default_rng(0).random((40, 30, 1), dtype=np.float32)
+    strips = [
+        strip.copy()
+        for strip in restore_in_strips(lambda batch: batch.astype(np.float64), image, scale=1, halo=3, tile=(16, 16))
+    ]
+    assert {strip.dtype for strip in strips} == {joined(strips, 40).dtype} == {np.dtype(np.float32)}
+
+
+def test_nothing_is_no_image():
+    with pytest.raises(ValueError, match="there is no strip"):
+        joined([], 4)
+    with pytest.raises(ValueError, match="without pixels"):
+        next(restore_in_strips(lambda batch: batch, np.zeros((0, 4, 1), np.float32), scale=1, halo=1, tile=(9, 9)))

@@ -1,10 +1,11 @@
 """Interpolation against Pillow and NumPy."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from srexp.models import bicubic
+from srexp.models import bicubic, interpolation
 from srexp.models.interpolation import METHODS, build
 
 LOW = np.random.default_rng(5).random((17, 23), dtype=np.float32)
@@ -36,3 +37,21 @@ def test_bicubic_is_the_baseline():
 def test_is_named_and_has_no_weights(method):
     model = build(2, 3, method=method)
     assert (model.name, model.count_params(), model.input_shape[-1]) == (method, 0, 3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_it_computes_in_float32_whatever_networks_do_and_its_layers_have_names(method):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = build(2, 1, method=method)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in model.layers[1:]} == {"float32"}
+    named = "bicubic" if method == "bicubic" else "enlarged"
+    assert [layer.name for layer in model.layers] == ["low", named, "restored"]
+    assert model.output.dtype == "float32"
+
+
+def test_it_serves_the_scale_that_it_is_built_for():
+    assert interpolation.ONE_SCALE
+    assert build(2, 1, method="nearest")(LOW[None, ..., None]).shape == (1, 34, 46, 1)

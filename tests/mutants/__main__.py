@@ -101,6 +101,7 @@ class Trials:
             made.keys() - equivalent(), key=lambda each: sha256(f"{self._options.seed} {each}".encode()).digest()
         )
         drawn = left[: self._options.mutants or None]
+        self._seconds, self._reached = {}, {}
         self._ends(session, path, None, limit=600)
         self._seconds, self._reached = json.loads(self._learnt.read_text())
         limit = 20 + 10 * sum(self._seconds.values())

@@ -66,6 +66,13 @@ def test_it_comes_back_to_the_last_bit(tmp_path):
     assert fresh.newest == path
 
 
+def test_a_training_begins_with_nothing_and_after_no_time():
+    start = Checkpoint()
+    assert (start.step, start.seconds, start.validation_seconds, start.first_loss) == (0, 0, 0, None)
+    assert [len(arrays) for arrays in (start.model, start.optimizer, start.metrics)] == [0, 0, 0]
+    assert start.finite()
+
+
 def test_before_the_first_there_is_none(tmp_path):
     assert Checkpoints(tmp_path / "none").latest() is None
 
@@ -178,6 +185,7 @@ def test_removing_leaves_nothing_and_spares_others(tmp_path):
     one.remove()
     assert other.latest() is not None
     other.remove()
+    other.remove()  # nothing is left to remove, which is no matter
     assert list(tmp_path.iterdir()) == []
 
 

@@ -64,8 +64,8 @@ _MEASURED = (
     (Change.LENGTH, "MaskSubPixelShift"),  # C.7.6.10, C.7.6.16.2.14
     (Change.LENGTH, "PixelDataAreaOriginRelativeToFOV"),  # C.8.19.6.4
     (Change.LENGTH, "StereoHorizontalPixelOffset StereoVerticalPixelOffset"),  # C.8.18.2
-    (Change.LENGTH, "LocalizingCursorPosition"),  # C.8.11.7
-    (Change.LENGTH, "SubjectLocation SubjectArea"),  # C.8.12.1
+    (Change.LENGTH, "LocalizingCursorPosition"),  # C.8.21.5.2
+    (Change.LENGTH, "SubjectLocation SubjectArea"),  # C.8.12.11
     (Change.FIRST_FROM_1, "DisplayedAreaTopLeftHandCorner DisplayedAreaTopLeftHandCornerTrial"),  # C.10.4
     (Change.LENGTH, "DisplayedAreaBottomRightHandCorner DisplayedAreaBottomRightHandCornerTrial"),  # C.10.4
     (Change.LENGTH, "GraphicData RotationPoint AnchorPoint"),  # C.10.5

@@ -161,6 +161,10 @@ def test_values_are_given_as_what_they_are() -> None:
     assert (texts(image, "ImageType"), text(image, "ImageType"), text(image, "Modality")) == (["A", "B"], "A", "")
     assert (uid(image, "SOPClassUID"), uid(image, "StudyInstanceUID"), value(image, "Modality")) == ("1.2.3", "", None)
     assert items(image, "SourceImageSequence") == list(nested(image)) == []
+    image.PatientName, image.Columns, image.ImageComments = "", 0, []
+    assert [value(image, name) for name in ("PatientName", "Columns", "ImageComments")] == [None, 0, None]
+    image.add_new("StudyInstanceUID", "LO", "no identifier")
+    assert uid(image, "StudyInstanceUID") == "no identifier"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from srexp.data.dicom.header import read_header
+from srexp.data.dicom.stored_values import encoding_of, sign_tables
 from srexp.data.formats.registry import read_image
 from srexp.data.image import Numbers
 from tests.data.dicom.images import Write, signed, unsigned
@@ -99,3 +101,33 @@ def test_a_windowed_image_is_stored_as_it_is_seen(radiograph: Write) -> None:
     assert (image.PhotometricInterpretation, image.PixelRepresentation, image.RescaleIntercept) == ("MONOCHROME2", 0, 0)
     assert image.PresentationLUTShape == "IDENTITY"
     assert not {"WindowCenter", "PixelPaddingValue"} & set(image.dir())
+
+
+def test_a_window_stays_where_values_mean_what_they_meant(radiograph: Write) -> None:
+    tags = {"BitsStored": 12, "WindowCenter": 100, "WindowWidth": 900}
+    kept = quietly_read(through(radiograph(unsigned(12), **tags)))
+    assert (kept.WindowCenter, kept.WindowWidth) == (100, 900)
+
+
+def test_colours_keep_what_their_values_mean_unless_they_were_changed(radiograph: Write) -> None:
+    with radiograph(unsigned(8, (5, 7, 3)), RescaleSlope=1).open("rb") as file:
+        header = read_header(file)
+    kept, changed = (
+        encoding_of(header, bits=8, channels=3, frame=0, intensity=intensity) for intensity in ("bits", "window")
+    )
+    assert (kept.modality_kept, changed.modality_kept) == (True, False)
+    assert (kept.bits, kept.allocated, kept.photometric) == (8, 8, "RGB")
+
+
+@pytest.mark.parametrize(
+    ("first", "low", "high", "written", "vr"),
+    [(65526, -20, 100, -10, "SS"), (65526, 0, 65535, 65526, "US"), (-10, 0, 65535, 65526, "US"), (0, -5, 9, 0, "US")],
+)
+def test_a_table_says_whether_its_first_value_has_a_sign(
+    first: int, low: int, high: int, written: int, vr: str
+) -> None:
+    table, image = Dataset(), Dataset()
+    table.add_new("LUTDescriptor", "SS" if first < 0 else "US", [4, first, 8])
+    image.VOILUTSequence = Sequence([table])
+    sign_tables(image, low, high)
+    assert (table["LUTDescriptor"].VR, list(table.LUTDescriptor)) == (vr, [4, written, 8])

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -174,6 +175,32 @@ def test_a_line_that_was_cut_short_is_cut_off(tmp_path):
     again.close()
     lines = [json.loads(line) for line in file.read_bytes().splitlines()]
     assert [line["n"] for line in lines] == [0, 1, 2, 3]
+
+
+def test_an_operation_is_of_the_time_that_is_said_and_else_of_now(tmp_path):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    before = int(time.time() * 1000)
+    then, now = journal.add("metrics", at=17), journal.add("metrics")
+    journal.close()
+    assert (then["at"], before <= now["at"] <= time.time() * 1000) == (17, True)
+    assert [
+        (json.loads(line)["n"], json.loads(line)["at"]) for line in (journal.folder / NAME).read_bytes().splitlines()
+    ] == [
+        (0, 17),
+        (1, now["at"]),
+    ]
+
+
+def test_a_file_goes_when_the_store_has_it_and_one_that_is_gone_already_is_no_matter(tmp_path):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    one, other = (journal.file("a.txt", lambda path: path.write_text("x")) for _ in range(2))
+    operations = [journal.add("file", path=path) for path in (one, other)]
+    assert one != other
+    shutil.rmtree((journal.folder / one).parent)
+    assert (journal.folder / other).read_text() == "x"
+    journal.done(operations)
+    assert not (journal.folder / other).parent.exists()
+    journal.close()
 
 
 @pytest.mark.parametrize("sent", [0, 1, 2, 3])

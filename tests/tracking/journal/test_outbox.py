@@ -2,10 +2,12 @@
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
-from srexp.tracking.journal import replay
+from srexp.tracking.journal import recovery, replay
+from srexp.tracking.journal.journal import Journal
 from srexp.tracking.journal.outbox import Outbox
 from srexp.tracking.journal.replay import Replay
 from srexp.tracking.runs.tracking import Tracking
@@ -99,3 +101,55 @@ def test_nobody_waits_twice_for_a_store_that_did_not_come_back(runs, monkeypatch
     with tracking.run("x") as after:
         assert after.flush()
     assert tracking.store.uri not in Outbox.given_up
+
+
+@pytest.fixture
+def outbox(tmp_path, monkeypatch):
+    """An outbox with two operations, for a store that takes one each time that `answers` lets it, or fails as told."""
+    answers = threading.Semaphore(0)
+
+    def take(replay):
+        answers.acquire(timeout=60)
+        if refusals:
+            raise refusals[0]
+        replay.journal.done([replay.journal.waiting[0]])
+
+    refusals = []
+    monkeypatch.setattr(Replay, "next", take)
+    monkeypatch.setattr(recovery, "send", lambda *_, **__: ())
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    for kind in ("create", "end"):
+        journal.add(kind)
+    made = Outbox(SimpleNamespace(uri="sqlite:///none"), journal, seconds=0.01)
+    yield SimpleNamespace(outbox=made, answers=answers, refusals=refusals)
+    refusals.clear()
+    answers.release(100)
+    made.close()
+
+
+def test_a_start_says_that_the_store_answered_and_why_it_did_not(outbox):
+    outbox.refusals.append(ConnectionError("gone"))
+    outbox.answers.release()
+    assert str(outbox.outbox.start(30)) == "gone"
+
+
+def test_a_start_waits_no_longer_than_it_may(outbox):
+    assert isinstance(outbox.outbox.start(0.05), TimeoutError)
+
+
+def test_a_flush_waits_for_a_store_that_takes_its_time(outbox):
+    outbox.answers.release()
+    assert outbox.outbox.start(30) is None
+    threading.Timer(0.2, outbox.answers.release).start()
+    assert outbox.outbox.flush(30, until=0)
+    assert outbox.outbox.flush(30)
+    assert not Outbox.given_up
+
+
+def test_a_store_that_took_nothing_in_time_is_given_up_unless_somebody_was_impatient(outbox):
+    outbox.answers.release()
+    assert outbox.outbox.start(30) is None
+    assert not outbox.outbox.flush(30, impatient=lambda: True)
+    assert not Outbox.given_up
+    assert not outbox.outbox.flush(0.05)
+    assert Outbox.given_up == {"sqlite:///none"}
