@@ -25,6 +25,7 @@ from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
 from srexp.system.atomic_files import private_files, require_no_way_out
+from srexp.system.pseudonyms import named
 from srexp.system.stdio import complain, outlive_reader, say
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
@@ -97,9 +98,9 @@ def execute(config: Config) -> dict[str, Any]:
         result: dict[str, Any] = command.run(config)
     except SrexpError as error:
         if error.result is not None:
-            job.finish(config.run_dir, error.result)
+            job.finish(config.run_dir, error.result, names=config.shows_names)
         raise
-    job.finish(config.run_dir, result)
+    job.finish(config.run_dir, result, names=config.shows_names)
     return result
 
 
