@@ -97,9 +97,9 @@ def execute(config: Config) -> dict[str, Any]:
         result: dict[str, Any] = command.run(config)
     except SrexpError as error:
         if error.result is not None:
-            job.finish(config.run_dir, error.result)
+            job.finish(config.run_dir, error.result, names=config.shows_names)
         raise
-    job.finish(config.run_dir, result)
+    job.finish(config.run_dir, result, names=config.shows_names)
     return result
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ from hypothesis import settings
 
 from srexp.system.memory import peak_bytes
 from tests.warm_start import Server
+
+# The key of pseudonyms is the suite's, and nothing is entered in the user's list of names.
+_configuration = tempfile.TemporaryDirectory(prefix="srexp-tests-")
+os.environ["XDG_CONFIG_HOME"] = _configuration.name
+os.environ["SREXP_PSEUDONYM_KEY"] = "a key that only tests have"
 
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

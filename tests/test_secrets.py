@@ -45,6 +45,15 @@ def test_an_unforeseen_failure_shows_no_password(project: Path, monkeypatch, cap
     assert kept(project) == []
 
 
+def test_what_hydra_says_of_the_jobs_of_a_multirun_shows_no_password_and_forges_no_line(project: Path, capfd) -> None:
+    typed = ["-m", "check", "seed=1,2", f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9", "+tags.a='x\x1b[2J\u202ey'"]
+    assert run(typed) == 0
+    caught = capfd.readouterr()
+    assert "seed=2" in caught.out
+    assert PASSWORD not in caught.out + caught.err
+    assert not {"\x1b", "\u202e"} & set(caught.out + caught.err)
+
+
 def test_a_server_that_is_away_leaves_no_password(project: Path, images: Path, capfd) -> None:
     overrides = ["+debug=fast", "dataset=folder", f"dataset.root={images}", "trainer.patch_size=16"]
     assert run([*overrides, f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9", "tracking.wait_seconds=1"]) == 0

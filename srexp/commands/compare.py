@@ -11,6 +11,7 @@ from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.grid import terminal
 from srexp.experiment.comparison.comparison import compared
 from srexp.metrics.table import counted
+from srexp.system.pseudonyms import where
 from srexp.system.terminal import Terminal
 
 
@@ -41,5 +42,8 @@ def _show(found: Standings, result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         console.print("warning     ", style="yellow", end="")
         console.print(warning, soft_wrap=True)
+    if place := where(result["warnings"]):
+        console.print(f"names       {place}; names=true shows them", soft_wrap=True)
     console.print(f"report      {result['report']}", soft_wrap=True)
-    console.print(f"run         {result['run_id']}", soft_wrap=True)
+    kept = result["run_id"] or "none, since the report has the names of images (names=true)"
+    console.print(f"run         {kept}", soft_wrap=True)

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
+from srexp.system.pseudonyms import where
 from srexp.system.stdio import say
 from srexp.system.terminal import Terminal
 
@@ -253,6 +254,8 @@ def _line(console: Terminal, about: str, text: str, style: str = "") -> None:
 def _warnings(console: Terminal, result: Mapping[str, Any]) -> None:
     for warning in result["warnings"]:
         _line(console, "warning", warning, "yellow")
+    if place := where(result["warnings"]):
+        _line(console, "names", place)
 
 
 def _ago(seconds: float) -> str:

@@ -16,6 +16,7 @@ from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 from srexp.experiment.task import audit_data, builders, download, prepare_data
+from srexp.system.pseudonyms import where
 from srexp.system.terminal import Terminal
 
 COMPARED = 5000
@@ -91,6 +92,8 @@ def _show(result: Mapping[str, Any]) -> None:
         colour = "yellow" if finding["severity"] == "warning" else "cyan"
         console.print(f"{finding['severity']:<13}", style=colour, end="")
         console.print(finding["message"])
+    if place := where([*result["warnings"], *(each["image"] for each in result["skipped"])]):
+        console.print(f"names        {place}; names=true shows them")
     if not result["findings"]:
         console.print("the audit found nothing")
 

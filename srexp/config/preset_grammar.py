@@ -28,14 +28,17 @@ from srexp.errors import RequestError
 MOST_BYTES, MOST_VALUES, DEEPEST = 100_000, 10_000, 20
 #: Top-level keys that a file may set. Whose code may build, and which verb runs, is for the command line.
 KEYS = {each.name for kind in VERB_CONFIGS.values() for each in fields(kind)} - {"extensions", "verb"}
+#: How logs are arranged, which is srexp's as its code is.
+LOGS = ("hydra/job_logging/srexp", "hydra/hydra_logging/srexp")
 _KEY, _NAME = "|".join(sorted({*KEYS, "experiment", "debug", "sweeps"})), r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"
 _GROUP = re.compile(rf"(?:(?:override|optional) )*/?(?:{_KEY}|hydra/launcher)(?:@_global_[\w.]*)?")
 _CHOICE = re.compile(rf"_self_|(?:/(?:{_KEY}|hydra/launcher)/)?{_NAME}", re.ASCII)
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")}
+_STEERING = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 #: Line breaks and their like, marks of writing direction; interpolations but of keys of srexp and its resolvers.
 _REFUSED = re.compile(
-    r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-    r"|\$\{(?!\.*(?!hydra\b)[A-Za-z_]\w*(?:\.\w+)*\}|srexp\.(?:by|root|home|found):)"
+    rf"{_STEERING}|"
+    r"\$\{(?!\.*(?!hydra\b)[A-Za-z_]\w*(?:\.\w+)*\}|srexp\.(?:by|root|home|found):)"
 )
 _NUMBER, _WORD = r"(?:[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:true|false|null|~)?)", r"[\w:-]+"
 #: What a file may say of Hydra, as `key=value`. Folders, addresses and lines for a shell are for the command line.
@@ -43,7 +46,7 @@ _HYDRA = re.compile(
     "mode=(?:RUN|MULTIRUN)"
     "|launcher\\.(?:partition|qos|comment|constraint|gres|exclude|mem_per_[cg]pu|account|name|backend|prefer|require)="
     rf"{_WORD}|launcher\.(?:ray\.(?:init|remote)\.)?(?!\w*_folder)[a-z]\w*={_NUMBER}"
-    rf"|sweeper\.params\.\+{{0,2}}(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=[^$\x00-\x1f]*",
+    rf"|sweeper\.params\.\+{{0,2}}(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=(?:(?!{_STEERING})[^$])*",
     re.ASCII,
 )
 #: What would make Hydra build something, where it is typed.
@@ -97,7 +100,7 @@ class JudgedFiles(FrozenFolder):
 
     def _is_own(self, config_path: str) -> bool:
         """Whether it is a root, or the arrangement of the logs: what is as much srexp as its code."""
-        own = "/" not in config_path or config_path == "hydra/job_logging/srexp"
+        own = "/" not in config_path or config_path in LOGS
         return own and Path(self.path).resolve() == (config_home() / "conf").resolve()
 
 

@@ -146,6 +146,11 @@ class Config(Strict):
     resolved: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def shows_names(self) -> bool:
+        """Whether images are called by their names in what is shown, and not by pseudonyms."""
+        return False
+
+    @property
     def inner_scale(self) -> int:
         """What the network enlarges while it is trained: nothing, where batches of several scales come enlarged."""
         return 1 if self.trainer.scales else self.scale
@@ -165,6 +170,21 @@ class Config(Strict):
             values["trainer"] = dataclasses.replace(self.trainer, **trainer)
             resolved["trainer"] = {**resolved["trainer"], **trainer}
         return dataclasses.replace(self, **values, resolved=resolved)
+
+
+class NamingConfig(Config):
+    """What verbs add that show the names of images where that is asked."""
+
+    names: bool
+
+    @property
+    def shows_names(self) -> bool:
+        """Whether that is asked."""
+        return self.names
+
+
+class DataConfig(NamingConfig, verb="data"):
+    """What `data` adds."""
 
 
 class TrainConfig(Config, verb="train"):
@@ -194,7 +214,7 @@ class SearchConfig(Config, verb="search"):
     search: Section
 
 
-class CompareConfig(Config, verb="compare"):
+class CompareConfig(NamingConfig, verb="compare"):
     """What `compare` adds."""
 
     runs: list[str]
@@ -245,7 +265,7 @@ class ServeConfig(RestoreConfig, verb="serve"):
     connections_per_client: Positive
 
 
-class EnhanceConfig(RestoreConfig, verb="enhance"):
+class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     """What `enhance` adds."""
 
     input: Annotated[str, Field(min_length=1)]

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 from srexp.errors import RequestError, SrexpError
 from srexp.system.atomic_files import whole_file
 from srexp.system.digests import sha256
+from srexp.system.pseudonyms import note
 from srexp.system.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
@@ -46,6 +47,7 @@ class OutputManifest:
         path = folder / NAME
         if path.exists() or path.is_symlink():
             self._columns, rows = _read(path)
+            note(name for row in rows for name in (row["input"], row["output"]) if name)
             self._rows = {row["output"]: row for row in rows if all(row.get(column) for column in COLUMNS)}
 
     def others(self, inputs: Collection[str]) -> list[str]:

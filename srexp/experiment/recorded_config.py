@@ -20,6 +20,7 @@ from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
+from srexp.system import pseudonyms
 from srexp.system.moved_files import moved, with_moved
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import queries
@@ -49,6 +50,7 @@ def task_tags(task: Task) -> dict[str, object]:
         "protocol": task.protocol(),
         **findings.tags(task.audit),
         "overrides": shlex.join(config.overrides),
+        pseudonyms.TAG: pseudonyms.fingerprint(),
     }
 
 

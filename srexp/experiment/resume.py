@@ -16,7 +16,7 @@ from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, FOLDER_TAG, Earlier, Plan
 from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
-from srexp.system import process_identity
+from srexp.system import process_identity, pseudonyms
 from srexp.system.file_locks import in_turn
 from srexp.system.moved_files import here
 from srexp.system.profiling import Stopwatch
@@ -56,6 +56,7 @@ def interrupted_training(
     if str(config.resume).startswith(PENDING):
         raise RequestError("the tracking store doesn't know this run yet", got=config.resume, fix=f"{SYNC} sends it")
     found = queries.get_run(tracking.store, str(config.resume))
+    _require_same_key(found)
     folder = _require_interrupted(found, config.paths.root)
     kept = kept_by(tracking.store, found.run_id, config.paths.root)
     whole = continued(config, found, kept, folder.parents[1])
@@ -110,6 +111,18 @@ def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
 def _command(config: Config, run_id: str) -> str:
     places = [typed for typed in config.overrides if typed.startswith(("paths.", "tracking."))]
     return shlex.join(["python", "-m", "srexp", f"resume={run_id}", *places])
+
+
+def _require_same_key(found: queries.StoredRun) -> None:
+    """Refuse to call one image by two pseudonyms in one run; older runs have none yet."""
+    then, now = found.tags.get(pseudonyms.TAG), pseudonyms.fingerprint()
+    if then not in (None, now):
+        raise RequestError(
+            f"run {found.run_id} calls its images by the pseudonyms of another key",
+            got=f"the key {now}",
+            expected=f"the key {then}, that of who began the run",
+            fix=f"{pseudonyms.VARIABLE}= that key",
+        )
 
 
 def _require_harmless(config: TrainConfig) -> None:

@@ -272,6 +272,7 @@ def prepare_data(
         scale=config.scale,
         patch_size=config.scale if whole else config.trainer.patch_size,
         cache_dir=config.paths.cache,
+        names=config.shows_names,
         decoded_dir=config.paths.cache / "decoded" if config.trainer.decoded_cache else None,
         facts=facts,
         progress=progress,

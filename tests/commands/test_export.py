@@ -22,6 +22,7 @@ def test_a_registered_model_is_exported_with_its_card(champion, tmp_path, capfd,
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["files"] == ["MODEL_CARD.md", "SHA256SUMS", "model.onnx", "parity.json"]
     assert result["parity"]["largest"] < 1e-5
+    assert [path for path in (out, *out.rglob("*")) if path.stat().st_mode & 0o077] == []
     text = (out / "MODEL_CARD.md").read_text()
     for known in (
         "task-bicubic-x2",

@@ -83,6 +83,7 @@ def test_registry_and_result_say_the_digest_of_the_model_and_with_it_it_is_used(
     assert run(["enhance", f"input={image}", *words, f"hydra.run.dir={tmp_path}/run"]) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert f"sha256:{result['model']['sha256']}" == listed["digest"]
+    assert [path for path in tmp_path.rglob("*") if path != image and path.stat().st_mode & 0o077] == []
 
 
 def test_a_file_that_is_exchanged_while_it_is_loaded_stays_what_was_looked_at(champion, tmp_path, monkeypatch):

@@ -43,7 +43,7 @@ def root(tmp_path: Path) -> Path:
 
 def prepared(root: Path, **options: object) -> Prepared:
     source = Paired("paired", str(root), **options)
-    return prepare(source, Preparation(seed=1, channel="grey", scale=SCALE, patch_size=PATCH))
+    return prepare(source, Preparation(seed=1, channel="grey", scale=SCALE, patch_size=PATCH, names=True))
 
 
 def pairing(data: Prepared) -> Pairing:
@@ -128,6 +128,8 @@ def test_an_unreadable_partner_is_named_or_skipped(root):
 def test_other_data_sets_have_no_partner_to_read(root):
     from srexp.data.sources.folder import Folder
 
-    data = prepare(Folder("folder", str(root / "high")), Preparation(seed=1, channel="grey", scale=2, patch_size=16))
+    data = prepare(
+        Folder("folder", str(root / "high")), Preparation(seed=1, channel="grey", scale=2, patch_size=16, names=True)
+    )
     with pytest.raises(RequestError, match="has no low-resolution partner"):
         data.read_low(data.entries["train"][0])

@@ -65,10 +65,19 @@ def test_a_training_that_was_killed_goes_on(old):
     result = srexp.run("train", [f"resume={killed.info.run_id}"])
     assert result["run_id"] == killed.info.run_id
     assert result["registered"]["version"] == 3
+    an_old_run_and_a_new_one_are_compared(old, run_named(old, "srcnn seed 1").info.run_id, result["run_id"])
     whole = srexp.run("train", [*shlex.split(killed.data.tags["overrides"]), "run_name=whole"])
     # Another processor may have trained the first epoch, so the last bits may differ.
     assert result["validation"]["psnr"] == pytest.approx(whole["validation"]["psnr"], abs=0.05)
     assert result["seconds"]["train"] > whole["seconds"]["train"] / 3
+
+
+def an_old_run_and_a_new_one_are_compared(old, before, now):
+    """The one calls its images by their names, the other by pseudonyms."""
+    result = srexp.run("compare", [f"runs=[{before},{now}]"])
+    assert set(result["runs"].values()) == {before, now}
+    assert not [warning for warning in result["warnings"] if "picture" in warning]
+    assert "RG1_UNCR" not in (old.root / result["report"]).read_text()
 
 
 @pytest.mark.system

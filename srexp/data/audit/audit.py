@@ -16,10 +16,10 @@ from srexp.data.audit.findings import MOST_IMAGES, Finding, Kind
 from srexp.data.audit.registration import shift_of
 from srexp.data.audit.similarity import signature
 from srexp.data.image import Stored
-from srexp.data.preparation.manifest import patient_key
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Facts
 from srexp.errors import some
+from srexp.system.pseudonyms import pseudonym
 
 #: Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05.
 FEW_TEST_IMAGES = 6
@@ -121,7 +121,7 @@ def _degenerate(prepared: Prepared, *, whole: bool) -> Iterator[Finding]:
 def _patients(prepared: Prepared) -> Iterator[Finding]:
     """Hold the patients of the splits against each other."""
     entries = _all(prepared)
-    if entries and all(entry.patient in (entry.key, entry.key.rpartition("#")[0]) for entry in entries):
+    if entries and all(entry.patient in (entry.item.key, entry.item.key.rpartition("#")[0]) for entry in entries):
         message = (
             "patients are unknown: each file counts as a patient of its own, so images of one patient may lie in "
             "several splits (fix: dataset.patients)"
@@ -133,7 +133,7 @@ def _patients(prepared: Prepared) -> Iterator[Finding]:
         of_patient[entry.patient].append(entry)
     shared = {name: theirs for name, theirs in of_patient.items() if len({entry.split for entry in theirs}) > 1}
     if shared:
-        names = some([patient_key(name, prepared.salt) for name in shared])
+        names = some([pseudonym(name, "patient") for name in shared])
         message = f"{_count(len(shared), 'patient')} with images in more than one split: {names}"
         yield _warning("patients", message, list(chain.from_iterable(shared.values())))
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import secrets
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from srexp.data.sources.source import Entry
+from srexp.system.pseudonyms import pseudonym
 
 COLUMNS = ("image", "patient", "split", "sha256", "height", "width", "channels", "bits", "lossy")
 
@@ -36,12 +34,11 @@ def fingerprint(entries: Iterable[Entry]) -> str:
     return digest.hexdigest()
 
 
-def manifest_rows(entries: Sequence[Entry], salt: str) -> list[dict[str, str | int | bool]]:
-    """Describe each image, its patient as a salted hash.
+def manifest_rows(entries: Sequence[Entry]) -> list[dict[str, str | int | bool]]:
+    """Describe each image, its patient by a pseudonym.
 
     Args:
         entries: All images.
-        salt: Secret that makes the hash of a patient useless to others, see `project_salt`.
 
     Returns:
         One row with `COLUMNS` for each image.
@@ -49,44 +46,8 @@ def manifest_rows(entries: Sequence[Entry], salt: str) -> list[dict[str, str | i
     return [
         {
             "image": entry.key,
-            "patient": patient_key(entry.patient, salt),
+            "patient": pseudonym(entry.patient, "patient"),
             **{column: getattr(entry, column) for column in COLUMNS[2:]},
         }
         for entry in entries
     ]
-
-
-def patient_key(patient: str, salt: str) -> str:
-    """Name a patient in a way that groups images and tells nothing else.
-
-    Args:
-        patient: The true key.
-        salt: See `manifest_rows`.
-
-    Returns:
-        12 hexadecimal digits.
-    """
-    return hashlib.sha256(f"{salt}\n{patient}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
-
-
-def project_salt(cache_dir: Path | None) -> str:
-    """Give the secret of this project, made once: hashes of patients agree between its runs and with no one else's.
-
-    Args:
-        cache_dir: Where the secret is kept; a fresh one each time when None or when it can't be written.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    salt = secrets.token_hex(32)
-    if cache_dir is None:
-        return salt
-    path = cache_dir / "patient-salt"
-    try:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
-            path.chmod(0o600)
-            file.write(salt)
-        return path.read_text(encoding="ascii").strip() or salt
-    except OSError:
-        return salt

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from srexp.data.formats.registry import read_image, shape_of
 from srexp.data.image import Intensity, Stored, UnreadableImageError, to_channel
 from srexp.data.preparation.decoded_cache import through_disk
-from srexp.data.preparation.manifest import fingerprint, manifest_rows, project_salt
+from srexp.data.preparation.manifest import fingerprint, manifest_rows
 from srexp.data.preparation.memory_cache import MemoryCache, memory_cache
 from srexp.data.preparation.request import Preparation
 from srexp.data.preparation.scan import Scan
@@ -17,6 +17,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
 from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
+from srexp.system.pseudonyms import hidden, pseudonym, remember
 
 _PROBED = 200
 _LISTED = 1000
@@ -29,10 +30,9 @@ class Prepared:
     Args:
         entries: The images of each split, `train`, `validation` and `test`.
         fingerprint: One number for content and split, see `srexp.data.preparation.manifest.fingerprint`.
-        skipped: Key and reason of each file that was left out.
+        skipped: Name, as of an entry, and reason of each file that was left out.
         asked: What it was prepared for.
         intensity: How values become a range.
-        salt: Secret of this project, for the hashes of patients.
         memory: The images used last.
     """
 
@@ -41,7 +41,6 @@ class Prepared:
     skipped: list[tuple[str, str]]
     asked: Preparation
     intensity: Intensity
-    salt: str
     memory: MemoryCache
 
     def read(self, entry: Entry) -> Stored:
@@ -85,12 +84,12 @@ class Prepared:
         return self.memory(entry.low.sha256, lambda: self._decode(low))
 
     def manifest(self) -> list[dict[str, str | int | bool]]:
-        """Describe each image, its patient as a salted hash.
+        """Describe each image, its patient by a pseudonym.
 
         Returns:
             See `srexp.data.preparation.manifest.manifest_rows`.
         """
-        return manifest_rows([entry for split in SPLITS for entry in self.entries[split]], self.salt)
+        return manifest_rows([entry for split in SPLITS for entry in self.entries[split]])
 
 
 def prepare(source: Source, asked: Preparation) -> Prepared:
@@ -107,6 +106,7 @@ def prepare(source: Source, asked: Preparation) -> Prepared:
         RequestError: Files that can't be used (all of them are named) under `on_error=fail`, or too few patients.
     """
     items = source.items()
+    remember(item.key for item in items)
     memory = memory_cache(source.memory_mb * 2**20)
     scan = Scan(source.intensity, asked, memory)
     found, refused = scan.run(items)
@@ -122,14 +122,13 @@ def prepare(source: Source, asked: Preparation) -> Prepared:
     if refused and (source.on_error == "fail" or not good):
         raise _refusal(refused, len(items))
     drawn = {} if asked.all_in else _draw([item for item, _ in good], source, asked.seed, listed=items)
-    entries = _split(good, lows, drawn, asked.all_in)
+    entries = _split(good, lows, drawn, asked)
     return Prepared(
         entries=entries,
         fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
-        skipped=refused,
+        skipped=refused if asked.names else hidden(refused),
         asked=asked,
         intensity=source.intensity,
-        salt=project_salt(asked.cache_dir),
         memory=memory,
     )
 
@@ -170,15 +169,16 @@ def _partners(items: Sequence[Item], scan: Scan) -> tuple[dict[str, Found], list
 
 
 def _split(
-    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], drawn: Mapping[str, Split], all_in: Split | None
+    good: Sequence[tuple[Item, Found]], lows: Mapping[str, Found], drawn: Mapping[str, Split], asked: Preparation
 ) -> dict[Split, list[Entry]]:
     entries: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
     for item, found in good:
-        split = all_in or item.split or drawn[item.patient]
+        split = asked.all_in or item.split or drawn[item.patient]
         told = {each.name: getattr(found, each.name) for each in fields(Found)}
-        entries[split].append(Entry(**told, item=item, split=split, low=lows.get(item.key)))
+        key = item.key if asked.names else pseudonym(item.key)
+        entries[split].append(Entry(**told, key=key, item=item, split=split, low=lows.get(item.key)))
     lacking = [split for split in SPLITS if not entries[split]]
-    if lacking and all_in is None:
+    if lacking and asked.all_in is None:
         raise RequestError(
             f"no image is left for {' and '.join(lacking)}",
             got=f"{len(good)} images",

@@ -26,6 +26,7 @@ class Preparation:
         decoded_dir: Keeps decoded images on disk, for data sets larger than memory; none are kept when None.
         facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
         progress: Called with the number of images done and their total.
+        names: Calls images by their names instead of pseudonyms, which is for what is shown and not kept.
         all_in: Puts every image into this split instead of drawing or taking one, to score a whole data set.
     """
 
@@ -37,4 +38,5 @@ class Preparation:
     decoded_dir: Path | None = None
     facts: Callable[[Stored], Facts] | None = None
     progress: Progress | None = None
+    names: bool = False
     all_in: Split | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from srexp.data.formats.registry import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
 from srexp.errors import RequestError, did_you_mean
+from srexp.system.pseudonyms import remember
 
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 # Hidden files, and what macOS, Synology, QNAP and Windows leave: copies, thumbnails, and files thrown away.
@@ -42,6 +43,7 @@ def find_images(named: str, key: str) -> dict[str, Path]:
     path = Path(named).expanduser()
     try:
         if not stat.S_ISDIR(path.stat().st_mode):
+            remember([_key(path.name)])
             return {_key(path.name): path}
     except OSError:
         if glob.has_magic(named):
@@ -63,7 +65,9 @@ def _matching(path: Path, named: str, key: str) -> dict[str, Path]:
             expected=f"a pattern of {_ACCEPTED}",
             fix="quote the pattern; ** stands for folders of any depth",
         )
-    return {_key(one.relative_to(root).as_posix()): one for one in files}
+    named_by = {_key(one.relative_to(root).as_posix()): one for one in files}
+    remember(named_by)
+    return named_by
 
 
 def existing_folder(root: str, key: str) -> Path:
@@ -124,6 +128,7 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
             expected=f"{_ACCEPTED}; {there}",
             fix=f"{key}=/data/xrays, a folder with images",
         )
+    remember(files)
     return dict(sorted(files.items()))
 
 

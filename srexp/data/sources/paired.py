@@ -12,6 +12,7 @@ from srexp.data.sources.folder import Folder
 from srexp.data.sources.limit import spread
 from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError, some
+from srexp.system.pseudonyms import remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def _common_name(item: Item) -> str:
 
 def _require_partners(key: str, folder: Path, lacking: Collection[str]) -> None:
     if lacking:
+        remember(lacking)
         raise RequestError(
             f"{key} lacks the partner of {len(lacking)} images: {some(sorted(lacking), 5)}",
             got=str(folder),

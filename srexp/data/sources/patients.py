@@ -11,6 +11,7 @@ from pathlib import Path
 
 from srexp.data.sources.table import read_table
 from srexp.errors import RequestError, some
+from srexp.system.pseudonyms import remember
 
 _EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
 _COLUMNS = ("file", "patient")
@@ -101,6 +102,7 @@ def _by_file(table: Path, root: Path) -> dict[str, str]:
             file = Path(file).relative_to(root).as_posix()
         line, patient = given.setdefault(_same(file), (number, cells["patient"]))
         if patient != cells["patient"]:
+            remember((file, patient, *cells.values()))
             raise RequestError(
                 f"dataset.patients: {table} gives {cells['file']} two patients, in lines {line} and {number}",
                 got=f"{patient} and {cells['patient']}",

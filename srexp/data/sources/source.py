@@ -20,7 +20,8 @@ class Item:
     """One image of a data set, not decoded.
 
     Args:
-        key: Stable and unique name: the path relative to the root, `#3` appended for frame 3 of several.
+        key: Stable and unique name: the path relative to the root, `#3` appended for frame 3 of several; it may hold a
+            patient's number, so it is never kept as it is.
         path: The file.
         frame: Which image of the file, from 0.
         patient: Whose image it is; may identify a person, so it is never logged or shown as it is.
@@ -69,19 +70,16 @@ class Entry(Found):
     """One image after the scan: what it is, where it came from and where it belongs.
 
     Args:
+        key: Stable and unique name: a pseudonym, unless names were asked for.
         item: As the data set listed it.
         split: Where the image belongs.
         low: What its low-resolution partner told, in a paired data set; None where `low` is computed.
     """
 
+    key: str = field(kw_only=True)
     item: Item = field(kw_only=True)
     split: Split = field(kw_only=True)
     low: Found | None = field(default=None, kw_only=True)
-
-    @property
-    def key(self) -> str:
-        """Stable and unique name of the image."""
-        return self.item.key
 
     @property
     def patient(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from srexp.errors import RequestError, some
+from srexp.system.pseudonyms import remember
 
 #: Number of a line in the file, and its cells by their column.
 Line: TypeAlias = tuple[int, dict[str, str]]
@@ -56,6 +57,7 @@ def read_table(path: Path, columns: Sequence[str], key: str) -> list[Line]:
     heads = {each: [cell.lower() for cell in _split(rows[top : top + 1], each)] for each in _SEPARATORS}
     separator = next((each for each, head in heads.items() if {*columns} <= {*head}), None)
     if separator is None or not "".join(rows[top + 1 :]).strip():
+        remember(heads[","])
         raise RequestError(
             f"{about} lacks columns or rows",
             got=heads[","] if separator is None and rows[top:] else "no rows",

@@ -66,7 +66,7 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     }
     files = _write(config.run_dir, report, figures, found, result)
     result |= {"files": [path.name for path in files], "report": str(config.run_dir / "report.html")}
-    result["run_id"] = _track(tracking, chosen, files, result)
+    result["run_id"] = None if config.names else _track(tracking, chosen, files, result)
     return found, result
 
 

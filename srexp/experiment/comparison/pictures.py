@@ -18,6 +18,7 @@ from srexp.experiment.network import Predict, bicubic_predictor, predictor, time
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
 from srexp.metrics.table import with_unit
+from srexp.system.pseudonyms import TAG, VARIABLE, fingerprint, pseudonym
 from srexp.tracking.store.store import Store
 from srexp.types import Network, Pixels, Sample
 
@@ -152,6 +153,8 @@ def _task(config: CompareConfig, entry: Entry) -> Task:
     source = builders(composed).source
     if isinstance(source, Downloadable) and (sentence := source.missing()):
         raise SrexpError(str(sentence))
+    if entry.run.tags.get(TAG, fingerprint()) != fingerprint():
+        raise SrexpError(f"their pseudonyms were made with another key, which {VARIABLE} can give")
     task = Task(composed)
     if task.prepared.fingerprint != entry.result["data_fingerprint"]:
         raise SrexpError("the data set has another fingerprint than when it was scored")
@@ -201,7 +204,8 @@ def _restorers(models: Mapping[str, Network], config: Config, channels: int, sca
 def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
     """Give the wanted test images, in their order; no others are read."""
     by_key = {entry.key: entry for entry in task.prepared.entries["test"]}
-    chosen = [by_key[key] for key in wanted if key in by_key]
+    called = {key: pseudonym(key) for key in wanted}
+    chosen = [replace(by_key[called[key]], key=key) for key in wanted if called[key] in by_key]
     task.prepared = replace(task.prepared, entries={**task.prepared.entries, "test": chosen})
     return task.samples("test")
 

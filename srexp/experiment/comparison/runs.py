@@ -16,6 +16,7 @@ from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
 from srexp.metrics.psnr import apart
+from srexp.system import pseudonyms
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
 from srexp.tracking.store.parameters import flatten
@@ -27,6 +28,8 @@ MOST = 12
 _TRUE_EVERYWHERE = 0.01  # dB by which bicubic may differ between machines on the same images
 _IMAGE = ("key", "height", "width", "bits")
 _SCORES = "scores/test.csv"
+_KEY = "key of pseudonyms"
+_SHARED = f"; who shares a store should share {pseudonyms.VARIABLE} from the first run on"
 _BICUBIC = "baseline_"  # how its columns begin
 
 
@@ -42,6 +45,7 @@ class Entry:
         timings: What was timed, from `inference_times.json`.
         curve: Its learning curve.
         config: Its `config.yaml`, resolved.
+        listed: Names of all its images, where it calls them by these and not by pseudonyms.
         environment: Its `environment.json`.
     """
 
@@ -53,6 +57,7 @@ class Entry:
     curve: Sequence[Point]
     config: Mapping[str, Any]
     environment: Mapping[str, Any]
+    listed: Sequence[str] = ()
 
     @property
     def keys(self) -> list[str]:
@@ -106,7 +111,7 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
             expected="finished trainings; smoke runs and trials of searches count only when they are named",
             fix="runs=[ID,ID]",
         )
-    every = _named([_read(store, run, config.paths.root) for run in chosen])
+    every = _named([_pseudonymous(config, _read(store, run, config.paths.root)) for run in chosen])
     require_comparable(every)
     if named or config.select == "all":
         return every, []
@@ -145,8 +150,28 @@ def _read(store: Store, run: StoredRun, root: Path) -> Entry:
         timings={label: _timing(each) for label, each in times.items()},
         curve=learning_curve(store, run.run_id, result.get("seconds", {}).get("train")),
         config=kept_by(store, run.run_id, root),
+        listed=_names_of_old(store, run),
         environment=read_json(store, run.run_id, "environment.json") or {},
     )
+
+
+def _pseudonymous(config: CompareConfig, entry: Entry) -> Entry:
+    """Call the images of a run by pseudonyms, which older runs didn't, or by their names where that was asked."""
+    images, result = entry.images, entry.result
+    if entry.listed:
+        pseudonyms.note(entry.listed)
+        result = pseudonyms.hidden(result)
+    keys = {key: pseudonyms.pseudonym(key) for key in entry.keys}
+    if config.names:
+        known = pseudonyms.lookup()
+        keys = {key: known.get(called, called) for key, called in keys.items()}
+        result = {**result, "warnings": [*map(pseudonyms.named, result.get("warnings", []))]}
+    return replace(entry, result=result, images=[{**image, "key": keys[image["key"]]} for image in images])
+
+
+def _names_of_old(store: Store, run: StoredRun) -> list[str]:
+    rows = [] if pseudonyms.TAG in run.tags else read_rows(store, run.run_id, "data/manifest.csv")
+    return [row["image"] for row in rows if "image" in row]
 
 
 def _timing(known: Mapping[str, Any]) -> Timing:
@@ -217,7 +242,7 @@ def require_comparable(entries: Sequence[Entry]) -> None:
             f"these runs can't be compared, for they don't have the same {', '.join(differing)}:",
             lines=lines,
             expected="the same data and split, the same test images and the same protocol",
-            fix=_largest_group(entries, sides),
+            fix=_largest_group(entries, sides) + _SHARED * (_KEY in differing),
         )
     first = entries[0].figures(_BICUBIC)["psnr"]
     for entry in entries[1:]:
@@ -242,6 +267,7 @@ def _facts(entry: Entry) -> dict[str, str]:
     facts = {
         "data fingerprint": str(entry.result["data_fingerprint"]),
         "test images": _told(images),
+        _KEY: entry.run.tags.get(pseudonyms.TAG, pseudonyms.fingerprint()),
         **{f"protocol.{key}": value for key, value in flatten(entry.result["protocol"]).items()},
     }
     if all(image.get("sha256") for image in entry.images):

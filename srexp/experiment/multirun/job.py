@@ -10,6 +10,7 @@ from typing import Any
 
 from srexp.errors import SrexpError
 from srexp.system.atomic_files import write_whole
+from srexp.system.pseudonyms import hidden
 from srexp.system.redaction import mask
 
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
@@ -77,7 +78,7 @@ def hide(folder: Path) -> None:
 
 def fail(folder: Path, failure: SrexpError) -> None:
     """Note why a job failed."""
-    _write(folder / FAILURE, {"message": str(failure), "exit_code": failure.exit_code})
+    _write(folder / FAILURE, {"message": hidden(str(failure)), "exit_code": failure.exit_code})
 
 
 def failure(folder: Path) -> dict[str, Any]:
@@ -85,10 +86,16 @@ def failure(folder: Path) -> dict[str, Any]:
     return _read(folder / FAILURE)
 
 
-def finish(folder: Path, result: dict[str, Any]) -> None:
-    """Note what a command returned; of runs that belong to no multirun, too, and of those that failed at first."""
+def finish(folder: Path, result: dict[str, Any], *, names: bool = False) -> None:
+    """Note what a command returned; of runs that belong to no multirun, too, and of those that failed at first.
+
+    Args:
+        folder: Output folder of the run.
+        result: What it returned.
+        names: Whether images are called by their names and not by pseudonyms.
+    """
     (folder / FAILURE).unlink(missing_ok=True)
-    _write(folder / RESULT, result)
+    _write(folder / RESULT, result if names else hidden(result))
 
 
 def forget(sweep: Path) -> None:

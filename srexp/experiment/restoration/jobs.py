@@ -16,6 +16,7 @@ from srexp.data.sources.discovery import find_images
 from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError
 from srexp.experiment.restoration.failure import told
+from srexp.system.pseudonyms import note, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:
             expected="a folder that holds none of them",
             fix="output= another folder, which may lie within input",
         )
+    remember(found)
+    note(name for job in jobs for name in job.outputs)
     _require_own_files(jobs)
     return jobs, outcome
 

@@ -32,7 +32,7 @@ from srexp.experiment.search.search_job import (
 from srexp.experiment.task import Task
 from srexp.search.ask_and_tell import Pruned, RunningTrial
 from srexp.search.study import Search
-from srexp.system.redaction import Masked
+from srexp.system.pseudonyms import Pseudonymous
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -232,7 +232,7 @@ def _forget_networks() -> None:
 def _log_in(folder: Path) -> Iterator[Path]:
     """Write what is logged meanwhile into a file of the trial's own; an exception with its traceback, too."""
     handler = logging.FileHandler(folder / "srexp.log", delay=True, encoding="utf-8")
-    handler.setFormatter(Masked("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(Pseudonymous("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:

@@ -54,7 +54,7 @@ class Folder:
         return key
 
     def prepared(self, **options: object) -> Prepared:
-        given = {"seed": 1, "channel": "grey", "scale": 2, "patch_size": 48, "facts": facts} | options
+        given = {"seed": 1, "channel": "grey", "scale": 2, "patch_size": 48, "facts": facts, "names": True} | options
         return prepare(Given(sorted(self.items, key=lambda item: item.key)), Preparation(**given))
 
 

@@ -100,7 +100,7 @@ def paired(tmp_path: Path, offset: int) -> Prepared:
         scene.crop((20, 20, 180, 180)).save(high)
         scene.crop((20 + offset, 20, 180 + offset, 180)).resize((80, 80), Image.Resampling.BICUBIC).save(low)
         items.append(Pair(name, high, 0, f"P{name}", split, low=Item(name, low, 0, f"P{name}")))
-    return prepare(Given(items), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts))
+    return prepare(Given(items), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts, names=True))
 
 
 def test_pairs_that_lie_apart_are_measured(tmp_path: Path) -> None:
@@ -117,7 +117,9 @@ def test_pairs_of_twice_the_same_image_are_degenerate(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.png"
         picture(number).save(path)
         items.append(Pair(path.name, path, 0, f"P{number}", split, low=Item(path.name, path, 0, f"P{number}")))
-    (found,) = audit(prepare(Given(items), Preparation(seed=1, channel="grey", scale=1, patch_size=48, facts=facts)))
+    (found,) = audit(
+        prepare(Given(items), Preparation(seed=1, channel="grey", scale=1, patch_size=48, facts=facts, names=True))
+    )
     assert found.kind == "degenerate"
     assert "the input equals the target in 8 pairs" in found.message
 
@@ -132,7 +134,7 @@ def test_skipped_files_are_counted(folder: Folder) -> None:
     (folder.root / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     folder.items.append(Item("broken.png", folder.root / "broken.png", 0, "another", "train"))
     source = Given(folder.items, on_error="skip")
-    found = audit(prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts)))
+    found = audit(prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts, names=True)))
     assert [(each.kind, each.message, each.images) for each in found] == [
         ("skipped", "1 unusable image left out", ("broken.png",))
     ]
@@ -172,6 +174,8 @@ def test_leaks_into_a_test_folder_of_its_own_are_found(tmp_path: Path) -> None:
     picture(0).save(tmp_path / "held" / "p8_a.png")  # the pixels of p0
     picture(9).save(tmp_path / "held" / "p1_b.png")  # another picture of p1
     source = folder_source.Folder("f", str(tmp_path / "train"), patients="^(p.)", test_root=str(tmp_path / "held"))
-    found = by_kind(audit(prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts))))
+    found = by_kind(
+        audit(prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts, names=True)))
+    )
     assert set(found["duplicates"].images) >= {"p0_a.png", "test_root/p8_a.png"}
     assert set(found["patients"].images) == {"p1_a.png", "test_root/p1_b.png"}

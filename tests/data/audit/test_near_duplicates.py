@@ -140,7 +140,9 @@ def test_copies_among_radiographs_are_found_and_no_stranger_is_accused(real_data
             other = SPLITS[(SPLITS.index(item.split) + 1) % 3]
             items.append(Item(copy.name, copy, 0, copy.name, other))
             planted.add(frozenset((item.key, copy.name)))
-    prepared = prepare(Given(items), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts))
+    prepared = prepare(
+        Given(items), Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts, names=True)
+    )
     found = by_kind(audit(prepared))
     images = found["near-duplicates"].images
     assert {frozenset(pair) for pair in zip(images[::2], images[1::2], strict=True)} == planted

@@ -23,7 +23,9 @@ def picture(path: Path, seed: int, size: tuple[int, int] = (32, 40), colours: tu
 
 def prepared(root: Path, folder: Options | None = None, **options: object) -> Prepared:
     source = Folder("f", str(root), **{"patients": "^(p.)", **(folder or {})})
-    return prepare(source, Preparation(**{"seed": 0, "channel": "grey", "scale": 2, "patch_size": 16, **options}))
+    return prepare(
+        source, Preparation(**{"seed": 0, "channel": "grey", "scale": 2, "patch_size": 16, "names": True, **options})
+    )
 
 
 def split_of(data: Prepared) -> dict[str, str]:

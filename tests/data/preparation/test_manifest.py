@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srexp.data.preparation.manifest import COLUMNS, patient_key, project_salt
+from srexp.data.preparation.manifest import COLUMNS
 from srexp.data.sources.source import SPLITS
+from srexp.system.pseudonyms import pseudonym
 from tests.data.preparation.images import picture, prepared
 
 
@@ -55,19 +56,16 @@ def test_one_pixel_changes_the_fingerprint(root: Path) -> None:
     assert prepared(root).fingerprint != before
 
 
-def test_manifest_names_patients_by_salted_hashes_only(root: Path, tmp_path: Path) -> None:
-    rows = prepared(root, cache_dir=tmp_path / "cache").manifest()
+def test_manifest_names_neither_images_nor_patients(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [entry.item.key for split in SPLITS for entry in prepared(root).entries[split]]
+    rows = prepared(root, names=False).manifest()
     assert [tuple(row) for row in rows] == [COLUMNS] * 10
     assert [row["split"] for row in rows] == sorted((row["split"] for row in rows), key=SPLITS.index)
-    patients = {row["image"][:2]: row["patient"] for row in rows}
+    assert [row["image"] for row in rows] == [pseudonym(name) for name in names]
+    patients = {name[:2]: row["patient"] for name, row in zip(names, rows, strict=True)}
     assert len(set(patients.values())) == 5
-    assert not set(patients) & set(patients.values())
-    assert rows == prepared(root, cache_dir=tmp_path / "cache").manifest()
-    assert {row["patient"] for row in rows}.isdisjoint(row["patient"] for row in prepared(root).manifest())
-
-
-def test_salt_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    salt = project_salt(tmp_path / "cache")
-    assert project_salt(tmp_path / "cache") == salt
-    assert (tmp_path / "cache" / "patient-salt").stat().st_mode & 0o077 == 0
-    assert patient_key("p", salt) != patient_key("p", project_salt(tmp_path / "other"))
+    assert not any(name in str(rows) for name in (*names, *patients))
+    assert rows == prepared(root, names=False).manifest()
+    monkeypatch.setenv("SREXP_PSEUDONYM_KEY", "the key of somebody else")
+    others = prepared(root, names=False).manifest()
+    assert {row["patient"] for row in rows}.isdisjoint(row["patient"] for row in others)

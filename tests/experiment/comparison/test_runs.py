@@ -7,6 +7,7 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
+from srexp.system.pseudonyms import fingerprint
 from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 
@@ -40,6 +41,15 @@ def refusal(*entries):
 
 def test_equal_runs_are_let_through():
     require_comparable([entry(1), entry(2), entry(3, bicubic=(30.001, 31.0))])
+
+
+def test_images_called_by_two_keys_are_refused_with_the_mend():
+    theirs = entry(2)
+    theirs.run.tags["pseudonym_key"] = "0badcafe"
+    assert "SREXP_PSEUDONYM_KEY" in refusal(entry(1), theirs)
+    ours = entry(3)
+    ours.run.tags["pseudonym_key"] = fingerprint()
+    require_comparable([entry(1), ours])
 
 
 def test_other_data_are_refused_with_both_fingerprints_and_what_would_go():
