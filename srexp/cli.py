@@ -25,7 +25,7 @@ from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
 from srexp.system.atomic_files import private_files, require_no_way_out
-from srexp.system.stdio import complain, outlive_reader, say
+from srexp.system.stdio import complain, mask_tracebacks, outlive_reader, say
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
@@ -51,6 +51,7 @@ INTERRUPTED = 130
 def main() -> None:
     """Run what the command line asks for and exit with its code."""
     outlive_reader()
+    mask_tracebacks()
     code = run(sys.argv[1:])
     gc.freeze()  # as the process ends, Python would look through all of TensorFlow once more, which takes seconds
     sys.exit(code)

@@ -136,6 +136,12 @@ def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _no_secrets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what stand-ins of earlier tests stand for: those of this one are counted from the first."""
+    monkeypatch.setenv("SREXP_SECRETS", "{}")
+
+
+@pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     """Take away the log handlers that a command set up: they hold the terminal of a test that is over."""
     root = logging.getLogger()

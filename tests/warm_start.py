@@ -33,7 +33,9 @@ IMPORTED = (  # after srexp's own modules, which set variables that some of thes
     "plotly.graph_objects", "pyarrow.parquet", "skimage.metrics", "tensorflow", "uvicorn",
 )  # fmt: skip
 #: Variables that are read when something is done; another value of any other variable has to be there at the start.
-READ_LATE = {"HYDRA_FULL_ERROR", "KERAS_HOME", "MLFLOW_TRACKING_URI", "PYTEST_CURRENT_TEST", "SREXP_ROOT"}
+READ_LATE = {
+    "HYDRA_FULL_ERROR", "KERAS_HOME", "MLFLOW_TRACKING_URI", "PYTEST_CURRENT_TEST", "SREXP_ROOT", "SREXP_SECRETS",
+}  # fmt: skip
 #: For the server alone: Arrow's allocator starts a thread otherwise.
 _NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 _LONGEST = 2**17  # bytes of a request: words and environment

@@ -19,6 +19,7 @@ from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError
+from srexp.system.credentials import hidden
 
 #: Set by `check`, not composed from YAML.
 _FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
@@ -124,6 +125,7 @@ def check(
         raise _missing(str(error.full_key), str(composed.get("verb")), choices or {}) from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error
+    tree = hidden(tree)  # what the environment gave has its secrets
     values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
     kind: type[Config] = VERB_CONFIGS.get(str(values.get("verb")), Config)

@@ -1,11 +1,12 @@
 """The configuration's files as they were when work began: an edit made meanwhile is for the next command.
 
 Jobs of a multirun and trials of a search are composed one by one, hours later and by other processes. What they are
-composed from travels with them.
+composed from travels with them, with stand-ins for addresses that have secrets.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -17,9 +18,13 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import yaml
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import Container, OmegaConf
+
+from srexp.system.credentials import hidden
+from srexp.system.redaction import mask
 
 #: How far below a folder of the search path its files are kept: `hydra/job_logging/NAME.yaml`.
 _DEPTH = 2
@@ -99,7 +104,7 @@ class FrozenFolder(FileConfigSource):
         if files := _FROZEN.get():
             files.used.add(str(path))
         known = self._files().get(str(path))
-        return path.open("rb") if known is None else BytesIO(known)
+        return BytesIO(_without_secrets(path) if known is None else known)
 
     def _files(self) -> dict[str, bytes]:
         files = _FROZEN.get()
@@ -124,4 +129,23 @@ def _read(folder: str) -> Iterator[tuple[str, bytes]]:
         for path in (Path(place, name) for name in names if name.endswith(".yaml")):
             with suppress(OSError):  # said where it is composed
                 if path.is_file() and path.stat().st_size <= _MOST_BYTES:
-                    yield str(path.resolve()), path.read_bytes()
+                    yield str(path.resolve()), _without_secrets(path)
+
+
+def _without_secrets(path: Path) -> bytes:
+    """Read a file; in place of addresses with secrets it has stand-ins, on the same lines."""
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES)
+    if b"://" not in content:
+        return content
+    text = content.decode(errors="surrogateescape")
+    try:
+        words = [each for each in yaml.scan(text, yaml.SafeLoader) if isinstance(each, yaml.ScalarToken)]
+    except yaml.YAMLError:  # said where it is composed
+        words = []
+    for word in reversed(words):
+        if (stand_in := hidden(word.value)) != word.value:
+            begin, end = word.start_mark.index, word.end_mark.index
+            lines = "\n" * text.count("\n", begin, end)
+            text = f"{text[:begin]}{json.dumps(stand_in)}{lines}{text[end:]}"
+    return mask(text).encode(errors="surrogateescape")

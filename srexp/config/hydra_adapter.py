@@ -26,12 +26,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.hydra_messages import explained, writable
-from srexp.config.override_grammar import TURN, key_of, parse
+from srexp.config.override_grammar import TURN, key_of, parse, without_secrets
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.atomic_files import require_no_way_out
+from srexp.system.credentials import hidden_variables
 from srexp.system.signals import interruptible
+from srexp.system.stdio import masked_stdout
 
 #: What `--info` may be told to show.
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -61,13 +63,13 @@ class _Loader(ConfigLoaderImpl):
         for _, key, value in map(parse, overrides):
             if value and value.startswith("[") and key not in _PRESETS and self.repository.group_exists(key):
                 # Hydra would mix the keys of several files.
-                several = value.strip("[]").replace(" ", "")
-                raise RequestError(
-                    f"{key} is given a list", got=value, expected="one choice", fix=f"-m {key}={several} runs each"
-                )
+                several = f"-m {key}={value.strip('[]').replace(' ', '')} runs each"
+                raise RequestError(f"{key} is given a list", got=value, expected="one choice", fix=several)
         require_no_code(overrides)
         with TURN, frozen(self.files) if self.files else nullcontext():
-            return super().load_configuration(config_name, overrides, *arguments, **options)
+            tree = super().load_configuration(config_name, overrides, *arguments, **options)
+        tree.hydra.job.env_set = hidden_variables(OmegaConf.to_container(tree.hydra.job.env_set))
+        return tree
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,7 +86,7 @@ class _Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What was typed, taken apart.
+    """What was typed, taken apart, with stand-ins for addresses that have secrets.
 
     Args:
         verb: The first word that is no override, `train` where there is none.
@@ -112,6 +114,7 @@ class CommandLine:
             >>> line.verb, line.overrides, line.options.multirun, line.options.config_dir
             ('check', ['seed=1,2'], True, 'mine')
         """
+        words = [without_secrets(word) for word in words]
         # Hydra lets `--info` go without a value, which the parser would take from what follows.
         following = [*words[1:], ""]
         bare = [word in ("-i", "--info") and after not in _INFO for word, after in zip(words, following, strict=True)]
@@ -177,8 +180,9 @@ def composed(root: str, overrides: Sequence[str]) -> DictConfig:
     Raises:
         RequestError: A key or choice does not exist.
     """
+    overrides = presets_last([without_secrets(each) for each in overrides])
     with TURN, explained(lambda: _keys(root), overrides):
-        return _load(root, presets_last(overrides))
+        return _load(root, overrides)
 
 
 def _load(root: str, overrides: Sequence[str]) -> DictConfig:
@@ -232,10 +236,12 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], verbs: Mappi
             application.app_help(root, _Parser(), argparse.Namespace(**{**vars(options), "overrides": line.overrides}))
         elif options.hydra_help:
             application.hydra_help(None, _Parser(), argparse.Namespace(overrides=[]))
-        elif options.cfg:
-            application.show_cfg(root, line.overrides, options.cfg, options.package, options.resolve)
-        elif options.info:
-            application.show_info(options.info, root, line.overrides)
+        elif options.cfg or options.info:
+            with masked_stdout():
+                if options.info:
+                    application.show_info(options.info, root, line.overrides)
+                else:
+                    application.show_cfg(root, line.overrides, options.cfg, options.package, options.resolve)
         elif options.shell_completion:
             application.complete(line.overrides, verbs)
         elif options.multirun or not application.run_one(root, task, line.overrides):

@@ -6,11 +6,12 @@ import functools
 import re
 import shlex
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from srexp.errors import RequestError
+from srexp.system import credentials
 
 #: Held by whoever composes or parses: Hydra and its parser share state between threads.
 TURN = threading.RLock()
@@ -53,6 +54,65 @@ def key_of(override: str) -> str:
         ('optimizer.lr', 'experiment', 'model')
     """
     return parse(override).key
+
+
+def without_secrets(override: str) -> str:
+    """Put stand-ins in place of addresses with secrets, and of secret variables of the environment.
+
+    An address that Hydra can't read, or would part at its commas, as a password brings it about, is taken as typed.
+
+    Args:
+        override: As typed; what is none, such as an option, is a text.
+
+    Example:
+        >>> without_secrets("tracking.uri=http://ann:p,w'x@host"), without_secrets("seed=1")
+        ("tracking.uri='http://***@host'", 'seed=1')
+    """
+    name, equals, value = override.partition("=")
+    variables = parse(override).key.startswith("hydra.job.env_set")
+    if not equals or "://" in name or not (variables or "://" in value):
+        return str(credentials.hidden(override))
+    hide = credentials.hidden_variable if variables else lambda _, text: str(credentials.hidden(text))
+    last, rest, read = name.rpartition(".")[2], value, _parsed(override)
+    for place, text, escaped in _texts(read, last):
+        stand_in = hide(place, text)
+        written = next((each for each in (escaped, text) if each in rest), value)
+        if stand_in != text:
+            value = value.replace(written, _written(stand_in))
+        if stand_in != text or "***" in text:
+            rest = rest.replace(written, "")
+    if (variables and read is None) or credentials.hidden(rest) != rest:  # Hydra can't read it, or would part it
+        whole = override.removeprefix(f"{name}=")
+        quote = whole[0] if whole[0] in "'\"" and whole.endswith(whole[0]) else ""
+        value = _written(hide(last, whole.removeprefix(quote).removesuffix(quote)))
+    return f"{name}={value}"
+
+
+def _parsed(override: str) -> Any:
+    """Give what Hydra's parser makes of a value, before sweeps are gone through; None where it can't read it."""
+    from hydra.errors import HydraException
+
+    with TURN:
+        try:
+            return _parser().parse_rule(override, "override")._value
+        except HydraException:
+            return None
+
+
+def _texts(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    """Give the values within one, each with the key beside it and as it was typed."""
+    from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
+
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _texts(each, str(key))
+    elif isinstance(value, list | ChoiceSweep):
+        for each in value if isinstance(value, list) else value.list:
+            yield from _texts(each, place)
+    elif isinstance(value, str | QuotedString):
+        yield place, value if isinstance(value, str) else value.text, Override._get_value_element_as_str(value)
+    elif value is not None:
+        yield place, str(value), str(value)
 
 
 def override(key: str, value: Any) -> str:

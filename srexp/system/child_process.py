@@ -19,7 +19,7 @@ from typing import IO
 
 from srexp.system.process_identity import process_is_gone
 from srexp.system.signals import Interrupted, interruptible
-from srexp.system.stdio import outlive_reader
+from srexp.system.stdio import mask_tracebacks, outlive_reader
 
 #: How long a job may take to end its run in order after it was asked to.
 END_SECONDS = 60.0
@@ -166,6 +166,7 @@ def _ctrl_c_ignored() -> Iterator[None]:
 def begin() -> None:
     """Do what another process asks for; `start` starts it."""
     outlive_reader()
+    mask_tracebacks()
     work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:

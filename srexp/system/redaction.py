@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from srexp.system.credentials import NAME, known
 
 #: Control characters, marks and overrides of writing direction, and halves of characters of names that are no UTF-8.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTED = re.compile(rf"{_STEERING.pattern}|[\n\t]")
+#: Users and secrets of addresses that stand in a text, and end where it goes on.
+_USER = re.compile(r"(?<=://)(?!\*\*\*\d*@)(?:[^:/?#\s'\"]*:[^\s'\"]*|[^/?#\s'\"]*(?:@[^\s'\"]*)?)@")
+_QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*)[^&;#\s'\"]+")
 #: What spreadsheets take for a formula, https://owasp.org/www-community/attacks/CSV_Injection, behind quotes or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
 
 def mask(text: str) -> str:
-    """Blank out credentials in the URIs of a text: user and password, and secret query values.
+    """Blank out the secrets that this process was told, and those in other addresses: user, password, query values.
 
     Args:
         text: Anything that will be shown or stored.
@@ -26,8 +32,18 @@ def mask(text: str) -> str:
         >>> mask("tracking.uri=https://ann:pa55@host/x?token=abc&n=1")
         'tracking.uri=https://***@host/x?token=***&n=1'
     """
-    text = re.sub(r"(?<=://)[^/?#\s'\"]*@", "***@", text)
-    return re.sub(r"(?i)([?&][\w-]*(?:password|secret|signature|token|sig|key)=)[^&\s'\"]+", r"\1***", text)
+    if secrets := known():
+        text = secrets.sub("***", text)
+    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
+
+
+def masked(value: Any) -> Any:
+    """Blank out the secrets in each text of lists and mappings, before JSON or anything else escapes its characters."""
+    if isinstance(value, Mapping):
+        return {key: masked(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked(each) for each in value]
+    return mask(value) if isinstance(value, str) else value
 
 
 def shown(text: str) -> str:

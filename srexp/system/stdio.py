@@ -4,11 +4,13 @@ import io
 import os
 import stat
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from srexp.system.redaction import mask, printable, told
+from srexp.system.redaction import mask, printable, shown, told
 
 
 class _Outlet(io.FileIO):
@@ -81,3 +83,23 @@ def say(text: str, *, stderr: bool = False) -> None:
         a\nsrexp: done.png
     """
     print(printable(mask(text)), file=sys.stderr if stderr else sys.stdout, flush=True)
+
+
+@contextmanager
+def masked_stdout() -> Iterator[None]:
+    """Show what libraries print meanwhile without secrets."""
+    with redirect_stdout(io.StringIO()) as said:
+        yield
+    print(shown(said.getvalue()), end="")
+
+
+def show_traceback(error: BaseException | None) -> None:
+    """Show where something failed, without secrets."""
+    if error:
+        print(shown("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+
+
+def mask_tracebacks() -> None:
+    """Show tracebacks of what nobody caught without secrets."""
+    sys.excepthook = lambda _kind, error, _where: show_traceback(error)
+    threading.excepthook = lambda given: show_traceback(given.exc_value)

@@ -22,6 +22,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
+from srexp.system.pseudonyms import pseudonym
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna")
 PATIENTS = 'dataset.patients="^(\\w+)-"'
@@ -70,7 +71,7 @@ def test_everything_is_shown_and_written(folder: Path, tmp_path: Path, capfd) ->
     assert [counts["patients"] for counts in result["splits"].values()] == [4, 3, 3]
     assert sum(counts["bits"]["8"] for counts in result["splits"].values()) == 20
     assert [finding["kind"] for finding in result["findings"]] == ["near-duplicates"]
-    assert set(result["findings"][0]["images"]) == {f"secret{p}-{n}.png" for p in (0, 9) for n in (0, 1)}
+    assert set(result["findings"][0]["images"]) == {pseudonym(f"secret{p}-{n}.png") for p in (0, 9) for n in (0, 1)}
     assert result["warnings"][0].startswith("2 pairs of images in different splits")
     assert len(result["data_fingerprint"]) == 64
     for name in result["files"]:
@@ -140,11 +141,14 @@ def test_unusable_files_are_skipped_by_name(folder: Path, tmp_path: Path, capfd)
     (folder / "secret3-9.png").write_bytes(b"no image")
     assert run(["data", *arguments(folder)]) == 2
     assert "secret3-9.png" in capfd.readouterr().err
-    assert run(["data", *arguments(folder, "dataset.on_error=skip", f"hydra.run.dir={tmp_path}")]) == 0
-    assert [each["image"] for each in json.loads((tmp_path / "result.json").read_text())["skipped"]] == [
-        "secret3-9.png"
-    ]
-    assert "secret3-9.png" in capfd.readouterr().out
+    for names, called in (("true", "secret3-9.png"), ("false", pseudonym("secret3-9.png"))):
+        asked = ["dataset.on_error=skip", f"names={names}", f"hydra.run.dir={tmp_path}"]
+        assert run(["data", *arguments(folder, *asked)]) == 0
+        [skipped] = json.loads((tmp_path / "result.json").read_text())["skipped"]
+        assert skipped["image"] == called
+        said = capfd.readouterr().out
+        assert called in said
+        assert ("secret" in said) == (names == "true")
 
 
 def test_nothing_heavy_is_imported(folder: Path, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_one_bad_file_does_not_stop_the_rest(models, tree, capsys):
     (tree / "cut.png").write_bytes((tree / "a.png").read_bytes()[:60])
     (tree / "empty.dcm").touch()
     arguments = [f"model_uri={models}/identity_x2.keras", f"input={tree}", "output=out", "hydra.run.dir=run"]
-    assert run(["enhance", *arguments]) == 1
+    assert run(["enhance", *arguments, "names=true"]) == 1
     said = capsys.readouterr()
     assert "2 of 5 files failed" in said.err
     assert "restored  3 files" in said.out

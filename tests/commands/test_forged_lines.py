@@ -77,7 +77,7 @@ def runs() -> None:
 def show_data() -> None:
     finding = {"severity": NAME, "message": NAME}
     result = {"dataset": NAME, "images": 0, "splits": {split: {"images": 0} for split in SPLITS}}
-    result |= {"data_fingerprint": NAME, "attribution": NAME, "findings": [finding]}
+    result |= {"data_fingerprint": NAME, "attribution": NAME, "findings": [finding], "warnings": [NAME]}
     data._show({**result, "skipped": [{"image": NAME, "reason": NAME}]})
 
 

@@ -115,7 +115,7 @@ def _download(wanted: Wanted) -> None:
             # Pieces of two versions of a file make neither: what was resumed deserves one attempt from scratch.
             if not (before and second_chance):
                 raise RequestError(
-                    f"{wanted.url} gave other bytes than expected; they were deleted",
+                    f"{wanted.shown} gave other bytes than expected; they were deleted",
                     got=got,
                     expected=wanted.checksum,
                     fix="repeat the command from another network (a proxy or log-in page may have answered); if the "
@@ -156,7 +156,7 @@ def _verify_found(wanted: Wanted) -> None:
     got = wanted.checksum_of(wanted.target)
     if got != wanted.checksum:
         raise RequestError(
-            f"{wanted.target} is not the file that {wanted.url} is known for",
+            f"{wanted.target} is not the file that {wanted.shown} is known for",
             got=got,
             expected=wanted.checksum,
             fix=f"delete it and repeat the command, or {wanted.by_hand}",

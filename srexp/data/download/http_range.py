@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 from srexp.errors import RequestError
+from srexp.system.redaction import mask
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress
@@ -79,6 +80,11 @@ class Wanted:
     patience: Patience = field(default_factory=Patience)
 
     @property
+    def shown(self) -> str:
+        """Address without what is secret in it."""
+        return mask(self.url)
+
+    @property
     def part(self) -> Path:
         """File that collects the bytes until they are complete and verified."""
         return self.target.with_name(f"{self.target.name}.part")
@@ -112,12 +118,12 @@ class Wanted:
     def by_hand(self) -> str:
         """The way round for a computer that can't reach the server."""
         part = "" if self.prefix_bytes is None else f"-r 0-{self.prefix_bytes - 1} "
-        return f"fetch it by hand: curl -L {part}-o '{self.target}' '{self.url}'"
+        return f"fetch it by hand: curl -L {part}-o '{self.target}' '{self.shown}'"
 
     def unavailable(self, reason: str, mend: str) -> RequestError:
         """Build the error that says why the file can't be had, and every way to go on without it."""
         return RequestError(
-            f"can't download {self.url}",
+            f"can't download {self.shown}",
             got=reason,
             fix=f"{mend}; or {self.by_hand}; or use images of your own: dataset=folder dataset.root=/data/xrays; "
             "dataset=samples needs no network",
@@ -152,11 +158,11 @@ def receive(session: requests.Session, wanted: Wanted) -> None:
             if start is not None:
                 _append(response, wanted, start)
     except requests.exceptions.SSLError as error:
-        raise wanted.unavailable(str(error), "let the computer trust the server's certificate") from error
+        raise wanted.unavailable(mask(str(error)), "let the computer trust the server's certificate") from error
     except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
         raise TryAgainError(_plain(error), answered=answered) from error
     except requests.RequestException as error:
-        raise wanted.unavailable(str(error), "correct dataset.url") from error
+        raise wanted.unavailable(mask(str(error)), "correct dataset.url") from error
 
 
 def _first_byte(response: requests.Response, wanted: Wanted, there: int) -> int | None:

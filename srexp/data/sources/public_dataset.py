@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from srexp.data.sources.folder import Folder
 from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError
+from srexp.system.credentials import revealed
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress
@@ -90,6 +91,7 @@ class Downloadable(Source):
         from srexp.data.download.fetch import exclusive, fetch, writing
         from srexp.data.download.http_range import Wanted
 
+        places = self.url.rstrip("/"), revealed(self.url, "dataset.url").rstrip("/")
         for piece in self._pieces():
             folder, archive = self._root / piece.folder, self._root / piece.archive
             if folder.is_dir():
@@ -97,7 +99,8 @@ class Downloadable(Source):
             with writing(self._root), exclusive(folder):
                 if folder.is_dir():
                     continue
-                fetch(Wanted(piece.url, archive, piece.checksum, piece.prefix_bytes, progress=progress))
+                url = piece.url.replace(*places, 1)
+                fetch(Wanted(url, archive, piece.checksum, piece.prefix_bytes, progress=progress))
                 piece.unpack(archive, folder, progress=progress)
                 archive.unlink()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
-import traceback
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +18,8 @@ from srexp.config.identity import without_seed
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
+from srexp.system.credentials import revealed_variable
+from srexp.system.stdio import show_traceback
 
 Execute = Callable[[Config], object]
 
@@ -85,8 +86,8 @@ def run_job(
         else:
             _execute_alone(execute, config, log, OmegaConf.to_container(hydra.job_logging, resolve=True))
 
-    for folder in (output, sweep or output):
-        job.hide(folder)
+    for name, value in hydra.job.env_set.items():
+        os.environ[name] = revealed_variable(name, str(value))
     if sweep is not None:
         job.begin(output, str(composed.verb), hydra.overrides.task)
     failure = _attempt(work, log, whole=sweep is None)
@@ -107,7 +108,7 @@ def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpErro
         if full_error():
             if whole:
                 raise
-            traceback.print_exc()
+            show_traceback(error)
         logger.info("unexpected failure", exc_info=True)
         return SrexpError(
             f"unexpected {type(error).__name__}: {error}",

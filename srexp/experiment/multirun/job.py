@@ -11,7 +11,7 @@ from typing import Any
 from srexp.errors import SrexpError
 from srexp.system.atomic_files import write_whole
 from srexp.system.pseudonyms import hidden
-from srexp.system.redaction import mask
+from srexp.system.redaction import masked
 
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
 
@@ -64,18 +64,6 @@ def configured(folder: Path, configuration: str) -> None:
     _write(folder / JOB, {**_read(folder / JOB), "configuration": configuration})
 
 
-def hide(folder: Path) -> None:
-    """Blank out the credentials in what Hydra wrote of a configuration, before anything else is done.
-
-    Args:
-        folder: Of a run, a job or a multirun.
-    """
-    for path in (*folder.glob(".hydra/*.yaml"), *folder.glob("multirun.yaml")):
-        text = path.read_text(encoding="utf-8")
-        if (hidden := mask(text)) != text:
-            path.write_text(hidden, encoding="utf-8")
-
-
 def fail(folder: Path, failure: SrexpError) -> None:
     """Note why a job failed."""
     _write(folder / FAILURE, {"message": hidden(str(failure)), "exit_code": failure.exit_code})
@@ -121,7 +109,7 @@ def jobs(sweep: Path) -> list[Job]:
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Write a file whole or not at all; one that was there before stays where the disk doesn't take the new one."""
     try:
-        write_whole(path, mask(json.dumps(content, indent=2, allow_nan=False)) + "\n")
+        write_whole(path, json.dumps(masked(content), indent=2, allow_nan=False) + "\n")
     except OSError as error:
         raise SrexpError(
             f"{path} isn't stored: {error.strerror or error}",

@@ -16,6 +16,8 @@ from filelock import FileLock
 from srexp.errors import RequestError, SrexpError
 from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
+from srexp.system.credentials import revealed
+from srexp.system.redaction import mask
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -127,6 +129,7 @@ def parse_url(storage: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     expected = "postgresql://USER:PASSWORD@HOST/DATABASE, mysql://..., or null for files of this machine"
+    storage = revealed(storage, "search.storage")
     if storage.startswith("postgres:"):  # as some hosts write it
         storage = storage.replace("postgres", "postgresql", 1)
     try:
@@ -177,9 +180,7 @@ def translated(url: URL) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, TimeoutError) as error:
-        cause = str(getattr(error, "orig", None) or type(error).__name__).strip()
-        for secret in filter(None, (url.password, *map(str, url.query.values()))):
-            cause = cause.replace(secret, "***")
+        cause = mask(str(getattr(error, "orig", None) or type(error).__name__).strip())
         raise SrexpError(
             f"search.storage {shown(url)} failed: {cause}",
             fix="check that it runs and that this user may create tables",

@@ -19,7 +19,7 @@ from typing import Any
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.file_locks import in_turn
-from srexp.system.redaction import mask
+from srexp.system.redaction import masked
 from srexp.tracking.store.failures import required
 from srexp.tracking.store.parameters import tag
 from srexp.tracking.store.store import Client, Store, opened
@@ -209,7 +209,7 @@ def _settled(client: Client, name: str) -> Places:
 
 def _write_evidence(client: Client, name: str, version: int, evidence: Mapping[str, Any]) -> None:
     """Write evidence: whole in one call, then the plain values by which versions can be filtered."""
-    whole = mask(json.dumps(evidence, allow_nan=False))
+    whole = json.dumps(masked(evidence), allow_nan=False)
     client.set_model_version_tag(name, str(version), EVIDENCE, whole)
     known = client.get_model_version(name, str(version)).tags
     for key, value in evidence.items():

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from srexp.errors import SrexpError
 from srexp.system.atomic_files import bring_to_disk
-from srexp.system.redaction import comma_separated, mask
+from srexp.system.redaction import comma_separated, mask, masked
 from srexp.tracking.journal.writer import Writer
 from srexp.tracking.runs import environment, resumed
 from srexp.tracking.runs.resumed import NOTHING
@@ -71,7 +71,7 @@ class Run(Writer):
             overrides: Hydra overrides of the command line.
             **facts: What the caller knows besides, such as devices and precision.
         """
-        known = {"overrides": [mask(override) for override in overrides], **facts, **environment.describe()}
+        known = {"overrides": list(overrides), **facts, **environment.describe()}
         self.log_dict(known, "environment.json")
 
     def log_dataset(
@@ -165,7 +165,7 @@ class Run(Writer):
 
     def log_dict(self, values: Mapping[str, object], path: str) -> None:
         """Keep values as a JSON artifact."""
-        self.log_text(json.dumps(values, indent=2, default=str), path)
+        self.log_text(json.dumps(masked(values), indent=2, default=str), path)
 
     def log_rows(self, rows: Iterable[Mapping[str, object]], path: str) -> None:
         """Keep rows as a CSV artifact; the first row names the columns."""
@@ -173,7 +173,7 @@ class Run(Writer):
 
     def log_result(self, values: Mapping[str, object]) -> None:
         """Keep `result.json`; what only the store can answer is put in when it does."""
-        self.add("result", values=json.loads(mask(json.dumps(values, default=str))))
+        self.add("result", values=masked(json.loads(json.dumps(values, default=str))))
 
     def log_model(self, folder: Path, *, step: int, metrics: Mapping[str, float]) -> str:
         """Log a packed model, and wait for its address.

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from srexp.system.redaction import mask
+from srexp.system.redaction import masked
 
 MAX_KEY = 250
 MAX_VALUE = 6000
@@ -30,7 +30,7 @@ def tag(value: object) -> str:
         >>> tag({"shave": 2}), tag(True), tag("samples")
         ('{"shave": 2}', 'true', 'samples')
     """
-    return shorten(mask(_written(value)), MAX_TAG)
+    return shorten(_written(value), MAX_TAG)
 
 
 def flatten(config: Mapping[str, object]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def flatten(config: Mapping[str, object]) -> dict[str, str]:
         {'model.name': 'vdsr', 'model.depth': '20', 'limit': 'null', 'fractions': '[0.8, 0.2]'}
     """
     return {
-        shorten(re.sub(r"[^\w\-./ ]", "_", key), MAX_KEY): shorten(mask(_written(value)), MAX_VALUE)
+        shorten(re.sub(r"[^\w\-./ ]", "_", key), MAX_KEY): shorten(_written(value), MAX_VALUE)
         for key, value in _leaves(config, "")
     }
 
@@ -66,4 +66,5 @@ def _leaves(value: Mapping[str, object], prefix: str) -> Iterator[tuple[str, obj
 
 
 def _written(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    safe = masked(value)
+    return safe if isinstance(safe, str) else json.dumps(safe, default=str, ensure_ascii=False)

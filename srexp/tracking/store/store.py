@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.system import database_locks
+from srexp.system.credentials import has_secret, revealed
 from srexp.system.file_locks import in_turn
 from srexp.system.redaction import mask
 from srexp.tracking.store.failures import advice, deleted_experiment, reason
@@ -78,8 +79,9 @@ def resolve(
     """
     folder = folder.expanduser().absolute()
     named = environ.get("MLFLOW_TRACKING_URI")
-    text = uri or named or database(folder / "mlflow.db")
     name = "tracking.uri" if uri else "MLFLOW_TRACKING_URI" if named else "paths.root"
+    given = uri or named
+    text = revealed(given, name) if given else database(folder / "mlflow.db")
     kind = _kind(text, name)
     if kind in SERVERS:
         return Store(text, None, None)
@@ -121,6 +123,13 @@ def _absolute_sqlite(uri: str, folder: Path, name: str) -> tuple[str, Path]:
 
 def _artifact_root(artifacts: str | None, folder: Path) -> str:
     if artifacts and "://" in artifacts:
+        if has_secret(artifacts):
+            raise RequestError(
+                "tracking.artifacts has a secret in it, which MLflow would write into its database",
+                got=mask(artifacts),
+                expected="an address without user, password or token",
+                fix="give them to MLflow in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )
         return artifacts
     root = folder / Path(artifacts or "artifacts").expanduser()
     require_holdable(root, "tracking.artifacts" if artifacts else "paths.root")

@@ -1,0 +1,115 @@
+"""Stand-ins for addresses with secrets; the parsers that read addresses in the end are the judges."""
+
+from __future__ import annotations
+
+import json
+import os
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from srexp.errors import RequestError
+from srexp.system.credentials import (
+    VARIABLE,
+    has_secret,
+    hidden,
+    hidden_variable,
+    known,
+    revealed,
+    revealed_variable,
+)
+from srexp.system.redaction import mask
+
+RESERVED = ":/?#[]@!$&'()*+,;=%\"` {}\\<>|^~"
+PASSWORDS = st.text(alphabet=f"aZ09.-_{RESERVED}é", max_size=12).map(lambda middle: f"q7Xv{middle}9zKw")
+
+
+@pytest.mark.parametrize(
+    ("address", "stand_in"),
+    [
+        ("postgresql://ann:pa55@host:5432/runs", "postgresql://***@host:5432/runs"),
+        ("mysql://ann:p@s/s?#@host/runs", "mysql://***@host/runs"),
+        ("https://token@host/x", "https://***@host/x"),
+        ("postgresql:///runs?host=db&passwd=a&b c#d&n=1", "postgresql:///runs?host=db&passwd=***&n=1"),
+        ("s3://bucket/a?X-Amz-Signature=abc&part=2", "s3://bucket/a?X-Amz-Signature=***&part=2"),
+        ("https://host/a#access_token=abc", "https://host/a#access_token=***"),
+    ],
+)
+def test_a_stand_in_has_no_secret_and_means_its_address(address: str, stand_in: str) -> None:
+    assert hidden(address) == hidden(stand_in) == stand_in
+    assert has_secret(address)
+    assert has_secret(stand_in)
+    assert hidden(revealed(stand_in, "key")) == stand_in
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        "https://host/a@b", "http://127.0.0.1:5000/x", "http://[::1]:5000", "sqlite:////data/a:b@c.db", "ann@host",
+        "file:///a:b@c", "models:/a@champion", "https://zenodo.org/records/1/files/a.npz?download=1", r"^(.)#key=(.)",
+        "postgresql://${oc.env:USER}:${oc.env:PASSWORD}@host/runs", "https://host/x?token=${oc.env:TOKEN}",
+    ],
+)  # fmt: skip
+def test_what_has_no_secret_stays(harmless: str) -> None:
+    assert hidden(harmless) == harmless
+    assert not has_secret(harmless)
+
+
+@given(password=PASSWORDS.filter(lambda text: "@" not in text or not set(text) & set("/?#")), encoded=st.booleans())
+def test_whatever_a_password_holds_both_parsers_read_it(*, password: str, encoded: bool) -> None:
+    meant = password if encoded else unquote(password)
+    typed = quote(password, safe="") if encoded else password
+    os.environ[VARIABLE] = "{}"
+    stand_in = hidden(f"postgresql://ann:{typed}@host:5432/runs?application_name=srexp")
+    assert "q7Xv" not in stand_in
+    assert "9zKw" not in stand_in
+    real = revealed(stand_in, "search.storage")
+    url, parts = make_url(real), urlsplit(real)
+    assert (url.username, url.password, url.host, url.port, url.database) == ("ann", meant, "host", 5432, "runs")
+    assert unquote(parts.password or "") == meant
+    assert parse_qs(parts.query) == {"application_name": ["srexp"]}
+
+
+@given(PASSWORDS, st.sampled_from(["http://ann:{}@host/x", "http://ann:{}@host", "mysql://h/db?password={}"]))
+def test_a_known_secret_is_found_however_it_is_written(password: str, address: str) -> None:
+    os.environ[VARIABLE] = "{}"
+    real = address.format(password)
+    stand_in = hidden(real)
+    for said in (real, repr(real), json.dumps(real), f"it's at {real}!", f'"{real}"', quote(password, safe="")):
+        assert "q7Xv" not in mask(said)
+    assert mask(stand_in) == stand_in
+
+
+def test_two_passwords_for_one_place_are_told_apart() -> None:
+    one, two = hidden("http://ann:one@host"), hidden("http://ann:two@host")
+    assert (one, two) == ("http://***@host", "http://***2@host")
+    assert [revealed(each, "key") for each in (one, two)] == ["http://ann:one@host", "http://ann:two@host"]
+
+
+def test_no_other_host_gets_a_password() -> None:
+    hidden("https://ann:pa55@host/x")
+    for elsewhere in ("https://***@evil/x", "https://***@host/x/../y", "http://***@host/x"):
+        with pytest.raises(RequestError, match=r"dataset\.url is an address without its secret"):
+            revealed(elsewhere, "dataset.url")
+
+
+def test_variables_are_secret_by_their_name() -> None:
+    assert hidden_variable("A_PASSWORD", "hunter") == hidden_variable("A_PASSWORD", "***") == "***"
+    assert hidden_variable("MY_URI", "http://a:b@host") == "http://***@host"
+    assert [hidden_variable(name, "/x") for name in ("PWD", "OLDPWD", "HOME")] == ["/x"] * 3
+    assert revealed_variable("A_PASSWORD", "***") == "hunter"
+    assert revealed_variable("B_PASSWORD", "***") == "***"
+    assert revealed_variable("MY_URI", "http://***@host") == "http://a:b@host"
+
+
+def test_secrets_of_the_environment_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:q7Xv9zKw@proxy:3128")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "s1 p'w")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "mlflow")  # a word that texts have for themselves
+    assert known()
+    assert mask("no way past ann:q7Xv9zKw@proxy with q7Xv9zKw, s1 p'w or s1%20p%27w in mlflow.db") == (
+        "no way past ***@proxy with ***, *** or *** in mlflow.db"
+    )
