@@ -53,6 +53,11 @@ PARTS = {
     "targets": "config/allowed_targets",
     "masking": "system/redaction",
 }
+#: Tests of what several files do together, and the files.
+TOGETHER = {
+    "data/formats/test_fitting.py": "srexp/data/formats/*write*.py",
+    "data/formats/test_writers.py": "srexp/data/formats/*write*.py",
+}
 WANTED = 0.95
 LONGEST = 5.0  # seconds of processor time; a test that takes longer, or fails without a fault, is left out
 _LIBRARIES = ("mlflow.store.tracking.sqlalchemy_store", "nibabel", "pydicom.data", "tifffile")
@@ -198,10 +203,10 @@ def _tests(path: Path) -> list[Path]:
     from tests.test_mirror import COVERS, own_test  # in the fork: it imports srexp
 
     module = _module(path)
-    named = [
-        ROOT / "tests" / test for test, modules in COVERS.items() if module.removeprefix("srexp.") in modules.split()
-    ]
-    return [test for test in (own_test(module), *named) if test.is_file()]
+    named = [test for test, modules in COVERS.items() if module.removeprefix("srexp.") in modules.split()]
+    named += [test for test, pattern in TOGETHER.items() if path.match(pattern)]
+    tests = dict.fromkeys([own_test(module), *(ROOT / "tests" / test for test in named)])
+    return [test for test in tests if test.is_file()]
 
 
 def equivalent() -> set[str]:

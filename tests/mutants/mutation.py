@@ -13,7 +13,7 @@ import libcst.matchers as m
 from libcst.metadata import MetadataWrapper, WhitespaceInclusivePositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
-_NAMED = m.Name(m.MatchRegex(r"\w*Error|len|isinstance|warn|cast|TypeVar|getLogger"))
+_NAMED = m.Name(m.MatchRegex(r"\w*Error|refuse|len|isinstance|warn|cast|TypeVar|getLogger"))
 _LOGS = m.Attribute(attr=m.Name(m.MatchRegex("debug|info|warning|error|exception|warn|getLogger")))
 #: Types, imports, what only a person reads, and what Python itself refuses when it is wrong.
 _LEFT_OUT = (

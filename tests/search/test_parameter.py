@@ -35,6 +35,13 @@ def test_what_it_says_of_itself_can_be_read_again(said):
 def test_the_last_step_is_at_or_below_high():
     assert parse_parameter("a", SAID["float in steps"]).values == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     assert parse_parameter("a", SAID["int"]).values == [8, 12, 16, 20]
+    assert [parse_parameter("a", SAID[name]).high for name in ("float in steps", "int")] == [0.7, 20]
+
+
+def test_a_refusal_says_no_more_than_it_knows():
+    with pytest.raises(RequestError) as caught:
+        parse_parameter("a", {"type": "int", "low": 3, "high": 2})
+    assert str(caught.value) == "search.space.a: low 3 is above high 2"
 
 
 @pytest.mark.parametrize(

@@ -190,3 +190,21 @@ def test_more_values_than_can_be_listed_are_no_grid_and_cost_nothing_elsewhere(s
     assert parameter.decode(parameter.high) == said["high"]
     with pytest.raises(RequestError, match="can't be counted"):
         Space.parse({"seed": said, "model.depth": {"type": "int", "low": 1, "high": 3, "when": {"seed": 1}}})
+
+
+def test_edges_and_combinations_have_the_others_at_their_first():
+    space = Space.parse(
+        {
+            "a": {"type": "int", "low": 1, "high": 3},
+            "b": {"type": "categorical", "choices": ["x", "y"]},
+            "c": {"type": "float", "low": 0.5, "high": 2.0, "when": {"b": ["y"]}},
+        }
+    )
+    assert space.extremes() == [
+        {"a": 1, "b": "x"},
+        {"a": 3, "b": "x"},
+        {"a": 1, "b": "y", "c": 0.5},
+        {"a": 1, "b": "y", "c": 2.0},
+    ]
+    assert space.combined(["b"]) == [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "c": 0.5}]
+    assert space.combined(["a", "c"]) == [{"a": a, "b": "y", "c": c} for a in (1, 2, 3) for c in (0.5, 2.0)]

@@ -37,3 +37,7 @@ def test_pages_beyond_4_gb_make_a_big_tiff(tmp_path: Path, monkeypatch: pytest.M
         [target] = through(path, tmp_path / "out" / "a.tif", scale=2)
         with tifffile.TiffFile(target) as file:
             assert (file.is_bigtiff, len(file.pages)) == (big, 2)
+
+
+def test_offsets_of_32_bits_reach_4_gb() -> None:
+    assert 2**32 - 2**26 <= tiff_writer._CLASSIC_BYTES < 2**32

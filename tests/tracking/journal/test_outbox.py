@@ -109,19 +109,20 @@ def outbox(tmp_path, monkeypatch):
     answers = threading.Semaphore(0)
 
     def take(replay):
+        asked.append(time.monotonic())
         answers.acquire(timeout=60)
         if refusals:
             raise refusals[0]
         replay.journal.done([replay.journal.waiting[0]])
 
-    refusals = []
+    refusals, asked = [], []
     monkeypatch.setattr(Replay, "next", take)
     monkeypatch.setattr(recovery, "send", lambda *_, **__: ())
     journal = Journal.begin(tmp_path, tmp_path / "pending")
     for kind in ("create", "end"):
         journal.add(kind)
     made = Outbox(SimpleNamespace(uri="sqlite:///none"), journal, seconds=0.01)
-    yield SimpleNamespace(outbox=made, answers=answers, refusals=refusals)
+    yield SimpleNamespace(outbox=made, answers=answers, refusals=refusals, asked=asked)
     refusals.clear()
     answers.release(100)
     made.close()
@@ -153,3 +154,11 @@ def test_a_store_that_took_nothing_in_time_is_given_up_unless_somebody_was_impat
     assert not Outbox.given_up
     assert not outbox.outbox.flush(0.05)
     assert Outbox.given_up == {"sqlite:///none"}
+
+
+def test_a_store_that_takes_nothing_is_asked_more_and_more_seldom(outbox):
+    outbox.refusals.append(ConnectionError("gone"))
+    outbox.answers.release(1000)
+    assert outbox.outbox.start(30) is not None
+    time.sleep(0.6)
+    assert len(outbox.asked) < 12  # after 0.01, 0.02, 0.04, ... seconds
