@@ -34,11 +34,12 @@ import numpy as np
 from srexp.errors import RequestError, SrexpError
 from srexp.system.child_process import died
 
-#: Most memory that one call may take beyond what the process takes by itself, and longest time that it may take.
+#: Most memory that one call may take beyond what the process takes by itself, and longest time on the processor.
 MEMORY_BYTES, SECONDS = 1400 * 2**20, 15.0
 
 _LARGEST_WORDS = 2**26  # of an answer, besides its arrays
 _USED_AGAIN_BELOW = 2**28  # what a process may have grown by after a call
+_PATIENCE = 4  # times as long by the clock, for a machine that has other work
 _START_SECONDS = 60.0  # where Python has to be fetched through a network
 _ANSWER_BYTES = 2**20  # that go through the pipe at a time
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
@@ -133,7 +134,7 @@ class _Worker:
         """Give whether the process can be used again, whether the call succeeded, and its answer or its error."""
         if not self._started:
             self._started = bool(self._receive(1, time.monotonic() + _START_SECONDS))
-        overdue = time.monotonic() + SECONDS
+        overdue = time.monotonic() + _PATIENCE * SECONDS
         with suppress(BrokenPipeError):  # it is gone, as its end of the other pipe will say
             _pipe(self.process.stdin).write(request)
         again, succeeded, length, arrays = _HEAD.unpack(self._receive(_HEAD.size, overdue))
