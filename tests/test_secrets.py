@@ -72,14 +72,6 @@ def test_what_hydra_says_of_the_jobs_of_a_multirun_shows_no_password_and_forges_
     assert not {"\x1b", "\u202e"} & set(caught.out + caught.err)
 
 
-def test_a_server_that_is_away_leaves_no_password(project: Path, images: Path, capfd) -> None:
-    overrides = ["+debug=fast", "dataset=folder", f"dataset.root={images}", "trainer.patch_size=16"]
-    assert run([*overrides, f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9", "tracking.wait_seconds=1"]) == 0
-    caught = capfd.readouterr()
-    assert PASSWORD not in caught.out + caught.err
-    assert kept(project) == []
-
-
 def test_ui_over_a_server_shows_its_address_without_the_password(capfd) -> None:
     result = srexp.run("ui", [f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9"])
     assert PASSWORD not in capfd.readouterr().out + str(result)
@@ -347,14 +339,26 @@ def test_no_key_of_any_verb_lets_a_secret_out(verb: str, form: str, watched: Wat
         assert watched.leaks() == [], key
 
 
-@pytest.mark.system
-def test_whole_commands_let_no_secret_out(images: Path, watched: Watched) -> None:
-    """A multirun, whose jobs are processes, of trainings whose store is away: journals, results, summary."""
-    data = ["+debug=fast", "dataset=folder", f"dataset.root={images}", "trainer.patch_size=16"]
-    store = ["tracking.wait_seconds=1", override("tracking.uri", ADDRESSES["reserved"])]
+TRAINED = ["+debug=fast", "dataset=folder", "trainer.patch_size=16", "tracking.wait_seconds=1"]
+AWAY = [override("tracking.uri", ADDRESSES["reserved"]), override("run_name", ADDRESSES["quotes"])]
+
+
+def test_a_server_that_is_away_leaves_no_password(images: Path, watched: Watched) -> None:
+    """Journal, results, logs, checkpoints; then the address of its store is asked for again."""
     with watched.looked_at():
-        assert run(["-m", "seed=1,2", *data, *store, override("run_name", ADDRESSES["quotes"])]) == 0
-        run(["runs", "sync=true", *store])
-        run(["search", "+sweeps=srcnn_tpe", *data, override("search.storage", ADDRESSES["encoded"])])
-    assert len(watched.commands) > 1
+        assert run([*TRAINED, *AWAY, f"dataset.root={images}"]) == 0
+        assert run(["runs", "sync=true", *AWAY]) == 1
+    assert watched.leaks() == []
+
+
+@pytest.mark.slow
+def test_processes_of_commands_have_no_secret(images: Path, watched: Watched) -> None:
+    """Jobs of a multirun and workers of a search are processes, which are told what they need through pipes."""
+    words = [*TRAINED, f"dataset.root={images}"]
+    store = f"sqlite:///{watched.folder}/runs.db?timeout=60&secret={password('-')}"
+    with watched.looked_at():
+        assert run(["-m", "seed=1,2", *words, *AWAY]) == 0
+        assert run(["search", "+sweeps=srcnn_tpe", "search.trials=1", *words, override("run_name", store)]) == 0
+        run(["search", "+sweeps=srcnn_tpe", *words, override("search.storage", ADDRESSES["encoded"])])
+    assert len(watched.commands) > 2
     assert watched.leaks() == []

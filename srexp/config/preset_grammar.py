@@ -70,8 +70,9 @@ class Written(ConfigResult):
             RequestError: With the line.
         """
         place = tuple(part for part in package.split(".") if part not in ("", "_global_"))
-        for keys, value, line in self.values:
-            if keys[:1] != ("defaults",) and (expected := _expected((*place, *keys), value)):
+        for keys, value, line in self.values or [((), "", 1)]:  # an empty file makes an empty place
+            named = (*place, *keys)
+            if named and keys[:1] != ("defaults",) and (expected := _expected(named, value)):
                 raise refused(self.path, line, f"a file can't set {'.'.join((*place, *keys))}", value, expected)
 
 

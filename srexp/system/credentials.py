@@ -33,6 +33,7 @@ _STAND_IN = re.compile(r"(?://|=)\*\*\*\d*(?:[@&;#]|$)")
 _MEANT = re.compile(r"([\w.+-]+://)(?:([^/?#]*)|([^:/?#]*:(?!\d*(?:[/?#]|$)).*))@(.*)", re.DOTALL)
 #: Length from which letters alone, or with other characters, are looked for where no address is around them.
 _WORD, _MIXED = 12, 5
+_WITHIN = re.compile(r"[\w.+-]+://[^\s'\",{}$]+(?=[\s'\",}]|$)")
 _turn = threading.Lock()
 
 
@@ -53,7 +54,11 @@ def hidden(value: Any) -> Any:
         return {key: hidden(each) for key, each in value.items()}
     if isinstance(value, list):
         return [hidden(each) for each in value]
-    return _kept(value, _blank(value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if "${" in value:  # an address within an interpolation, such as its default, comes out of it by itself
+        value = _WITHIN.sub(lambda found: _kept(found[0], _blank(found[0])), value)
+    return _kept(value, _blank(value))
 
 
 def hidden_variable(name: str, value: str) -> str:

@@ -178,8 +178,12 @@ def test_a_file_is_judged_by_the_place_where_it_is_composed(trace: Path) -> None
         file = trace.parent / "placed" / group / "hostile.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{header}\n_target_: os.mkdir\npath: {trace}\n")
+        (file.parent / "empty.yaml").write_text(f"{header or '# @package hydra.callbacks.mine'}\n")
         for chosen in (f"+{group}=hostile", f"{group}=hostile", f"+{group}@hydra.callbacks.mine=hostile"):
             assert run(["check", chosen, f"--config-dir={trace.parent}/placed"]) == 2
+        # Hydra called what an empty one makes, and warned that it is no callback, as the generated presets found.
+        chosen = f"{'' if group.startswith('hydra') else '+'}{group}=empty"
+        assert run(["check", chosen, f"--config-dir={trace.parent}/placed"]) == 2
     assert not trace.exists()
 
 

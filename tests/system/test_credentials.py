@@ -83,6 +83,11 @@ def test_a_known_secret_is_found_however_it_is_written(password: str, address: s
     assert mask(stand_in) == stand_in
 
 
+def test_the_default_of_an_interpolation_is_an_address_of_its_own() -> None:
+    assert hidden("${oc.env:X,http://a:b@host}") == "${oc.env:X,http://***@host}"
+    assert revealed("http://***@host", "key") == "http://a:b@host"
+
+
 def test_two_passwords_for_one_place_are_told_apart() -> None:
     one, two = hidden("http://ann:one@host"), hidden("http://ann:two@host")
     assert (one, two) == ("http://***@host", "http://***2@host")
