@@ -48,7 +48,7 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     from srexp.cli import execute
     from srexp.config.compose import compose as composed
-    from srexp.system.atomic_files import private_files
+    from srexp.system.files.atomic_files import private_files
 
     config, tree = composed(verb, _listed(overrides))
     with _TURN if verb in _ALONE else nullcontext(), nullcontext() if config.paths.shared else private_files():

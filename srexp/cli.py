@@ -24,7 +24,7 @@ from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
-from srexp.system.atomic_files import private_files, require_no_way_out
+from srexp.system.files.atomic_files import private_files, require_no_way_out
 from srexp.system.stdio import complain, mask_tracebacks, outlive_reader, say
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.

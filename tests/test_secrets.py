@@ -30,8 +30,8 @@ from srexp.config import frozen_files
 from srexp.config.compose import composed
 from srexp.config.override_grammar import override
 from srexp.config.schema import Config
-from srexp.system.credentials import VARIABLE
-from srexp.system.redaction import Masked
+from srexp.system.masking.credentials import VARIABLE
+from srexp.system.masking.redaction import Masked
 
 PASSWORD = "q7Xv_not_to_be_seen"
 

@@ -37,7 +37,7 @@ def calls(word: str) -> set[str]:
 @pytest.mark.parametrize("writer", ["to_csv", "writer", "DictWriter", "to_excel", "to_html"])
 def test_every_table_is_written_where_formulas_are_guarded(writer: str) -> None:
     """By `redaction`; row by row in the list of `enhance`, with the same guard; Plotly's page has a test of its own."""
-    guarded = {"to_csv": {"system/redaction.py"}, "DictWriter": {"enhance/output_manifest.py"}}
+    guarded = {"to_csv": {"system/masking/redaction.py"}, "DictWriter": {"enhance/output_manifest.py"}}
     guarded |= {"to_html": {"evaluation/search_report/figures.py"}}
     assert calls(writer) == guarded.get(writer, set())
 

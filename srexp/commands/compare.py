@@ -11,7 +11,7 @@ from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.grid import terminal
 from srexp.experiment.comparison.comparison import compared
 from srexp.metrics.table import counted
-from srexp.system.pseudonyms import where
+from srexp.system.masking.pseudonyms import where
 from srexp.system.terminal import Terminal
 
 

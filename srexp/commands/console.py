@@ -15,7 +15,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
-from srexp.system.pseudonyms import where
+from srexp.system.masking.pseudonyms import where
 from srexp.system.stdio import say
 from srexp.system.terminal import Terminal
 

@@ -16,7 +16,7 @@ from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 from srexp.experiment.task import audit_data, builders, download, prepare_data
-from srexp.system.pseudonyms import where
+from srexp.system.masking.pseudonyms import where
 from srexp.system.terminal import Terminal
 
 COMPARED = 5000

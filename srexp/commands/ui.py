@@ -10,7 +10,7 @@ from srexp.config.builders import build
 from srexp.config.schema import UiConfig
 from srexp.errors import SrexpError
 from srexp.system.child_process import run_server
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 from srexp.system.stdio import say
 from srexp.tracking.store.locations import strayed
 from srexp.tracking.store.store import connect

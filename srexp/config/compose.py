@@ -19,7 +19,7 @@ from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
 from srexp.config.schema import VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError
-from srexp.system.credentials import hidden
+from srexp.system.masking.credentials import hidden
 
 #: Set by `check`, not composed from YAML.
 _FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}

@@ -23,8 +23,8 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import Container, OmegaConf
 
-from srexp.system.credentials import hidden
-from srexp.system.redaction import mask
+from srexp.system.masking.credentials import hidden
+from srexp.system.masking.redaction import mask
 
 #: How far below a folder of the search path its files are kept: `hydra/job_logging/NAME.yaml`.
 _DEPTH = 2

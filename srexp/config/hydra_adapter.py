@@ -30,8 +30,8 @@ from srexp.config.override_grammar import TURN, key_of, parse, without_secrets
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
-from srexp.system.atomic_files import require_no_way_out
-from srexp.system.credentials import hidden_variables
+from srexp.system.files.atomic_files import require_no_way_out
+from srexp.system.masking.credentials import hidden_variables
 from srexp.system.signals import interruptible
 from srexp.system.stdio import masked_stdout
 

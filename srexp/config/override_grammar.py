@@ -11,7 +11,7 @@ from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from srexp.errors import RequestError
-from srexp.system import credentials
+from srexp.system.masking import credentials
 
 #: Held by whoever composes or parses: Hydra and its parser share state between threads.
 TURN = threading.RLock()

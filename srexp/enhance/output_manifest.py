@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.atomic_files import whole_file
-from srexp.system.digests import sha256
-from srexp.system.pseudonyms import note
-from srexp.system.redaction import as_cell, from_cell
+from srexp.system.files.atomic_files import whole_file
+from srexp.system.files.digests import sha256
+from srexp.system.masking.pseudonyms import note
+from srexp.system.masking.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")

@@ -13,7 +13,7 @@ from srexp.evaluation.statistics import Comparison, compare, mean_and_std, mean_
 from srexp.metrics.protocol import Protocol
 from srexp.metrics.ranking import ranked, ranking_mean
 from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER, measure
-from srexp.system.redaction import comma_separated
+from srexp.system.masking.redaction import comma_separated
 from srexp.types import Pixels, Sample
 
 #: Degraded image (h, w, c) in, restored image (h * scale, w * scale, c) out.

@@ -19,7 +19,7 @@ from srexp.errors import SrexpError
 from srexp.experiment import network
 from srexp.experiment.task import Task
 from srexp.system import child_process
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 from srexp.system.memory import free_bytes, peak_bytes
 from srexp.training import memory
 

@@ -26,7 +26,7 @@ from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry
 from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
 from srexp.evaluation.figures.panel import Square, in_low, worst_square
-from srexp.system.redaction import comma_separated
+from srexp.system.masking.redaction import comma_separated
 from srexp.types import Pixels
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from srexp.config.schema import Config, TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
-from srexp.system import pseudonyms
-from srexp.system.moved_files import moved, with_moved
+from srexp.system.files.moved_files import moved, with_moved
+from srexp.system.masking import pseudonyms
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run

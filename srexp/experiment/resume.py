@@ -16,9 +16,10 @@ from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, FOLDER_TAG, Earlier, Plan
 from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
-from srexp.system import process_identity, pseudonyms
-from srexp.system.file_locks import in_turn
-from srexp.system.moved_files import here
+from srexp.system import process_identity
+from srexp.system.files.file_locks import in_turn
+from srexp.system.files.moved_files import here
+from srexp.system.masking import pseudonyms
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from srexp.errors import SrexpError
-from srexp.system.pseudonyms import hidden
+from srexp.system.masking.pseudonyms import hidden
 
 POLL_SECONDS = 1.0
 

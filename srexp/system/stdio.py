@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from srexp.system.redaction import mask, printable, shown, told
+from srexp.system.masking.redaction import mask, printable, shown, told
 
 
 class _Outlet(io.FileIO):
@@ -66,7 +66,7 @@ def complain(message: str) -> None:
     Args:
         message: What a `srexp.errors.SrexpError` says.
     """
-    from srexp.system.pseudonyms import named  # whoever has to mend a file must know which
+    from srexp.system.masking.pseudonyms import named  # whoever has to mend a file must know which
 
     print(f"srexp: {told(named(message))}", file=sys.stderr)
 

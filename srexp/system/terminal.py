@@ -9,7 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from srexp.system.redaction import mask, printable
+from srexp.system.masking.redaction import mask, printable
 
 #: Width of what goes to a file, where no terminal says how wide it is.
 _FILE_COLUMNS = 140

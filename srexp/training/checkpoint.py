@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from srexp.errors import SrexpError
-from srexp.system.atomic_files import whole_file
+from srexp.system.files.atomic_files import whole_file
 from srexp.training.best_epoch import Arrays, History
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
-from srexp.system.pseudonyms import pseudonym
+from srexp.system.masking.pseudonyms import pseudonym
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna")
 PATIENTS = 'dataset.patients="^(\\w+)-"'

@@ -15,7 +15,7 @@ from srexp.commands.data import SPLITS
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
 from srexp.experiment.multirun.summary import Row, Summary
-from srexp.system.redaction import printable
+from srexp.system.masking.redaction import printable
 from srexp.system.stdio import complain, say
 
 #: It clears the screen, turns the direction of writing, and looks like markup, lines of srexp's, and an address.

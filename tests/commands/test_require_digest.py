@@ -17,7 +17,7 @@ import srexp
 from srexp.cli import run
 from srexp.config.schema import VERB_CONFIGS
 from srexp.errors import RequestError
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 from srexp.tracking.registry import models
 from srexp.tracking.store.store import resolve
 

@@ -6,7 +6,7 @@ import pytest
 
 from srexp.enhance.output_manifest import NAME, OutputManifest
 from srexp.errors import RequestError, SrexpError
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 
 
 @pytest.fixture

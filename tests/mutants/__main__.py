@@ -51,7 +51,7 @@ PARTS = {
     "journal": "tracking/journal/[a-z]*",
     "unpack": "data/download/archive",
     "targets": "config/allowed_targets",
-    "masking": "system/redaction",
+    "masking": "system/masking/redaction",
 }
 #: Tests of what several files do together, and the files.
 TOGETHER = {

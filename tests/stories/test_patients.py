@@ -17,7 +17,7 @@ from pydicom.data import get_testdata_file
 
 import srexp
 from srexp.cli import run
-from srexp.system.pseudonyms import lookup, names_file, pseudonym
+from srexp.system.masking.pseudonyms import lookup, names_file, pseudonym
 from tests.stories.conftest import TINY
 
 #: Parts of names of files and folders, tags, private tags and cells of tables; whatever they are found in is refused.

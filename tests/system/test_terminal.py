@@ -14,7 +14,7 @@ from rich.styled import Styled
 from rich.table import Table
 from rich.text import Text
 
-from srexp.system.redaction import printable
+from srexp.system.masking.redaction import printable
 from srexp.system.terminal import Terminal
 
 MARKS = "\x1b\x07\r\n\t\x85\x9b\u061c\u200e\u202e\u2028\u2066\udc80"

@@ -19,7 +19,7 @@ from srexp.data.image import Stored
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Facts
 from srexp.errors import some
-from srexp.system.pseudonyms import pseudonym
+from srexp.system.masking.pseudonyms import pseudonym
 
 #: Fewer test images than this carry no claim about images nobody tested: no paired test on them can reach p < 0.05.
 FEW_TEST_IMAGES = 6

@@ -17,7 +17,7 @@ from srexp.data.audit.similarity import decoded, similarity, thumbnail
 from srexp.data.image import UnreadableImageError
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry, Split
-from srexp.system.atomic_files import whole_file
+from srexp.system.files.atomic_files import whole_file
 
 #: Similarity from which two images are taken for the same picture.
 #:

@@ -21,7 +21,7 @@ from srexp.data.dicom.sop_classes import check_geometry
 from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, sign_tables, unsigned, with_padding
 from srexp.data.image import Numbers, UnreadableImageError, refusing
 from srexp.data.restored_image import Origin, Provenance, Restored
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 
 _LONGEST_SIDE, _LARGEST_ELEMENT = 2**16 - 1, 2**32 - 2
 _BYTE, _MM = 8, 1.0

@@ -16,7 +16,7 @@ import requests
 import urllib3
 
 from srexp.errors import RequestError
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from srexp.data.image import Stored
-from srexp.system.atomic_files import whole_file
+from srexp.system.files.atomic_files import whole_file
 
 
 def through_disk(path: Path, bits: int, *, lossy: bool, decode: Callable[[], Stored]) -> Stored:

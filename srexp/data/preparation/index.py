@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from srexp.data.sources.source import Found, Item
-from srexp.system.atomic_files import whole_file
+from srexp.system.files.atomic_files import whole_file
 
 _READERS = 2  # rises when a file is read as other pixels than before
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from srexp.data.sources.source import Entry
-from srexp.system.pseudonyms import pseudonym
+from srexp.system.masking.pseudonyms import pseudonym
 
 COLUMNS = ("image", "patient", "split", "sha256", "height", "width", "channels", "bits", "lossy")
 

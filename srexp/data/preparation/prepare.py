@@ -17,7 +17,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
 from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
-from srexp.system.pseudonyms import hidden, pseudonym, remember
+from srexp.system.masking.pseudonyms import hidden, pseudonym, remember
 
 _PROBED = 200
 _LISTED = 1000

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srexp.data.formats.registry import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
 from srexp.errors import RequestError, did_you_mean
-from srexp.system.pseudonyms import remember
+from srexp.system.masking.pseudonyms import remember
 
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 # Hidden files, and what macOS, Synology, QNAP and Windows leave: copies, thumbnails, and files thrown away.

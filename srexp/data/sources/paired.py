@@ -12,7 +12,7 @@ from srexp.data.sources.folder import Folder
 from srexp.data.sources.limit import spread
 from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError, some
-from srexp.system.pseudonyms import remember
+from srexp.system.masking.pseudonyms import remember
 
 
 @dataclass(frozen=True, slots=True)

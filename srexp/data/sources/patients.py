@@ -11,7 +11,7 @@ from pathlib import Path
 
 from srexp.data.sources.table import read_table
 from srexp.errors import RequestError, some
-from srexp.system.pseudonyms import remember
+from srexp.system.masking.pseudonyms import remember
 
 _EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
 _COLUMNS = ("file", "patient")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from srexp.data.sources.folder import Folder
 from srexp.data.sources.source import Item, Source
 from srexp.errors import RequestError
-from srexp.system.credentials import revealed
+from srexp.system.masking.credentials import revealed
 
 if TYPE_CHECKING:
     from srexp.data.download.progress import Progress

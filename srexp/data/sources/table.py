@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from srexp.errors import RequestError, some
-from srexp.system.pseudonyms import remember
+from srexp.system.masking.pseudonyms import remember
 
 #: Number of a line in the file, and its cells by their column.
 Line: TypeAlias = tuple[int, dict[str, str]]

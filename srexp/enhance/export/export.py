@@ -16,7 +16,7 @@ from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.runtimes.choice import runtime_named
 from srexp.enhance.runtimes.keras_runtime import in_precision
 from srexp.errors import RequestError, SrexpError
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 from srexp.types import Batch, Network
 
 Format: TypeAlias = Literal["savedmodel", "onnx", "openvino", "litert"]

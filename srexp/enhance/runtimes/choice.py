@@ -21,7 +21,7 @@ from srexp.enhance.runtimes.openvino_runtime import OpenVino
 from srexp.enhance.runtimes.race import race, winner
 from srexp.enhance.runtimes.runtime import Precision, Runtime
 from srexp.errors import RequestError
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 from srexp.system.processor import processor
 from srexp.types import Batch, Network, Pixels
 

@@ -10,7 +10,7 @@ from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
 from srexp.metrics.table import NONE, QUICK, figure, heading, interval
-from srexp.system import redaction
+from srexp.system.masking import redaction
 
 INTERVAL = "[95 %]"
 _MINUTE, _HOUR, _SMALL_P = 60, 3600, 0.001

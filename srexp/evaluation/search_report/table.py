@@ -10,7 +10,7 @@ from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.search_report.study import pareto_set
 from srexp.evaluation.search_report.trials import LABELS, best_first, text
 from srexp.metrics.table import NONE, figure
-from srexp.system import redaction
+from srexp.system.masking import redaction
 from srexp.types import Trial
 
 

@@ -18,7 +18,7 @@ from srexp.experiment.network import Predict, bicubic_predictor, predictor, time
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
 from srexp.metrics.table import with_unit
-from srexp.system.pseudonyms import TAG, VARIABLE, fingerprint, pseudonym
+from srexp.system.masking.pseudonyms import TAG, VARIABLE, fingerprint, pseudonym
 from srexp.tracking.store.store import Store
 from srexp.types import Network, Pixels, Sample
 

@@ -16,7 +16,7 @@ from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
 from srexp.metrics.psnr import apart
-from srexp.system import pseudonyms
+from srexp.system.masking import pseudonyms
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
 from srexp.tracking.store.parameters import flatten

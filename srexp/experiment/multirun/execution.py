@@ -18,7 +18,7 @@ from srexp.config.identity import without_seed
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
-from srexp.system.credentials import revealed_variable
+from srexp.system.masking.credentials import revealed_variable
 from srexp.system.stdio import show_traceback
 
 Execute = Callable[[Config], object]

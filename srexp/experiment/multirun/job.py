@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import SrexpError
-from srexp.system.atomic_files import write_whole
-from srexp.system.pseudonyms import hidden
-from srexp.system.redaction import masked
+from srexp.system.files.atomic_files import write_whole
+from srexp.system.masking.pseudonyms import hidden
+from srexp.system.masking.redaction import masked
 
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
 

@@ -14,7 +14,7 @@ from typing import Any
 from srexp.config.override_grammar import key_of
 from srexp.evaluation.statistics import mean_and_std
 from srexp.experiment.multirun.job import Job
-from srexp.system.redaction import comma_separated
+from srexp.system.masking.redaction import comma_separated
 
 #: Column to where `result.json` has it.
 FIGURES = {

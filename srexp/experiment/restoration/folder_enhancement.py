@@ -21,7 +21,7 @@ from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.jobs import Job, Outcome
 from srexp.metrics.table import counted
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 from srexp.system.signals import Shield, interruptible
 
 _NAMED = 10

@@ -16,7 +16,7 @@ from srexp.data.sources.discovery import find_images
 from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError
 from srexp.experiment.restoration.failure import told
-from srexp.system.pseudonyms import note, remember
+from srexp.system.masking.pseudonyms import note, remember
 
 
 @dataclass(frozen=True, slots=True)

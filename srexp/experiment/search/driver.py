@@ -28,7 +28,7 @@ from srexp.experiment.search.space_check import Request, require_composable, req
 from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run

@@ -28,7 +28,7 @@ from srexp.experiment.search.search_job import (
 from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run

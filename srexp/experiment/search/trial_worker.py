@@ -32,7 +32,7 @@ from srexp.experiment.search.search_job import (
 from srexp.experiment.task import Task
 from srexp.search.ask_and_tell import Pruned, RunningTrial
 from srexp.search.study import Search
-from srexp.system.pseudonyms import Pseudonymous
+from srexp.system.masking.pseudonyms import Pseudonymous
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from srexp.search.parameter import Parameter
 from srexp.search.space import Space
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 
 OBJECTIVE = "val_psnr"
 

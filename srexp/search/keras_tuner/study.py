@@ -18,7 +18,7 @@ from srexp.errors import SrexpError
 from srexp.search.ask_and_tell import RunningTrial, TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
 from srexp.search.study import Search, Study
-from srexp.system.atomic_files import write_whole
+from srexp.system.files.atomic_files import write_whole
 from srexp.types import Trial, TrialState
 
 if TYPE_CHECKING:

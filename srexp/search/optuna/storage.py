@@ -16,8 +16,8 @@ from filelock import FileLock
 from srexp.errors import RequestError, SrexpError
 from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
-from srexp.system.credentials import revealed
-from srexp.system.redaction import mask
+from srexp.system.masking.credentials import revealed
+from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

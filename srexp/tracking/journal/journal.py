@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from srexp.errors import SrexpError
-from srexp.system.atomic_files import bring_to_disk, write_whole
-from srexp.system.moved_files import here, moved
+from srexp.system.files.atomic_files import bring_to_disk, write_whole
+from srexp.system.files.moved_files import here, moved
 
 if TYPE_CHECKING:
     from filelock import FileLock

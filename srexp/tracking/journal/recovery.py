@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from srexp.system.atomic_files import write_whole
-from srexp.system.moved_files import with_moved
-from srexp.system.redaction import mask
+from srexp.system.files.atomic_files import write_whole
+from srexp.system.files.moved_files import with_moved
+from srexp.system.masking.redaction import mask
 from srexp.tracking.journal.journal import Journal
 from srexp.tracking.journal.replay import Replay, failures, is_away
 from srexp.tracking.store.failures import reason

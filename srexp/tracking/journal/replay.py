@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from srexp.errors import SrexpError
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 from srexp.tracking.journal import upload
 from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
 from srexp.tracking.store.failures import reason

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
 from srexp.tracking.store.store import Client, Store, download, selected, tagged
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import SrexpError
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 from srexp.tracking.journal.journal import Journal
 from srexp.tracking.journal.outbox import Outbox
 from srexp.tracking.journal.replay import is_away

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.runs.queries import read_rows
 from srexp.tracking.runs.run import Run

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.file_locks import in_turn
-from srexp.system.redaction import masked
+from srexp.system.files.file_locks import in_turn
+from srexp.system.masking.redaction import masked
 from srexp.tracking.store.failures import required
 from srexp.tracking.store.parameters import tag
 from srexp.tracking.store.store import Client, Store, opened

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srexp.errors import RequestError
-from srexp.system.redaction import from_cell
+from srexp.system.masking.redaction import from_cell
 from srexp.tracking.store.addresses import find
 from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
 from srexp.tracking.store.store import Store, connect, every, opened, selected

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import SrexpError
-from srexp.system.atomic_files import bring_to_disk
-from srexp.system.redaction import comma_separated, mask, masked
+from srexp.system.files.atomic_files import bring_to_disk
+from srexp.system.masking.redaction import comma_separated, mask, masked
 from srexp.tracking.journal.writer import Writer
 from srexp.tracking.runs import environment, resumed
 from srexp.tracking.runs.resumed import NOTHING

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from srexp.errors import SrexpError
 from srexp.system import process_identity
-from srexp.system.pseudonyms import hidden
-from srexp.system.redaction import mask
+from srexp.system.masking.pseudonyms import hidden
+from srexp.system.masking.redaction import mask
 from srexp.system.signals import interruptible
 from srexp.tracking.journal import recovery
 from srexp.tracking.journal.journal import PENDING, Journal

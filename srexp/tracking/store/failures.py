@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 from srexp.tracking.store.parameters import shorten
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput

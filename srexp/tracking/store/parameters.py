@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from srexp.system.redaction import masked
+from srexp.system.masking.redaction import masked
 
 MAX_KEY = 250
 MAX_VALUE = 6000

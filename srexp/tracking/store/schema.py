@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.system import database_locks
-from srexp.system.credentials import has_secret, revealed
-from srexp.system.file_locks import in_turn
-from srexp.system.redaction import mask
+from srexp.system.files.file_locks import in_turn
+from srexp.system.masking.credentials import has_secret, revealed
+from srexp.system.masking.redaction import mask
 from srexp.tracking.store.failures import advice, deleted_experiment, reason
 from srexp.tracking.store.locations import database, path_of, require_holdable, resolve_in, strayed
 from srexp.tracking.store.schema import bring_up_to_date, copy

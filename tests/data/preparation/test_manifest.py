@@ -12,7 +12,7 @@ from PIL import Image
 
 from srexp.data.preparation.manifest import COLUMNS
 from srexp.data.sources.source import SPLITS
-from srexp.system.pseudonyms import pseudonym
+from srexp.system.masking.pseudonyms import pseudonym
 from tests.data.preparation.images import picture, prepared
 
 

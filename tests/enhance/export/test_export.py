@@ -6,7 +6,7 @@ import pytest
 from srexp.enhance.export.export import Target, compare, export
 from srexp.errors import RequestError, SrexpError
 from srexp.models import vdsr
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 
 IMAGES = [np.random.default_rng(0).random(shape, dtype=np.float32) for shape in ((1, 9, 14, 1), (2, 5, 5, 1))]
 BESIDE = ["MODEL_CARD.md", "SHA256SUMS", "parity.json"]

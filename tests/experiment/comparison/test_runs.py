@@ -7,7 +7,7 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
-from srexp.system.pseudonyms import fingerprint
+from srexp.system.masking.pseudonyms import fingerprint
 from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
 

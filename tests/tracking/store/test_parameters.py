@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 from srexp.tracking.store.parameters import MAX_KEY, MAX_VALUE, flatten, tag
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from srexp.errors import RequestError
-from srexp.system.credentials import (
+from srexp.system.masking.credentials import (
     VARIABLE,
     has_secret,
     hidden,
@@ -21,7 +21,7 @@ from srexp.system.credentials import (
     revealed,
     revealed_variable,
 )
-from srexp.system.redaction import mask
+from srexp.system.masking.redaction import mask
 
 RESERVED = ":/?#[]@!$&'()*+,;=%\"` {}\\<>|^~"
 PASSWORDS = st.text(alphabet=f"aZ09.-_{RESERVED}é", max_size=12).map(lambda middle: f"q7Xv{middle}9zKw")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from srexp.system.credentials import NAME, known
+from srexp.system.masking.credentials import NAME, known
 
 #: Control characters, marks and overrides of writing direction, and halves of characters of names that are no UTF-8.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

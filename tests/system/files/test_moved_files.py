@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from srexp.system.moved_files import here, moved, with_moved
+from srexp.system.files.moved_files import here, moved, with_moved
 
 
 def made(path: Path) -> Path:

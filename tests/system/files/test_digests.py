@@ -2,7 +2,7 @@
 
 import hashlib
 
-from srexp.system.digests import sha256
+from srexp.system.files.digests import sha256
 
 
 def test_it_is_that_of_the_content(tmp_path):

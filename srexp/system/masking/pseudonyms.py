@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srexp.errors import RequestError, SrexpError
-from srexp.system.atomic_files import private_files, write_whole
-from srexp.system.file_locks import in_turn
-from srexp.system.redaction import Masked, printable
+from srexp.system.files.atomic_files import private_files, write_whole
+from srexp.system.files.file_locks import in_turn
+from srexp.system.masking.redaction import Masked, printable
 
 #: Environment variable that gives the key.
 VARIABLE = "SREXP_PSEUDONYM_KEY"

@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock
 
 from srexp.errors import SrexpError
-from srexp.system.file_locks import in_turn
+from srexp.system.files.file_locks import in_turn
 
 
 def test_it_is_held_and_given_back(tmp_path: Path) -> None:

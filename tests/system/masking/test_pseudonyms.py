@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from srexp.errors import RequestError
-from srexp.system import pseudonyms
-from srexp.system.pseudonyms import Pseudonymous, fingerprint, hidden, lookup, named, note, pseudonym, remember
+from srexp.system.masking import pseudonyms
+from srexp.system.masking.pseudonyms import Pseudonymous, fingerprint, hidden, lookup, named, note, pseudonym, remember
 
 NIH = "images_001/00000013_026.png"
 
@@ -40,7 +40,7 @@ def test_pseudonyms_are_stable_and_say_nothing_without_the_key(monkeypatch: pyte
 
 
 def test_the_key_is_made_once_whoever_comes_first_and_only_the_user_reads_it(own_folder: Path) -> None:
-    code = "from srexp.system.pseudonyms import pseudonym; print(pseudonym('a.png'))"
+    code = "from srexp.system.masking.pseudonyms import pseudonym; print(pseudonym('a.png'))"
     with ThreadPoolExecutor(3) as pool:
         said = list(pool.map(lambda _: subprocess.check_output([sys.executable, "-c", code]), range(3)))
     assert set(said) == {f"{pseudonym('a.png')}\n".encode()}
@@ -75,7 +75,7 @@ def test_a_folder_that_can_not_be_made_is_said_with_two_ways_out(
 
 
 def test_names_are_looked_up_also_those_that_several_processes_entered(own_folder: Path) -> None:
-    code = "import sys; from srexp.system.pseudonyms import remember; remember(f'{n}.png' for n in range(300))"
+    code = "import sys; from srexp.system.masking.pseudonyms import remember; remember(f'{n}.png' for n in range(300))"
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda _: subprocess.check_call([sys.executable, "-c", code]), range(3)))
     assert len((own_folder / "names.txt").read_text().splitlines()) == 300

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srexp.system.redaction import Masked, as_cell, comma_separated, from_cell, mask, printable, shown
+from srexp.system.masking.redaction import Masked, as_cell, comma_separated, from_cell, mask, printable, shown
 
 
 @pytest.mark.parametrize(

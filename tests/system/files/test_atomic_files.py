@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from srexp.system.atomic_files import bring_to_disk, private_files, whole_file, write_whole
+from srexp.system.files.atomic_files import bring_to_disk, private_files, whole_file, write_whole
 
 
 def test_old_content_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
