@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from srexp.errors import RequestError
+from srexp.system.masking.credentials import has_secret
+from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Column, Connection, Table
@@ -196,3 +198,30 @@ def _resolve(row: Any, *_: object) -> None:
     name, depth = _kinds()[type(row)]
     if root and (address := row.__dict__.get(name)):
         set_committed_value(row, name, found(address, root, depth))
+
+
+def artifact_root(artifacts: str | None, folder: Path) -> str:
+    """Give the address below which a store's files lie.
+
+    Args:
+        artifacts: Address or folder, as `tracking.artifacts` has it; None for the usual folder.
+        folder: What a relative path is relative to.
+
+    Returns:
+        An absolute address.
+
+    Raises:
+        RequestError: It has a secret in it, or MLflow couldn't hold it.
+    """
+    if artifacts and "://" in artifacts:
+        if has_secret(artifacts):
+            raise RequestError(
+                "tracking.artifacts has a secret in it, which MLflow would write into its database",
+                got=mask(artifacts),
+                expected="an address without user, password or token",
+                fix="give them to MLflow in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            )
+        return artifacts
+    root = folder / Path(artifacts or "artifacts").expanduser()
+    require_holdable(root, "tracking.artifacts" if artifacts else "paths.root")
+    return root.as_uri()

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.system import database_locks
 from srexp.system.files.file_locks import in_turn
-from srexp.system.masking.credentials import has_secret, revealed
+from srexp.system.masking.credentials import revealed
 from srexp.system.masking.redaction import mask
 from srexp.tracking.store.failures import advice, deleted_experiment, reason
-from srexp.tracking.store.locations import database, path_of, require_holdable, resolve_in, strayed
+from srexp.tracking.store.locations import artifact_root, database, path_of, require_holdable, resolve_in, strayed
 from srexp.tracking.store.schema import bring_up_to_date, copy
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def resolve(
         lock = file.with_name(f"{file.name}.lock")
     elif kind in database_locks.DRIVERS:
         text = database_locks.with_driver(text, name)
-    return Store(text, _artifact_root(artifacts, folder), lock)
+    return Store(text, artifact_root(artifacts, folder), lock)
 
 
 def _kind(uri: str, name: str) -> str:
@@ -119,21 +119,6 @@ def _absolute_sqlite(uri: str, folder: Path, name: str) -> tuple[str, Path]:
     file = folder / path.expanduser()
     require_holdable(file, name)
     return database(file, uri.partition("?")[2]), file
-
-
-def _artifact_root(artifacts: str | None, folder: Path) -> str:
-    if artifacts and "://" in artifacts:
-        if has_secret(artifacts):
-            raise RequestError(
-                "tracking.artifacts has a secret in it, which MLflow would write into its database",
-                got=mask(artifacts),
-                expected="an address without user, password or token",
-                fix="give them to MLflow in the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-            )
-        return artifacts
-    root = folder / Path(artifacts or "artifacts").expanduser()
-    require_holdable(root, "tracking.artifacts" if artifacts else "paths.root")
-    return root.as_uri()
 
 
 def connect(store: Store) -> Client:
