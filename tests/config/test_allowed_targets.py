@@ -133,3 +133,8 @@ def test_a_tree_is_renewed_at_every_depth() -> None:
         },
         "n": 1,
     }
+
+
+@pytest.mark.parametrize("section", ["loss", "optimizer", "schedule"])
+def test_a_loss_an_optimizer_and_a_schedule_may_have_a_module_of_their_own(section: str) -> None:
+    require_allowed(section, "srexp.training.clipped_sgd.build", [])

@@ -107,7 +107,10 @@ class Trials:
         )
         drawn = left[: self._options.mutants or None]
         self._seconds, self._reached = {}, {}
+        self._learnt.unlink(missing_ok=True)
         self._ends(session, path, None, limit=600)
+        if not self._learnt.exists():
+            sys.exit(f"{path}: its tests don't end without a fault\n{self._said.read_text()}")
         self._seconds, self._reached = json.loads(self._learnt.read_text())
         limit = 20 + 10 * sum(self._seconds.values())
         begun, survived = time.monotonic(), 0
@@ -175,8 +178,10 @@ class Trials:
         if self._coverage:
             self._coverage.stop()
             data = self._coverage.get_data()
-            reached = [data.contexts_by_lineno(file) for file in data.measured_files()]
-            self._learnt.write_text(json.dumps([self._seconds, *reached]))
+            reached = {
+                line: tests for file in data.measured_files() for line, tests in data.contexts_by_lineno(file).items()
+            }
+            self._learnt.write_text(json.dumps([self._seconds, reached]))
 
 
 def _planted(mutant: Mutant) -> bool:

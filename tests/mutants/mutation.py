@@ -58,7 +58,9 @@ def mutants(root: Path, path: Path) -> list[Mutant]:
         except SyntaxError:
             continue
         lines, before, after = _difference(source, changed)
-        if _SAME.sub("", before) != _SAME.sub("", after) and before.replace("False", "None") != after:
+        if _SAME.sub("", before) != _SAME.sub("", after) and before.replace("None", "False") != after.replace(
+            "None", "False"
+        ):
             made.setdefault((before, after), Mutant(path, lines, before, after, changed))
     return list(made.values())
 

@@ -131,3 +131,14 @@ def test_a_table_says_whether_its_first_value_has_a_sign(
     image.VOILUTSequence = Sequence([table])
     sign_tables(image, low, high)
     assert (table["LUTDescriptor"].VR, list(table.LUTDescriptor)) == (vr, [4, written, 8])
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")  # pydicom's, of a length with the sign of its neighbour
+@pytest.mark.parametrize(("length", "written"), [(4, 4), (2**15 - 1, 2**15 - 1), (2**15, -(2**15)), (0, 0)])
+def test_a_long_table_has_its_length_in_the_kind_of_its_first_value(length: int, written: int) -> None:
+    for first, expected in ((65526, written), (0, length)):
+        table, image = Dataset(), Dataset()
+        table.add_new("LUTDescriptor", "US", [length, first, 8])
+        image.VOILUTSequence = Sequence([table])
+        sign_tables(image, -20, 100)
+        assert table["LUTDescriptor"].value[0] == expected

@@ -26,6 +26,10 @@ def test_resolution_profile_and_orientation_go_along(tmp_path: Path) -> None:
             assert image.info["dpi"] == pytest.approx((200, 200), abs=0.1)
             assert image.info["icc_profile"] == profile
             assert dict(image.getexif()) == {0x0112: 6}
+        if (
+            kind == "PNG"
+        ):  # whose chunk begins with the order of bytes, without JPEG's prefix (PNG specification 11.3.4.5)
+            assert target.read_bytes().partition(b"eXIf")[2][:2] in (b"II", b"MM")
 
 
 def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from srexp.data.formats import tiff_writer
-from tests.data.formats.rewriting import enlarged, through, tiff, values
+from tests.data.formats.rewriting import MADE, enlarged, through, tiff, values
 
 
 def test_tiff_keeps_sign_polarity_packing_and_resolution(tmp_path: Path) -> None:
@@ -41,3 +41,18 @@ def test_pages_beyond_4_gb_make_a_big_tiff(tmp_path: Path, monkeypatch: pytest.M
 
 def test_offsets_of_32_bits_reach_4_gb() -> None:
     assert 2**32 - 2**26 <= tiff_writer._CLASSIC_BYTES < 2**32
+
+
+def test_a_page_says_who_made_it_and_a_stack_what_it_is_as_well(tmp_path: Path) -> None:
+    plain, stack = tmp_path / "a.tif", tmp_path / "b.tif"
+    tifffile.imwrite(plain, values(8, (6, 8)))
+    tifffile.imwrite(stack, values(8, (3, 6, 8)), imagej=True, metadata={"axes": "ZYX", "spacing": 2.0, "unit": "mm"})
+    described = []
+    for path in (plain, stack):
+        [target] = through(path, tmp_path / "out" / path.name)
+        with tifffile.TiffFile(target) as file:
+            described.append([page.description for page in file.pages])
+    [one], [first, *others] = described
+    assert one == others[0] == MADE[1].sentence()
+    assert first.splitlines()[:2] == ["ImageJ=1.11a", "images=3"]
+    assert {"spacing=2.0", "unit=mm", f"srexp={MADE[1].sentence()}"} <= set(first.splitlines())

@@ -63,5 +63,7 @@ def test_names() -> None:
         "s/A.tif": "s/A.tif.png",
         "s/kept.jpg": "s/kept.jpg",
     }
+    for kind, ending in {"png": "png", "jpeg": "jpg", "bmp": "bmp", "tiff": "tif", "dicom": "dcm"}.items():
+        assert target_names({"a.raw": ("nifti", kind)}) == {"a.raw": f"a.raw.{ending}"}
     with pytest.raises(RequestError, match="NumPy"):
         target_format("npy", "same")
