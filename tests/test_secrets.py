@@ -326,15 +326,17 @@ def test_artifacts_are_asked_for_without_a_secret(capfd) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ADDRESSES)
-@pytest.mark.parametrize("verb", VERBS)
-def test_no_key_of_any_verb_lets_a_secret_out(verb: str, form: str, watched: Watched, failing: None) -> None:
+@pytest.mark.parametrize(("first", "verb"), list(enumerate(VERBS)))
+def test_no_key_of_any_verb_lets_a_secret_out(first: int, verb: str, watched: Watched, failing: None) -> None:
+    """Every key with every verb, and every form with every key, but not all three: that would be some 3000 commands."""
     keys = text_keys(verb)
+    keys += ["+hydra.job.env_set.X", "hydra.output_subdir", "hydra.run.dir", "hydra.sweep.dir"]
     assert {"tracking.uri", "dataset.root", "dataset.url", "run_name", "paths.root"} <= set(keys)
-    for key in [*keys, "+hydra.job.env_set.X", "hydra.output_subdir", "hydra.run.dir", "hydra.sweep.dir"]:
+    for number, key in enumerate(keys, first):
+        form = list(ADDRESSES)[number % len(ADDRESSES)]
         run([verb, *typed(key, ADDRESSES[form])])
-        run([verb, f"{key}={ADDRESSES[form]}"])
-        if verb in LIGHT:
+        if verb == "check":
+            run([verb, f"{key}={ADDRESSES[form]}"])
             run([verb, "-m", "seed=1,2", *typed(key, ADDRESSES[form])])
         assert watched.leaks() == [], key
 

@@ -323,7 +323,7 @@ def test_what_a_preset_may_not_do_is_heard(event: str, tmp_path: Path) -> None:
     assert audit.heard
 
 
-@settings(max_examples=25, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=10, phases=[Phase.explicit, Phase.generate])
 @given(WRITTEN, ASKED)
 def test_no_preset_makes_a_file_or_changes_the_environment(written: Any, asked: Any) -> None:
     assert_harmless(written, asked)
@@ -331,7 +331,7 @@ def test_no_preset_makes_a_file_or_changes_the_environment(written: Any, asked: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(max_examples=1000, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=200, phases=[Phase.explicit, Phase.generate])
 @given(WRITTEN, ASKED)
 def test_no_preset_of_many_does(written: Any, asked: Any) -> None:
     assert_harmless(written, asked)
