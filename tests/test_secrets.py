@@ -25,7 +25,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 import srexp
-from srexp.cli import LIGHT, VERBS, run
+from srexp.cli import VERBS, run
 from srexp.config import frozen_files
 from srexp.config.compose import composed
 from srexp.config.override_grammar import override
