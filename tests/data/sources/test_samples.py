@@ -14,6 +14,7 @@ from srexp.data.preparation.prepare import prepare, probe_request
 from srexp.data.preparation.request import Preparation
 from srexp.data.sources.samples import OFFICIAL_SPLIT, Samples
 from srexp.errors import RequestError
+from srexp.system.masking.pseudonyms import pseudonym
 
 
 def test_test_image_is_the_chest_radiograph_alone() -> None:
@@ -43,7 +44,7 @@ def test_prepares_with_its_own_split() -> None:
     )
     assert first.fingerprint == second.fingerprint
     assert {split: [entry.key for entry in entries] for split, entries in first.entries.items()} == {
-        split: [name for name, _, official, _ in OFFICIAL_SPLIT if official == split]
+        split: [pseudonym(name) for name, _, official, _ in OFFICIAL_SPLIT if official == split]
         for split in ("train", "validation", "test")
     }
     assert not any(entry.lossy for entries in first.entries.values() for entry in entries)
