@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from srexp.data.dicom.codecs import register
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.preparation.prepare import prepare
@@ -40,6 +41,7 @@ def manifest(folder: Path) -> list[dict[str, str]]:
 
 def by_hand(path: Path, frame: int) -> tuple[np.ndarray, int, np.ndarray]:
     """Bring pydicom's own values to 0..2**bits-1, white on top; and tell which pixels are padding."""
+    register()  # where pydicom itself has no decoder
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = pydicom.dcmread(path)
