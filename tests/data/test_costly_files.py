@@ -291,7 +291,7 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "dicom-time-scans": lambda n: encapsulated(scans(4000 * n), 2200),
     "nifti-pixels-claimed": lambda _: nifti((30_000, 30_000, 1)),
     "nifti-pixels-slices": lambda _: nifti((1, 1, 30_000, 30_000), bytes(100)),
-    "nifti-gz-pixels-slices": lambda n: nifti_gzip((1, 1, 10_000, 10_000 * n), 96 * MIB * n),
+    "nifti-gz-pixels-slices": lambda n: nifti_gzip((1, 1, 10_000, 3000 * n), 96 * MIB * n),
     "nifti-gz-bytes-extension": lambda n: nifti_gzip((4, 4, 1), 140 * MIB * n, 140 * MIB * n),
     "nifti-gz-bytes-small-extension": lambda n: nifti_gzip((4, 4, 1), 32 * MIB * n, 30 * MIB),
     "nifti-gz-bytes-tail": lambda n: nifti_gzip((4, 4, 1), 150 * MIB * n),
