@@ -94,7 +94,7 @@ def test_colour(size):
     assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+@pytest.mark.parametrize("scale", [2, 3])
 @pytest.mark.parametrize("name", sorted(path.stem for path in Path("conf/model").glob("*.yaml")))
 def test_every_model_in_tiles_equals_the_whole(name, scale):
     keras.utils.set_random_seed(scale)

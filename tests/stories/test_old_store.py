@@ -80,6 +80,7 @@ def an_old_run_and_a_new_one_are_compared(old, before, now):
     assert "RG1_UNCR" not in (old.root / result["report"]).read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_trainings_are_compared_with_pictures(old):
     ids = [run_named(old, name).info.run_id for name in ("srcnn seed 1", "wider")]
@@ -96,6 +97,7 @@ def test_a_champion_is_scored_as_it_was_then(old):
     assert result["data_fingerprint"] == then["data_fingerprint"]
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_another_version_is_promoted(old):
     result = srexp.run("promote", [f"name={TASK}", "version=2", "force=true", "reason='as before'"])

@@ -112,6 +112,7 @@ def test_identity_is_called_degenerate(project, folder_of):
     assert tracked.data.tags["degenerate"] == "true"
 
 
+@pytest.mark.slow
 def test_a_dead_network_is_called_out(project, folder_of):
     result = srexp.run(
         "train",

@@ -25,7 +25,7 @@ STEPS, EPOCHS = 4, 3
 PLAN = Plan(epochs=EPOCHS, steps_per_epoch=STEPS)
 NETWORKS = {
     "srcnn": lambda: srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4]),
-    "vdsr": lambda: vdsr.build(2, 1, depth=4),
+    "vdsr": lambda: vdsr.build(2, 1, depth=3, width=8),
 }
 OPTIMIZERS = {
     "adam": lambda: optimizers.adam(1e-3, clip_norm=0.1),
@@ -155,17 +155,16 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
 
 @pytest.mark.parametrize(
     ("network", "optimizer"),
-    [("vdsr", "sgd"), ("vdsr", "adam"), ("srcnn", "adamw"), ("srcnn", "averages"), ("srcnn", "accumulation")],
+    [("vdsr", "sgd"), ("srcnn", "adamw"), ("srcnn", "averages"), ("srcnn", "accumulation")],
 )
 def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
     expected = Training(network, optimizer).run()
-    for place in ("step 2", "step 9"):
-        with pytest.raises(KeyboardInterrupt):
-            Training(network, optimizer).run(Checkpoints(tmp_path), once(place))
+    with pytest.raises(KeyboardInterrupt):
+        Training(network, optimizer).run(Checkpoints(tmp_path), once("step 5"))
     assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
 
 
-def test_without_a_word_it_goes_on_from_the_last_file(tmp_path):
+def test_without_a_word_it_goes_on_from_the_last_file(tmp_path, never_stopped):
     class GoneError(Exception):
         """What SIGKILL leaves: nothing is done any more."""
 
@@ -173,11 +172,10 @@ def test_without_a_word_it_goes_on_from_the_last_file(tmp_path):
         if reached == "step 7":
             raise GoneError
 
-    expected = Training("vdsr").run()
     with pytest.raises(GoneError):
-        Training("vdsr").run(Checkpoints(tmp_path), die, minutes=0)
+        Training().run(Checkpoints(tmp_path), die, minutes=0)
     assert [path.name[:14] for path in Checkpoints(tmp_path).files()] == ["step-000000006", "step-000000007"]
-    assert_same(Training("vdsr").run(Checkpoints(tmp_path)), expected)
+    assert_same(Training().run(Checkpoints(tmp_path)), never_stopped[1])
 
 
 def test_patience_and_time_count_from_the_beginning(tmp_path):
@@ -236,9 +234,8 @@ def test_files_of_a_run_lie_where_they_should(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("best", [1, 2, 3])
-@pytest.mark.parametrize("optimizer", ["adam", "averages"])
-def test_a_training_ends_with_the_weights_of_its_best_epoch(best, optimizer):
+@pytest.mark.parametrize(("optimizer", "best"), [("adam", 1), ("adam", 2), ("adam", 3), ("averages", 2)])
+def test_a_training_ends_with_the_weights_of_its_best_epoch(optimizer, best):
     """Validation sees the weights of every epoch; those of the best one come back, wherever it lies."""
     numerics.prepare(seed=3, deterministic=True)
     model, seen = NETWORKS["srcnn"](), []
