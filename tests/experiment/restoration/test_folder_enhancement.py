@@ -118,8 +118,15 @@ EVERY = [
 ]
 
 
-@pytest.mark.parametrize("place", ["read_image", "write_images", "Restorer._compare", "Restorer.interpolate"])
-@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        *(("write_images", kind) for kind in EVERY),
+        *(("read_image", kind) for kind in (OSError, MemoryError, struct.error)),
+        *(("Restorer._compare", kind) for kind in (RuntimeError, RecursionError)),
+        *(("Restorer.interpolate", kind) for kind in (StopIteration, AssertionError)),
+    ],
+)
 def test_whatever_one_file_raises_the_others_are_done(asked, identity, monkeypatch, place, kind):
     module = "srexp.experiment.restoration.file_restoration"
     *owner, name = place.split(".")
