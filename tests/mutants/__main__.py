@@ -22,9 +22,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,8 @@ PARTS = {
     "course": "training/best_epoch training/callbacks training/fit training/numerics training/schedules training/state",
     "checkpoint": "training/checkpoint",
     "geometry": "data/dicom/geometry data/dicom/derived data/dicom/attributes data/dicom/elements",
-    "writers": "data/dicom/writer data/dicom/stored_values data/formats/*_writer data/formats/writers",
+    "writers": "data/dicom/writer data/dicom/stored_values "
+    "data/formats/*_writer data/formats/writers data/formats/fitting",
     "interpolation": "data/degradation/imresize models/interpolation",
     "tiling": "enhance/tiling enhance/receptive_field",
     "search": "search/parameter search/space search/study search/ask_and_tell search/*/[a-z]*",
@@ -53,11 +56,6 @@ PARTS = {
     "unpack": "data/download/archive",
     "targets": "config/allowed_targets",
     "masking": "system/masking/redaction",
-}
-#: Tests of what several files do together, and the files.
-TOGETHER = {
-    "data/formats/test_fitting.py": "srexp/data/formats/*write*.py",
-    "data/formats/test_writers.py": "srexp/data/formats/*write*.py",
 }
 WANTED = 0.95
 CLOCK = 1800  # seconds, far beyond any run on a busy machine: what only waits; processor time limits the rest
@@ -79,8 +77,8 @@ class Trials:
         self.unknown = equivalent()
         self._options = options
         self._seconds: dict[str, float] = {}
-        self._reached: dict[str, list[str]] = {}
-        self._mutant: Mutant | None = None
+        self._reached: dict[str, dict[str, list[str]]] = {}
+        self._near: set[str] = set()
         self._coverage: Coverage | None = None
         self._learnt = scratch / "seconds.json"
         self._said = scratch / "said.txt"
@@ -93,13 +91,27 @@ class Trials:
         gc.freeze()
         try:
             for part in self._options.only or PARTS:
-                for each in PARTS[part].split():
-                    for path in sorted((ROOT / "srexp").glob(f"{each}.py")):
-                        self._try_file(session, part, path.relative_to(ROOT))
+                globbed = (sorted((ROOT / "srexp").glob(f"{each}.py")) for each in PARTS[part].split())
+                paths = [path.relative_to(ROOT) for files in globbed for path in files]
+                self._learn(session, part, paths)
+                for path in paths:
+                    self._try_file(session, part, path)
         except _InFork:
             self.forked = True
             return None
         return True
+
+    def _learn(self, session: pytest.Session, part: str, paths: list[Path]) -> None:
+        """Run a part's tests without a fault: how long each takes, and which lines it reaches."""
+        tests = dict.fromkeys(str(test) for path in paths for test in _tests(path))
+        self._seconds = {}
+        self._coverage = Coverage(data_file=None, include=[str(ROOT / path) for path in paths], config_file=False)
+        self._learnt.unlink(missing_ok=True)
+        self._fails(session, tests, lambda: self._count(session, paths), limit=3600)
+        if not self._learnt.exists():
+            sys.exit(f"{part}: its tests don't end without a fault\n{self._said.read_text()}")
+        self._coverage = None
+        self._seconds, self._reached = json.loads(self._learnt.read_text())
 
     def _try_file(self, session: pytest.Session, part: str, path: Path) -> None:
         made = {str(mutant): mutant for mutant in mutants(ROOT, path)}
@@ -108,26 +120,24 @@ class Trials:
             made.keys() - equivalent(), key=lambda each: sha256(f"{self._options.seed} {each}".encode()).digest()
         )
         drawn = left[: self._options.mutants or None]
-        self._seconds, self._reached = {}, {}
-        self._learnt.unlink(missing_ok=True)
-        self._fails(session, path, None, limit=3600)
-        if not self._learnt.exists():
-            sys.exit(f"{path}: its tests don't end without a fault\n{self._said.read_text()}")
-        self._seconds, self._reached = json.loads(self._learnt.read_text())
-        limit = 20 + 10 * int(sum(self._seconds.values()))
-        begun, survived = time.monotonic(), 0
         for mutant in sorted((made[each] for each in drawn), key=lambda each: min(each.lines)):
-            if self._fails(session, path, mutant, limit):
-                self.found[part] += 1
-            else:
-                self.survived[part] += 1
-                survived += 1
+            found = self._is_found(session, mutant)
+            (self.found if found else self.survived)[part] += 1
+            if not found:
                 print(f"{mutant}\n  SURVIVED at line {min(mutant.lines)}\n", flush=True)
-        of = f"{len(drawn)} of {len(left)} with {len(self._seconds)} tests in {time.monotonic() - begun:.0f} s"
-        print(f"{path}: {of}, {survived} survived", flush=True)
+        print(f"{path}: {len(drawn)} of {len(left)} tried", flush=True)
 
-    def _fails(self, session: pytest.Session, path: Path, mutant: Mutant | None, limit: int) -> bool:
-        """Fork, and say whether a test failed; a mutant that takes more seconds of processor time is stopped."""
+    def _is_found(self, session: pytest.Session, mutant: Mutant) -> bool:
+        """Run the tests that reach a mutant's lines, or its file where they are reached at import alone."""
+        lines = self._reached.get(str(mutant.path), {})
+        reaching = {test for line in mutant.lines for test in lines.get(str(line), ())} & self._seconds.keys()
+        self._near = reaching or set(chain.from_iterable(lines.values())) & self._seconds.keys()
+        limit = 20 + 10 * int(sum(self._seconds[test] for test in self._near))
+        files = {test.partition("::")[0] for test in self._near}
+        return bool(files) and self._fails(session, files, lambda: _plant(mutant), limit)
+
+    def _fails(self, session: pytest.Session, tests: Iterable[str], prepare: Callable[[], object], limit: int) -> bool:
+        """Fork, and say whether a test of some files fails, or takes more seconds of processor time than it may."""
         sys.stdout.flush()
         number = os.fork()
         if not number:
@@ -135,33 +145,32 @@ class Trials:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
             for stream in (1, 2):
                 os.dup2(os.open(self._said, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), stream)
-            if mutant and not _planted(mutant):
-                os._exit(1)
-            self._mutant = mutant
-            if not mutant:
-                session.config.option.maxfail = 0
-                self._coverage = Coverage(data_file=None, include=[str(ROOT / path)], config_file=False)
-                self._coverage.start()
-            session.config.args = [str(ROOT / path), *map(str, _tests(path))]
+            prepare()
+            session.config.args = [str(ROOT / test) for test in tests]
             raise _InFork
         ends = os.pidfd_open(number)
         if not select.select([ends], [], [], CLOCK)[0]:
-            print(f"{mutant}\n  stopped by the clock\n", flush=True)
+            print("  stopped by the clock:", flush=True)
         os.close(ends)
         os.killpg(number, signal.SIGKILL)  # with what a test may have left behind
         return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) not in (0, pytest.ExitCode.NO_TESTS_COLLECTED)
 
     # In the forks
 
+    def _count(self, session: pytest.Session, paths: list[Path]) -> None:
+        """Run all tests, and count from the imports on, which belong to no test."""
+        session.config.option.maxfail = 0
+        self._coverage.start()
+        for path in paths:
+            importlib.import_module(_module(path))
+
     @pytest.hookimpl(wrapper=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> object:
-        """Of the tests that reach a mutant's lines, the fastest first; all, where lines are reached at import alone."""
+        """Of the tests that may find a mutant, the fastest first."""
         result = yield
-        if self._mutant:
-            known = [item for item in items if item.nodeid in self._seconds]
-            reaching = {test for line in self._mutant.lines for test in self._reached.get(str(line), ())}
-            near = [item for item in known if item.nodeid in reaching]
-            items[:] = sorted(near or known, key=lambda item: self._seconds[item.nodeid])
+        if not self._coverage:
+            near = [item for item in items if item.nodeid in self._near]
+            items[:] = sorted(near, key=lambda item: self._seconds[item.nodeid])
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -180,13 +189,13 @@ class Trials:
             self._coverage.stop()
             data = self._coverage.get_data()
             reached = {
-                line: tests for file in data.measured_files() for line, tests in data.contexts_by_lineno(file).items()
+                str(Path(file).relative_to(ROOT)): data.contexts_by_lineno(file) for file in data.measured_files()
             }
             self._learnt.write_text(json.dumps([self._seconds, reached]))
 
 
-def _planted(mutant: Mutant) -> bool:
-    """Let the import system find the mutant in place of its file; false where it can't even be imported."""
+def _plant(mutant: Mutant) -> None:
+    """Let the import system find the mutant in place of its file; end here where it can't even be imported."""
     written = SourceFileLoader.get_code
 
     def get_code(loader: SourceFileLoader, name: str) -> object:
@@ -196,8 +205,9 @@ def _planted(mutant: Mutant) -> bool:
 
     SourceFileLoader.get_code = get_code
     with suppress(Exception):
-        return bool(importlib.import_module(_module(mutant.path)))
-    return False
+        importlib.import_module(_module(mutant.path))
+        return
+    os._exit(1)
 
 
 def _module(path: Path) -> str:
@@ -205,14 +215,12 @@ def _module(path: Path) -> str:
 
 
 def _tests(path: Path) -> list[Path]:
-    """The tests that are named after a file, or said to cover it."""
+    """A file with its doctests, the test that is named after it, and those that are said to cover it."""
     from tests.test_mirror import COVERS, own_test  # in the fork: it imports srexp
 
     module = _module(path)
-    named = [test for test, modules in COVERS.items() if module.removeprefix("srexp.") in modules.split()]
-    named += [test for test, pattern in TOGETHER.items() if path.match(pattern)]
-    tests = dict.fromkeys([own_test(module), *(ROOT / "tests" / test for test in named)])
-    return [test for test in tests if test.is_file()]
+    named = [ROOT / "tests" / test for test, files in COVERS.items() if module.removeprefix("srexp.") in files.split()]
+    return [path, *(test.relative_to(ROOT) for test in (own_test(module), *named) if test.is_file())]
 
 
 def equivalent() -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +82,13 @@ def test_the_unfilled_range_is_said_with_its_price(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for number, split in enumerate(["train", "validation"] + ["test"] * 6):
         pixels = np.asarray(picture(number)).astype(np.uint16)
-        folder.add(split, Image.fromarray(pixels * 36), suffix="tiff")  # 200 of 255 levels become 11 % of 16 bits
+        folder.add(split, Image.fromarray(pixels * 110), suffix="tiff")
     prepared = folder.prepared()
-    filled = [fill(entry) for entry in prepared.entries["test"]]
-    assert max(filled) < 0.12
+    assert np.median([fill(entry) for entry in prepared.entries["test"]]) == pytest.approx(0.2736, abs=1e-4)
     (found,) = audit(prepared)
     assert (found.kind, found.severity) == ("range", "note")
-    assert found.message.startswith(f"test images fill {100 * np.median(filled):.0f} % of their stored range")
-    assert f"some {-20 * np.log10(np.median(filled)):.0f} dB higher" in found.message
+    assert found.message.startswith("test images fill 27 % of their stored range")
+    assert "some 11 dB higher" in found.message
 
 
 def paired(tmp_path: Path, offset: int) -> Prepared:
@@ -138,6 +138,13 @@ def test_skipped_files_are_counted(folder: Folder) -> None:
     assert [(each.kind, each.message, each.images) for each in found] == [
         ("skipped", "1 unusable image left out", ("broken.png",))
     ]
+
+
+def test_a_finding_names_two_hundred_images_at_most(folder: Folder) -> None:
+    skipped = [(f"{number}.png", "damaged") for number in range(201)]
+    (found,) = audit(replace(folder.prepared(), skipped=skipped))
+    assert found.message == "201 unusable images left out"
+    assert found.images == tuple(f"{number}.png" for number in range(200))
 
 
 @pytest.mark.parametrize(("bits", "span"), [(8, 1), (12, 1), (12, 0.14), (16, 0.3)])

@@ -25,4 +25,5 @@ def test_tags_are_what_mlflow_accepts_and_keep_every_sentence() -> None:
         Finding("near-duplicates", "warning", "two"),
         Finding("source", "note", "3"),
     ]
+    assert tags([]) == {"audit": "clean"}
     assert tags(found) == {"audit": "near-duplicates", "audit.source": "one; 3", "audit.near-duplicates": "two"}

@@ -16,7 +16,7 @@ import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.journal import recovery, replay
-from srexp.tracking.journal.journal import NAME
+from srexp.tracking.journal.journal import NAME, Journal
 from srexp.tracking.journal.outbox import Outbox
 from srexp.tracking.registry import registry
 from srexp.tracking.runs.tracking import Tracking
@@ -68,6 +68,7 @@ def test_a_run_that_the_store_never_saw_waits_whole(tracking, away, caplog):
     with tracking.run("x", name="late") as run:
         written(run)
         assert run.id == f"pending-{run.journal.id}"
+    assert (tracking.folder / "pending" / run.journal.id).is_file()
     waiting = run.pending()
     assert waiting["reason"].startswith("the tracking store can't be opened")
     for text in ("the work goes on", waiting["folder"], "runs sync=true"):
@@ -169,6 +170,30 @@ def test_what_is_for_another_store_is_left_and_named(tracking, away, tmp_path):
     assert (sent.records, sent.left) == (0, 3)
     assert "tracking.uri=http://***@127.0.0.1:9" in sent.reason
     assert "secret" not in (run.journal.folder / NAME).read_text()
+
+
+def test_the_rest_of_a_run_is_for_the_store_that_knows_it(tracking, tmp_path):
+    journal = Journal.begin(tmp_path / "run", tracking.index)
+    journal.known = {"run_id": "1" * 32, "store": "https://mlflow.example"}
+    journal.done([journal.add("create")])
+    journal.add("metrics", step=1, values={"loss": 1.0})
+    journal.close()
+    (sent,) = recovery.send(tracking.store, tracking.index)
+    assert (sent.run_id, sent.left) == ("1" * 32, 1)
+    assert "tracking.uri=https://mlflow.example" in sent.reason
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_result_is_completed_by_what_its_own_journal_heard(tmp_path, ours):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    journal.known = {"run_id": "1" * 32, "model_uri": "models:/m-1", "experiment_id": "7"}
+    waiting = {"folder": str(journal.folder) if ours else "elsewhere", "records": 3}
+    given = {"run_id": None, "model_uri": None, "psnr": 33.5, "pending": waiting}
+    result = tmp_path / "result.json"
+    result.write_text(json.dumps(given))
+    recovery.settle(journal)
+    known = {"run_id": "1" * 32, "model_uri": "models:/m-1", "psnr": 33.5}
+    assert json.loads(result.read_text()) == (known if ours else given)
 
 
 def test_what_the_store_refuses_holds_up_nothing_and_is_said(tracking):

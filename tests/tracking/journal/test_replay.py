@@ -1,22 +1,71 @@
-"""A real tracking server that stops, hangs, restarts, or is away from the beginning or at the end."""
+"""Which refusals are final, and a real tracking server that stops, hangs, or is away at the beginning or the end."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INTERNAL_ERROR,
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    REQUEST_LIMIT_EXCEEDED,
+    RESOURCE_DOES_NOT_EXIST,
+    TEMPORARILY_UNAVAILABLE,
+)
+from requests import HTTPError
+from sqlalchemy.exc import OperationalError
 
 import srexp
+from srexp.errors import SrexpError
 from srexp.tracking.journal import recovery, writer
+from srexp.tracking.journal.journal import PermanentError
 from srexp.tracking.journal.outbox import Outbox
+from srexp.tracking.journal.replay import is_away, is_permanent
 from srexp.tracking.registry import registry
 from srexp.tracking.runs.tracking import Tracking
 from tests.tracking.outages import Server, differences
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+@pytest.mark.parametrize(
+    ("state", "final"),
+    [(399, False), (400, True), (409, True), (499, True), (500, False), (503, False)]
+    + [(state, False) for state in (401, 403, 404, 407, 408, 425, 429)],
+)
+def test_which_answers_of_a_server_are_final(state: int, final: bool) -> None:
+    assert is_permanent(HTTPError(response=SimpleNamespace(status_code=state))) is final
+
+
+@pytest.mark.parametrize(
+    ("error", "final", "away", "away_from_file"),
+    [
+        (PermanentError("gone"), True, False, False),
+        (MlflowException("a", error_code=INVALID_PARAMETER_VALUE), True, False, False),
+        (MlflowException("a", error_code=RESOURCE_DOES_NOT_EXIST), True, False, False),
+        (MlflowException("a", error_code=TEMPORARILY_UNAVAILABLE), False, True, True),
+        (MlflowException("a", error_code=REQUEST_LIMIT_EXCEEDED), False, True, True),
+        (MlflowException("a", error_code=INTERNAL_ERROR), False, True, False),
+        (MlflowException("a", error_code=PERMISSION_DENIED), False, False, False),
+        (ConnectionRefusedError(), False, True, True),
+        (OperationalError("", None, Exception()), False, True, True),
+        (SrexpError("tables of another MLflow"), False, False, False),
+    ],
+    ids=lambda value: getattr(value, "error_code", type(value).__name__),
+)
+def test_which_failures_are_a_store_out_of_reach(error: Exception, final: bool, away: bool, away_from_file: bool):
+    assert is_permanent(error) is final
+    for lock, expected in ((None, away), (Path("lock"), away_from_file)):
+        store = SimpleNamespace(lock=lock)
+        assert is_away(store, error) is expected
+        said = SrexpError("the tracking store can't be opened")
+        said.__cause__ = error
+        assert is_away(store, said) is expected
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +107,8 @@ def begun(run, epochs):
     return longest
 
 
+@pytest.mark.system
+@pytest.mark.slow
 def test_a_server_that_goes_and_comes_and_hangs_loses_nothing(server, tracking):
     with tracking.run("outage", tags={"model": "small"}) as run:
         slowest = begun(run, range(30))
@@ -87,6 +138,8 @@ def network():
     return keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(enlarged))
 
 
+@pytest.mark.system
+@pytest.mark.slow
 def test_a_server_that_comes_after_the_run_gets_it_all_with_its_model(server, tmp_path, network, capfd, monkeypatch):
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
@@ -126,6 +179,8 @@ def test_a_server_that_comes_after_the_run_gets_it_all_with_its_model(server, tm
     assert srexp.run("runs", ["sync=true"])["synced"] == []
 
 
+@pytest.mark.system
+@pytest.mark.slow
 def test_what_was_left_goes_with_the_next_run_once(server, tracking, tmp_path):
     server.hang()
     quick = Tracking(folder=tracking.folder, uri=server.uri, system_metrics=False, wait_seconds=0.5)
