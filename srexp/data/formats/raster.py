@@ -36,6 +36,7 @@ _PIXELS, _TONE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, {b"gAMA", b"cHRM
 _DEPTH, _LARGEST_CHUNK = 16, 2**20
 # EXIF 2.32: orientation, pixels per unit along both axes, and the unit; JFIF 1.02 has its own numbers for units.
 _ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
+_PHYSICAL = struct.Struct(">IIB")  # of PNG's chunk pHYs
 EXIF_UNITS, _JFIF_UNITS, METRE = {1: None, 2: 25.4, 3: 10.0}, {1: 25.4, 2: 10.0}, 1000.0
 
 
@@ -185,8 +186,8 @@ def _exif(image: ImageFile, chunk: bytes | None) -> dict[int, Any]:
 def _resolution(image: ImageFile, physical: bytes, exif: dict[int, Any]) -> Resolution | None:
     """Take the format's own figures before those of EXIF, where a camera says what it likes."""
     info = image.info
-    if len(physical) == 9:  # noqa: PLR2004
-        across, down, unit = struct.unpack(">IIB", physical)
+    if len(physical) == _PHYSICAL.size:
+        across, down, unit = _PHYSICAL.unpack(physical)
         return Resolution.of((across, down), METRE if unit == 1 else None)
     if image.format == "BMP":
         return Resolution.of(info.get("dpi"), 25.4)
