@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import io
-import shutil
 from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -62,7 +61,6 @@ def log_best(run: Run, model: Network, *, channels: int, step: int, metrics: Map
     from mlflow.models import Model
 
     folder = run.journal.folder / "model"
-    shutil.rmtree(folder, ignore_errors=True)
     with run.writing():
         mlflow.keras.save_model(
             model, str(folder), mlflow_model=Model(), signature=signature(channels), pip_requirements=requirements()

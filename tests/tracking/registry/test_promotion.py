@@ -53,7 +53,7 @@ def test_a_champion_is_followed_and_comes_back(store, lock):
     assert promotion.version_tags(store, NAME, 1)["promotion.champion"] == "none"
 
     assert promotion.rollback(store, lock, NAME, {"reason": "artefacts"}) == Places(1, 3)
-    assert promotion.places(store, NAME) == Places(1, 3)
+    assert client.get_registered_model(NAME).aliases == {"champion": 1, "previous": 3}
     assert json.loads(promotion.version_tags(store, NAME, 3)["promotion.rolled_back"]) == {"reason": "artefacts"}
     assert promotion.rollback(store, lock, NAME, {}) == Places(3, 1)
     assert promotion.MOVING not in client.get_registered_model(NAME).tags
@@ -66,6 +66,20 @@ def test_evidence_against_another_champion_moves_nothing(store, lock):
     assert not promotion.promote(store, lock, NAME, 2, evidence(2, 4), over=4)
     assert promotion.places(store, NAME) == Places(1, None)
     assert "promotion" not in promotion.version_tags(store, NAME, 2)
+
+
+@pytest.mark.parametrize(
+    ("left", "was_previous", "mended"),
+    [(Places(2, 2), 1, Places(2, 1)), (Places(2, 2), None, Places(2, None)), (Places(3, 2), 1, Places(3, 2))],
+    ids=["before its champion", "before its first champion but one", "after its champion"],
+)
+def test_a_move_that_was_cut_short_is_mended(store, lock, left, was_previous, mended):
+    client = register(store)
+    client.set_registered_model_tag(NAME, "promotion.moving", json.dumps({"champion": 3, "was_previous": was_previous}))
+    for alias, version in (("champion", left.champion), ("previous", left.previous)):
+        client.set_registered_model_alias(NAME, alias, str(version))
+    assert promotion.settle(store, lock, NAME) == promotion.places(store, NAME) == mended
+    assert not client.get_registered_model(NAME).tags
 
 
 def test_there_must_be_something_to_go_back_to(store, lock):
