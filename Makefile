@@ -13,6 +13,8 @@ WORKERS ?= logical
 MINUTES ?= 20
 MUTANTS ?= 40
 SEED ?= 1
+# Bytecode is kept, whatever the environment says: without it every command and worker compiles srexp and its tests anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 # The newest supported Python that really starts (a pyenv shim may not) and can make virtual environments.
 SUPPORTED := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))

@@ -230,6 +230,7 @@ def _prepare() -> dict[str, str]:
         RuntimeError: That started a thread, which would be missing after a fork.
     """
     before = set(os.environ)
+    gc.disable()
     for module in pkgutil.walk_packages([str(CHECKOUT / "srexp")], "srexp."):
         if module.name != "srexp.__main__":
             importlib.import_module(module.name)
@@ -238,6 +239,7 @@ def _prepare() -> dict[str, str]:
     if threading.active_count() > 1:
         raise RuntimeError(f"importing started threads: {threading.enumerate()}")
     gc.freeze()
+    gc.enable()
     return {name: value for name, value in os.environ.items() if name not in before}
 
 

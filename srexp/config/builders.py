@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import inspect
 import re
@@ -120,6 +121,15 @@ def check_arguments(section: Section, **runtime: Any) -> None:
 
 def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     """Convert options to the types of a builder's signature, through a pydantic model made from it."""
+    model = _model(group, builder)
+    known = [f"{group}.{name}" for name in model.model_fields]
+    checked = validated(group, lambda given: model(**given), options, known)
+    return {name: getattr(checked, name) for name in options}
+
+
+@functools.lru_cache(maxsize=256)  # pydantic takes longer to make one than to use it
+def _model(group: str, builder: Callable[..., Any]) -> Any:
+    """Give the pydantic model of what a builder's section may say."""
     from pydantic import create_model
 
     parameters = {
@@ -136,9 +146,7 @@ def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -
     fields: dict[str, Any] = {
         name: (hints.get(name, Any), ... if p.default is p.empty else p.default) for name, p in parameters.items()
     }
-    model = create_model(f"{group} section", __config__=STRICT, **fields)
-    checked = validated(group, lambda given: model(**given), options, [f"{group}.{name}" for name in fields])
-    return {name: getattr(checked, name) for name in options}
+    return create_model(f"{group} section", __config__=STRICT, **fields)
 
 
 def validated(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -64,8 +65,10 @@ def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:
     """
     register_resolvers()
     tree = hydra_adapter.composed(verb, overrides)
-    task, hydra = _parted(tree)
-    return check(task, overrides=hydra.overrides.task, choices=hydra.runtime.choices), tree
+    task = tree.copy()
+    with open_dict(task):
+        del task["hydra"]
+    return check(task, overrides=tree.hydra.overrides.task, choices=tree.hydra.runtime.choices), tree
 
 
 def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
@@ -82,15 +85,10 @@ def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
         RequestError: A key or choice does not exist.
     """
     register_resolvers()
-    return one_scale(_parted(hydra_adapter.composed(verb, overrides))[0])
-
-
-def _parted(tree: DictConfig) -> tuple[DictConfig, DictConfig]:
-    """Part what is srexp's from Hydra's own section."""
-    task = tree.copy()
-    with open_dict(task):
-        hydra = task.pop("hydra")
-    return task, hydra
+    tree = hydra_adapter.composed(verb, overrides)
+    with open_dict(tree):
+        del tree["hydra"]
+    return one_scale(tree)
 
 
 def check(
@@ -116,8 +114,6 @@ def check(
     Raises:
         RequestError: A key does not exist, is missing, or has a value of the wrong type.
     """
-    from pydantic import TypeAdapter
-
     composed = one_scale(composed)
     try:
         tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
@@ -128,19 +124,28 @@ def check(
     tree = hidden(tree)  # what the environment gave has its secrets
     values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
-    kind: type[Config] = VERB_CONFIGS.get(str(values.get("verb")), Config)
-    hints = {name: hint for name, hint in get_type_hints(kind, include_extras=True).items() if name not in _FILLED_IN}
+    adapter, hints = _schema(str(values.get("verb")))
     if taken := sorted(_FILLED_IN & values.keys()):
         raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")
     extensions = _extensions(values.get("extensions"), overrides)
     for name, hint in hints.items():
         if hint is Section and isinstance(section := values.get(name), dict):
             values[name] = check_section(name, section, extensions)
-    config: Config = validated("", TypeAdapter(kind).validate_python, values, list(_names(hints)))
+    config: Config = validated("", adapter.validate_python, values, list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
         config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
+
+
+@functools.cache  # pydantic takes longer to make one than to use it
+def _schema(verb: str) -> tuple[Any, dict[str, Any]]:
+    """Give what validates a verb's configuration, and the types of the keys that it has."""
+    from pydantic import TypeAdapter
+
+    kind: type[Config] = VERB_CONFIGS.get(verb, Config)
+    hints = get_type_hints(kind, include_extras=True)
+    return TypeAdapter(kind), {name: hint for name, hint in hints.items() if name not in _FILLED_IN}
 
 
 def _missing(key: str, verb: str, choices: Mapping[str, Any]) -> RequestError:

@@ -139,13 +139,17 @@ def _without_secrets(path: Path) -> bytes:
     if b"://" not in content:
         return content
     text = content.decode(errors="surrogateescape")
-    try:
-        words = [each for each in yaml.scan(text, yaml.SafeLoader) if isinstance(each, yaml.ScalarToken)]
-    except yaml.YAMLError:  # said where it is composed
-        words = []
-    for word in reversed(words):
+    for word in reversed(_words(text)):
         if (stand_in := hidden(word.value)) != word.value:
             begin, end = word.start_mark.index, word.end_mark.index
             lines = "\n" * text.count("\n", begin, end)
             text = f"{text[:begin]}{json.dumps(stand_in)}{lines}{text[end:]}"
     return mask(text).encode(errors="surrogateescape")
+
+
+@lru_cache(maxsize=256)
+def _words(text: str) -> list[yaml.ScalarToken]:
+    try:
+        return [each for each in yaml.scan(text, yaml.SafeLoader) if isinstance(each, yaml.ScalarToken)]
+    except yaml.YAMLError:  # said where it is composed
+        return []

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from srexp.config.compose import compose, composed
 from srexp.config.identity import INDIFFERENT
 from srexp.config.override_grammar import override, parse
 from srexp.config.schema import Config
+from srexp.errors import RequestError
 
 #: Groups of presets: what they chose shows in the other groups and keys.
 PRESETS = ("experiment", "debug", "sweeps", "search")
@@ -38,10 +39,13 @@ def overrides_of(config: Config, *, without: Sequence[str] = INDIFFERENT) -> lis
     """
     groups = [override(group, name) for group, name in _chosen(config).items()]
     wanted = {key: value for key, value in config.resolved.items() if key not in without}
-    keys = [_override(*found) for found in _still_different(groups, wanted, resolve=False)]
+    tree = composed("train", groups)
+    keys = [_set(tree, *found) for found in list(_still_different(tree, wanted, resolve=False))]
     # What an interpolation gives follows from other keys, so it is looked at once those are set, and one by one.
-    while found := next(_still_different([*groups, *keys], wanted, resolve=True), None):
-        keys.append(_override(*found))
+    while found := next(_still_different(tree, wanted, resolve=True), None):
+        if (key := _set(tree, *found)) in keys:
+            raise RequestError(f"{found[0]} can't be typed", got=key, expected="names of keys without a dot in them")
+        keys.append(key)
     return [*groups, *keys]
 
 
@@ -89,9 +93,9 @@ def _chosen(config: Config) -> dict[str, str]:
     return {group: name for group, name in config.choices.items() if usual.get(group) != name and group not in PRESETS}
 
 
-def _still_different(overrides: Sequence[str], wanted: Mapping[str, Any], *, resolve: bool) -> Iterator[_Difference]:
-    """Give where `train` with some overrides differs from what is wanted; interpolations only when resolved."""
-    given = OmegaConf.to_container(composed("train", overrides), resolve=resolve)
+def _still_different(tree: DictConfig, wanted: Mapping[str, Any], *, resolve: bool) -> Iterator[_Difference]:
+    """Give where a composed tree differs from what is wanted; interpolations only when resolved."""
+    given = OmegaConf.to_container(tree, resolve=resolve)
     base = {key: given[key] for key in wanted if isinstance(given, dict) and key in given}
     return _differences(base, wanted)
 
@@ -106,7 +110,13 @@ def _differences(base: Any, wanted: Any, place: str = "") -> Iterator[_Differenc
         yield place, base, wanted
 
 
-def _override(place: str, base: Any, wanted: Any) -> str:
+def _set(tree: DictConfig, place: str, base: Any, wanted: Any) -> str:
+    """Set a key as Hydra would, and say what to type for it."""
     if wanted is _ABSENT:
+        above, _, name = place.rpartition(".")
+        with open_dict(tree):
+            del (OmegaConf.select(tree, above) if above else tree)[name]
         return f"~{place}"
-    return override(f"+{place}" if base is _ABSENT else place, literal(wanted))
+    typed = override(f"+{place}" if base is _ABSENT else place, literal(wanted))
+    OmegaConf.update(tree, place, literal(wanted), force_add=True)
+    return typed

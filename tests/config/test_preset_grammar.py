@@ -79,7 +79,7 @@ HOSTILE = {
     "environment in a search": "search: {space: {model: {choices: ['\\${oc.env:NAMED_TARGET}']}}}",
     "another verb": "verb: promote",
     "aliases": "tags: &a {x: y}\nmodel: *a",
-    "depth": f"tags: {'[' * 5000}",
+    "depth": f"tags: {'[' * 1000}",
     "no mapping": "[a]",
     "defaults of a mapping": "defaults: {model: vdsr}",
     "defaults without a name": "defaults: [{}]",
