@@ -49,7 +49,7 @@ class Shield:
         self.closing = False
         self.received: int | None = None
         self.waiting: int | None = None
-        self._process = os.getpid()
+        self._process, self._thread = os.getpid(), threading.get_ident()
         self._over, self._ending, self._repeated = False, threading.Lock(), False
 
     def meaning(self, error: BaseException) -> BaseException:
@@ -94,7 +94,8 @@ class Shield:
                 if self.closing or self._over:
                     return
                 self._repeated = True
-                os.kill(self._process, number)
+                # Another thread might take it so late that the old handler is back, and end the process.
+                signal.pthread_kill(self._thread, number)
 
 
 def _under_way() -> bool:

@@ -17,7 +17,7 @@ from srexp.tracking.store.store import Store
 
 log = logging.getLogger(__name__)
 
-_NAME = "srexp tracking"
+NAME = "srexp tracking"
 _LONGEST_PAUSE = 10.0
 _LOOK = 0.5
 
@@ -47,7 +47,7 @@ class Outbox:
         self._wake, self._closing = threading.Event(), threading.Event()
         self._warned, self._taken = False, 0
         logging.getLogger("mlflow.store.db.utils").addFilter(_not_ours)
-        self._thread = threading.Thread(target=self._work, name=_NAME, daemon=True)
+        self._thread = threading.Thread(target=self._work, name=NAME, daemon=True)
 
     def start(self, seconds: float | None) -> Exception | None:
         """Begin, and wait for the answer to the first operation.
@@ -157,4 +157,4 @@ class Outbox:
 
 def _not_ours(record: logging.LogRecord) -> bool:
     """Leave out the traceback that MLflow logs each time that a database refuses; the reason is said once, here."""
-    return record.threadName != _NAME
+    return record.threadName != NAME
