@@ -13,15 +13,30 @@ from srexp.errors import RequestError
 from srexp.experiment.task import Task
 
 
-@pytest.fixture
-def arguments(tmp_path: Path, monkeypatch) -> list[str]:
-    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
-    root = tmp_path / "images"
-    root.mkdir()
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("task")
     for number in range(10):
         noise = np.random.default_rng(number).integers(0, 256, (64, 64), dtype=np.uint8)
-        Image.fromarray(noise).save(root / f"{number}.png")
+        Image.fromarray(noise).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(root: Path) -> list[str]:
     return ["dataset=folder", f"dataset.root={root}", "trainer.patch_size=32"]
+
+
+@pytest.fixture(scope="module")
+def first(root: Path, arguments: list[str]) -> Task:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SREXP_ROOT", str(root))
+        return Task(srexp.compose(arguments))
+
+
+@pytest.fixture(autouse=True)
+def _own_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -29,8 +44,7 @@ def arguments(tmp_path: Path, monkeypatch) -> list[str]:
     [[], ["model=vdsr"], ["optimizer.lr=1"], ["trainer.patch_size=64"], ["trainer.patch_size=16"], ["loss=l1"]],
     ids=" ".join,
 )
-def test_the_same_data_is_decoded_once(arguments: list[str], change: list[str]) -> None:
-    first = Task(srexp.compose(arguments))
+def test_the_same_data_is_decoded_once(arguments: list[str], first: Task, change: list[str]) -> None:
     second = Task(srexp.compose([*arguments, *change]), like=first)
     assert second.prepared is first.prepared
     assert second.audit is first.audit
@@ -40,25 +54,24 @@ def test_the_same_data_is_decoded_once(arguments: list[str], change: list[str]) 
 @pytest.mark.parametrize(
     "change", [["seed=2"], ["scale=4"], ["degradation=noise"], ["protocol=y"], ["dataset.limit=5"]], ids=" ".join
 )
-def test_other_data_is_prepared_anew(arguments: list[str], change: list[str]) -> None:
-    first = Task(srexp.compose(arguments))
+def test_other_data_is_prepared_anew(arguments: list[str], first: Task, change: list[str]) -> None:
     assert Task(srexp.compose([*arguments, *change]), like=first).prepared is not first.prepared
 
 
-def test_a_patch_without_room_is_refused_as_ever(arguments: list[str]) -> None:
-    first = Task(srexp.compose(arguments))
+def test_a_patch_without_room_is_refused_as_ever(arguments: list[str], first: Task) -> None:
     with pytest.raises(RequestError, match="smaller than a patch"):
         Task(srexp.compose([*arguments, "trainer.patch_size=66"]), like=first)
 
 
-def blank(root: Path, only: range) -> None:
-    for number in only:
-        Image.fromarray(np.full((64, 64), 20 * number, np.uint8)).save(root / f"{number}.png")
+def blank(folder: Path) -> list[str]:
+    folder.mkdir()
+    for number in range(10):
+        Image.fromarray(np.full((64, 64), 20 * number, np.uint8)).save(folder / f"{number}.png")
+    return ["dataset=folder", f"dataset.root={folder}", "trainer.patch_size=32"]
 
 
-def test_validation_images_of_one_value_each_are_refused(arguments: list[str], tmp_path: Path) -> None:
-    blank(tmp_path / "images", range(10))
-    task = Task(srexp.compose(arguments))
+def test_validation_images_of_one_value_each_are_refused(tmp_path: Path) -> None:
+    task = Task(srexp.compose(blank(tmp_path / "images")))
     with pytest.raises(
         RequestError,
         match=r"best epoch can't be chosen[\s\S]*crops of 256 pixels with one value each, of image-[0-9a-f]{12}",
@@ -67,10 +80,9 @@ def test_validation_images_of_one_value_each_are_refused(arguments: list[str], t
     assert len(list(task.validation_samples())) == 1
 
 
-def test_one_validation_image_with_a_structure_is_enough(arguments: list[str], tmp_path: Path) -> None:
-    Task(srexp.compose(arguments)).require_choice()
-    chosen = Task(srexp.compose([*arguments, "dataset.fractions=[0.3,0.5,0.2]"])).prepared.entries["validation"]
-    blank(tmp_path / "images", range(10))
-    last = tmp_path / "images" / chosen[-1].item.key
-    Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(last)
-    Task(srexp.compose([*arguments, "dataset.fractions=[0.3,0.5,0.2]"])).require_choice()
+def test_one_validation_image_with_a_structure_is_enough(first: Task, tmp_path: Path) -> None:
+    first.require_choice()
+    config = srexp.compose([*blank(tmp_path / "images"), "dataset.fractions=[0.3,0.5,0.2]"])
+    last = Task(config).prepared.entries["validation"][-1].item.key
+    Image.fromarray(np.eye(64, dtype=np.uint8) * 255).save(tmp_path / "images" / last)
+    Task(config).require_choice()
