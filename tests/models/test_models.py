@@ -141,6 +141,7 @@ def test_copy_is_not_dead(model: str) -> None:
         assert np.isfinite(new).all(), weight.path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
 def test_saved_networks_load_where_srexp_is_not_installed(tmp_path) -> None:
     low = image(6, 9)

@@ -22,8 +22,9 @@ PRINT = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.system
-@pytest.mark.parametrize("home", ["HOME", pytest.param("KERAS_HOME", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("home", ["HOME", "KERAS_HOME"])
 def test_what_a_home_folder_says_of_keras_is_not_heard(home: str, tmp_path: Path) -> None:
     folder = tmp_path / ".keras" if home == "HOME" else tmp_path
     folder.mkdir(exist_ok=True)
