@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -30,6 +31,7 @@ from srexp.system.masking.redaction import mask
 _DEPTH = 2
 #: What is larger is no configuration.
 _MOST_BYTES = 1_000_000
+_MAY_BE_SECRET = re.compile(rb"@(?!package\b)|[?&;#][\w.%-]+=")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _without_secrets(path: Path) -> bytes:
     """Read a file; in place of addresses with secrets it has stand-ins, on the same lines."""
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES)
-    if b"://" not in content:
+    if not _MAY_BE_SECRET.search(content):
         return content
     text = content.decode(errors="surrogateescape")
     for word in reversed(_words(text)):

@@ -18,6 +18,7 @@ TURN = threading.RLock()
 
 # Hydra's own parser refuses what isn't an override yet; here command lines are looked at that it hasn't seen.
 _OVERRIDE = re.compile(r"(~|\+{0,2})([^=@]*)(?:@[^=]*)?(?:=(.*))?", re.DOTALL)
+_MAY_BE_SECRET = re.compile(r"@|[?&;#][^=]+=")  # Hydra's parser takes milliseconds
 _PLAIN = re.compile(r"[\w/.-]+", re.ASCII)
 
 
@@ -70,7 +71,7 @@ def without_secrets(override: str) -> str:
     """
     name, equals, value = override.partition("=")
     variables = parse(override).key.startswith("hydra.job.env_set")
-    if not equals or "://" in name or not (variables or "://" in value):
+    if not equals or ":" in name or not (variables or _MAY_BE_SECRET.search(value)):
         return str(credentials.hidden(override))
     hide = credentials.hidden_variable if variables else lambda _, text: str(credentials.hidden(text))
     last, rest, read = name.rpartition(".")[2], value, _parsed(override)

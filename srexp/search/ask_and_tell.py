@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from srexp.errors import SrexpError
-from srexp.system.masking.pseudonyms import hidden
+from srexp.system.masking.pseudonyms import pseudonymised
 
 POLL_SECONDS = 1.0
 
@@ -153,5 +153,5 @@ def require_finite(values: Sequence[float], names: Sequence[str]) -> list[float]
 
 def reason_of(error: BaseException) -> str:
     """Say in one line why a trial failed."""
-    lines = hidden(str(error)).strip().splitlines()
+    lines = pseudonymised(str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

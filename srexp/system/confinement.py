@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn, ParamSpec, TypeVar, cast
+from typing import IO, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -84,23 +84,56 @@ def confined(
         Traceback (most recent call last):
         srexp.system.confinement.ExhaustedError: breaks the process that reads it, which ended by SIGABRT
     """
-    request = pickle.dumps((MEMORY_BYTES, SECONDS, function, arguments, options))
-    try:
-        worker = _idle.pop()
-    except IndexError:
-        worker = _Worker()
-    try:
-        again, succeeded, answer = worker.ask(request, returns)
-    except BaseException:
-        worker.end()
-        raise
-    if again:
-        _idle.append(worker)
-    else:
-        worker.end()
-    if not succeeded:
-        raise answer or ExhaustedError(f"takes more than {MEMORY_BYTES // 2**20:,} MiB of memory to be read")
-    return cast("_Answer", answer)
+    return Begun(returns, function, *arguments, **options)()
+
+
+class Begun(Generic[_Given, _Answer]):
+    """A call as `confined` makes it that has begun; calling this waits for its answer, once.
+
+    Args:
+        returns: As of `confined`.
+        function: The same.
+        *arguments: The same.
+        **options: The same.
+    """
+
+    def __init__(
+        self,
+        returns: Sequence[type],
+        function: Callable[_Given, _Answer],
+        *arguments: _Given.args,
+        **options: _Given.kwargs,
+    ) -> None:
+        request = pickle.dumps((MEMORY_BYTES, SECONDS, function, arguments, options))
+        self._returns = returns
+        try:
+            self._worker = _idle.pop()
+        except IndexError:
+            self._worker = _Worker()
+        try:
+            self._worker.ask(request)
+        except BaseException:
+            self.drop()
+            raise
+
+    def __call__(self) -> _Answer:
+        """Do what `confined` does, from here on."""
+        try:
+            again, succeeded, answer = self._worker.answer(self._returns)
+        except BaseException:
+            self.drop()
+            raise
+        if again:
+            _idle.append(self._worker)
+        else:
+            self.drop()
+        if not succeeded:
+            raise answer or ExhaustedError(f"takes more than {MEMORY_BYTES // 2**20:,} MiB of memory to be read")
+        return cast("_Answer", answer)
+
+    def drop(self) -> None:
+        """End the process instead of waiting for its answer."""
+        self._worker.end()
 
 
 def release() -> None:
@@ -130,13 +163,16 @@ class _Worker:
         with suppress(AttributeError, OSError):  # Linux, as far as its user has pipes of that size left
             fcntl.fcntl(_pipe(self.process.stdout), fcntl.F_SETPIPE_SZ, _ANSWER_BYTES)
 
-    def ask(self, request: bytes, returns: Sequence[type]) -> tuple[bool, bool, Any]:
+    def ask(self, request: bytes) -> None:
+        """Begin a call."""
+        with suppress(BrokenPipeError):  # it is gone, as its end of the other pipe will say
+            _pipe(self.process.stdin).write(request)
+
+    def answer(self, returns: Sequence[type]) -> tuple[bool, bool, Any]:
         """Give whether the process can be used again, whether the call succeeded, and its answer or its error."""
         if not self._started:
             self._started = bool(self._receive(1, time.monotonic() + _START_SECONDS))
         overdue = time.monotonic() + _PATIENCE * SECONDS
-        with suppress(BrokenPipeError):  # it is gone, as its end of the other pipe will say
-            _pipe(self.process.stdin).write(request)
         again, succeeded, length, arrays = _HEAD.unpack(self._receive(_HEAD.size, overdue))
         sizes = struct.unpack(f"<{arrays}Q", self._receive(8 * arrays, overdue))
         if length > _LARGEST_WORDS:

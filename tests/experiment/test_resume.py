@@ -24,6 +24,7 @@ from srexp.experiment import resume
 from srexp.experiment.pipeline import FOLDER_TAG, Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity
+from srexp.system.masking import pseudonyms
 from srexp.tracking.runs import environment, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
@@ -262,3 +263,21 @@ def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted
     for path in Path(queries.get_run(tracking.store, interrupted).tags[FOLDER_TAG]).iterdir():
         path.unlink()
     assert resume.resumable(tracking, config, same) is None
+
+
+def test_a_run_of_another_key_of_pseudonyms_does_not_go_on(monkeypatch):
+    """Its images would be called by two names."""
+
+    def found(**tags):
+        return queries.StoredRun("f1", "srcnn", TASK, "KILLED", 0, tags=tags, metrics={})
+
+    resume._require_same_key(found())
+    resume._require_same_key(found(**{pseudonyms.TAG: pseudonyms.fingerprint()}))
+    then = pseudonyms.fingerprint()
+    monkeypatch.setenv(pseudonyms.VARIABLE, "the key of somebody else")
+    with pytest.raises(RequestError) as refused:
+        resume._require_same_key(found(**{pseudonyms.TAG: then}))
+    assert refused.value.what == "run f1 calls its images by the pseudonyms of another key"
+    assert refused.value.got == f"the key {pseudonyms.fingerprint()}"
+    assert then in refused.value.expected
+    assert refused.value.fix == "SREXP_PSEUDONYM_KEY= that key"

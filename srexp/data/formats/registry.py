@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import stat
+import threading
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from srexp.data.image import (
     UnreadableImageError,
     refusing,
 )
-from srexp.system.confinement import ExhaustedError, confined
+from srexp.system.confinement import Begun, ExhaustedError
 
 _NIFTI = 344, b"n+1\x00"
 # DICOM comes first: its first 128 bytes are free, and some files put a TIFF header there (PS3.10 7.1).
@@ -62,6 +63,24 @@ IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
     *(*DICOM_ENDINGS, ".nii", ".nii.gz"),
 )
+
+
+class _Expected(threading.local):
+    """The image that a thread will ask for next, which is decoded meanwhile."""
+
+    image: tuple[object, ...] = ()
+    begun: Begun[Any, Any] | None = None
+
+    def take(self, image: tuple[object, ...]) -> Begun[Any, Any] | None:
+        """Give what has begun if it is this image; anything else is expected no more."""
+        begun, self.begun = self.begun, None
+        if begun and image != self.image:
+            begun.drop()
+            return None
+        return begun
+
+
+_expected = _Expected()
 
 
 class Reader(Protocol):
@@ -244,6 +263,26 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
     return image
 
 
+def expect_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> None:
+    """Begin to decode what `read_image` will be asked for next, while this process does something else.
+
+    Args:
+        path: As of `read_image`; what can't be used is refused there.
+        frame: The same.
+        intensity: The same.
+    """
+    expect_nothing()
+    with contextlib.suppress(UnreadableImageError):
+        if (kind := kind_of(path)) != "npy" and (identity := _identity(path)) not in _exhausting:
+            _expected.image = (identity, "read", frame, intensity)
+            _expected.begun = _begin(kind, "read", path, frame, intensity)
+
+
+def expect_nothing() -> None:
+    """Decode nothing any more that has not been asked for."""
+    _expected.take(())
+
+
 def patient_of(path: Path) -> str:
     """Give the patient of a DICOM file. It identifies a person: it may group images and must go nowhere else.
 
@@ -268,14 +307,19 @@ def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) 
     identity = _identity(path)
     reason = _exhausting.get(identity)
     if reason is None:
+        begun = _expected.take((identity, action, *arguments)) or _begin(kind, action, path, *arguments)
         try:
-            return confined(_ANSWERS, answer, kind, action, path.absolute(), *arguments)
+            return begun()
         except ExhaustedError as error:
             reason = str(error)
         if len(_exhausting) >= _REMEMBERED:
             _exhausting.clear()
         _exhausting[identity] = reason
     raise UnreadableImageError(reason, fix="save it again without what makes it so costly, or remove it")
+
+
+def _begin(kind: Kind, action: str, path: Path, *arguments: object) -> Begun[Any, Any]:
+    return Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments)
 
 
 def answer(kind: Kind, action: str, path: Path, *arguments: object) -> Any:

@@ -17,7 +17,7 @@ from srexp.data.preparation.split import draw_splits
 from srexp.data.sources.paired import Pair, size_offence
 from srexp.data.sources.source import SPLITS, Entry, Found, Item, Source, Split
 from srexp.errors import RequestError
-from srexp.system.masking.pseudonyms import hidden, pseudonym, remember
+from srexp.system.masking.pseudonyms import pseudonym, pseudonymised, remember
 
 _PROBED = 200
 _LISTED = 1000
@@ -126,7 +126,7 @@ def prepare(source: Source, asked: Preparation) -> Prepared:
     return Prepared(
         entries=entries,
         fingerprint=fingerprint(entry for split in SPLITS for entry in entries[split]),
-        skipped=refused if asked.names else hidden(refused),
+        skipped=refused if asked.names else pseudonymised(refused),
         asked=asked,
         intensity=source.intensity,
         memory=memory,

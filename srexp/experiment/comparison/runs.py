@@ -160,7 +160,7 @@ def _pseudonymous(config: CompareConfig, entry: Entry) -> Entry:
     images, result = entry.images, entry.result
     if entry.listed:
         pseudonyms.note(entry.listed)
-        result = pseudonyms.hidden(result)
+        result = pseudonyms.pseudonymised(result)
     keys = {key: pseudonyms.pseudonym(key) for key in entry.keys}
     if config.names:
         known = pseudonyms.lookup()

@@ -90,6 +90,8 @@ def run_job(
         os.environ[name] = revealed_variable(name, str(value))
     if sweep is not None:
         job.begin(output, str(composed.verb), hydra.overrides.task)
+        if hydra.output_subdir is None:
+            (sweep / "multirun.yaml").unlink(missing_ok=True)  # it has the command line, too
     failure = _attempt(work, log, whole=sweep is None)
     if failure and sweep is None:
         raise failure

@@ -10,9 +10,11 @@ from typing import Any
 
 from srexp.errors import SrexpError
 from srexp.system.files.atomic_files import write_whole
-from srexp.system.masking.pseudonyms import hidden
+from srexp.system.masking.pseudonyms import pseudonym, pseudonymised, remember
 from srexp.system.masking.redaction import masked
 
+#: Keys whose values may name a patient's file.
+_FILES = ("input", "output")
 JOB, RESULT, FAILURE = "job.json", "result.json", "failure.json"
 
 
@@ -55,8 +57,10 @@ def begin(folder: Path, verb: str, overrides: Sequence[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (RESULT, FAILURE):
         (folder / name).unlink(missing_ok=True)
-    known = {"verb": verb, "overrides": dict(override.split("=", 1) for override in overrides if "=" in override)}
-    _write(folder / JOB, known)
+    typed = dict(override.split("=", 1) for override in overrides if "=" in override)
+    files = {key: value for key, value in typed.items() if key in _FILES}
+    remember(files.values())
+    _write(folder / JOB, {"verb": verb, "overrides": {**typed, **{key: pseudonym(files[key]) for key in files}}})
 
 
 def configured(folder: Path, configuration: str) -> None:
@@ -66,7 +70,7 @@ def configured(folder: Path, configuration: str) -> None:
 
 def fail(folder: Path, failure: SrexpError) -> None:
     """Note why a job failed."""
-    _write(folder / FAILURE, {"message": hidden(str(failure)), "exit_code": failure.exit_code})
+    _write(folder / FAILURE, {"message": pseudonymised(str(failure)), "exit_code": failure.exit_code})
 
 
 def failure(folder: Path) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def finish(folder: Path, result: dict[str, Any], *, names: bool = False) -> None
         names: Whether images are called by their names and not by pseudonyms.
     """
     (folder / FAILURE).unlink(missing_ok=True)
-    _write(folder / RESULT, result if names else hidden(result))
+    _write(folder / RESULT, result if names else pseudonymised(result))
 
 
 def forget(sweep: Path) -> None:

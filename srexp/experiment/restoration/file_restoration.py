@@ -111,7 +111,7 @@ class Restorer:
             kind: What to write.
             target: File to write; several images may become several files, see `writers.output_names`.
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
-            on_frame: Called with the number of images that are done.
+            on_frame: Called with the number of images that are done, when the next one has been read.
 
         Returns:
             What the new file can't hold, see `writers.write_images`.
@@ -124,8 +124,8 @@ class Restorer:
 
         def images() -> Iterator[Restored]:
             for number, frame in enumerate(origin.frames):
-                on_frame(number)
                 stored = read_image(origin.path, frame, origin.intensity)
+                on_frame(number)
                 low = stored.to_float()
                 strips = self.restore(low)
                 if compare and frame == middle:

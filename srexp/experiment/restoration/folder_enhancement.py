@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from srexp.config.schema import EnhanceConfig
+from srexp.data.formats.registry import expect_image, expect_nothing
 from srexp.data.restored_image import Origin
 from srexp.enhance.output_manifest import NAME, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
@@ -61,6 +63,7 @@ class FolderEnhancement:
 
     def __init__(self, config: EnhanceConfig, restorer: Restorer) -> None:
         self.config, self.output, self.restorer = config, config.output.expanduser(), restorer
+        self._following: dict[tuple[Path, int], tuple[Path, int]] = {}
         self.manifest = OutputManifest(self.output, model=restorer.made.model, settings=restorer.made.identity)
 
     def require_same_model(self, names: Sequence[str]) -> None:
@@ -91,8 +94,9 @@ class FolderEnhancement:
         Raises:
             RequestError: The folder can't be written.
         """
+        self._following = dict(pairwise((job.path, frame) for job in jobs for frame in job.frames))
         # The outer scratch folder is what an interruption can't leave behind, whatever it does to those of the files.
-        with _scratch(self.output) as scratch, interruptible() as shield:
+        with _scratch(self.output) as scratch, interruptible() as shield, _expecting():
             for number, job in enumerate(jobs):
                 self._do(job, outcome, partial(show, number, job.name), shield, scratch)
 
@@ -128,7 +132,7 @@ class FolderEnhancement:
                 job.target_kind,
                 Path(fresh, target.name),
                 compare=job.picture and Path(job.picture).name,
-                on_frame=lambda done: show(done / len(job.frames)),
+                on_frame=partial(self._under_way, job, show),
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
             self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()}, lost)
@@ -137,6 +141,12 @@ class FolderEnhancement:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
         return names
+
+    def _under_way(self, job: Job, show: Callable[[float], None], number: int) -> None:
+        """Show how far a file is whose image the network is about to get, and begin to decode the next one."""
+        show(number / len(job.frames))
+        if following := self._following.get((job.path, job.frames[number])):
+            expect_image(*following, self.restorer.intensity)
 
     def _require_free(self, job: Job, state: State) -> None:
         """Refuse to overwrite what wasn't asked to be; what another file became never is, whatever was asked."""
@@ -148,6 +158,15 @@ class FolderEnhancement:
             raise SrexpError(
                 "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
             )
+
+
+@contextmanager
+def _expecting() -> Iterator[None]:
+    """Leave no image to be decoded that nobody will ask for."""
+    try:
+        yield
+    finally:
+        expect_nothing()
 
 
 def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:

@@ -25,15 +25,25 @@ VARIABLE = "SREXP_SECRETS"
 #: Name of a value in a query that is secret.
 NAME = r"[\w.%-]*(?:pass|pwd|secret|token|signature|cred|auth|odbc|key|(?<![a-z])sig(?![a-z]))[\w.%-]*"
 _VARIABLE = re.compile(r"(?i).*(?:password|passwd|passphrase|secret|token|_pwd|_key)")
+#: How an address begins, also where it is mistyped: http:/ann:pw@host, postgresql:ann:pw@host, http//ann:pw@host.
+_LOGIN = r"(?:https?|s?ftps?|postgres(?:ql)?|mysql|mariadb|mssql|oracle|mongodb|redis)(?:\+\w+)?"
+BEGIN = rf"(?:(?<=://)|(?<![\w.]){_LOGIN}(?:[:;]\s*[\\/]*|[\\/]+))"
 # To the last @: a password that nobody encoded may hold any character.
-_USER = re.compile(r"(?<=://)(?!\*\*\*\d*@)([^:/?#]*:.*|[^/?#]*(?:@.*)?)@", re.DOTALL)
+_USER = re.compile(rf"(?is){BEGIN}(?!\*\*\*\d*@)([^:/?#\\]*:.*|[^/?#\\]*(?:@.*)?)@")
+# With a mistyped scheme, with slashes alone, or without either where a port or a dot tells the host.
+_LOOSE = re.compile(
+    r"(?is)\A\s*(?!(?:file|sqlite|models|runs)\b)(?!\S*://)"
+    r"(?:(?:[a-z][\w.+-]*[:;](?:\s*[\\/]+)?|[\\/]{2,})([^:/?#\\@\s]*:.+)@"
+    r"|([^:/?#\\@\s=]+:[^/\s]*)@(?=localhost\b|[^\s@/:]*(?:\.[^\s@/:]+|:\d+)(?:/|\Z)))"
+)
+_ADDRESS = re.compile(rf"(?i)://|{BEGIN}|\A\s*[a-z][\w.+-]*:[^\s?]*\?")
 _QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*\d*(?:[&;#]|$))(.+?)(?=[&;#][\w.%-]+=|$)", re.DOTALL)
-_STAND_IN = re.compile(r"(?://|=)\*\*\*\d*(?:[@&;#]|$)")
+_STAND_IN = re.compile(r"(?<![\w*])\*\*\*\d*(?:[@&;#]|$)")
 # What https://www.rfc-editor.org/rfc/rfc3986#appendix-B takes for the user, or, where no port is one, what was meant.
 _MEANT = re.compile(r"([\w.+-]+://)(?:([^/?#]*)|([^:/?#]*:(?!\d*(?:[/?#]|$)).*))@(.*)", re.DOTALL)
 #: Length from which letters alone, or with other characters, are looked for where no address is around them.
 _WORD, _MIXED = 12, 5
-_WITHIN = re.compile(r"[\w.+-]+://[^\s'\",{}$]+(?=[\s'\",}]|$)")
+_WITHIN = re.compile(r"[\w.+-]*[:;/][^\s'\",{}$]+(?=[\s'\",}]|$)")
 _turn = threading.Lock()
 
 
@@ -78,6 +88,7 @@ def hidden_variables(environment: Any) -> dict[str, str]:
     return {name: hidden_variable(name, str(value)) for name, value in environment.items()}
 
 
+@lru_cache(maxsize=1024)
 def has_secret(address: str) -> bool:
     """Whether an address has a secret, or a stand-in."""
     return _blank(address) != address or bool(_STAND_IN.search(address))
@@ -118,7 +129,7 @@ def revealed_variable(name: str, value: str) -> str:
 def known() -> re.Pattern[str] | None:
     """Give what finds, in whatever way it is written, a secret that this process was told; None where there is none."""
     others = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    told = {*_stored().values(), *(value for value in others.values() if "://" in value)}
+    told = {*_stored().values(), *(value for value in others.values() if has_secret(value))}
     return _finder(frozenset(told), frozenset(value for name, value in others.items() if _VARIABLE.fullmatch(name)))
 
 
@@ -137,9 +148,10 @@ def _blank(address: str) -> str:
 
 def _spans(address: str) -> list[tuple[int, int]]:
     """Give where secrets of an address are: what its user may be, and values of its query; joined where they meet."""
-    found = [(each, 1) for each in _USER.finditer(address)] + [(each, 2) for each in _QUERY.finditer(address)]
+    found = [*_USER.finditer(address), *_LOOSE.finditer(address)]
+    found += _QUERY.finditer(address) if _ADDRESS.search(address) else []
     spans: list[tuple[int, int]] = []
-    for begin, end in sorted(each.span(group) for each, group in found if "://" in address and _is_said(each[group])):
+    for begin, end in sorted(each.span(each.lastindex or 0) for each in found if _is_said(each[each.lastindex or 0])):
         before = spans.pop() if spans and begin < spans[-1][1] else (begin, end)
         spans.append((before[0], max(before[1], end)))
     return spans

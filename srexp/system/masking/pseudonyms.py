@@ -64,7 +64,7 @@ def fingerprint() -> str:
 
 
 def note(names: Iterable[str]) -> None:
-    """Let `hidden` know names of images in this process."""
+    """Let `pseudonymised` know names of images in this process."""
     for name in names:
         for form in {name, printable(name), repr(name)[1:-1]}:
             words = re.findall(r"\w+", form)
@@ -109,7 +109,7 @@ def lookup() -> dict[str, str]:
     return known
 
 
-def hidden(kept: Any) -> Any:
+def pseudonymised(kept: Any) -> Any:
     """Put pseudonyms for the names of images in what is about to be kept, such as the message of an error.
 
     Args:
@@ -120,13 +120,13 @@ def hidden(kept: Any) -> Any:
 
     Example:
         >>> note(["00000013_026.png"])
-        >>> hidden("damaged: /data/00000013_026.png (fix: remove it)")[:20]
+        >>> pseudonymised("damaged: /data/00000013_026.png (fix: remove it)")[:20]
         'damaged: /data/image'
     """
     if isinstance(kept, dict):
-        return {hidden(key): hidden(value) for key, value in kept.items()}
+        return {pseudonymised(key): pseudonymised(value) for key, value in kept.items()}
     if isinstance(kept, list | tuple):
-        return type(kept)(hidden(value) for value in kept)
+        return type(kept)(pseudonymised(value) for value in kept)
     if not isinstance(kept, str):
         return kept
     forms = {form: name for word in set(re.findall(r"\w+", kept)) for form, name in _noted.get(word, {}).items()}
@@ -158,7 +158,7 @@ class Pseudonymous(Masked):
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record as `Masked` does."""
-        return str(hidden(super().format(record)))
+        return str(pseudonymised(super().format(record)))
 
 
 #: Names that this process has met, as texts show them, by their longest word.

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from srexp.system.masking.credentials import NAME, known
+from srexp.system.masking.credentials import BEGIN, NAME, known
 
 #: Control characters, marks and overrides of writing direction, and halves of characters of names that are no UTF-8.
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNPRINTED = re.compile(rf"{_STEERING.pattern}|[\n\t]")
 #: Users and secrets of addresses that stand in a text, and end where it goes on.
-_USER = re.compile(r"(?<=://)(?!\*\*\*\d*@)(?:[^:/?#\s'\"]*:[^\s'\"]*|[^/?#\s'\"]*(?:@[^\s'\"]*)?)@")
+_USER = re.compile(rf"(?i)({BEGIN})(?!\*\*\*\d*@)(?:[^:/?#\s'\"]*:[^\s'\"]*|[^/?#\s'\"]*(?:@[^\s'\"]*)?)@")
 _QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*)[^&;#\s'\"]+")
 #: What spreadsheets take for a formula, https://owasp.org/www-community/attacks/CSV_Injection, behind quotes or not.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -34,7 +34,7 @@ def mask(text: str) -> str:
     """
     if secrets := known():
         text = secrets.sub("***", text)
-    return _QUERY.sub(r"\1***", _USER.sub("***@", text))
+    return _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
 def masked(value: Any) -> Any:

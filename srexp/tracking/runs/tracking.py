@@ -13,7 +13,7 @@ from pydantic import Field
 
 from srexp.errors import SrexpError
 from srexp.system import process_identity
-from srexp.system.masking.pseudonyms import hidden
+from srexp.system.masking.pseudonyms import pseudonymised
 from srexp.system.masking.redaction import mask
 from srexp.system.signals import interruptible
 from srexp.tracking.journal import recovery
@@ -169,4 +169,4 @@ def _outcome(failure: BaseException | None) -> tuple[str, str | None]:
     if failure is None or (isinstance(failure, SystemExit) and not failure.code):
         return "FINISHED", None
     status = "KILLED" if isinstance(failure, KeyboardInterrupt) else "FAILED"
-    return status, hidden(f"{type(failure).__name__}: {failure}").removesuffix(": ")
+    return status, pseudonymised(f"{type(failure).__name__}: {failure}").removesuffix(": ")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srexp.data.formats.registry import frames_in, is_dicom, kind_of, read_image, shape_of
+from srexp.data.formats.registry import expect_image, expect_nothing, frames_in, is_dicom, kind_of, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 
 
@@ -53,3 +53,24 @@ def test_what_is_not_read_is_named_with_the_mend(tmp_path: Path, content: bytes,
     path.write_bytes(content)
     with pytest.raises(UnreadableImageError, match=rf"{name}, which srexp doesn't read[\s\S]*save "):
         kind_of(path)
+
+
+def test_an_image_that_is_expected_is_decoded_meanwhile_and_only_as_it_is(tmp_path: Path) -> None:
+    path, other = tmp_path / "image.png", tmp_path / "other.png"
+    for target, value in ((path, 1), (other, 2)):
+        Image.fromarray(np.full((4, 4), value, np.uint8)).save(target)
+    expect_image(path)
+    assert read_image(path).pixels.max() == 1
+    expect_image(path)
+    assert read_image(other).pixels.max() == 2
+    expect_image(path)
+    Image.fromarray(np.full((5, 5), 3, np.uint8)).save(path)
+    assert read_image(path).pixels.max() == 3
+    expect_image(path, frame=1)
+    with pytest.raises(UnreadableImageError, match="has no frame 1"):
+        read_image(path, frame=1)
+    expect_image(tmp_path / "gone.png")
+    with pytest.raises(UnreadableImageError, match="can't be read"):
+        read_image(tmp_path / "gone.png")
+    expect_image(path)
+    expect_nothing()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from srexp import cli
 from srexp.experiment.multirun import job
+from srexp.system.stdio import complain
 
 
 @pytest.mark.parametrize("more", [[], ["-m", "seed=1,2"]], ids=["run", "multirun"])
@@ -18,3 +21,12 @@ def test_no_file_of_a_run_has_the_password_of_its_store(more, tmp_path, monkeypa
     if more:
         [sweep] = {path.parent for path in files if path.name == "multirun.yaml"}
         assert "***" in job.jobs(sweep)[0].overrides["tracking.uri"]
+
+
+def test_a_job_keeps_no_name_of_a_file_that_was_typed_and_the_terminal_says_it(tmp_path, capsys):
+    job.begin(tmp_path, "enhance", ["input=scans/19450201_MEIER.png", "output='19450201 out'", "format=png"])
+    assert b"19450201" not in (tmp_path / job.JOB).read_bytes()
+    (tmp_path / job.JOB).rename(tmp_path / "kept")
+    typed = job.Job(tmp_path, **json.loads((tmp_path / "kept").read_text()), result={}, failure={})
+    complain(f"job {typed}")
+    assert "job input=scans/19450201_MEIER.png output='19450201 out' format=png" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
+from srexp.config.override_grammar import without_secrets
 from srexp.errors import RequestError
 from srexp.system.masking.credentials import (
     VARIABLE,
@@ -46,11 +47,35 @@ def test_a_stand_in_has_no_secret_and_means_its_address(address: str, stand_in: 
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "http:/ann:pa55@host", "https:/pa55@host", "postgresql:ann:pa55@host/runs", "HTTP:/ann:pa55@host",
+        "http//ann:pa55@host", " http://ann:pa55@host", "http: //ann:pa55@host", "http:\\\\ann:pa55@host", "http:///ann:pa55@host",
+        "http;//ann:pa55@host",
+        "htp:/ann:pa55@host", "postgress:ann:pa55@host", "PostgreSQL+psycopg2:/ann:pa55/w@host", "//ann:pa55@host",
+        "ann:pa55@host:5000", "ann:pa55@host.org/x", "ann:pa55@localhost", "mysql:/ann:pa55:/?#@host",
+        "http:/host/?token=pa55", "http:host?token=pa55", "host:5000/x?password=pa55", "see http:/ann:pa55@host",
+        "${oc.env:X,http:/ann:pa55@host}", "${oc.env:X,ann:pa55@host:1}",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_mistyped_has_a_stand_in_too(address: str) -> None:
+    stand_in = hidden(address)
+    assert "pa55" not in stand_in
+    assert hidden(stand_in) == stand_in
+    assert has_secret(stand_in)
+    assert "pa55" not in mask(f"no such thing: {address.strip()}")
+    assert "pa55" not in without_secrets(f"tracking.uri={address}") + without_secrets(address)
+
+
+@pytest.mark.parametrize(
     "harmless",
     [
         "https://host/a@b", "http://127.0.0.1:5000/x", "http://[::1]:5000", "sqlite:////data/a:b@c.db", "ann@host",
         "file:///a:b@c", "models:/a@champion", "https://zenodo.org/records/1/files/a.npz?download=1", r"^(.)#key=(.)",
         "postgresql://${oc.env:USER}:${oc.env:PASSWORD}@host/runs", "https://host/x?token=${oc.env:TOKEN}",
+        "models:/a:b@c.d", "/data/a:b@c.d", "data/a:b@c", "note: 10:30@lab", "C:\\a\\b@c", "git@github.com:org/repo",
+        "12:30:01", "file:a:b@c", "http:/host/a", "a?key=(.)", "rs=0:di=01;34:*.tar=01;31:*@2x.png=1",
+        "/usr/bin:/x@y/bin:/z",
     ],
 )  # fmt: skip
 def test_what_has_no_secret_stays(harmless: str) -> None:

@@ -14,7 +14,16 @@ import pytest
 
 from srexp.errors import RequestError
 from srexp.system.masking import pseudonyms
-from srexp.system.masking.pseudonyms import Pseudonymous, fingerprint, hidden, lookup, named, note, pseudonym, remember
+from srexp.system.masking.pseudonyms import (
+    Pseudonymous,
+    fingerprint,
+    lookup,
+    named,
+    note,
+    pseudonym,
+    pseudonymised,
+    remember,
+)
 
 NIH = "images_001/00000013_026.png"
 
@@ -114,7 +123,7 @@ AWKWARD = [
 @pytest.mark.parametrize("text", ["{}: damaged", "in /data/{}", "got: {!r}", "a.png, {} and 3 more"])
 def test_no_name_is_left_in_what_is_kept(name: str, text: str) -> None:
     note([name])
-    kept = json.dumps(hidden({"what": [text.format(name)], name: 1}), ensure_ascii=False)
+    kept = json.dumps(pseudonymised({"what": [text.format(name)], name: 1}), ensure_ascii=False)
     assert kept.count(pseudonym(name)) == 2
     assert name not in kept
     assert repr(name)[1:-1] not in kept
@@ -122,9 +131,9 @@ def test_no_name_is_left_in_what_is_kept(name: str, text: str) -> None:
 
 def test_words_and_longer_names_are_left_alone() -> None:
     note(["1", "ct", "train", "scan", "scan1.png", "scan1.png#3"])
-    assert hidden("1 ct scan, train xscan1.png") == "1 ct scan, train xscan1.png"
-    assert hidden("scan1.png#3") == pseudonym("scan1.png#3")
-    assert hidden((1, None, 0.5)) == (1, None, 0.5)
+    assert pseudonymised("1 ct scan, train xscan1.png") == "1 ct scan, train xscan1.png"
+    assert pseudonymised("scan1.png#3") == pseudonym("scan1.png#3")
+    assert pseudonymised((1, None, 0.5)) == (1, None, 0.5)
 
 
 def test_logs_that_are_kept_have_no_name_in_tracebacks_either() -> None:
