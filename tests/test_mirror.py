@@ -35,8 +35,8 @@ COVERS = {
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "experiment/test_resume.py": "experiment.pipeline",
-    "search/keras_tuner/test_engine.py": "search.heartbeat search.keras_tuner.distributed "
-    "search.keras_tuner.oracles search.keras_tuner.remote_oracle search.keras_tuner.study",
+    "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
+    "search.keras_tuner.remote_oracle search.keras_tuner.study",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
     "search/test_engines.py": "search.ask_and_tell search.study",
     "stories/test_batch_size.py": "experiment.batch_size",
@@ -47,6 +47,7 @@ COVERS = {
     "stories/test_train.py": "commands.train experiment.run_pictures",
     "stories/test_ui.py": "commands.ui",
     "test_cli.py": "commands.check config.hydra_messages",
+    "tracking/registry/test_registry.py": "tracking.journal.upload",
     "training/test_fit.py": "training.plan",
 }
 

@@ -17,6 +17,7 @@ import json
 import os
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
@@ -26,7 +27,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -81,7 +81,7 @@ class Trials:
         self._near: set[str] = set()
         self._coverage: Coverage | None = None
         self._learnt = scratch / "seconds.json"
-        self._said = scratch / "said.txt"
+        self._said, self._shadow = scratch / "said.txt", scratch / "shadow"
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool | None:
@@ -128,13 +128,13 @@ class Trials:
         print(f"{path}: {len(drawn)} of {len(left)} tried", flush=True)
 
     def _is_found(self, session: pytest.Session, mutant: Mutant) -> bool:
-        """Run the tests that reach a mutant's lines, or its file where they are reached at import alone."""
+        """Run the tests that reach a mutant's lines, or all where they are reached at import alone."""
         lines = self._reached.get(str(mutant.path), {})
         reaching = {test for line in mutant.lines for test in lines.get(str(line), ())} & self._seconds.keys()
-        self._near = reaching or set(chain.from_iterable(lines.values())) & self._seconds.keys()
+        self._near = reaching or set(self._seconds)
         limit = 20 + 10 * int(sum(self._seconds[test] for test in self._near))
         files = {test.partition("::")[0] for test in self._near}
-        return bool(files) and self._fails(session, files, lambda: _plant(mutant), limit)
+        return bool(files) and self._fails(session, files, lambda: _plant(mutant, self._shadow), limit)
 
     def _fails(self, session: pytest.Session, tests: Iterable[str], prepare: Callable[[], object], limit: int) -> bool:
         """Fork, and say whether a test of some files fails, or takes more seconds of processor time than it may."""
@@ -194,8 +194,15 @@ class Trials:
             self._learnt.write_text(json.dumps([self._seconds, reached]))
 
 
-def _plant(mutant: Mutant) -> None:
-    """Let the import system find the mutant in place of its file; end here where it can't even be imported."""
+def _plant(mutant: Mutant, shadow: Path) -> None:
+    """Let the import system find the mutant in place of its file; end here where it can't even be imported.
+
+    Processes that srexp starts with this one's path find it in a folder of links.
+    """
+    shutil.rmtree(shadow, ignore_errors=True)
+    shutil.copytree(ROOT / "srexp", shadow / "srexp", copy_function=os.symlink)
+    (shadow / mutant.path).unlink()
+    (shadow / mutant.path).write_text(mutant.source, encoding="utf-8")
     written = SourceFileLoader.get_code
 
     def get_code(loader: SourceFileLoader, name: str) -> object:
@@ -206,6 +213,7 @@ def _plant(mutant: Mutant) -> None:
     SourceFileLoader.get_code = get_code
     with suppress(Exception):
         importlib.import_module(_module(mutant.path))
+        sys.path.insert(0, str(shadow))
         return
     os._exit(1)
 

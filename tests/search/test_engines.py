@@ -49,6 +49,7 @@ def test_every_choice_of_an_engine_ends_with_exactly_the_asked_trials(engine, op
         assert trial.started <= trial.ended
     for trial in (trial for trial in found if trial.state == "finished"):
         assert trial.objectives[0] == pytest.approx(trial.curve[max(trial.curve)] + 1 / max(trial.curve))
+        assert "reason" not in trial.facts
         assert max(trial.curve) == 9 or options.get("tuner") == "hyperband"
     assert different(found) == 12 or options in ({"tuner": "hyperband"}, {"sampler": "nsga2", "pruner": "halving"})
 

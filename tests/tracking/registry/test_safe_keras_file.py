@@ -18,7 +18,7 @@ import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system import confinement
-from srexp.tracking.registry import registry
+from srexp.tracking.registry import registry, safe_keras_file
 from srexp.tracking.registry.models import load
 from srexp.tracking.registry.safe_keras_file import require_plain
 
@@ -49,6 +49,9 @@ def weights(change):
     with h5py.File(file, "w") as held:
         change(held.create_group("layers/conv2d/vars"))
     return file.getvalue()
+
+
+ONE_GIB = 2**30
 
 
 class Bomb:
@@ -89,9 +92,6 @@ def test_weights_in_other_files_are_refused(tracking, tmp_path, parts):
         path = packed(tmp_path / "linked.keras", {**parts, "model.weights.h5": weights(change)})
         with pytest.raises(RequestError, match="lie in another file"):
             load(tracking.store, path)
-
-
-ONE_GIB = 2**30
 
 
 def claimed(group):
@@ -176,6 +176,39 @@ def test_a_package_that_begins_like_keras_is_not_keras(tracking, tmp_path, parts
     config["config"]["layers"][1]["module"] = module
     with pytest.raises(RequestError, match="holds more than Keras's own layers"):
         load(tracking.store, packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)}))
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"], "Keras's own layers"),
+        (["StringLookup", "IntegerLookup", "TextVectorization"], "a layer that reads files"),
+    ],
+)
+def test_keras_s_own_layers_that_run_or_read_what_a_file_brings_are_refused(tmp_path, parts, names, said):
+    for name in names:
+        config = json.loads(parts["config.json"])
+        config["config"]["layers"][1]["config"]["inner"] = [{"module": "keras.layers", "class_name": name}]
+        path = packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)})
+        with pytest.raises(RequestError, match=said):
+            safe_keras_file.check(Path(path), "named")
+
+
+@pytest.mark.parametrize(
+    ("most", "stored"), [(64 * 2**20, 1), (100 * 10**6, 10**6), (ONE_GIB, 10**8)], ids=["slack", "ratio", "largest"]
+)
+def test_how_much_weights_may_fill(most, stored):
+    safe_keras_file._check_size(most, stored, "it")
+    with pytest.raises(RequestError, match=f"at most {most} of {stored}"):
+        safe_keras_file._check_size(most + 1, stored, "it")
+
+
+@pytest.mark.parametrize(("key", "most"), [("layers", 1000), ("inbound_nodes", 2000)])
+def test_how_many_layers_and_calls_are_built(key, most):
+    halves = [[{}] * (most // 2)] * 2
+    safe_keras_file._check_lengths([{key: half} for half in halves], "it")
+    with pytest.raises(RequestError, match=f"{most + 1:,} {key}"):
+        safe_keras_file._check_lengths([{key: half} for half in [*halves, [{}]]], "it")
 
 
 def test_a_configuration_nested_deeper_than_python_recurses_is_refused(tracking, tmp_path, parts):
