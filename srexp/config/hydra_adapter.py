@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.hydra_messages import explained, writable
 from srexp.config.override_grammar import TURN, key_of, parse, without_secrets
-from srexp.config.paths import config_home, require_nameless
+from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.files.atomic_files import require_no_way_out
@@ -68,7 +68,6 @@ class _Loader(ConfigLoaderImpl):
         require_no_code(overrides)
         with TURN, frozen(self.files) if self.files else nullcontext():
             tree = super().load_configuration(config_name, overrides, *arguments, **options)
-        require_nameless(tree)
         tree.hydra.job.env_set = hidden_variables(OmegaConf.to_container(tree.hydra.job.env_set))
         return tree
 
