@@ -54,6 +54,12 @@ def test_every_choice_of_an_engine_ends_with_exactly_the_asked_trials(engine, op
     assert different(found) == 12 or options in ({"tuner": "hyperband"}, {"sampler": "nsga2", "pruner": "halving"})
 
 
+@pytest.mark.parametrize("number", [{"type": "int", "low": 12, "high": 12}, {"type": "float", "low": 0.5, "high": 0.5}])
+def test_a_number_that_leaves_no_choice_has_its_value(engine, number):
+    space = {"optimizer.lr": LR, "model.depth": number}
+    assert engine.opened(space=space).ask().values["model.depth"] == number["low"]
+
+
 def test_a_grid_tries_each_combination_once_goes_on_and_ends(engine, briefly):
     engine.opened(trials=3, **engine.grid).work(briefly)
     study = engine.opened(trials=20, **engine.grid)

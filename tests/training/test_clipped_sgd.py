@@ -15,6 +15,14 @@ def test_theta_bounds_the_step_at_every_learning_rate(lr: float) -> None:
     np.testing.assert_allclose(weight, [-0.01, 0.01, -0.001], rtol=1e-5)
 
 
+def test_a_weight_without_a_gradient_stays() -> None:
+    sgd = optimizers.sgd(0.1, momentum=0.0, weight_decay=None, theta=0.01)
+    weights = [keras.Variable([0.0]), keras.Variable([1.0])]
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        sgd.apply([np.array([1e6], np.float32), None], weights)
+    np.testing.assert_allclose(weights, [[-0.01], [1.0]], rtol=1e-5)
+
+
 def test_theta_follows_a_learning_rate_that_changes_inside_a_compiled_step() -> None:
     import tensorflow as tf
 

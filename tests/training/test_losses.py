@@ -1,9 +1,12 @@
 """Losses against their formulas, in grey levels, also on bfloat16 outputs."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
 
+from srexp.errors import RequestError
 from srexp.training import losses
 
 
@@ -69,3 +72,10 @@ def test_perfect_restoration_costs_least_and_has_a_finite_gradient(name: str, pa
         value = tf.reduce_mean(loss(pair[0], high))
     assert float(value) == pytest.approx(2.0 if name == "charbonnier" else 0.0, abs=1e-6)
     assert np.isfinite(tape.gradient(value, high)).all()
+
+
+def test_charbonnier_s_minimum_is_the_paper_s_and_always_above_0(pair) -> None:
+    assert float(np.mean(losses.charbonnier()(pair[0], pair[0]))) == pytest.approx(255 * 1e-3)
+    for epsilon in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(RequestError, match=r"loss\.epsilon"):
+            losses.charbonnier(epsilon=epsilon)

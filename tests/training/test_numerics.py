@@ -1,7 +1,12 @@
-"""Which precision training computes in."""
+"""Precision, seeds and devices that training computes with."""
+
+import logging
+from contextlib import nullcontext, suppress
+from types import SimpleNamespace
 
 import keras
 import pytest
+import tensorflow as tf
 
 from srexp.models import bicubic, hybrid, srcnn, vdsr
 from srexp.training import numerics
@@ -36,3 +41,47 @@ def test_what_is_asked_for_is_taken(precision: str) -> None:
 def test_auto_is_float32_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numerics, "has_bfloat16", lambda: False)
     assert numerics.resolve_precision("auto", SMALL["vdsr"]()) == "float32"
+
+
+def test_a_policy_holds_within_its_block_alone() -> None:
+    before = keras.config.dtype_policy()
+    with suppress(KeyboardInterrupt), numerics.policy("mixed_bfloat16"):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        raise KeyboardInterrupt
+    assert keras.config.dtype_policy() == before
+
+
+def test_tensorflow_is_loaded_without_its_warnings() -> None:
+    logger = tf.get_logger()
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    try:
+        numerics.load_quietly()
+        assert logger.level == logging.ERROR
+    finally:
+        logger.setLevel(before)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_seed_decides_and_gpus_take_memory_as_they_need_it(monkeypatch: pytest.MonkeyPatch, deterministic: bool):
+    asked: list[object] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind, kind])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *of: asked.append(of))
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: asked.append("determinism"))
+    drawn = []
+    for seed in (3, 3, 4):
+        numerics.prepare(seed=seed, deterministic=deterministic)
+        drawn.append(float(keras.random.uniform(())))
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert asked == [*["determinism"] * deterministic, ("GPU", True), ("GPU", True)] * 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "gpus", "mirrored"),
+    [("single", 2, False), ("mirrored", 1, True), ("auto", 1, False), ("auto", 2, True)],
+)
+def test_several_gpus_are_used_together(monkeypatch: pytest.MonkeyPatch, strategy: str, gpus: int, mirrored: bool):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * gpus if kind == "GPU" else [])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: SimpleNamespace(scope=lambda: nullcontext("all")))
+    with numerics.strategy_scope(strategy) as scope:
+        assert (scope == "all") is mirrored

@@ -71,7 +71,7 @@ class TunerStudy(Study):
     def __init__(self, search: Search, build_oracle: Callable[[], DurableOracle]) -> None:
         super().__init__(search)
         self.project = search.folder / PROJECT
-        self.project.mkdir(parents=True, exist_ok=True)
+        self.project.mkdir(exist_ok=True)
         self._build_oracle = build_oracle
         self._opened = time.monotonic()
         self._heard: dict[int, float] = {}

@@ -86,7 +86,6 @@ def open_journal(folder: Path) -> BaseStorage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    folder.mkdir(parents=True, exist_ok=True)
     journal = folder / "optuna.log"
     lock = JournalLock(journal)
     lock.acquire()

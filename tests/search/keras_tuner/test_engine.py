@@ -6,16 +6,25 @@ import socket
 import threading
 from types import SimpleNamespace
 
+import grpc
 import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.search.ask_and_tell import TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
+from srexp.search.keras_tuner import remote_oracle
 from srexp.search.keras_tuner.engine import KerasTuner
 
 
 def build(folder, space, **options):
     return KerasTuner(**{"folder": folder, "name": "tried", "space": space, "tuner": "random", **options})
+
+
+def test_what_was_asked_reaches_the_oracle(tmp_path, space):
+    bayesian = build(tmp_path, space, tuner="bayesian", startup_trials=11, beta=3.5).build_oracle(7, 9)
+    assert (bayesian.num_initial_points, bayesian.beta) == (11, 3.5)
+    hyperband = build(tmp_path, space, tuner="hyperband", reduction=4).build_oracle(7, 9)
+    assert (hyperband.max_epochs, hyperband.factor) == (9, 4)
 
 
 def test_hyperband_trains_the_best_for_longer(tmp_path, space, briefly):
@@ -137,6 +146,33 @@ def test_a_chief_gives_trials_to_another_machine(tmp_path, space, chief):
         assert trial.facts["run_id"] == f"run{trial.number}"
         assert trial.facts["tuner"] == "tuner1"
         assert trial.facts["host"] == socket.gethostname()
+
+
+def test_a_worker_that_is_started_anew_gets_the_values_of_its_trial_again(tmp_path, space):
+    study = build(tmp_path, space, trials=3).open(seed=0, epochs=3)
+    chief = remote_oracle._Chief(study)
+    for worker in ("a", "b", "a"):
+        chief.create_trial(worker)
+
+    found = study.trials()
+    assert [(trial.state, trial.facts["tuner"]) for trial in found] == [
+        ("failed", "a"),
+        ("running", "b"),
+        ("running", "a"),
+    ]
+    assert found[0].facts["reason"] == "its worker was started anew"
+    assert found[2].values == found[0].values
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "unknown"])
+def test_a_chief_that_does_not_answer_is_named(chief, code):
+    called = {**dict.fromkeys(grpc.Call.__abstractmethods__), "code": lambda _: grpc.StatusCode.UNAVAILABLE}
+    error = grpc.RpcError() if code == "unknown" else type("Gone", (grpc.RpcError, grpc.Call), called)()
+    with (
+        pytest.raises(SrexpError, match=rf"chief at 127\.0\.0\.1:\d+ doesn't answer: {code}"),
+        remote_oracle._answered(),
+    ):
+        raise error
 
 
 def test_a_worker_of_another_machine_that_falls_silent_loses_its_trial(tmp_path, space, monkeypatch):

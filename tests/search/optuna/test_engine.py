@@ -11,6 +11,7 @@ import pytest
 from srexp.errors import RequestError, SrexpError
 from srexp.search.optuna import engine
 from srexp.search.optuna.engine import Optuna
+from srexp.search.optuna.storage import parse_url
 
 
 def build(folder, space, **options):
@@ -96,11 +97,17 @@ def test_what_optuna_can_not_do_is_refused_before_anything_runs(options, words, 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("sampler", "package"), [("gp", "torch"), ("cma_es", "cmaes")])
-def test_a_missing_package_is_named_with_its_extra(sampler, package, tmp_path, space, monkeypatch):
+def test_a_url_as_some_hosts_write_it_keeps_its_names():
+    url = parse_url("postgres://postgres:secret@host/postgres")
+    assert (url.get_backend_name(), url.username, url.database) == ("postgresql", "postgres", "postgres")
+
+
+@pytest.mark.parametrize(("sampler", "needs"), [("gp", ("torch", "gp")), ("cma_es", ("cmaes", "cmaes"))])
+def test_a_missing_package_is_named_with_its_extra(sampler, needs, tmp_path, space, monkeypatch):
+    package, extra = needs
     monkeypatch.setattr(engine, "find_spec", lambda name: None if name == package else find_spec(name))
 
-    with pytest.raises(RequestError, match=rf'needs {package}(.|\n)*pip install "srexp\[\w+\]"'):
+    with pytest.raises(RequestError, match=rf'needs {package}(.|\n)*pip install "srexp\[{extra}\]"'):
         build(tmp_path, space, sampler=sampler)
 
 
