@@ -15,6 +15,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from srexp.config import hydra_adapter
 from srexp.config.allowed_targets import renewed
 from srexp.config.builders import check_section, validated
+from srexp.config.frozen_files import FrozenFolder
 from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
@@ -89,6 +90,25 @@ def composed(verb: str, overrides: Sequence[str]) -> DictConfig:
     with open_dict(tree):
         del tree["hydra"]
     return one_scale(tree)
+
+
+def alternative(config: Config, group: str, name: str) -> Section:
+    """Give what another choice of a group is by itself, beside the other keys of a configuration.
+
+    Args:
+        config: A checked configuration.
+        group: Group of `conf/`.
+        name: The choice.
+
+    Raises:
+        RequestError: A key of it does not exist, or has a value of the wrong type.
+    """
+    file = FrozenFolder("srexp", f"file://{config_home() / 'conf'}").load_config(f"{group}/{name}")
+    others = {key: value for key, value in config.resolved.items() if key != group}
+    said = file.config if file.header["package"] == "_global_" else {group: file.config}
+    tree: Any = OmegaConf.merge(others, said)
+    options: Any = OmegaConf.to_container(tree[group], resolve=True)
+    return check_section(group, options, config.extensions)
 
 
 def check(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.config.builders import build
-from srexp.config.compose import compose
+from srexp.config.compose import alternative
 from srexp.config.paths import config_home
 from srexp.config.schema import Config
 from srexp.data.audit.audit import fill
@@ -148,7 +148,7 @@ def degradation_figure(config: Config, prepared: Prepared) -> Figure:
     pictures = {"target": _grey_detail(high, square, 1)}
     for name in sorted(path.stem for path in (config_home() / "conf" / "degradation").glob("*.yaml")):
         chosen = name == config.choices["degradation"]
-        degrade = build((config if chosen else compose("check", [f"degradation={name}"])[0]).degradation)
+        degrade = build(config.degradation if chosen else alternative(config, "degradation", name))
         if isinstance(degrade, Given):
             continue
         same = degrade.degenerate(config.scale)

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,9 +63,15 @@ def arguments(folder: Path, *more: str) -> list[str]:
     return ["dataset=folder", f"dataset.root={folder}", PATIENTS, fractions, seed, *more]
 
 
-def test_everything_is_shown_and_written(folder: Path, tmp_path: Path, capfd) -> None:
+def test_everything_is_shown_and_written_without_heavy_imports(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert run(["data", *arguments(folder, f"hydra.run.dir={out}")]) == 0
+    request = ["data", *arguments(folder, f"hydra.run.dir={out}")]
+    code = (
+        f"import sys; from srexp.cli import run\nassert run({request!r}) == 0\n"
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "heavy: []"
     result = json.loads((out / "result.json").read_text())
     assert result["images"] == 20
     assert [counts["images"] for counts in result["splits"].values()] == [8, 6, 6]
@@ -78,7 +85,6 @@ def test_everything_is_shown_and_written(folder: Path, tmp_path: Path, capfd) ->
         assert (out / name).stat().st_size > 1000
     with Image.open(out / "contact_sheet.png") as sheet:
         assert sheet.width == 1346
-    shown = capfd.readouterr().out
     assert result["data_fingerprint"] in shown
     assert result["warnings"][0] in shown
 
@@ -100,6 +106,13 @@ def test_patients_appear_as_hashes_alone(folder: Path, tmp_path: Path, capfd) ->
         assert path.is_dir() or b"Doe" not in path.read_bytes(), path
 
 
+@pytest.fixture
+def _without_pictures(monkeypatch) -> None:
+    figure = SimpleNamespace(savefig=lambda _: None)
+    monkeypatch.setattr(data, "write_overview", lambda *_: [])
+    monkeypatch.setattr(data, "degradation_figure", lambda *_: figure)
+
+
 def test_strict_refuses_after_all_is_shown(folder: Path, tmp_path: Path, capfd) -> None:
     config = srexp.compose([*arguments(folder), "audit=strict"], verb="data")
     strict = dataclasses.replace(config, run_dir=tmp_path)
@@ -110,6 +123,7 @@ def test_strict_refuses_after_all_is_shown(folder: Path, tmp_path: Path, capfd) 
     assert (tmp_path / "contact_sheet.png").is_file()
 
 
+@pytest.mark.usefixtures("_without_pictures")
 def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monkeypatch) -> None:
     config = srexp.compose(arguments(folder), verb="data")
     parts = builders(config)
@@ -137,6 +151,7 @@ def test_what_is_missing_is_downloaded_first(folder: Path, tmp_path: Path, monke
     assert "half of it is invented" in result["warnings"]
 
 
+@pytest.mark.usefixtures("_without_pictures")
 def test_unusable_files_are_skipped_by_name(folder: Path, tmp_path: Path, capfd) -> None:
     (folder / "secret3-9.png").write_bytes(b"no image")
     assert run(["data", *arguments(folder)]) == 2
@@ -149,16 +164,6 @@ def test_unusable_files_are_skipped_by_name(folder: Path, tmp_path: Path, capfd)
         said = capfd.readouterr().out
         assert called in said
         assert ("secret" in said) == (names == "true")
-
-
-def test_nothing_heavy_is_imported(folder: Path, tmp_path: Path) -> None:
-    request = ["data", *arguments(folder, f"hydra.run.dir={tmp_path}")]
-    code = (
-        f"import sys; from srexp.cli import run\nassert run({request!r}) == 0\n"
-        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
 def test_decoded_images_are_kept_on_disk_where_wanted(folder: Path, tmp_path: Path) -> None:

@@ -186,8 +186,13 @@ def test_models_that_must_not_serve_are_stopped_with_the_reason(store, capfd):
     assert json.loads(promotion.version_tags(store, NAME, 5)["promotion"])["failed"] == ["no leak"]
 
 
+def is_champion(store, version, over=None):
+    lock = store.lock.with_name("promote.lock")
+    return promotion.promote(store, lock, NAME, version, {"run_id": "another"}, over=over)
+
+
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, monkeypatch):
-    assert promote(1) == 0
+    assert is_champion(store, 1)
     load = loaded_model.load
 
     def gone(store, found, **options):
@@ -226,13 +231,12 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
 
 
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
-    assert promote(1) == 0
+    assert is_champion(store, 1)
     measure = challenge.inference_seconds
 
     def meanwhile(*arguments):
         monkeypatch.setattr(challenge, "inference_seconds", measure)
-        lock = store.lock.with_name("promote.lock")
-        assert promotion.promote(store, lock, NAME, 2, {"run_id": "another"}, over=1)
+        assert is_champion(store, 2, over=1)
         return measure(*arguments)
 
     monkeypatch.setattr(challenge, "inference_seconds", meanwhile)

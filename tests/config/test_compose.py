@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import srexp
-from srexp.config.compose import compose
+from srexp.config.compose import alternative, compose
 from srexp.config.hydra_adapter import presets_last
 from srexp.config.paths import config_home, project_root
 from srexp.errors import RequestError
@@ -44,6 +44,14 @@ def test_every_choice_composes(group, name):
     verb = "search" if group == "search" else "train"
     config = srexp.compose([f"{group}={name}", *NEEDS.get((group, name), [])], verb=verb)
     assert config.choices[group] == name
+
+
+def test_another_choice_is_what_composing_it_gives():
+    config = srexp.compose(["degradation=blur"], verb="data")
+    for group in ("degradation", "schedule"):
+        for name in [name for each, name in CHOICES if each == group]:
+            expected = srexp.compose([f"{group}={name}"], verb="data")
+            assert alternative(config, group, name) == getattr(expected, group)
 
 
 def folders_typed(group, name):

@@ -130,7 +130,12 @@ def known() -> re.Pattern[str] | None:
     """Give what finds, in whatever way it is written, a secret that this process was told; None where there is none."""
     others = {name: value for name, value in os.environ.items() if name != VARIABLE}
     told = {*_stored().values(), *(value for value in others.values() if has_secret(value))}
-    return _finder(frozenset(told), frozenset(value for name, value in others.items() if _VARIABLE.fullmatch(name)))
+    return _finder(frozenset(told), frozenset(value for name, value in others.items() if _is_secret(name)))
+
+
+@lru_cache(maxsize=1024)  # each text that is shown or stored asks it of the whole environment
+def _is_secret(name: str) -> bool:
+    return bool(_VARIABLE.fullmatch(name))
 
 
 def _stored() -> dict[str, str]:

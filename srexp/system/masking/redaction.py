@@ -32,18 +32,23 @@ def mask(text: str) -> str:
         >>> mask("tracking.uri=https://ann:pa55@host/x?token=abc&n=1")
         'tracking.uri=https://***@host/x?token=***&n=1'
     """
-    if secrets := known():
-        text = secrets.sub("***", text)
-    return _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
+    return str(_masked(text, known()))
 
 
 def masked(value: Any) -> Any:
     """Blank out the secrets in each text of lists and mappings, before JSON or anything else escapes its characters."""
+    return _masked(value, known())
+
+
+def _masked(value: Any, secrets: re.Pattern[str] | None) -> Any:
     if isinstance(value, Mapping):
-        return {key: masked(each) for key, each in value.items()}
+        return {key: _masked(each, secrets) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(each) for each in value]
-    return mask(value) if isinstance(value, str) else value
+        return [_masked(each, secrets) for each in value]
+    if not isinstance(value, str):
+        return value
+    text = secrets.sub("***", value) if secrets else value
+    return _QUERY.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
 def shown(text: str) -> str:

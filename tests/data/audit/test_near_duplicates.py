@@ -42,8 +42,11 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("splits", [("train", "test"), ("test", "validation")], ids=["forth", "back"])
+@pytest.mark.parametrize(
+    ("change", "splits"),
+    [*zip(CHANGES.values(), [("train", "test"), ("test", "validation")] * 3, strict=True)],
+    ids=CHANGES,
+)
 def test_changed_copies_are_found_across_splits(change: Change, splits: tuple[str, str], tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for number, split in enumerate(["train"] * 2 + ["validation"] * 2 + ["test"] * 6):
