@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +24,15 @@ ROOT = Path(__file__).parent.parent
 NAMES = [r"$\frac$.png", "$_{$", r"a\$b$", "\u75c5\u4f8b.png", "\udcff\t\u202e\n$x^{"]
 
 
-def calls(word: str) -> set[str]:
-    """Name the modules that call a function or method of this name."""
-    found = set()
+@functools.cache
+def callers() -> dict[str, set[str]]:
+    """Name the modules that call a function or method, by its name."""
+    found: dict[str, set[str]] = {}
     for path in (ROOT / "srexp").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             called = node.func if isinstance(node, ast.Call) else None
-            if word in (getattr(called, "attr", None), getattr(called, "id", None)):
-                found.add(path.relative_to(ROOT / "srexp").as_posix())
+            for word in {getattr(called, "attr", None), getattr(called, "id", None)} - {None}:
+                found.setdefault(word, set()).add(path.relative_to(ROOT / "srexp").as_posix())
     return found
 
 
@@ -39,7 +41,7 @@ def test_every_table_is_written_where_formulas_are_guarded(writer: str) -> None:
     """By `redaction`; row by row in the list of `enhance`, with the same guard; Plotly's page has a test of its own."""
     guarded = {"to_csv": {"system/masking/redaction.py"}, "DictWriter": {"enhance/output_manifest.py"}}
     guarded |= {"to_html": {"evaluation/search_report/figures.py"}}
-    assert calls(writer) == guarded.get(writer, set())
+    assert callers().get(writer, set()) == guarded.get(writer, set())
 
 
 def _compared(name: str) -> Any:
