@@ -13,50 +13,81 @@ import atexit
 import fcntl
 import io
 import json
-import math
 import os
 import pickle
-import resource
 import select
 import signal
 import struct
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import IO, Any, Generic, NoReturn, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import IO, Any, Generic, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.child_process import died
+from srexp.system.confined_process import ANSWER_BYTES, HEAD
 
 #: Most memory that one call may take beyond what the process takes by itself, and longest time on the processor.
 MEMORY_BYTES, SECONDS = 1400 * 2**20, 15.0
 
 _LARGEST_WORDS = 2**26  # of an answer, besides its arrays
-_USED_AGAIN_BELOW = 2**28  # what a process may have grown by after a call
 _PATIENCE = 4  # times as long by the clock, for a machine that has other work
+_LAST = 19  # of priorities
 _START_SECONDS = 60.0  # where Python has to be fetched through a network
-_ANSWER_BYTES = 2**20  # that go through the pipe at a time
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
-_HEAD = struct.Struct("<??QI")  # whether to use it again, success, length of the words, number of arrays
 _OVERDUE = "takes more than {:g} s to be read"
-_START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.system.confinement import obey; obey()"
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from srexp.system.confined_process import obey; obey()"
+)
 # What arrays consist of.
 _ARRAYS = {
     ("numpy", "dtype"), ("numpy._core.numeric", "_frombuffer"), ("builtins", "range"),
 }  # fmt: skip
 
+_hurry: ContextVar[float | None] = ContextVar("_hurry", default=None)
+_background: ContextVar[bool] = ContextVar("_background", default=False)
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
 
 
 class ExhaustedError(Exception):
     """A call met a bound, or ended its process; says which, as in `FILE takes more than 15 s`."""
+
+
+class HurriedError(Exception):
+    """A call that was `hurried` met a bound, which says nothing of how it would end with all the time there is."""
+
+
+@contextmanager
+def hurried(seconds: float) -> Iterator[None]:
+    """Give calls of this thread less time.
+
+    Args:
+        seconds: On the processor, where whole seconds are as fine as it goes; by the clock four times as long.
+
+    Raises:
+        HurriedError: In place of `ExhaustedError`.
+    """
+    before = _hurry.set(seconds)
+    try:
+        yield
+    finally:
+        _hurry.reset(before)
+
+
+@contextmanager
+def in_background() -> Iterator[None]:
+    """Let calls of this thread have the processor where nobody else wants it."""
+    before = _background.set(True)
+    try:
+        yield
+    finally:
+        _background.reset(before)
 
 
 def confined(
@@ -104,12 +135,13 @@ class Begun(Generic[_Given, _Answer]):
         *arguments: _Given.args,
         **options: _Given.kwargs,
     ) -> None:
-        request = pickle.dumps((MEMORY_BYTES, SECONDS, function, arguments, options))
-        self._returns = returns
+        hurry, background = _hurry.get(), _background.get()
+        self._returns, self._hurried, self._seconds = returns, hurry is not None, hurry or SECONDS
+        request = pickle.dumps((MEMORY_BYTES, self._seconds, function, arguments, options))
         try:
-            self._worker = _idle.pop()
+            self._worker = _idle[background].pop()
         except IndexError:
-            self._worker = _Worker()
+            self._worker = _Worker(background=background)
         try:
             self._worker.ask(request)
         except BaseException:
@@ -119,12 +151,14 @@ class Begun(Generic[_Given, _Answer]):
     def __call__(self) -> _Answer:
         """Do what `confined` does, from here on."""
         try:
-            again, succeeded, answer = self._worker.answer(self._returns)
-        except BaseException:
+            again, succeeded, answer = self._worker.answer(self._returns, self._seconds)
+        except BaseException as error:
             self.drop()
+            if self._hurried and isinstance(error, ExhaustedError):
+                raise HurriedError from error
             raise
         if again:
-            _idle.append(self._worker)
+            _idle[self._worker.background].append(self._worker)
         else:
             self.drop()
         if not succeeded:
@@ -138,14 +172,16 @@ class Begun(Generic[_Given, _Answer]):
 
 def release() -> None:
     """End the processes that wait for a call."""
-    while _idle:
-        _idle.pop().end()
+    for idle in _idle.values():
+        while idle:
+            idle.pop().end()
 
 
 class _Worker:
     """A process that does what it is asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, background: bool) -> None:
+        self.background = background
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
         self.process = subprocess.Popen(
@@ -157,23 +193,26 @@ class _Worker:
             env=environment | one_thread,
             process_group=0,  # a terminal's Ctrl-C isn't for it
         )
+        if background:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, _LAST)
         self._started, self._heard = False, select.poll()
         self._heard.register(_pipe(self.process.stdout), select.POLLIN)
         _workers.add(self)
         with suppress(AttributeError, OSError):  # Linux, as far as its user has pipes of that size left
-            fcntl.fcntl(_pipe(self.process.stdout), fcntl.F_SETPIPE_SZ, _ANSWER_BYTES)
+            fcntl.fcntl(_pipe(self.process.stdout), fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
 
     def ask(self, request: bytes) -> None:
         """Begin a call."""
         with suppress(BrokenPipeError):  # it is gone, as its end of the other pipe will say
             _pipe(self.process.stdin).write(request)
 
-    def answer(self, returns: Sequence[type]) -> tuple[bool, bool, Any]:
+    def answer(self, returns: Sequence[type], seconds: float) -> tuple[bool, bool, Any]:
         """Give whether the process can be used again, whether the call succeeded, and its answer or its error."""
         if not self._started:
             self._started = bool(self._receive(1, time.monotonic() + _START_SECONDS))
-        overdue = time.monotonic() + _PATIENCE * SECONDS
-        again, succeeded, length, arrays = _HEAD.unpack(self._receive(_HEAD.size, overdue))
+        overdue = time.monotonic() + _PATIENCE * seconds
+        again, succeeded, length, arrays = HEAD.unpack(self._receive(HEAD.size, overdue))
         sizes = struct.unpack(f"<{arrays}Q", self._receive(8 * arrays, overdue))
         if length > _LARGEST_WORDS:
             raise ExhaustedError(f"says more than {_LARGEST_WORDS // 2**20} MiB besides its pixels")
@@ -232,7 +271,10 @@ def _pipe(stream: IO[bytes] | None) -> io.FileIO:
     return cast("io.FileIO", stream)
 
 
-_idle: list[_Worker] = []  # taken from and put back in one step each, which no thread and no signal divides
+_idle: dict[bool, list[_Worker]] = {
+    False: [],
+    True: [],
+}  # by whether in the background; taken from and put back in one step each, which no thread and no signal divides
 _workers: set[_Worker] = set()
 
 
@@ -241,7 +283,8 @@ def _forget() -> None:
     for worker in list(_workers):
         worker.process.returncode = 0  # nothing is to be waited for
         worker.leave()
-    _idle.clear()
+    for idle in _idle.values():
+        idle.clear()
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -251,64 +294,3 @@ os.register_at_fork(after_in_child=_forget)
 def _end_all() -> None:
     for worker in list(_workers):
         worker.end()
-
-
-def obey() -> NoReturn:
-    """Do what another process asks for, until it is gone; `_Worker` starts it."""
-    answers = os.fdopen(os.dup(1), "wb", _ANSWER_BYTES)
-    os.dup2(2, 1)  # libraries may print
-    threading.Thread(target=_end_with_the_other, daemon=True).start()
-    answers.write(b"!")
-    answers.flush()
-    before: int | None = None
-    while True:
-        memory, seconds, function, arguments, options = pickle.load(sys.stdin.buffer)  # noqa: S301 - from who started this
-        before = before or _private_bytes()
-        _bound(before, memory, seconds)
-        answer, succeeded, ran_out, arrays = None, True, False, list[pickle.PickleBuffer]()
-        try:
-            answer = function(*arguments, **options)
-        except (SrexpError, MemoryError) as error:
-            succeeded, ran_out = False, _is_memory_error(error)
-            if not ran_out:
-                answer = error.with_traceback(None)
-                answer.__context__ = None
-        words = pickle.dumps(answer, protocol=5, buffer_callback=arrays.append)
-        sizes = [array.raw().nbytes for array in arrays]
-        again = not ran_out and _private_bytes() - before - sum(sizes) < _USED_AGAIN_BELOW
-        head = _HEAD.pack(again, succeeded, len(words), len(sizes)) + struct.pack(f"<{len(sizes)}Q", *sizes)
-        answers.writelines([head, words, *arrays])
-        answers.flush()
-
-
-def _end_with_the_other() -> None:
-    """End this process, also amid a call, when nobody is at the other end of its pipe any more."""
-    waiting = select.poll()
-    waiting.register(0, 0)
-    waiting.poll()
-    os._exit(0)
-
-
-def _bound(before: int, memory: int, seconds: float) -> None:
-    """Bound the memory, computing time and files of the next call."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(time.process_time() + seconds), resource.RLIM_INFINITY))
-    with suppress(ValueError, OSError):
-        if before:
-            resource.setrlimit(resource.RLIMIT_DATA, (before + memory, resource.RLIM_INFINITY))
-
-
-def _private_bytes() -> int:
-    """Give the memory that is this process's own; 0 where the system doesn't say."""
-    with suppress(OSError):
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5]) * resource.getpagesize()
-    return 0
-
-
-def _is_memory_error(error: BaseException | None) -> bool:
-    """Whether memory ran out, whatever became of that on the way."""
-    while error is not None and not isinstance(error, MemoryError):
-        error = error.__context__
-    return error is not None

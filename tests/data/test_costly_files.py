@@ -66,13 +66,13 @@ def cost(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Cost]:
         end(worker)
 
     def spent(path: Path) -> Cost:
-        for worker in confinement._idle:  # of an earlier file, whose peak and time are forgotten
+        for worker in confinement._idle[False]:  # of an earlier file, whose peak and time are forgotten
             seconds.append(-busy(worker))
             with suppress(OSError):
                 Path(f"/proc/{worker.process.pid}/clear_refs").write_text("5")
         before, started = peak_bytes(), time.process_time()
         reason = used(path)
-        for worker in confinement._idle:
+        for worker in confinement._idle[False]:
             look(worker)
         size = max(0, peak_bytes() - before) + max(largest)
         return reason, size, time.process_time() - started + sum(seconds)

@@ -16,11 +16,13 @@ import psutil
 import pytest
 from PIL import Image
 
+from srexp.enhance.serving.application import SMALL_AT_A_TIME, SMALL_SECONDS
+from tests.data.costly_files import scans
 from tests.warm_start import Command
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-COUNT, CLIENTS, EACH = 20, 10, 2
+COUNT, CLIENTS, EACH, TRIES = 20, 10, 2, 3
 HEAD = b"POST /restore HTTP/1.1\r\nHost: localhost\r\n"
 MANY = 60 * 2**20
 
@@ -80,6 +82,8 @@ def posted(body, host=b"localhost", more=b"", **how):
 
 
 LARGE = png(np.random.default_rng(0).integers(0, 256, (2200, 2200), np.uint8))
+COSTLY = "an image that looks small and costs much"
+COSTLY_SECONDS = 4 * SMALL_SECONDS * COUNT / SMALL_AT_A_TIME
 SORTS = {
     "nothing": said(),
     "a head in drops": said(HEAD, *[b"X: y\r\n"] * 1000, pause=0.1),
@@ -99,6 +103,7 @@ SORTS = {
     "who leaves": posted(LARGE, leaves=True),
     "who takes no answer": posted(LARGE),
     "a large image": posted(LARGE, takes=True),
+    COSTLY: posted(scans(20_000, 500), takes=True),
 }
 
 
@@ -138,17 +143,22 @@ def ordinary(port, images):
         return statistics.median(itertools.chain(*threads.map(lambda image: list(client(*image)), images)))
 
 
-@pytest.fixture(scope="module")
-def quiet(server, images):
-    return ordinary(server.port, images)
-
-
 @pytest.mark.parametrize("sort", SORTS)
-def test_ordinary_clients_get_right_answers_without_waiting_for_hostile_ones(server, images, quiet, sort):
-    """`-s` prints how long they wait beside them; the bound leaves room for what else the machine does."""
-    before = server.memory_info().rss
-    with attack(SORTS[sort], server.port):
-        median, grown = ordinary(server.port, images), server.memory_info().rss - before
-    print(f"{sort}: {quiet:.3f} s quiet, {median:.3f} s beside it, {grown / 2**20:.0f} MiB more")
-    assert median <= 10 * quiet
-    assert grown < 400 * 2**20
+def test_ordinary_clients_get_right_answers_without_waiting_for_hostile_ones(server, images, sort):
+    """At most twice as long as without them; `-s` prints how long that is.
+
+    Both are measured one after the other, and the least of three tries counts: what else the machine does only adds. An
+    image whose cost nothing tells is found out by the time that it takes: each has one of the places of small ones for
+    so long, and waits with the large ones from then on.
+    """
+    ordinary(server.port, images)  # OpenVINO compiles, processes start
+    before, shares = server.memory_info().rss, []
+    while len(shares) < TRIES and not (shares and min(shares) <= 2):
+        quiet = ordinary(server.port, images)
+        with attack(SORTS[sort], server.port):
+            median, grown = ordinary(server.port, images), server.memory_info().rss - before
+        held = COSTLY_SECONDS if sort == COSTLY else 0
+        shares.append((median - held) / quiet)
+        print(f"{sort}: {quiet:.3f} s quiet, {median:.3f} s beside it, {grown / 2**20:.0f} MiB more")
+        assert grown < 400 * 2**20
+    assert min(shares) <= 2

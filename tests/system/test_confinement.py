@@ -19,7 +19,7 @@ import pytest
 
 from srexp.errors import RequestError
 from srexp.system import confinement
-from srexp.system.confinement import ExhaustedError, confined, release
+from srexp.system.confinement import ExhaustedError, HurriedError, confined, hurried, in_background, release
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def fresh() -> Iterator[None]:
 
 
 def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if "confinement" in " ".join(child.cmdline())}
+    return {child.pid for child in psutil.Process().children() if "confined_process" in " ".join(child.cmdline())}
 
 
 # What is confined has to be found by another process, so it comes from libraries.
@@ -68,6 +68,23 @@ def test_time_is_bounded_where_code_keeps_the_interpreter_to_itself(monkeypatch:
 
     with pytest.raises(ExhaustedError, match=r"takes more than 0.5 s"):
         confined([], pow, 3, 10**9)
+
+
+def test_a_call_in_a_hurry_says_no_more_than_that_and_the_next_has_all_the_time():
+    with hurried(0.1), pytest.raises(HurriedError):
+        confined([], time.sleep, 5)
+    assert confined([], time.sleep, 0.6) is None
+
+
+def test_calls_in_the_background_come_last_and_have_processes_of_their_own():
+    priority = "__import__('os').getpriority(0, 0), __import__('os').getpid()"
+    with in_background():
+        last, other = confined([], eval, priority, {})
+    mine, own = confined([], eval, priority, {})
+    assert (last, mine) == (19, os.getpriority(os.PRIO_PROCESS, 0))
+    assert other != own
+    with in_background():
+        assert confined([], os.getpid) == other
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch):

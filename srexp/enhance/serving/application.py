@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,9 +27,12 @@ from srexp.enhance.serving.refusals import BusyError, LateError, TooLargeError, 
 from srexp.enhance.serving.spool import Spool, Visit
 from srexp.enhance.serving.turns import Image, Turns
 from srexp.errors import RequestError
+from srexp.system.confinement import HurriedError, hurried, in_background
 
 #: Largest restoration, in pixels, of an image that doesn't wait for larger ones.
 SMALL_PIXELS = 2**20
+#: Time to read one, on the processor, with what a fresh process imports for it; one that takes longer waits, too.
+SMALL_SECONDS = 1.0
 #: Small images read, restored and written at a time; they take turns in the network.
 SMALL_AT_A_TIME = 4
 
@@ -148,16 +151,23 @@ class _Restorations:
     async def _restore(self, work: _Work, visit: Visit) -> str:
         """Look at an image, and restore it at once if it is small."""
 
-        def small_at_once() -> str | Callable[[Path], str]:
-            pixels, restore = self._look(visit.sent)
-            return restore(visit.restored) if pixels <= SMALL_PIXELS else restore
+        def small_at_once() -> str | None:
+            with suppress(HurriedError), hurried(SMALL_SECONDS):
+                pixels, restore = self._look(visit.sent)
+                if pixels <= SMALL_PIXELS:
+                    return restore(visit.restored)
+            return None
+
+        def large_or_costly() -> str:
+            with in_background():
+                return self._look(visit.sent).restore(visit.restored)
 
         with self._turns.small():
             done = await self._small.run(work, small_at_once)
-        if isinstance(done, str):
+        if done is not None:
             return done
         work.image.small = False
-        return await self._large.run(work, partial(done, visit.restored))
+        return await self._large.run(work, large_or_costly)
 
     async def _in_time(self, request: Request, work: _Work, restoring: Coroutine[Any, Any, str]) -> str:
         """Wait for an image, as long as it may take and its client is there."""

@@ -26,10 +26,12 @@ class Image:
     Args:
         small: Whether it goes before those that aren't.
         over: Whether nobody wants it any more.
+        counted: Time on the processor of the thread that works on it, as far as there was a pause for it.
     """
 
     small: bool = True
     over: bool = False
+    counted: float = 0.0
 
 
 _IMAGE: ContextVar[Image] = ContextVar("_IMAGE")
@@ -44,6 +46,7 @@ class Turns:
 
     While there are small images, a tile of a large one is followed by a pause three times as long, in which the
     processor is the small ones': an image that comes then meets a tile of a large one in every fourth case at most.
+    What the large one's thread does beside tiles, as packing pixels, is counted with them.
 
     Args:
         at_a_time: Tiles that may be computed at the same time.
@@ -84,9 +87,11 @@ class Turns:
             What it returns.
         """
         before = _IMAGE.set(image)
+        image.counted = time.thread_time()
         try:
             return work()
         finally:
+            self._pause_after(image)
             _IMAGE.reset(before)
 
     def abandon(self, image: Image) -> None:
@@ -110,17 +115,23 @@ class Turns:
 
         def taken(batch: Batch) -> Batch:
             image = _IMAGE.get()
+            beside = time.thread_time()
             self._wait(image)
             began = time.monotonic()
             try:
                 return restore(batch)
             finally:
-                ended = time.monotonic()
-                if not image.small:
-                    self._pause_ends = ended + PAUSE * (ended - began)
+                self._pause_after(image, time.monotonic() - began + beside - image.counted)
                 self._change(free=1)
 
         return taken
+
+    def _pause_after(self, image: Image, seconds: float | None = None) -> None:
+        """Let large images pause for what one took: so many seconds, or else its thread's since its last tile."""
+        now = time.thread_time()
+        if not image.small:
+            self._pause_ends = time.monotonic() + PAUSE * (now - image.counted if seconds is None else seconds)
+        image.counted = now
 
     def _wait(self, image: Image) -> None:
         with self._changed:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from srexp.enhance.serving import application
 from srexp.enhance.serving.application import SMALL_PIXELS
 from srexp.enhance.serving.turns import AbandonedError, Turns
+from srexp.system.confinement import confined
 from tests.enhance.serving.served import LIMIT, ask, backwards, drip, eventually, head, refused, serving, talk, told
 
 
@@ -313,3 +315,18 @@ def test_a_folder_for_temporary_files_that_is_gone_is_no_end(spool):
         assert ask(port, b"abc")[0] == 500
         Path(spool).mkdir()
         assert ask(port, b"abc")[0] == 200
+
+
+def test_a_small_image_that_costs_much_waits_with_the_large_ones(monkeypatch):
+    monkeypatch.setattr(application, "SMALL_SECONDS", 0.05)
+    seconds, lanes = {b"costly": 0.5, b"cheap": 0.0}, []
+
+    def restore(body):
+        confined([], time.sleep, seconds[body])
+        lanes.append((body, threading.current_thread().name))
+        return body
+
+    with serving(restore) as port:
+        assert [ask(port, body)[1] for body in (b"cheap", b"costly", b"cheap")] == [b"cheap", b"costly", b"cheap"]
+    threads = {body: {name.rpartition("_")[0] for each, name in lanes if each == body} for body in seconds}
+    assert not threads[b"cheap"] & threads[b"costly"]

@@ -57,6 +57,21 @@ def test_a_small_image_comes_between_tiles_and_the_large_one_goes_on():
     assert log.count("large") == 20
 
 
+def test_what_a_large_image_costs_beside_its_tiles_is_paused_for():
+    turns, spent, began = Turns(1), 0.1, time.monotonic()
+
+    def pack(batch):
+        while time.thread_time() < started + spent:
+            pass
+        return turns.taking(lambda each: each)(batch)
+
+    with turns.small():
+        started = time.thread_time()
+        turns.run(Image(small=False), lambda: pack(1))
+        turns.run(Image(small=False), lambda: turns.taking(lambda each: each)(2))
+    assert time.monotonic() - began > spent * 3.5
+
+
 def test_an_image_that_waits_can_be_abandoned():
     turns, image, go = Turns(1), Image(), threading.Event()
     with ThreadPoolExecutor(2) as threads:
