@@ -38,9 +38,12 @@ def test_what_is_asked_for_is_taken(precision: str) -> None:
     assert numerics.resolve_precision(precision, SMALL["srcnn"]()) == precision
 
 
-def test_auto_is_float32_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("devices", "expected"), [({"CPU"}, "float32"), ({"CPU", "GPU"}, "mixed_bfloat16")])
+def test_auto_is_float32_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch, devices: set[str], expected: str):
     monkeypatch.setattr(numerics, "has_bfloat16", lambda: False)
-    assert numerics.resolve_precision("auto", SMALL["vdsr"]()) == "float32"
+    network = SMALL["vdsr"]()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(devices & {kind}))
+    assert numerics.resolve_precision("auto", network) == expected
 
 
 def test_a_policy_holds_within_its_block_alone() -> None:

@@ -7,6 +7,7 @@ import logging
 from importlib.util import find_spec
 
 import pytest
+from optuna.trial import TrialState
 
 from srexp.errors import RequestError, SrexpError
 from srexp.search.optuna import engine
@@ -146,6 +147,13 @@ def test_a_line_that_is_no_record_is_named(garbage, last, tmp_path, space, brief
         build(tmp_path, space).open(seed=0, epochs=2)
     assert str(journal) in str(said.value)
     assert f"delete line {place + 1}" in str(said.value)
+
+
+def test_a_trial_that_optuna_itself_failed_says_why(tmp_path, space):
+    study = build(tmp_path, space).open(seed=0, epochs=2)
+    study._study.tell(study.ask().number, state=TrialState.FAIL)
+
+    assert study.trials()[0].facts["reason"] == "its worker gave no sign of life for 120 s"
 
 
 def test_a_line_torn_by_another_worker_does_not_stop_this_one(tmp_path, space, briefly):
