@@ -1,5 +1,7 @@
 """Optimizers: what they are given arrives; the clipping of VDSR is in test_clipped_sgd.py."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -31,14 +33,23 @@ def test_sgd_without_theta_is_plain_sgd() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "names"),
+    ("build", "key", "fit", "unfit", "usual"),
     [
-        (lambda: optimizers.adam(0.0), "optimizer.lr"),
-        (lambda: optimizers.adamw(-1e-3), "optimizer.lr"),
-        (lambda: optimizers.adam(1e-3, clip_norm=0.0), "optimizer.clip_norm"),
-        (lambda: optimizers.sgd(0.1, theta=-1.0), "optimizer.theta"),
+        (optimizers.adam, "lr", [1e-9, 2.0], [0.0, -1e-3, math.inf, math.nan], "1e-3"),
+        (optimizers.adam, "clip_norm", [1e-9, None], [0.0, math.inf], "1e-3"),
+        (optimizers.adam, "epsilon", [1e-9], [0.0], "1e-7"),
+        (optimizers.adam, "beta_1", [0.0, 0.99], [-1e-9, 1.0], "0.9"),
+        (optimizers.adam, "beta_2", [0.0, 0.99], [-1e-9, 1.0], "0.999"),
+        (optimizers.adamw, "weight_decay", [0.0, 1.0], [-1e-9, math.inf], "1e-4"),
+        (optimizers.sgd, "momentum", [0.0, 0.99], [-1e-9, 1.0], "0.9"),
+        (optimizers.sgd, "theta", [1e-9, None], [0.0], "1e-3"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_learns_nothing_is_refused_by_name(build, names: str) -> None:
-    with pytest.raises(RequestError, match=names):
-        build()
+def test_what_learns_nothing_is_refused_with_a_usual_value(build, key: str, fit, unfit, usual: str) -> None:
+    for value in fit:
+        build(**{"lr": 0.1, key: value})
+    for value in unfit:
+        with pytest.raises(RequestError, match=rf"optimizer\.{key} is out of range") as refused:
+            build(**{"lr": 0.1, key: value})
+        assert refused.value.fix == f"optimizer.{key}={usual}"
