@@ -40,8 +40,9 @@ def test_noise_blur_and_another_contrast_do_not_mislead():
     assert shift_of(worse.astype(np.float32), high) == pytest.approx((3.0, -2.0), abs=0.75)
 
 
-def test_colours_and_spare_rows_do_not_matter():
-    low, high = pair(scene(3), (0.0, 4.0), 2)
+@pytest.mark.parametrize(("height", "width"), [(96, 120), (120, 96)])
+def test_colours_and_spare_rows_do_not_matter(height, width):
+    low, high = (each[: height * n, : width * n] for n, each in enumerate(pair(scene(3), (0.0, 4.0), 2), start=1))
     spare = np.pad(high, ((0, 1), (0, 1), (0, 0)))
     assert shift_of(np.repeat(low, 3, axis=-1), np.repeat(spare, 3, axis=-1)) == pytest.approx((0, 4), abs=0.3)
 
