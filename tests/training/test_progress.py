@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pytest
+from rich.console import Console
 
 from srexp.training.checkpoint import Checkpoint
 from srexp.training.plan import Plan
@@ -28,6 +30,18 @@ def test_each_epoch_is_a_line(capsys):
         "epoch 1/2  loss 0.1235  val 41.500 dB / 0.9877  0:00 left",
         "epoch 2/2  loss 0.1235  val 41.500 dB / 0.9877  0:00 left",
     ]
+
+
+def test_the_bar_shows_epoch_steps_numbers_and_time():
+    shown = ShowProgress(Plan(epochs=2, steps_per_epoch=3), Checkpoint(step=3))
+    shown.on_epoch_end(0, LOGS)
+    shown.on_epoch_begin(1)
+    shown.on_train_batch_end(0, {"loss": 0.1})
+    drawn = Console(width=120, file=io.StringIO())
+    drawn.print(shown.bar.get_renderable())
+    words = drawn.file.getvalue().split()
+    assert words[:2] == ["epoch", "2/2"]
+    assert words[3:] == ["4/6", *["loss", "0.1", "val", "41.500", "dB", "/", "0.9877", "0:00", "left"]]
 
 
 @pytest.mark.parametrize(
