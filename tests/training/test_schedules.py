@@ -57,8 +57,11 @@ def test_step_is_vdsrs() -> None:
     [
         (lambda: constant(-1), "schedule.warmup_steps"),
         (lambda: cosine(final_fraction=1.5), "schedule.final_fraction"),
-        (lambda: step([1.5]), "schedule.milestones"),
+        (lambda: cosine(final_fraction=-0.1), "schedule.final_fraction"),
+        (lambda: step([0.5, 1.0]), "schedule.milestones"),
+        (lambda: step([0.0, 0.5]), "schedule.milestones"),
         (lambda: step([0.5], decay=0.0), "schedule.decay"),
+        (lambda: step([0.5], decay=1.01), "schedule.decay"),
     ],
 )
 def test_what_is_no_schedule_is_refused_by_name(build, names: str) -> None:
