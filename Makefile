@@ -42,7 +42,8 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(VENV)/bin/lint-imports
 
 docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictly and without network
-	NO_MKDOCS_2_WARNING=1 nice $(PYTHON_IN) -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN) -m mkdocs build --quiet
+	@echo "Built build/site; to read it: $(PYTHON_IN) -m http.server --bind 127.0.0.1 --directory build/site"
 
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)

@@ -5,6 +5,7 @@ MkDocs calls `on_files` (mkdocs.yml, `hooks`). The comments of conf/ and sweeps/
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def pages() -> dict[str, str]:
             "`+experiment=NAME` and `+debug=NAME` change several keys; `search +sweeps=NAME` has a space to search.",
             {path: f"`+{path.parent.name}={path.stem}`" for path in recipes},
         ),
+        "notebook.md": notebook(ROOT / "docs" / "notebook.ipynb"),
         "promises.md": _moved("SECURITY").replace("# Security", "# Security: the promises", 1),
         "contributing.md": _moved("CONTRIBUTING"),
         "changelog.md": _moved("CHANGELOG"),
@@ -95,6 +97,20 @@ def keys(path: Path) -> Iterator[tuple[str, str, str]]:
     root = yaml.compose(text)
     if root is not None:
         yield from walk(root, "")
+
+
+def notebook(path: Path) -> str:
+    """Show an executed notebook: its texts, its code, and what came out, pictures within the page."""
+    parts = []
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        shown = [each.get("data", {"text/plain": each.get("text", "")}) for each in cell.get("outputs", ())]
+        said = "".join("".join(each.get("text/plain", "")) for each in shown if "image/png" not in each)
+        parts += [f"```text\n{re.sub(chr(27) + r'.*?m', '', said).rstrip()}\n```"] if said else []
+        drawn = ["".join(each["image/png"]).strip() for each in shown if "image/png" in each]
+        parts += [f"![What the lines above draw](data:image/png;base64,{png})" for png in drawn]
+    return "\n\n".join(parts) + "\n"
 
 
 def _page(title: str, opening: str, headings: dict[Path, str]) -> str:

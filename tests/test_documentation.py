@@ -5,6 +5,7 @@ Links and anchors are held by `make docs`, which builds strictly; what it built 
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -18,6 +19,7 @@ import yaml
 
 import srexp
 from srexp.cli import VERBS
+from srexp.errors import RequestError
 
 ROOT = Path(__file__).parent.parent
 DOCS, SITE = ROOT / "docs", ROOT / "build" / "site"
@@ -78,6 +80,37 @@ def test_commands_compose(words: tuple[str, ...]):
     srexp.compose(overrides, verb=verb)
 
 
+def calls_from_python() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Calls of `srexp.run` and `srexp.compose` in blocks of Python, with those of their texts that are written out."""
+    blocks = [block for page in PAGES.values() for block in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)]
+    calls = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    found = set()
+    for call in calls:
+        if ast.unparse(call.func) in ("srexp.run", "srexp.compose"):
+            texts = [each.value for each in ast.walk(call) if isinstance(each, ast.Constant)]
+            verb = texts.pop(0) if ast.unparse(call.func) == "srexp.run" else "train"
+            found.add((ast.unparse(call), verb, tuple(text for text in texts if re.match(r"[\w.]+=.", text))))
+    return sorted(found)
+
+
+@pytest.mark.parametrize(("call", "verb", "overrides"), calls_from_python())
+def test_calls_from_python_compose(call: str, verb: str, overrides: tuple[str, ...]):
+    if "trainer.epoch=" in call:  # the notebook shows how a mistake is refused
+        with pytest.raises(RequestError):
+            srexp.compose(overrides, verb=verb)
+    else:
+        srexp.compose([*overrides, *(["model_uri=bicubic"] if verb == "enhance" else [])], verb=verb)
+
+
+def test_the_notebook_was_run_from_top_to_bottom_without_an_error():
+    cells = json.loads((DOCS / "notebook.ipynb").read_text())["cells"]
+    run = [cell for cell in cells if cell["cell_type"] == "code"]
+
+    assert [cell["execution_count"] for cell in run] == list(range(1, len(run) + 1))
+    assert [each for cell in run for each in cell["outputs"] if each["output_type"] == "error"] == []
+    assert "image/png" in str(run[-1]["outputs"])
+
+
 def test_every_verb_is_shown():
     assert {words[0] for words in srexp_commands() if words and words[0] in VERBS} | {"train"} == set(VERBS)
 
@@ -105,9 +138,9 @@ def test_the_readme_is_short():
     assert len(README.encode()) <= 10_000
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", [*WRITTEN, "notebook.md"])
 def test_sentences_have_at_most_thirty_words(name: str):
-    assert [sentence for sentence in prose(WRITTEN[name]) if len(sentence.split()) > 30] == []
+    assert [sentence for sentence in prose(PAGES[name]) if len(sentence.split()) > 30] == []
 
 
 def test_links_of_the_readme_lead_somewhere():
