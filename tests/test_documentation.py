@@ -138,9 +138,9 @@ def test_the_readme_is_short():
     assert len(README.encode()) <= 10_000
 
 
-@pytest.mark.parametrize("name", [*WRITTEN, "notebook.md"])
+@pytest.mark.parametrize("name", [*WRITTEN, "notebook.md", "README"])
 def test_sentences_have_at_most_thirty_words(name: str):
-    assert [sentence for sentence in prose(PAGES[name]) if len(sentence.split()) > 30] == []
+    assert [sentence for sentence in prose({**PAGES, "README": README}[name]) if len(sentence.split()) > 30] == []
 
 
 def test_links_of_the_readme_lead_somewhere():
