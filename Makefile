@@ -1,12 +1,12 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint audit chaos mutants pins clean
+.PHONY: help setup run test test-slow lint docs audit chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
 PIP := $(PYTHON_IN) -m pip install --disable-pip-version-check --constraint requirements.txt
 UV := $(VENV)/bin/uv pip install --python $(PYTHON_IN) --compile-bytecode --constraint requirements.txt
-PINNED := gpu joblib slurm cmaes postgres mysql viz dev mutants
+PINNED := gpu joblib slurm cmaes postgres mysql viz docs dev mutants
 PYTEST = $(PYTHON_IN) -m pytest --numprocesses $(WORKERS) --dist worksteal --durations 15
 ARGS ?=
 WORKERS ?= logical
@@ -40,6 +40,10 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+
+docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictly and without network
+	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN) -m mkdocs build --quiet
+	@echo "Built build/site; to read it: $(PYTHON_IN) -m http.server --bind 127.0.0.1 --directory build/site"
 
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)

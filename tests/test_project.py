@@ -1,4 +1,4 @@
-"""What the project says of itself is so: version, pins, comments, README, and what the wheel carries."""
+"""What the project says of itself is so: version, pins, comments, and what the wheel carries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tomllib
@@ -22,7 +21,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import srexp
-from srexp.cli import VERBS
 
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -40,6 +38,14 @@ def tracked_files() -> list[Path]:
     if listing.returncode:
         pytest.skip("needs a git checkout: only git knows which files belong to the project")
     return [path for name in listing.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_the_citation_is_of_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+
+    assert (cited["version"], cited["license"]) == (srexp.__version__, PROJECT["license"])
+    assert [each["name"] for each in cited["authors"]] == [each["name"] for each in PROJECT["authors"]]
+    assert f"version = {{{srexp.__version__}}}" in (ROOT / "docs" / "cite.md").read_text()
 
 
 def test_the_changelog_begins_with_this_version():
@@ -174,58 +180,10 @@ def test_nothing_names_a_place_on_one_machine():
 
 
 def test_no_image_data_is_tracked():
-    allowed = {ROOT / ".github"}  # figures of the README, made by the project itself
+    allowed = {ROOT / "docs" / "pictures"}  # of the documentation, made by the project itself
     images = {".dcm", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".npy", ".npz", ".keras", ".h5"}
 
     assert [path for path in tracked_files() if path.suffix in images and not allowed & set(path.parents)] == []
-
-
-# README
-
-
-def commands() -> list[str]:
-    """Lines of the README's shell blocks, continuations joined, comments and blank lines left out."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-
-
-def srexp_commands() -> list[list[str]]:
-    words = [shlex.split(line, comments=True) for line in commands()]
-    return [line[line.index("srexp") + 1 :] for line in words if "srexp" in line[:3]]
-
-
-def first_choice(override: str) -> str:
-    """One of the runs of `-m key=a,b`."""
-    return re.sub(r"^([\w./+@-]+=[^,\[{'\"]*),.*", r"\1", override)
-
-
-def test_the_readme_has_the_two_commands():
-    assert {"make run", "make test"} <= {re.sub(r"\s+#.*", "", line) for line in commands()}
-
-
-def test_make_targets_of_the_readme_exist():
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {shlex.split(line, comments=True)[1] for line in commands() if line.startswith("make ")}
-
-    assert named <= targets
-
-
-@pytest.mark.parametrize("words", srexp_commands(), ids=" ".join)
-def test_commands_of_the_readme_compose(words: list[str]):
-    verb = words[0] if words and words[0] in VERBS else "train"
-    overrides = [first_choice(word) for word in words if "=" in word and not word.startswith("--")]
-    if "hydra/launcher=ray" in overrides:  # known only where the unpinned extra is installed
-        overrides = [word for word in overrides if "launcher" not in word]
-
-    assert {word for word in words if "=" not in word} <= {verb, "-m", "--help", "--cfg", "job"}
-    srexp.compose(overrides, verb=verb)
-
-
-def test_the_readme_has_every_verb():
-    told = {words[0] for words in srexp_commands() if words and words[0] in VERBS} | {"train"}
-
-    assert told == set(VERBS)
 
 
 # SECURITY.md

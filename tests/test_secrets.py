@@ -87,7 +87,7 @@ def test_a_log_is_masked_to_its_last_traceback(tmp_path: Path) -> None:
 
 
 def test_processes_of_a_multirun_have_no_password_in_their_titles(monkeypatch) -> None:
-    """The address comes from the environment, as README says; every user of a machine sees its command lines."""
+    """The address comes from the environment, as the documentation says; every user sees its command lines."""
     from srexp.system import child_process
 
     seen = []

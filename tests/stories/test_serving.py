@@ -1,4 +1,4 @@
-"""What MLflow's own server makes of a registered model, started as README says."""
+"""What MLflow's own server makes of a registered model, started as the documentation says."""
 
 import json
 import os

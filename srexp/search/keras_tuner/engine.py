@@ -59,7 +59,7 @@ class KerasTuner(Search):
         if self.storage is not None:
             raise RequestError(
                 "search.storage: Keras Tuner keeps its studies in files",
-                fix="search=optuna, or for several machines KERASTUNER_ORACLE_IP, as README shows",
+                fix="search=optuna, or for several machines KERASTUNER_ORACLE_IP, as docs/howto/many-machines.md shows",
             )
         if "KERASTUNER_ORACLE_IP" in os.environ:
             missing = [name for name in ("KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID") if name not in os.environ]
