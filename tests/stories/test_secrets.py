@@ -273,6 +273,7 @@ TRAINED = ["+debug=fast", "dataset=folder", "trainer.patch_size=16", "tracking.w
 AWAY = [override("tracking.uri", ADDRESSES["reserved"]), override("run_name", ADDRESSES["quotes"])]
 
 
+@pytest.mark.slow
 def test_a_server_that_is_away_leaves_no_password(images: Path, watched: Watched) -> None:
     """Journal, results, logs, checkpoints; then the address of its store is asked for again."""
     with watched.looked_at():
