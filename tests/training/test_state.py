@@ -56,3 +56,8 @@ def test_a_checkpoint_of_another_network_is_refused():
     model.train_on_batch(LOW, HIGH)
     with pytest.raises(SrexpError, match="the checkpoint is of another network"):
         put(compiled(depth=4), taken(model))
+    other = compiled()
+    other.compile(optimizer=keras.optimizers.SGD(), loss="mse")
+    other.optimizer.build(other.trainable_variables)
+    with pytest.raises(SrexpError, match="the checkpoint is of another optimizer"):
+        put(other, taken(model))
