@@ -48,7 +48,6 @@ COVERS = {
     "stories/test_ui.py": "commands.ui",
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
-    "tracking/journal/test_recovery.py": "tracking.registry.registry",
     "tracking/registry/test_registry.py": "tracking.journal.upload",
     "training/test_fit.py": "training.plan",
 }
