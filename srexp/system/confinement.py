@@ -109,6 +109,7 @@ def confined(
         SrexpError: What the function raised.
 
     Example:
+        >>> import math
         >>> confined([], math.factorial, 5)
         120
         >>> confined([], os.abort)

@@ -130,7 +130,8 @@ class Turns:
         """Let large images pause for what one took: so many seconds, or else its thread's since its last tile."""
         now = time.thread_time()
         if not image.small:
-            self._pause_ends = time.monotonic() + PAUSE * (now - image.counted if seconds is None else seconds)
+            pause = PAUSE * (now - image.counted if seconds is None else seconds)
+            self._pause_ends = max(self._pause_ends, time.monotonic() + pause)  # what ends an image shortens none
         image.counted = now
 
     def _wait(self, image: Image) -> None:
