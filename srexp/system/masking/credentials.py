@@ -32,9 +32,9 @@ BEGIN = rf"(?:(?<=://)|(?<![\w.]){_LOGIN}(?:[:;]\s*[\\/]*|[\\/]+))"
 _USER = re.compile(rf"(?is){BEGIN}(?!\*\*\*\d*@)([^:/?#\\]*:.*|[^/?#\\]*(?:@.*)?)@")
 # With a mistyped scheme, with slashes alone, or without either where a port or a dot tells the host.
 _LOOSE = re.compile(
-    r"(?is)\A\s*(?!(?:file|sqlite|models|runs)\b)(?!\S*://)"
+    r"(?is)(?:\A|,)\s*(?!(?:file|sqlite|models|runs)\b)(?![\w.+-]*://)"
     r"(?:(?:[a-z][\w.+-]*[:;](?:\s*[\\/]+)?|[\\/]{2,})([^:/?#\\@\s]*:.+)@"
-    r"|([^:/?#\\@\s=]+:[^/\s]*)@(?=localhost\b|[^\s@/:]*(?:\.[^\s@/:]+|:\d+)(?:/|\Z)))"
+    r"|([^:/?#\\@\s=]+:[^/\s]*)@(?=localhost\b|[^\s@/:]*(?:\.[^\s@/:]+|:\d+)(?:[/,;\s]|\Z)))"
 )
 _ADDRESS = re.compile(rf"(?i)://|{BEGIN}|\A\s*[a-z][\w.+-]*:[^\s?]*\?")
 _QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*\d*(?:[&;#]|$))(.+?)(?=[&;#][\w.%-]+=|$)", re.DOTALL)

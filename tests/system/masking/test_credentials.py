@@ -56,6 +56,8 @@ def test_a_stand_in_has_no_secret_and_means_its_address(address: str, stand_in: 
         "ann:pa55@host:5000", "ann:pa55@host.org/x", "ann:pa55@localhost", "mysql:/ann:pa55:/?#@host",
         "http:/host/?token=pa55", "http:host?token=pa55", "host:5000/x?password=pa55", "see http:/ann:pa55@host",
         "${oc.env:X,http:/ann:pa55@host}", "${oc.env:X,ann:pa55@host:1}",
+        *(f"ann:pa55@host:1{between}https://host/x" for between in (",", ";", " ", " , ")),
+        *(f"ann:pa55@host:1{between}bob:pa55@host:2" for between in (",", " , ")),
     ],
 )  # fmt: skip
 def test_an_address_that_is_mistyped_has_a_stand_in_too(address: str) -> None:
