@@ -9,6 +9,7 @@ from srexp.config.builders import build
 from srexp.config.schema import EvaluateConfig
 from srexp.data.sources.source import Split
 from srexp.errors import RequestError
+from srexp.evaluation.cost import cost
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
 from srexp.experiment.loaded_model import NO_FILE, loaded_for
@@ -75,7 +76,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
             **result_of(scores, task),
             "metrics": _metrics(scores, config.seed),
             "model_uri": config.model_uri,
-            "model": {"name": model.name, "parameters": model.count_params(), "digest": digest, **origin},
+            "model": {"name": model.name, "parameters": cost(model).parameters, "digest": digest, **origin},
             "split": config.split,
             "trained_on": trained_on,
             "warnings": [*warnings, *warnings_of(scores), *task.findings(split)],

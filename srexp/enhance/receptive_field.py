@@ -134,7 +134,10 @@ def _transposed(layer: "keras.Operation", before: _Spread) -> _Spread:
     stride = layer.strides[0]
     if set(layer.strides) != {stride} or set(layer.dilation_rate) != {1} or layer.output_padding is not None:
         raise _SeesEverythingError
-    radius = before.radius + Fraction(math.ceil(max(layer.kernel_size) / stride), before.ratio)
+    # Output pixel o is o = i * stride + t - cut for low pixel i and tap t; the kernel may be smaller than the stride.
+    cut = max(max(layer.kernel_size) - stride, 0) // 2
+    reach = max(layer.kernel_size) - 1 - cut
+    radius = before.radius + Fraction(max((stride - 1 + cut) // stride, reach // stride), before.ratio)
     return _Spread(radius, before.ratio * stride, before.margin * stride)
 
 

@@ -22,8 +22,8 @@ class Cost:
     """Size of a network.
 
     Args:
-        parameters: Number of weights, biases included.
-        multiply_adds: Multiply-adds of its convolutions for each 10^6 pixels of the restored image; None when the
+        parameters: Number of weights, biases included, that training changes.
+        multiply_adds: Multiply-adds of these convolutions for each 10^6 pixels of the restored image; None when the
             network holds layers whose work isn't known.
     """
 
@@ -34,7 +34,8 @@ class Cost:
 def cost(model: keras.Model) -> Cost:
     """Count what a network is made of.
 
-    Only convolutions are counted, as in the literature: interpolation, biases, activations and additions are left out.
+    Only convolutions that are trained are counted, as in the literature: interpolation, biases, activations, additions
+    and the fixed numbers that shuffle pixels are left out.
 
     Args:
         model: Functional Keras model, (n, None, None, c) to (n, None, None, c).
@@ -47,7 +48,7 @@ def cost(model: keras.Model) -> Cost:
         >>> cost(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32])).parameters
         57281
     """
-    parameters = int(model.count_params())
+    parameters = sum(prod(weight.shape) for weight in model.trainable_weights)
     try:
         counted, pixels = _count(model)
     except _UnknownLayerError:
@@ -71,7 +72,8 @@ def _count(model: keras.Model) -> tuple[int, int]:
         if inner is not None:
             return carry(inner, arriving, through)
         leaving = step.called_with(arriving)
-        total += _multiply_adds(step.layer, arriving[0].shape, leaving[0].shape)
+        if getattr(step.layer, "trainable_weights", ()):
+            total += _multiply_adds(step.layer, arriving[0].shape, leaving[0].shape)
         return leaving
 
     graph = layer_graph(model)

@@ -10,15 +10,10 @@ def randomised():
 
     def randomise(model, seed: int = 0):
         rng = np.random.default_rng(seed)
-        for layer in model.layers:
-            layer.set_weights(
-                [
-                    rng.normal(0, (1 / max(1, np.prod(array.shape[:-1]))) ** 0.5, array.shape)
-                    if array.ndim > 1
-                    else rng.uniform(0.1, 0.5, array.shape)
-                    for array in layer.get_weights()
-                ]
-            )
+        for weight in model.trainable_weights:  # what is fixed, as in a pixel shuffle, stays as it is
+            spread = (1 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
+            matrix = len(weight.shape) > 1
+            weight.assign(rng.normal(0, spread, weight.shape) if matrix else rng.uniform(0.1, 0.5, weight.shape))
         return model
 
     return randomise

@@ -1,0 +1,41 @@
+"""The networks of `conf/model`, as they are configured or thin, for tests that hold all of them to one contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from omegaconf import OmegaConf
+
+from srexp.config.builders import locate
+
+FOLDER = Path(__file__).parent.parent / "conf" / "model"
+MODELS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+#: Values of the keys that decide how much a network computes; its depth is also how far it sees.
+NARROW = {"wide": 8, "width": 16}
+SHALLOW = {"depth": 4, "blocks": 2}
+
+
+def options(model: str, **changed: Any) -> dict[str, Any]:
+    """Give what a network's YAML file says, and what is changed of it."""
+    given: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{model}.yaml"))
+    return {**given, **changed}
+
+
+def narrow(model: str) -> dict[str, int]:
+    """Give the options by which a network has few features."""
+    return {key: value for key, value in NARROW.items() if key in options(model)}
+
+
+def thin(model: str) -> dict[str, int]:
+    """Give the options by which a network has few features and few layers."""
+    return narrow(model) | {key: value for key, value in SHALLOW.items() if key in options(model)}
+
+
+def built(model: str, scale: int, channels: int, **changed: Any) -> keras.Model:
+    """Build a network of `conf/model`."""
+    given = options(model, **changed)
+    network: keras.Model = locate("model", given.pop("_target_"))(scale=scale, channels=channels, **given)
+    return network
