@@ -246,16 +246,18 @@ def test_artifacts_are_asked_for_without_a_secret(capfd) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "verb"), list(enumerate(VERBS)))
 def test_no_key_of_any_verb_lets_a_secret_out(first: int, verb: str, watched: Watched, failing: None) -> None:
-    """Every key with every verb, and every form with every key, but not all three: that would be some 3000 commands."""
-    keys = text_keys(verb)
-    keys += ["+hydra.job.env_set.X", "hydra.output_subdir", "hydra.run.dir", "hydra.sweep.dir"]
+    """Every key with `check`, and with each verb those of its own and some that all have; forms take turns."""
+    common = text_keys("check")
+    keys = [*common, "+hydra.job.env_set.X", "hydra.output_subdir", "hydra.run.dir", "hydra.sweep.dir"]
     assert {"tracking.uri", "dataset.root", "dataset.url", "run_name", "paths.root"} <= set(keys)
+    if verb != "check":
+        keys = [*keys[first :: len(VERBS)], *(key for key in text_keys(verb) if key not in common)]
     for number, key in enumerate(keys, first):
         form = list(ADDRESSES)[number % len(ADDRESSES)]
         run([verb, *typed(key, ADDRESSES[form])])
         if verb == "check":
             run([verb, f"{key}={ADDRESSES[form]}"])
-            run([verb, "-m", "seed=1,2", *typed(key, ADDRESSES[form])])
+            run([verb, "-m", "seed=1", *typed(key, ADDRESSES[form])])
         assert watched.leaks() == [], key
 
 
