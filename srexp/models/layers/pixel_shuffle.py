@@ -20,7 +20,7 @@ def pixel_shuffle(features: "keras.KerasTensor", scale: int, channels: int, *, n
     network. CVPR 2016, https://arxiv.org/abs/1609.05158, section 3.2.
 
     Args:
-        features: (n, h, w, channels * scale²), symbolic.
+        features: (n, h, w, channels * scale²), symbolic; what there is beyond is left out.
         scale: Side of the square; at 1 the features are the image.
         channels: Of the output: those of the image, or the width of a network that goes on behind it.
         name: Name of the layer.
@@ -34,24 +34,25 @@ def pixel_shuffle(features: "keras.KerasTensor", scale: int, channels: int, *, n
         channels, scale, scale, padding="same", use_bias=False, trainable=False, dtype="float32", name=name
     )
     image = shuffle(features)
-    shuffle.set_weights([shuffling_kernel(scale, channels)])
+    shuffle.set_weights([shuffling_kernel(scale, channels, features.shape[-1])])
     return image
 
 
-def shuffling_kernel(scale: int, channels: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+def shuffling_kernel(scale: int, channels: int, features: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
     """Give the weights of a transposed convolution that shuffles.
 
     Args:
         scale: Kernel size and stride.
         channels: Of the output.
+        features: Of the input, `channels * scale²` or more.
 
     Returns:
-        (scale, scale, channels, channels * scale²), with one 1 for each feature.
+        (scale, scale, channels, features), with one 1 for each pixel of the square.
 
     Example:
-        >>> shuffling_kernel(2, 1)[..., 0, 1]  # feature 1 is the upper right pixel
+        >>> shuffling_kernel(2, 1, 4)[..., 0, 1]  # feature 1 is the upper right pixel
         array([[0., 1.],
                [0., 0.]], dtype=float32)
     """
-    ones = np.eye(channels * scale**2, dtype=np.float32).reshape(channels, scale, scale, -1)
+    ones = np.eye(channels * scale**2, features, dtype=np.float32).reshape(channels, scale, scale, -1)
     return ones.transpose(1, 2, 0, 3)

@@ -48,3 +48,8 @@ def test_the_image_is_float32_under_every_policy() -> None:
     finally:
         keras.config.set_dtype_policy(before)
     assert model.outputs[0].dtype == "float32"
+
+
+def test_features_beyond_the_squares_are_left_out() -> None:
+    features = np.random.default_rng(0).random((1, 2, 3, 10), dtype=np.float32)
+    np.testing.assert_array_equal(network(3, 1, 10)(features), network(3, 1)(features[..., :9]))
