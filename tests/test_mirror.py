@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from srexp.cli import VERBS
-
 ROOT = Path(__file__).parent.parent
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
@@ -62,8 +60,7 @@ def named_in(source: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names |= set(re.findall(r"\bsrexp(?:\.\w+)+", node.value))
-            names |= {f"srexp.commands.{node.value}"} if node.value in VERBS else set()
+            names |= {f"srexp.commands.{node.value}", *re.findall(r"\bsrexp(?:\.\w+)+", node.value)}
     return names & set(MODULES)
 
 

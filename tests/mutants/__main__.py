@@ -34,6 +34,7 @@ from coverage import Coverage
 from hypothesis import given, strategies
 
 from tests.mutants.mutation import Mutant, mutants
+from tests.test_mirror import COVERS, own_test
 from tests.warm_start import IMPORTED
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,8 @@ class Trials:
         self._seconds, self._reached = json.loads(self._learnt.read_text())
 
     def _try_file(self, session: pytest.Session, part: str, path: Path) -> None:
+        if _module(path) in sys.modules:
+            sys.exit(f"{path} is loaded before a fault is planted in it")
         made = {str(mutant): mutant for mutant in mutants(ROOT, path)}
         self.unknown -= made.keys()
         left = sorted(
@@ -223,8 +226,6 @@ def _module(path: Path) -> str:
 
 def _tests(path: Path) -> list[Path]:
     """A file with its doctests, the test that is named after it, and those that are said to cover it."""
-    from tests.test_mirror import COVERS, own_test  # in the fork: it imports srexp
-
     module = _module(path)
     named = [ROOT / "tests" / test for test, files in COVERS.items() if module.removeprefix("srexp.") in files.split()]
     return [path, *(test.relative_to(ROOT) for test in (own_test(module), *named) if test.is_file())]
