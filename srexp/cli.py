@@ -25,7 +25,7 @@ from srexp.experiment.multirun import job
 from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
 from srexp.system import keras_settings
 from srexp.system.files.atomic_files import private_files, require_no_way_out
-from srexp.system.stdio import complain, mask_tracebacks, outlive_reader, say
+from srexp.system.stdio import complain, mask_tracebacks, outlive_reader, say, stage
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
@@ -109,6 +109,8 @@ def _run(line: CommandLine) -> int:
     if line.options.version:
         say(f"srexp {version('srexp')}, Hydra {version('hydra-core')}")
         return 0
+    if line.verb not in LIGHT:
+        stage("composing the configuration")
     register_resolvers(VERBS)
     SweepFolder.seen.clear()
     status = "KILLED"

@@ -21,13 +21,41 @@ from srexp.system.terminal import Terminal
 
 if TYPE_CHECKING:
     from srexp.config.schema import Config
+    from srexp.experiment.fitting import Beginning
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
+    from srexp.experiment.task import Task
 
 #: Width of what a line is about.
 _LABEL_COLUMNS = 12
 #: Stands beside every model but itself.
 _BASELINE = "bicubic"
+
+
+def beginning(task: Task, known: Beginning) -> None:
+    """Print what will be trained, on what and how long, before the first step.
+
+    Args:
+        task: Data and configuration.
+        known: What was found out since.
+    """
+    config, trainer = task.config, task.config.trainer
+    console = Terminal(stderr=True)
+    degraded, channel = config.degradation.name, task.channel
+    _line(console, "task", f"{task.name}: x{config.scale}, {degraded}, scored in {channel}")
+    entries = task.prepared.entries
+    patients = len({entry.patient for split in entries.values() for entry in split})
+    splits = ", ".join(f"{len(of_split)} {split}" for split, of_split in entries.items())
+    of = f"{counted(patients, 'patient')}: " if config.dataset.options.get("patients") else ""
+    _line(console, "data", f"{config.dataset.name}, {of}{splits} images")
+    _line(console, "network", f"{config.model.name}, {known.weights:,} weights, {known.precision} on {known.devices}")
+    ends = [f"{counted(trainer.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')}"]
+    ends += [f"{trainer.max_minutes:g} minutes"] if trainer.max_minutes else []
+    ends += [f"{counted(trainer.patience, 'epoch')} without a gain"] if trainer.patience else []
+    done = f", {known.steps_done} steps done before" if known.steps_done else ""
+    _line(console, "ends after", f"{' or '.join(ends)}{done}; then scored on the test images and registered")
+    bicubic = with_unit(known.bicubic_psnr, fine=True)
+    _line(console, "each epoch", f"loss in {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
 
 
 def training(outcome: Outcome) -> None:

@@ -54,7 +54,13 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
 def _progress(total: int) -> Iterator[Show]:
     """Show files and the time left, on a terminal."""
     console = Terminal(stderr=True)
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("", total=total)
         yield lambda done, name, part: bars.update(task, completed=done + part, description=name[-40:])

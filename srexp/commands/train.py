@@ -64,9 +64,10 @@ def _conducted(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> 
     """Fit, score, draw, track and register, at each of the network's scales; say how to go on when interrupted."""
     opened: list[str] = []
     others = multiscale.other_tasks(task)
+    begin = partial(console.beginning, task)
     then = partial(multiscale.score_others, others, tracking)
     try:
-        outcome = pipeline.run(task, tracking, watch, replace(plan, then=then, on_open=opened.append))
+        outcome = pipeline.run(task, tracking, watch, replace(plan, then=then, on_open=opened.append, on_begin=begin))
     except KeyboardInterrupt:
         for run_id in opened:
             say(f"srexp: {resume.offer(task.config, run_id)}", stderr=True)

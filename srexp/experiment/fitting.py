@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from srexp.config.builders import build
@@ -13,8 +14,9 @@ from srexp.experiment import network
 from srexp.experiment.preflight import one_scale_only
 from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
+from srexp.system.stdio import stage
 from srexp.tracking.runs.run import Run
-from srexp.training import memory
+from srexp.training import memory, numerics
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.fit import Fitted, Fitting, Recipe, Validation
 from srexp.training.plan import Plan
@@ -24,11 +26,36 @@ from srexp.types import Network
 OnEpoch = Callable[[int, Mapping[str, float]], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """What is known of a training before its first step.
+
+    Args:
+        weights: How many the network has.
+        precision: Keras dtype policy in which it is trained.
+        devices: What it is trained on.
+        bicubic_psnr: Of the validation images, in dB.
+        loss_unit: In what the loss is said.
+        steps_done: Steps before an interruption.
+    """
+
+    weights: int
+    precision: str
+    devices: str
+    bicubic_psnr: float
+    loss_unit: str
+    steps_done: int
+
+
+OnBegin = Callable[[Beginning], object]
+
+
 def fit_network(
     task: Task,
     tracked: Run,
     on_epoch: OnEpoch = lambda _epoch, _numbers: None,
     *,
+    on_begin: OnBegin = lambda _: None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Network, Fitted]:
     """Train the network of a task.
@@ -37,6 +64,7 @@ def fit_network(
         task: Data and configuration.
         tracked: The open run, which gets every epoch's numbers.
         on_epoch: Told of every epoch, too.
+        on_begin: Told of the training before its first step.
         checkpoints: Of this run, where training goes on when there are any; None to keep none.
 
     Returns:
@@ -70,12 +98,14 @@ def fit_network(
             restorer.set_weights(trained.get_weights())
             return validate()
 
+        recipe = Recipe(build(config.loss), build(config.optimizer), build(config.schedule))
         fitting = Fitting(
             trained,
-            Recipe(build(config.loss), build(config.optimizer), build(config.schedule)),
+            recipe,
             Plan(
                 epochs=trainer.epochs,
                 steps_per_epoch=trainer.steps_per_epoch,
+                patches=trainer.patches,
                 max_minutes=trainer.max_minutes,
                 patience=trainer.patience,
                 checkpoint_minutes=config.checkpoint.minutes,
@@ -83,6 +113,16 @@ def fit_network(
             Validation(score_network, bicubic_psnr),
             on_epoch=record,
             checkpoints=checkpoints,
+        )
+        on_begin(
+            Beginning(
+                weights=restorer.count_params(),
+                precision=precision,
+                devices=numerics.devices(),
+                bicubic_psnr=bicubic_psnr,
+                loss_unit=getattr(recipe.loss, "unit", "its own unit"),
+                steps_done=fitting.start.step,
+            )
         )
         fitted = fitting.run(lambda step: _batches(task, step))
     restorer.set_weights(trained.get_weights())
@@ -126,6 +166,7 @@ def validation(model: Network, task: Task) -> tuple[Callable[[], Mapping[str, fl
         bicubic's PSNR on the same crops, in dB.
     """
     samples = list(task.validation_samples())
+    stage(f"scoring bicubic interpolation on {len(samples)} validation images")
     protocol, scale = task.parts.protocol, task.config.scale
     predict = network.predictor(model, task.config)
     bicubic = score(network.bicubic_predictor(task.config, task.channels), samples, protocol, scale).values("psnr")

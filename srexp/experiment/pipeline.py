@@ -18,13 +18,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from srexp.evaluation.score import Scores
-from srexp.experiment.fitting import fit_network, validation
+from srexp.experiment.fitting import OnBegin, fit_network, validation
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch, profiled
+from srexp.system.stdio import stage
 from srexp.tracking.registry import registry
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -89,6 +90,7 @@ class Plan:
         then: What else the network is for, done before the run ends; its outcomes are told beside the run's own.
         earlier: The run to go on with; None for a new one.
         on_open: Receives the id of the open run.
+        on_begin: Told of the training before its first step.
     """
 
     parent: str | None = None
@@ -97,6 +99,7 @@ class Plan:
     then: Then | None = None
     earlier: Earlier | None = None
     on_open: Callable[[str], object] = lambda _: None
+    on_begin: OnBegin = lambda _: None
 
 
 def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome:
@@ -135,12 +138,14 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             _begin(tracked, task, earlier)
         with watch("train"):
             obtained = plan.obtain(task, tracked) if plan.obtain else None
-            model, fitted = obtained or fit_network(task, tracked, checkpoints=checkpoints)
+            model, fitted = obtained or fit_network(task, tracked, on_begin=plan.on_begin, checkpoints=checkpoints)
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
+            stage(f"scoring {len(task.prepared.entries['test'])} test images")
             chosen = _validation(model, task, fitted)
             scores = score_and_draw(model, task, tracked, fitted, model_name=config.model.name)
         with watch("track"):
+            stage("storing the model")
             model_uri, registered = _register(model, task, tracked, fitted.best_epoch, _figures(scores, chosen))
         result = _result(task, tracked, fitted, scores, watch)
         result["warnings"] += earlier.warnings if earlier else []

@@ -27,6 +27,7 @@ from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
 from srexp.experiment.preflight import require_trainable
 from srexp.metrics.protocol import Protocol
+from srexp.system.stdio import stage
 from srexp.types import Sample
 
 
@@ -125,6 +126,7 @@ class Task:
         same = like if like is not None and like.whole == whole and self._same_data(like) else None
         if not same:
             download(self.parts.source)
+            stage(f"reading the images of {config.dataset.name}")
         self.prepared: Prepared = same.prepared if same else prepare_data(config, self.parts, _progress(), whole=whole)
         self.audit: list[Finding] = same.audit if same else self._audit()
 

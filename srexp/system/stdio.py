@@ -85,6 +85,12 @@ def say(text: str, *, stderr: bool = False) -> None:
     print(printable(mask(text)), file=sys.stderr if stderr else sys.stdout, flush=True)
 
 
+def stage(text: str) -> None:
+    """Say what a command is about to do, where somebody waits before a terminal."""
+    if sys.stderr.isatty():
+        say(text, stderr=True)
+
+
 @contextmanager
 def masked_stdout() -> Iterator[None]:
     """Show what libraries print meanwhile without secrets."""

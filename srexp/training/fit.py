@@ -108,13 +108,13 @@ class Fitting:
         self.pace = callbacks.FollowSchedule(self.recipe.schedule, lr, plan, start)
         self.explosion = callbacks.StopOnExplosion(start, checkpoints)
         self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
-        self.progress = ShowProgress(plan, start)
         bicubic_psnr = self.validation.bicubic_psnr
         self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds)
+        self.progress = ShowProgress(plan, start, lambda: self.record.history, bicubic_psnr)
         self.keep = callbacks.KeepCheckpoints(checkpoints, self._capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
         report = keras.callbacks.LambdaCallback(on_epoch_end=self._tell)
-        self.callbacks = [self.pace, self.explosion, self.validate, self.progress, self.record, self.keep, report]
+        self.callbacks = [self.pace, self.explosion, self.validate, self.record, self.progress, self.keep, report]
 
     def _tell(self, epoch: int, _: object) -> None:
         history = self.record.history
@@ -152,6 +152,7 @@ class Fitting:
                 epoch = self._end_begun_epoch(batches)
                 if not self.record.history.over:
                     self._fit(batches, epoch, self.plan.epochs, self.plan.steps_per_epoch)
+                self.progress.finish()
         except KeyboardInterrupt:  # it leaves a checkpoint of the last step
             self.keep.save()
             raise

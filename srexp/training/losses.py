@@ -30,7 +30,7 @@ def mse() -> Loss:
         >>> float(mse()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
         4.0
     """
-    return _per_pixel(lambda error: error * error)
+    return _per_pixel(lambda error: error * error, "squared grey levels")
 
 
 def l1() -> Loss:
@@ -44,7 +44,7 @@ def l1() -> Loss:
         >>> float(l1()(np.zeros((1, 1, 1, 1)), np.full((1, 1, 1, 1), 2 / 255))[0, 0, 0])
         2.0
     """
-    return _per_pixel(abs)
+    return _per_pixel(abs, "grey levels")
 
 
 def charbonnier(epsilon: float = 0.255) -> Loss:
@@ -66,11 +66,11 @@ def charbonnier(epsilon: float = 0.255) -> Loss:
     """
     if not 0 < epsilon < math.inf:
         raise RequestError("loss.epsilon is out of range", got=epsilon, expected="above 0", fix="loss.epsilon=0.255")
-    return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5)
+    return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5, "grey levels")
 
 
-def _per_pixel(cost: "Callable[[KerasTensor], KerasTensor]") -> Loss:
-    """Make a loss of a cost of the error in grey levels, averaged over the channels."""
+def _per_pixel(cost: "Callable[[KerasTensor], KerasTensor]", unit: str) -> Loss:
+    """Make a loss of a cost of the error in grey levels, averaged over the channels; it knows its unit."""
 
     def loss(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
         from keras import ops
@@ -78,4 +78,5 @@ def _per_pixel(cost: "Callable[[KerasTensor], KerasTensor]") -> Loss:
         error = (ops.cast(restored, "float32") - ops.cast(high, "float32")) * GREY_LEVELS
         return ops.mean(cost(error), axis=-1)
 
+    loss.unit = unit  # type: ignore[attr-defined] # for what is said of a training
     return loss

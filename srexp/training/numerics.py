@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from srexp.system.processor import has_bfloat16
-from srexp.system.stdio import no_native_stderr
+from srexp.system.processor import cores, has_bfloat16
+from srexp.system.stdio import no_native_stderr, stage
 
 if TYPE_CHECKING:
     import keras
@@ -18,6 +19,8 @@ def load_quietly() -> None:
 
     They tell of GPUs that are not there and of processor instructions; errors of the import itself still show.
     """
+    if "tensorflow" not in sys.modules:
+        stage("loading TensorFlow")
     with no_native_stderr():
         import keras  # noqa: F401
         import tensorflow as tf
@@ -98,3 +101,12 @@ def strategy_scope(strategy: str) -> Any:
     if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
         return tf.distribute.MirroredStrategy().scope()
     return nullcontext()
+
+
+def devices() -> str:
+    """Name what a network is trained on, such as `CPU, 2 cores` or `GPU: NVIDIA H200`."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+    return f"GPU: {', '.join(names)}" if names else f"CPU, {cores()} cores"

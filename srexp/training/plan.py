@@ -12,6 +12,7 @@ class Plan:
     Args:
         epochs: Number of epochs.
         steps_per_epoch: Optimizer steps in each.
+        patches: Patches of a step.
         max_minutes: Wall time after which training stops; None for no limit.
         patience: Epochs without a better validation PSNR after which training stops; None for never.
         checkpoint_minutes: Age from which a checkpoint is old within an epoch; None for never.
@@ -19,6 +20,7 @@ class Plan:
 
     epochs: int
     steps_per_epoch: int
+    patches: int = 1
     max_minutes: float | None = None
     patience: int | None = None
     checkpoint_minutes: float | None = None

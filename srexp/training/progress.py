@@ -1,47 +1,60 @@
-"""Progress of training: loss, validation scores and time left, on a terminal or as plain lines."""
+"""Progress of training: a bar over steps or clock, and a line for each epoch that stays."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import keras
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from srexp.system.terminal import Terminal
+from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint
 from srexp.training.plan import Plan
 
+#: Where there is no terminal, a minute without a line gets one.
+HEARTBEAT_SECONDS = 60.0
+
 
 class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
-    """Show a bar over all steps of training, or a line per epoch where there is no terminal.
-
-    Time left is what the steps so far took, validation included, for the steps to come, and no more than what
-    the plan's wall time leaves.
+    """Show a bar over what ends training first, steps or wall time, on a terminal; and a line for each epoch anywhere.
 
     Args:
         plan: Length of training.
         start: What was done before, when a run is resumed.
+        history: Gives the numbers of the epochs, the one that just ended included.
+        bicubic_psnr: Validation PSNR of bicubic, in dB; what a network gains is said over it.
+        clock: Seconds, of which differences count.
     """
 
-    def __init__(self, plan: Plan, start: Checkpoint) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        start: Checkpoint,
+        history: Callable[[], History],
+        bicubic_psnr: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self.plan, self.before, self.done = plan, start, start.step
-        self.started = time.monotonic()
-        self.scores = ""
+        self.history, self.bicubic_psnr, self.clock = history, bicubic_psnr, clock
+        self.started = self.told = clock()
+        self.began, self.stepped, self.epoch = (self.done, self.started), self.started, 1
         self.console = Terminal(stderr=True)
         self.bar = Progress(
             TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[numbers]}"),
-            TextColumn("[cyan]{task.fields[left]} left"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:3.0f} %"),
+            TextColumn("{task.fields[left]}"),
             console=self.console,
             disable=not self.console.is_terminal,
+            expand=True,
         )
-        self.task = self.bar.add_task(
-            "train", total=plan.total_steps, completed=self.done, epoch=f"1/{plan.epochs}", numbers="", left="?"
-        )
+        self.task = self.bar.add_task("train", total=1.0, epoch=f"1/{plan.epochs}", left="")
+        self.bar.update(self.task, completed=self.share())
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Draw the bar."""
@@ -49,35 +62,58 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Show which epoch it is."""
-        self.bar.update(self.task, epoch=f"{epoch + 1}/{self.plan.epochs}")
+        self.began, self.epoch = (self.done, self.clock()), epoch + 1
+        self.bar.update(self.task, epoch=f"{self.epoch}/{self.plan.epochs}")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Move on by one step."""
-        self.done += 1
-        loss = float((logs or {}).get("loss", math.nan))
-        numbers, left = f"loss {loss:.4g}{self.scores}", _clock(self.seconds_left())
-        self.bar.update(self.task, completed=self.done, numbers=numbers, left=left)
+        self.done, self.stepped = self.done + 1, self.clock()
+        self.bar.update(self.task, completed=self.share(), left=f"{_clock(self.seconds_left())} left")
+        if self.bar.disable and self.clock() - self.told >= HEARTBEAT_SECONDS:
+            self._say(f"step {self.done}/{self.plan.total_steps}, {self.share():.0%}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Show the validation scores."""
-        numbers = logs or {}
-        self.scores = f"  val {numbers.get('val_psnr', math.nan):.3f} dB / {numbers.get('val_ssim', math.nan):.4f}"
-        if self.bar.disable:
-            self.console.print(
-                f"epoch {epoch + 1}/{self.plan.epochs}  loss {numbers.get('loss', math.nan):.4g}{self.scores}"
-                f"  {_clock(self.seconds_left())} left",
-            )
+        """Say what the epoch came to: it is in the history by now."""
+        history, (before, began) = self.history(), self.began
+        numbers = history.epochs[-1]
+        said = [f"loss {numbers['loss']:.4g}", f"val {numbers['val_psnr']:.3f} dB"]
+        if math.isfinite(gain := numbers["val_psnr"] - self.bicubic_psnr):
+            said.append(f"{gain:+.3f} dB")
+        said.append(f"lr {numbers['lr']:.2g}")
+        if self.stepped > began:  # nothing of an epoch that lacked but its validation
+            said.append(f"{(self.done - before) * self.plan.patches / (self.stepped - began):.0f}/s")
+        if history.best_epoch == len(history.epochs):
+            said.append("best")
+        self.epoch = epoch + 1
+        self._say("  ".join(said))
+
+    def finish(self) -> None:
+        """Fill the bar: training ended in order, with its last epoch, its time or its patience."""
+        self.bar.update(self.task, completed=1.0, left="done")
 
     def close(self) -> None:
-        """Take the bar away, however training ends."""
+        """Let the bar stay as it is, however training ended."""
         self.bar.stop()
 
+    def share(self) -> float:
+        """Tell how much of the training is over, from 0 to 1."""
+        steps, limit = self.done / self.plan.total_steps, self.plan.max_seconds
+        return max(steps, min(self._seconds() / limit, 1.0)) if limit else steps
+
     def seconds_left(self) -> float:
-        """Estimate the time that remains."""
-        elapsed = time.monotonic() - self.started
+        """Estimate the time that remains: what the steps so far took, validation included, or what the plan leaves."""
+        elapsed = self.clock() - self.started
         left = elapsed / max(self.done - self.before.step, 1) * (self.plan.total_steps - self.done)
         limit = self.plan.max_seconds
-        return min(left, limit - self.before.seconds - elapsed) if limit else left
+        return min(left, limit - self._seconds()) if limit else left
+
+    def _seconds(self) -> float:
+        return self.before.seconds + self.clock() - self.started
+
+    def _say(self, text: str) -> None:
+        self.told = self.clock()
+        left = "" if self.console.is_terminal else f"  {_clock(self.seconds_left())} left"
+        self.console.print(f"epoch {self.epoch}/{self.plan.epochs}  {text}{left}")
 
 
 def _clock(seconds: float) -> str:

@@ -1,47 +1,97 @@
-"""What a training shows where there is no terminal, and the time that it says is left."""
+"""What a training shows, on a terminal and elsewhere, and the time that it says is left."""
 
 from __future__ import annotations
 
 import io
-import time
+import re
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint
+from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.plan import Plan
 from srexp.training.progress import ShowProgress
 
-LOGS = {"loss": 0.12345, "val_psnr": 41.5, "val_ssim": 0.98765}
+PSNR = (41.5, 41.25, 42.0)
 
 
-def test_each_epoch_is_a_line(capsys):
-    shown = ShowProgress(Plan(epochs=2, steps_per_epoch=3), Checkpoint())
-    shown.on_train_begin()
-    for epoch in range(2):
-        shown.on_epoch_begin(epoch)
-        for batch in range(3):
-            shown.on_train_batch_end(batch, {"loss": 0.1})
-        shown.on_epoch_end(epoch, LOGS)
-    shown.close()
+class Course:
+    """A training of three steps an epoch, each of which takes some seconds by a clock of its own."""
+
+    def __init__(self, plan: Plan, start: Checkpoint | None = None, *, step_seconds: float = 1.0) -> None:
+        self.time, self.step_seconds = 0.0, step_seconds
+        self.history = History()
+        self.shown = ShowProgress(plan, start or Checkpoint(), lambda: self.history, 41.0, clock=lambda: self.time)
+
+    def epochs(self, *numbers: int, steps: int = 3) -> None:
+        self.shown.on_train_begin()
+        for epoch in numbers:
+            self.shown.on_epoch_begin(epoch)
+            for batch in range(steps):
+                self.time += self.step_seconds
+                self.shown.on_train_batch_end(batch)
+            told = {"loss": 0.12345, "val_psnr": PSNR[epoch], "lr": 1e-4}
+            self.history = self.history.after(
+                told, at=0, weights=list, bicubic_psnr=41.0, patience=None, last=False
+            )  # fmt: skip
+            self.shown.on_epoch_end(epoch)
+
+
+def test_each_epoch_is_a_line_with_what_it_came_to(capsys):
+    course = Course(Plan(epochs=3, steps_per_epoch=3, patches=64))
+    course.epochs(0, 1, 2)
+    course.shown.close()
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == [
-        "epoch 1/2  loss 0.1235  val 41.500 dB / 0.9877  0:00 left",
-        "epoch 2/2  loss 0.1235  val 41.500 dB / 0.9877  0:00 left",
+        "epoch 1/3  loss 0.1235  val 41.500 dB  +0.500 dB  lr 0.0001  64/s  best  0:06 left",
+        "epoch 2/3  loss 0.1235  val 41.250 dB  +0.250 dB  lr 0.0001  64/s  0:03 left",
+        "epoch 3/3  loss 0.1235  val 42.000 dB  +1.000 dB  lr 0.0001  64/s  best  0:00 left",
     ]
 
 
-def test_the_bar_shows_epoch_steps_numbers_and_time():
-    shown = ShowProgress(Plan(epochs=2, steps_per_epoch=3), Checkpoint(step=3))
-    shown.on_epoch_end(0, LOGS)
-    shown.on_epoch_begin(1)
-    shown.on_train_batch_end(0, {"loss": 0.1})
-    drawn = Console(width=120, file=io.StringIO())
-    drawn.print(shown.bar.get_renderable())
-    words = drawn.file.getvalue().split()
-    assert words[:2] == ["epoch", "2/2"]
-    assert words[3:] == ["4/6", *["loss", "0.1", "val", "41.500", "dB", "/", "0.9877", "0:00", "left"]]
+def test_a_minute_without_a_line_gets_one(capsys):
+    course = Course(Plan(epochs=2, steps_per_epoch=100), step_seconds=25.0)
+    course.shown.on_train_begin()
+    course.shown.on_epoch_begin(0)
+    for batch in range(6):
+        course.time += 25.0
+        course.shown.on_train_batch_end(batch)
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch 1/2  step 3/200, 2%  1:22:05 left",
+        "epoch 1/2  step 6/200, 3%  1:20:50 left",
+    ]
+
+
+def drawn(shown: ShowProgress, columns: int = 80) -> str:
+    console = Console(width=columns, file=io.StringIO())
+    console.print(shown.bar.get_renderable())
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize(
+    ("plan", "start", "share"),
+    [
+        (Plan(epochs=3, steps_per_epoch=3), Checkpoint(), 33),
+        (Plan(epochs=100_000, steps_per_epoch=3, max_minutes=0.1), Checkpoint(), 50),
+        (Plan(epochs=100_000, steps_per_epoch=3, max_minutes=0.2), Checkpoint(step=9, seconds=6.0), 75),
+        (Plan(epochs=3, steps_per_epoch=3, max_minutes=60), Checkpoint(step=3, seconds=60.0), 67),
+    ],
+    ids=["steps", "clock", "clock, resumed", "steps, resumed"],
+)
+def test_the_bar_is_over_what_ends_training_first_and_ends_full(plan, start, share, columns):
+    course = Course(plan, start)
+    course.epochs(0)
+    line = drawn(course.shown, columns)
+    assert f"{share} %" in line
+    assert line.rstrip().endswith("left")
+    assert "…" not in line
+    course.shown.finish()
+    assert re.search(r"100 % done\s*$", drawn(course.shown, columns))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +105,44 @@ def test_the_bar_shows_epoch_steps_numbers_and_time():
     ids=["from the start", "resumed", "limited", "limited and resumed"],
 )
 def test_time_left_is_that_of_the_steps_to_come_or_what_the_limit_leaves(minutes, start, left):
-    shown = ShowProgress(Plan(epochs=10, steps_per_epoch=10, max_minutes=minutes), start)
-    shown.started = time.monotonic() - 100
+    course = Course(Plan(epochs=10, steps_per_epoch=10, max_minutes=minutes), start)
+    course.time = 100
     for batch in range(10 - start.step):
-        shown.on_train_batch_end(batch)
-    assert shown.seconds_left() == pytest.approx(left, abs=1)
+        course.shown.on_train_batch_end(batch)
+    assert course.shown.seconds_left() == pytest.approx(left)
+
+
+@pytest.mark.parametrize(("patience", "interrupted"), [(None, False), (1, False), (None, True)])
+def test_the_bar_is_full_when_training_ended_in_order_and_not_when_it_was_interrupted(patience, interrupted):
+    """Fewer epochs than planned: patience ends the training after the second, whose PSNR isn't better."""
+    import keras
+    import tensorflow as tf
+
+    low = keras.Input((None, None, 1))
+    model = keras.Model(low, keras.layers.Conv2D(1, 1)(low))
+
+    def on_epoch(*_: object) -> None:
+        if interrupted:
+            raise KeyboardInterrupt
+
+    one = np.ones((1, 4, 4, 1), np.float32)
+    batches = tf.data.Dataset.from_tensors((one, one)).repeat()
+
+    class Opened:
+        def __enter__(self):
+            return batches
+
+        def __exit__(self, *_):
+            return None
+
+    recipe = Recipe(keras.losses.MeanSquaredError(), keras.optimizers.SGD(1e-3), lambda *_: 1.0)
+    validation = Validation(lambda: {"val_psnr": 40.0, "val_ssim": 0.9}, 40.5)
+    plan = Plan(epochs=4, steps_per_epoch=2, patience=patience)
+    fitting = Fitting(model, recipe, plan, validation, on_epoch)
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            fitting.run(lambda _: Opened())
+    else:
+        assert len(fitting.run(lambda _: Opened()).history) == (4 if patience is None else 2)
+    [task] = fitting.progress.bar.tasks
+    assert task.percentage == pytest.approx(25 if interrupted else 100)
