@@ -64,12 +64,16 @@ settings.load_profile("same")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, Any, Any]:
-    """Leave what is imported out of all that looks for garbage: TensorFlow alone is a million objects."""
+    """Leave what is imported out of all that looks for garbage: TensorFlow alone is a million objects.
+
+    What tests import themselves is looked at, too, so all that lives is looked through less often than Python would.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(10_000, 20, 100)
         gc.enable()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -33,6 +33,8 @@ from srexp.system.confinement import HurriedError, hurried, in_background
 SMALL_PIXELS = 2**20
 #: Time to read one, on the processor, with what a fresh process imports for it; one that takes longer waits, too.
 SMALL_SECONDS = 1.0
+#: Bodies up to this size are read before others: what takes long to read for its pixels has more bytes, as a rule.
+LIGHT_BYTES = 2**16
 #: Small images read, restored and written at a time; they take turns in the network.
 SMALL_AT_A_TIME = 4
 
@@ -100,7 +102,7 @@ class _Restorations:
     def __init__(self, look: Look, limits: Limits, turns: Turns) -> None:
         self._look, self._limits, self._turns = look, limits, turns
         self._spool = Spool(limits.spool_bytes)
-        self._small = _Lane(SMALL_AT_A_TIME, limits.waiting)
+        self._light, self._small = (_Lane(SMALL_AT_A_TIME, limits.waiting) for _ in range(2))
         self._large = _Lane(limits.workers, limits.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,9 +152,10 @@ class _Restorations:
 
     async def _restore(self, work: _Work, visit: Visit) -> str:
         """Look at an image, and restore it at once if it is small."""
+        light = visit.sent.stat().st_size <= LIGHT_BYTES
 
         def small_at_once() -> str | None:
-            with suppress(HurriedError), hurried(SMALL_SECONDS):
+            with suppress(HurriedError), hurried(SMALL_SECONDS), nullcontext() if light else in_background():
                 pixels, restore = self._look(visit.sent)
                 if pixels <= SMALL_PIXELS:
                     return restore(visit.restored)
@@ -163,7 +166,7 @@ class _Restorations:
                 return self._look(visit.sent).restore(visit.restored)
 
         with self._turns.small():
-            done = await self._small.run(work, small_at_once)
+            done = await (self._light if light else self._small).run(work, small_at_once)
         if done is not None:
             return done
         work.image.small = False
