@@ -343,7 +343,7 @@ def test_no_preset_makes_a_file_or_changes_the_environment(written: Any, asked: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@settings(max_examples=200, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=100, phases=[Phase.explicit, Phase.generate])
 @given(WRITTEN, ASKED)
 def test_no_preset_of_many_does(written: Any, asked: Any) -> None:
     assert_harmless(written, asked)

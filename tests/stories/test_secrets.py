@@ -238,8 +238,8 @@ def test_variables_of_a_job_have_the_secret(watched: Watched, monkeypatch) -> No
 
 def test_artifacts_are_asked_for_without_a_secret(capfd) -> None:
     """MLflow would write it into its database, and hand it to the UI on a command line."""
-    for form in ("reserved", "query"):
-        assert run(["runs", override("tracking.artifacts", ADDRESSES[form])]) == 2
+    for address in ADDRESSES.values():
+        assert run(["runs", override("tracking.artifacts", address)]) == 2
         assert "tracking.artifacts has a secret in it" in capfd.readouterr().err
 
 
@@ -259,6 +259,15 @@ def test_no_key_of_any_verb_lets_a_secret_out(first: int, verb: str, watched: Wa
             run([verb, f"{key}={ADDRESSES[form]}"])
             run([verb, "-m", "seed=1", *typed(key, ADDRESSES[form])])
         assert watched.leaks() == [], key
+
+
+def test_a_multirun_without_hydras_files_leaves_no_file_with_its_command_line(watched: Watched) -> None:
+    """Hydra writes `multirun.yaml` whatever `hydra.output_subdir` says."""
+    run(["check", "-m", "seed=1,2", "hydra.output_subdir=null", override("tracking.uri", ADDRESSES["token"])])
+    written = {path.name for path in watched.folder.rglob("*") if path.is_file()}
+    assert "job.json" in written
+    assert not {"multirun.yaml", "overrides.yaml", "hydra.yaml", "config.yaml"} & written
+    assert watched.leaks() == []
 
 
 @pytest.fixture

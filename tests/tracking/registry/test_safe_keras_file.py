@@ -237,7 +237,7 @@ def mutated(chance, content):
     return bytes(content)
 
 
-@pytest.mark.parametrize("count", [pytest.param(25, id="some"), pytest.param(1200, id="many", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [pytest.param(25, id="some"), pytest.param(600, id="many", marks=pytest.mark.slow)])
 def test_damaged_files_are_refused_by_name_or_load(tracking, tmp_path, parts, count):
     """The whole archive, and each member within an archive that is well."""
     chance = random.Random(17)
