@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isclose
 
 from srexp.data.display import Resolution
 from srexp.data.image import Kind
@@ -89,4 +90,4 @@ def _fits(resolution: Resolution, holds: _Holds) -> bool:
     figures = resolution.per(holds.unit)
     if holds.most is None:
         return all(1 / _LARGEST < each < _LARGEST for each in figures)
-    return all(abs(round(each) - each) <= _ROUNDING * each and each <= holds.most for each in figures)
+    return all(isclose(each, round(each), rel_tol=_ROUNDING) and each <= holds.most for each in figures)

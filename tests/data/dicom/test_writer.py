@@ -7,11 +7,14 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.data import get_testdata_file, get_testdata_files
 
+from srexp.data.dicom import writer
 from srexp.data.formats.registry import frames_in, kind_of, read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import UnreadableImageError
@@ -34,6 +37,19 @@ def test_more_pixels_than_dicom_holds_are_refused(radiograph: Write) -> None:
     path = radiograph(unsigned(8))
     with pytest.raises(UnreadableImageError, match="65535"):
         write_images(path.parent, "b.dcm", "dicom", Origin(path, "dicom", (0,), "bits"), MADE, images=[image])
+
+
+def test_an_element_that_cannot_be_written_again_is_named(radiograph: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    derived = writer._derived
+
+    def damaged(*given: Any) -> pydicom.Dataset:
+        dataset = derived(*given)
+        dataset.add(pydicom.DataElement("Rows", "US", 2**16, validation_mode=pydicom.config.IGNORE))
+        return dataset
+
+    monkeypatch.setattr(writer, "_derived", damaged)
+    with pytest.raises(UnreadableImageError, match=r"has Rows \(0028,0010\) that can't be written again"):
+        through(radiograph(unsigned(8)))
 
 
 def test_another_kind_becomes_a_secondary_capture_of_nobody(tmp_path: Path) -> None:

@@ -13,8 +13,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
+from srexp.data.display import Display, Resolution
+from srexp.data.formats.fitting import fitted
 from srexp.data.formats.registry import kind_of, read_image, shape_of
-from srexp.data.image import Numbers
+from srexp.data.image import Kind, Numbers
+from srexp.data.restored_image import Restored
 from tests.data.formats.rewriting import enlarged, nifti, png, through, through_and_lost
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -188,6 +191,17 @@ def test_a_resolution_beyond_what_a_file_holds_is_said_and_ends_nothing(
         assert lost == [f"size of a pixel not kept, for which {wanted.upper()} has no place"]
     else:
         assert pixel(target) == pytest.approx([500 / per_metre] * 2, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "unit", "most"), [("png", 1000.0, 2**31 - 1), ("bmp", 1000.0, 2**31 - 1), ("jpeg", 25.4, 2**16 - 1)]
+)
+def test_a_format_takes_whole_numbers_up_to_what_its_field_holds(wanted: Kind, unit: float, most: int) -> None:
+    for pixels, kept in ((most, True), (most + 1, False), (55.5, True), (45.5, False), (0.4, False)):
+        lost: list[str] = []
+        display = Display(resolution=Resolution(pixels, 100, unit))
+        made = fitted(Restored(0, (1, 1, 1), 8, iter(()), display=display), wanted, wanted, 1, lost)
+        assert (made.display.resolution is not None, not lost) == (kept, kept)
 
 
 def test_what_a_png_says_of_its_colours_stays_in_a_png(tmp_path: Path) -> None:

@@ -99,6 +99,34 @@ def test_what_comes_back_is_compared_with_what_was_logged(logged, network):
         network.set_weights(weights)
 
 
+@pytest.mark.parametrize("away", [True, False])
+def test_a_store_that_goes_away_after_it_took_the_model_leaves_what_was_packed(
+    logged, network, monkeypatch, away: bool
+):
+    """One that answers, and hasn't got the model, is no reason to look elsewhere."""
+    from mlflow import pyfunc
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import OperationalError
+
+    run, uri = logged
+    load, asked = pyfunc.load_model, []
+
+    def load_model(address):
+        asked.append(address)
+        if address == uri:
+            raise OperationalError("", {}, OSError()) if away else MlflowException("no such model", 1004)
+        return load(address)
+
+    monkeypatch.setattr(pyfunc, "load_model", load_model)
+    if away:
+        assert registry.verify(run, uri, network, PROBE) <= 1e-5
+        assert asked == [uri, str(run.journal.folder / "model")]
+    else:
+        with pytest.raises(SrexpError, match=f"{uri} can't be loaded back"):
+            registry.verify(run, uri, network, PROBE)
+        assert asked == [uri]
+
+
 def test_a_layer_that_a_stranger_has_not_got_is_found_before_registering(tracking, network):
     import keras
 

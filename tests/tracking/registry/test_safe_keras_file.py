@@ -94,6 +94,20 @@ def test_weights_in_other_files_are_refused(tracking, tmp_path, parts):
             load(tracking.store, path)
 
 
+def test_a_link_is_refused_whatever_it_leads_to(tmp_path):
+    """In this process: the other's lines are counted by no tool."""
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["0"] = np.zeros(9, np.float32)
+    for link in (h5py.SoftLink("0"), h5py.ExternalLink(str(tmp_path / "other.h5"), "/0")):
+
+        def linked(group, link=link):
+            group["0"] = np.zeros(9, np.float32)
+            group["1"] = link
+
+        with pytest.raises(RequestError, match=r"lie in another file(.|\n)*conv2d/vars/1"):
+            safe_keras_file._check_weights(io.BytesIO(weights(linked)), 100, "it")
+
+
 def claimed(group):
     """A GiB of nothing, in a file of some KiB."""
     group.create_dataset("0", (ONE_GIB // 4,), np.float32, chunks=(2**16,), compression="gzip", fillvalue=1.0)
