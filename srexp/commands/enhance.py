@@ -75,6 +75,11 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
     console.print(f"restored  {restored} in {result['seconds']['files']:.1f} s")
     if skipped:
         console.print(f"skipped   {skipped}, finished before")
+    if distances := result["distances"]:
+        furthest = max(distances, key=distances.__getitem__)
+        console.print(
+            f"fidelity  reduced again, at most {distances[furthest]:.2f} grey levels from the input ({furthest})"
+        )
     for warning in result["warnings"]:
         console.print("warning   ", style="yellow", end="")
         console.print(warning)

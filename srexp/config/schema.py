@@ -274,6 +274,8 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     overwrite: bool
     intensity: Literal["bits", "window", "percentile"] | None
     self_ensemble: bool
+    check: bool
+    check_levels: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     compare: bool
 
 

@@ -19,7 +19,7 @@ from srexp.system.masking.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
-_LOST = "not_kept"  # lists of earlier versions go on without it
+_LOST, _DISTANCE = "not_kept", "distance_grey_levels"  # lists of earlier versions go on without them
 
 #: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
@@ -43,7 +43,7 @@ class OutputManifest:
     def __init__(self, folder: Path, *, model: str, settings: str) -> None:
         self.folder, self.model, self.settings = folder, model, settings
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
-        self._columns: Sequence[str] = (*COLUMNS, _LOST)
+        self._columns: Sequence[str] = (*COLUMNS, _LOST, _DISTANCE)
         path = folder / NAME
         if path.exists() or path.is_symlink():
             self._columns, rows = _read(path)
@@ -83,6 +83,15 @@ class OutputManifest:
             return "new"
         return "finished" if len(there) == len(outputs) else "incomplete"
 
+    def distance(self, outputs: Sequence[str]) -> float | None:
+        """Give how far files are from their input when they are reduced again, in grey levels; None: not known."""
+        known = self._rows.get(outputs[0], {}).get(_DISTANCE)
+        return float(known) if known else None
+
+    def keeps_distances(self) -> bool:
+        """Whether the list has a column for them, as one of an earlier version hasn't."""
+        return _DISTANCE in self._columns
+
     def of_another(self, source: str, outputs: Sequence[str]) -> tuple[str, str] | None:
         """Find a file that is what another input became.
 
@@ -101,7 +110,14 @@ class OutputManifest:
         ]
         return others[0] if others else None
 
-    def add(self, source: str, digest: str, outputs: Mapping[str, str], lost: Sequence[str] = ()) -> None:
+    def add(
+        self,
+        source: str,
+        digest: str,
+        outputs: Mapping[str, str],
+        lost: Sequence[str] = (),
+        distance: float | None = None,
+    ) -> None:
         """Note files that are about to get their names.
 
         Args:
@@ -109,7 +125,9 @@ class OutputManifest:
             digest: SHA-256 of its content.
             outputs: Relative name to SHA-256.
             lost: What of the input the files can't hold.
+            distance: How far they are from it when they are reduced again, in grey levels; None: not measured.
         """
+        known = "" if distance is None else f"{distance:.4g}"
         path = self.folder / NAME
         last = _last_byte(path)
         with open(path, "a", newline="", encoding="utf-8", opener=_no_link) as file:
@@ -120,7 +138,8 @@ class OutputManifest:
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
-                writer.writerow({key: as_cell(cell) for key, cell in (row | {_LOST: "; ".join(lost)}).items()})
+                row |= {_LOST: "; ".join(lost), _DISTANCE: known}
+                writer.writerow({key: as_cell(cell) for key, cell in row.items()})
                 self._rows[name] = row
 
     def place(self, made: Mapping[str, Path], source: Path) -> None:
@@ -189,7 +208,7 @@ def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
         with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=_no_link) as file:
             reader = csv.DictReader(file)
             rows = [{key: from_cell(cell or "") for key, cell in row.items() if key} for row in reader]
-            columns = reader.fieldnames or (*COLUMNS, _LOST)
+            columns = reader.fieldnames or (*COLUMNS, _LOST, _DISTANCE)
         reason = "" if {*COLUMNS} <= {*columns} else f"it begins with {','.join(columns)[:80]}"
     except csv.Error as error:
         reason = str(error)

@@ -114,6 +114,31 @@ def test_a_second_run_does_what_the_first_did_not(models, tree):
     assert enhance(models / "identity_x2.keras", tree)["restored"] == []
 
 
+def test_how_far_results_are_from_their_input_is_said_and_listed(models, tree, capsys):
+    near = enhance(models / "identity_x2.keras", tree, check=True, check_levels=30, names=True)
+    assert set(near["distances"]) == {"a.png", "sub/b.tif", "sub/1.2.3"}
+    assert near["warnings"] == []
+    told = {row["input"]: float(row["distance_grey_levels"]) for row in rows()}
+    assert told == pytest.approx(near["distances"], rel=1e-3)
+    assert "fidelity  reduced again, at most" in capsys.readouterr().out
+    far = enhance(models / "plus_x2.keras", tree, "far", check=True, check_levels=20, names=True)
+    assert far["distances"]["sub/1.2.3"] == pytest.approx(25.5, abs=1)  # it adds a tenth
+    [warning] = far["warnings"]
+    assert "3 files reduced again: more than 20 grey levels from the input, a.png" in warning
+
+
+def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(models, tree):
+    enhance(models / "identity_x2.keras", tree)
+    assert {row["distance_grey_levels"] for row in rows()} == {""}
+    first = enhance(models / "identity_x2.keras", tree, check=True)
+    again = enhance(models / "identity_x2.keras", tree, check=True)
+    assert (len(first["restored"]), len(again["skipped"])) == (3, 3)
+    assert again["distances"] == pytest.approx(first["distances"], rel=1e-3)
+    list_of_earlier = [line.rpartition(",")[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
+    Path("out/enhanced.csv").write_text("\r\n".join([*list_of_earlier, ""]))
+    assert len(enhance(models / "identity_x2.keras", tree, check=True)["skipped"]) == 3
+
+
 def test_nothing_is_overwritten_unless_told(models, tree):
     Path("out").mkdir()
     Path("out/a.png").write_text("precious")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from srexp.config.schema import RestoreConfig
 from srexp.data.degradation.imresize import enlarged_rows
+from srexp.data.degradation.reduced_again import ReducedAgain
 from srexp.data.formats.registry import read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import Intensity, Kind
@@ -103,6 +104,7 @@ class Restorer:
         *,
         compare: str | None = None,
         on_frame: Callable[[int], None] = lambda _: None,
+        on_distance: Callable[[float], object] | None = None,
     ) -> list[str]:
         """Restore the images of one file.
 
@@ -112,6 +114,7 @@ class Restorer:
             target: File to write; several images may become several files, see `writers.output_names`.
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
             on_frame: Called with the number of images that are done, when the next one has been read.
+            on_distance: Called with how far each image is from its input when it is reduced again, in grey levels.
 
         Returns:
             What the new file can't hold, see `writers.write_images`.
@@ -128,6 +131,8 @@ class Restorer:
                 on_frame(number)
                 low = stored.to_float()
                 strips = self.restore(low)
+                if on_distance:
+                    strips = ReducedAgain(low, scale, on_distance).passing(strips)
                 if compare and frame == middle:
                     restored = joined(strips, low.shape[0] * scale)
                     self._compare(target.parent / compare, low, restored, origin.path.name)

@@ -121,11 +121,12 @@ class FolderEnhancement:
         names = job.outputs
         digest = sha256(job.path)
         state = self.manifest.state(job.name, digest, names)
-        if state == "finished":
+        if state == "finished" and self._is_checked(job, outcome):
             return []
         self._require_free(job, state)
         target = self.output / job.target
         self.manifest.make_folder(job.target)
+        distances: list[float] = []
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             lost = self.restorer.restore_file(
                 origin,
@@ -133,14 +134,26 @@ class FolderEnhancement:
                 Path(fresh, target.name),
                 compare=job.picture and Path(job.picture).name,
                 on_frame=partial(self._under_way, job, show),
+                on_distance=distances.append if self.config.check else None,
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
-            self.manifest.add(job.name, digest, {name: sha256(path) for name, path in made.items()}, lost)
+            digests = {name: sha256(path) for name, path in made.items()}
+            self.manifest.add(job.name, digest, digests, lost, max(distances, default=None))
             self.manifest.place(made, job.path)
+        if distances:
+            outcome.distances[job.name] = max(distances)
         if lost:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
         return names
+
+    def _is_checked(self, job: Job, outcome: Outcome) -> bool:
+        """Whether how far a finished file is from its input is known, where that is asked for and can be noted."""
+        if not self.config.check or not self.manifest.keeps_distances():
+            return True
+        if (known := self.manifest.distance(job.outputs)) is not None:
+            outcome.distances[job.name] = known
+        return known is not None
 
     def _under_way(self, job: Job, show: Callable[[float], None], number: int) -> None:
         """Show how far a file is whose image the network is about to get, and begin to decode the next one."""
@@ -203,6 +216,13 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         )
     if loaded.facts.get("degenerate") == "true":
         warnings.append("the model was trained with its target as input, so it restores nothing")
+    far = {name: levels for name, levels in outcome.distances.items() if levels > config.check_levels}
+    if far:
+        furthest, levels = max(far.items(), key=lambda each: each[1])
+        warnings.append(
+            f"{counted(len(far), 'file')} reduced again: more than {config.check_levels:g} grey levels from the input, "
+            f"{furthest} {levels:.2f}"
+        )
     warnings += [f"{counted(count, 'file')}: {each}" for each, count in Counter(chain(*outcome.lost.values())).items()]
     return {
         "model_uri": found.uri,

@@ -56,6 +56,7 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     lost: dict[str, list[str]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    distances: dict[str, float] = field(default_factory=dict)
 
 
 def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:

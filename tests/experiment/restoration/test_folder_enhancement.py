@@ -32,7 +32,13 @@ def asked(tmp_path):
     (tmp_path / "in" / "c.png").write_text("no image")
     output = tmp_path / "out"
     return SimpleNamespace(
-        input=str(tmp_path / "in"), output=output, format="same", overwrite=False, compare=False, self_ensemble=False
+        input=str(tmp_path / "in"),
+        output=output,
+        format="same",
+        overwrite=False,
+        compare=False,
+        check=False,
+        self_ensemble=False,
     )
 
 
