@@ -114,6 +114,8 @@ def _through(step: Step, arriving: list[_Spread]) -> _Spread:
         return _Spread(before.radius + support, before.ratio * layer.size[0], before.margin * layer.size[0])
     if name in CONVOLUTIONS and set(layer.strides) == {1} and _is_plain(layer):
         return _convolved(layer, before)
+    if name in CONVOLUTIONS and _is_plain(layer):
+        return _divided(layer, before)
     if name == "Conv2DTranspose" and layer.padding == "same" and _is_plain(layer):
         return _transposed(layer, before)
     raise _SeesEverythingError
@@ -128,6 +130,15 @@ def _convolved(layer: "keras.Operation", before: _Spread) -> _Spread:
     if len(set(spans)) > 1 or spans[0] % 2 or margin < 0:
         raise _SeesEverythingError
     return replace(before, radius=radius, margin=margin)
+
+
+def _divided(layer: "keras.Operation", before: _Spread) -> _Spread:
+    """Squares that don't overlap and make up what an enlargement has made of a pixel become a pixel each."""
+    side = layer.strides[0]
+    squares = {*layer.strides, *layer.kernel_size} == {side} and set(layer.dilation_rate) == {1}
+    if not squares or before.ratio % side or before != _Spread(before.radius, before.ratio):  # a margin shifts them
+        raise _SeesEverythingError
+    return replace(before, ratio=before.ratio // side)
 
 
 def _transposed(layer: "keras.Operation", before: _Spread) -> _Spread:

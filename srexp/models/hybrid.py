@@ -9,12 +9,10 @@ those of B. Lim et al., EDSR, CVPRW 2017, https://arxiv.org/abs/1707.02921
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from srexp.errors import RequestError, checked_by
-from srexp.models.initializers import detail_filters
-from srexp.models.layers.borders import repeat_border
-from srexp.models.layers.upsampling import begin
+from srexp.models.layers.head import head
+from srexp.models.layers.residual import residual_block
+from srexp.models.layers.upsampling import begin, finish
 
 if TYPE_CHECKING:
     import keras
@@ -83,25 +81,8 @@ def build(
     import keras
 
     low, enlarged = begin(scale, channels)
-
-    def convolve(filters: int, kernel: int, **options: object) -> "keras.layers.Conv2D":
-        return keras.layers.Conv2D(filters, kernel, **{"padding": "same", **options})
-
-    patches = convolve(wide, EXTRACT, padding="valid", activation="relu", name="extract")(
-        repeat_border(low, EXTRACT // 2)
-    )
-    features = convolve(width, 1, kernel_initializer="orthogonal", name="shrink")(patches)
+    patches = head(low, wide, EXTRACT, activation="relu", name="extract")
+    features = keras.layers.Conv2D(width, 1, kernel_initializer="orthogonal", name="shrink")(patches)
     for number in range(1, blocks + 1):
-        inner = convolve(width, 3, activation="relu", kernel_initializer="he_normal", name=f"block_{number}a")(features)
-        inner = convolve(width, 3, kernel_initializer="zeros", name=f"block_{number}b")(inner)
-        features = keras.layers.Add(name=f"block_{number}")([features, inner])
-    # Each output pixel reads 3 x 3 features. float32: the sum with the image needs more than bfloat16's 8 bits.
-    residual = keras.layers.Conv2DTranspose(
-        channels, 3 * scale, scale, padding="same", kernel_initializer="zeros", dtype="float32", name="residual"
-    )(features)
-    restored = keras.layers.Add(dtype="float32", name="restored")([enlarged, residual])
-    model = keras.Model(low, restored, name=name)
-    extract = model.get_layer("extract")
-    kernel, bias = extract.get_weights()
-    extract.set_weights([detail_filters(np.asarray(keras.initializers.RandomNormal()(kernel.shape))), bias])
-    return model
+        features = residual_block(features, name=f"block_{number}")
+    return keras.Model(low, finish(enlarged, features, scale), name=name)

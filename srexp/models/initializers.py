@@ -3,8 +3,13 @@
 They are set in layers that are built already, so that a saved network needs nothing of this file.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import keras
 
 Weights = npt.NDArray[np.float32]
 
@@ -70,3 +75,13 @@ def scattered(pairs: Weights, rows: npt.NDArray[np.int64], columns: npt.NDArray[
     kernel = np.zeros((3, 3, before, after), np.float32)
     kernel[np.tile(rows, 2), np.tile(columns, 2), :, np.arange(after)] = pairs.T
     return kernel
+
+
+def small() -> "keras.initializers.Initializer":
+    """Give initial weights for what is added to something: with a tenth of its variance, so that depth adds little.
+
+    Not zeros, where what lies behind has to learn from the second step on.
+    """
+    import keras
+
+    return keras.initializers.VarianceScaling(0.1)

@@ -11,9 +11,9 @@ def randomised():
     def randomise(model, seed: int = 0):
         rng = np.random.default_rng(seed)
         for weight in model.trainable_weights:  # what is fixed, as in a pixel shuffle, stays as it is
-            spread = (1 / max(1, np.prod(weight.shape[:-1]))) ** 0.5
-            matrix = len(weight.shape) > 1
-            weight.assign(rng.normal(0, spread, weight.shape) if matrix else rng.uniform(0.1, 0.5, weight.shape))
+            inputs = np.prod(weight.shape[:-1])  # none for biases and slopes
+            spread = (1 / max(1, inputs)) ** 0.5
+            weight.assign(rng.normal(0, spread, weight.shape) if inputs > 1 else rng.uniform(0.1, 0.5, weight.shape))
         return model
 
     return randomise

@@ -53,6 +53,8 @@ STACKS = {
     "transposed_wide": ([layers.Conv2DTranspose(2, 9, strides=3, padding="same", kernel_initializer="ones")], 3, 1),
     "depthwise": ([layers.DepthwiseConv2D(5, padding="same", depthwise_initializer="ones")], 1, 2),
     "separable": ([layers.SeparableConv2D(2, 5, padding="same", depthwise_initializer="ones")], 1, 2),
+    "divided": ([layers.UpSampling2D(3, interpolation="bicubic"), conv(3, strides=3), conv(3)], 1, 3),
+    "half_divided": ([layers.UpSampling2D(4, interpolation="bicubic"), conv(2, strides=2), conv(3)], 2, 3),
     "padded": ([pad(1), pad(2), layers.Conv2D(2, 7, kernel_initializer="ones")], 1, 3),
     "padded_x2": (
         [layers.UpSampling2D(2, interpolation="bicubic"), pad(4), *[layers.Conv2D(2, 5) for _ in range(2)]],
@@ -153,6 +155,9 @@ UNKNOWN = {
     "own_activation": lambda: functional(conv(3, activation=whole_image)),
     "own_activation_layer": lambda: functional(layers.Activation(whole_image)),
     "stride": lambda: functional(conv(3, strides=2)),
+    "stride_beyond_enlargement": lambda: functional(layers.UpSampling2D(2), conv(4, strides=4)),
+    "overlapping_squares": lambda: functional(layers.UpSampling2D(2), conv(3, strides=2)),
+    "padded_squares": lambda: functional(layers.UpSampling2D(2), pad(1), conv(2, strides=2)),
     "pooling": lambda: functional(layers.MaxPooling2D()),
     "valid_padding": lambda: functional(layers.Conv2D(2, 3)),
     "global_pooling": lambda: functional(layers.GlobalAveragePooling2D(keepdims=True)),

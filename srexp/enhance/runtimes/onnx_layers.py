@@ -27,6 +27,7 @@ _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
 }
 _PADDING = {"constant": "constant", "edge": "edge", "reflect": "reflect"}
 _MERGING = {"Add": "Sum", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean", "Maximum": "Max", "Minimum": "Min"}
+_OPERATIONS = {"Sqrt": "Sqrt"}
 _NOTHING = ("Identity", "Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise")
 
 
@@ -49,6 +50,8 @@ def translated(graph: Graph, step: Step, inputs: Sequence[str]) -> str:
         if step.options.get("constant_values"):
             raise untranslated(layer.name, "padding with other values than zero")
         return _pad(graph, layer, inputs[0])
+    if step.is_operation(name) and name in _OPERATIONS:
+        return graph.add(_OPERATIONS[name], *inputs)
     if not step.is_builtin_layer() or getattr(layer, "data_format", None) == "channels_first":
         raise untranslated(layer.name, name)
     if name in _MERGING:
@@ -213,6 +216,20 @@ def _rectified(graph: Graph, layer: Any, value: str) -> str:
     return graph.add("Clip", value, *limits)
 
 
+def _averaged(graph: Graph, layer: Any, value: str) -> str:
+    """Mean over squares of pixels that don't leave the image."""
+    if layer.padding != "same" or set(layer.strides) != {1}:
+        raise _UntranslatedError("a stride, or a padding other than same")
+    pads = _around([size - 1 for size in layer.pool_size])
+    return graph.add("AveragePool", value, kernel_shape=list(layer.pool_size), pads=pads, count_include_pad=0)
+
+
+def _averaged_over_all(graph: Graph, layer: Any, value: str) -> str:
+    if not layer.keepdims:
+        raise _UntranslatedError("keepdims=False")
+    return graph.add("GlobalAveragePool", value)
+
+
 def _normalized(graph: Graph, layer: Any, value: str) -> str:
     mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
     factor = 1 / np.sqrt(variance + layer.epsilon)
@@ -238,6 +255,8 @@ _LAYERS: dict[str, Callable[..., str]] = {
     "LeakyReLU": lambda graph, layer, value: graph.add("LeakyRelu", value, alpha=float(layer.negative_slope)),
     "ELU": lambda graph, layer, value: graph.add("Elu", value, alpha=float(layer.alpha)),
     "PReLU": lambda graph, layer, value: graph.add("PRelu", value, graph.weight(np.reshape(layer.alpha, (-1, 1, 1)))),
+    "AveragePooling2D": _averaged,
+    "GlobalAveragePooling2D": _averaged_over_all,
     "BatchNormalization": _normalized,
     "Rescaling": lambda graph, layer, value: _scaled(graph, value, layer.scale, layer.offset),
     "Concatenate": lambda graph, _, *values: graph.add("Concat", *values, axis=1),

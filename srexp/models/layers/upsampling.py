@@ -1,4 +1,4 @@
-"""The enlargement of the input, with which every network here begins."""
+"""The enlargement of the input, with which networks begin, and what is added to it, with which they end."""
 
 from typing import TYPE_CHECKING
 
@@ -33,3 +33,36 @@ def begin(scale: int, channels: int) -> "tuple[keras.KerasTensor, keras.KerasTen
         return low, low
     enlarge = keras.layers.UpSampling2D(scale, interpolation="bicubic", dtype="float32", name="bicubic")
     return low, enlarge(low)
+
+
+def finish(
+    enlarged: "keras.KerasTensor", features: "keras.KerasTensor", scale: int, *, kernel: int | None = None
+) -> "keras.KerasTensor":
+    """Add what features of the small image say about the large one; nothing at first, so that training begins there.
+
+    It is one transposed convolution. With a kernel of three times the scale each output pixel reads 3 x 3 features, as
+    it does with a 3 x 3 convolution and a pixel shuffle, to which it is equal but for one bias per channel instead of
+    scale² (W. Shi et al., https://arxiv.org/abs/1609.07009).
+
+    Args:
+        enlarged: (n, h * scale, w * scale, c), symbolic.
+        features: (n, h, w, f), symbolic.
+        scale: Stride.
+        kernel: Side of the kernel, at least the scale; three times the scale where none is given.
+
+    Returns:
+        (n, h * scale, w * scale, c), symbolic and float32.
+    """
+    import keras
+
+    # float32: the sum with the image needs more than the 8 significant bits of bfloat16.
+    residual = keras.layers.Conv2DTranspose(
+        enlarged.shape[-1],
+        kernel or 3 * scale,
+        scale,
+        padding="same",
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="residual",
+    )(features)
+    return keras.layers.Add(dtype="float32", name="restored")([enlarged, residual])

@@ -26,6 +26,8 @@ LAYERS = {
     "leaky": lambda: [layers.Rescaling(2.0, -1.0), layers.ReLU(max_value=0.5, negative_slope=0.3), layers.ELU(0.7)],
     "leaky layers": lambda: [layers.Rescaling(2.0, -1.0), layers.LeakyReLU(0.2), layers.PReLU(shared_axes=[1, 2])],
     "normalised": lambda: [layers.BatchNormalization(), layers.Dropout(0.5), layers.Identity()],
+    "averaged": lambda: [layers.AveragePooling2D(3, strides=1, padding="same")],
+    "averaged over all": lambda: [layers.GlobalAveragePooling2D(keepdims=True), ops.sqrt],
     "nested": lambda: [keras.Sequential([keras.Input((None, None, 4)), layers.Conv2D(3, 3), layers.ReLU()])],
     "zeros around": lambda: [lambda x: ops.pad(x, ((0, 0), (2, 1), (0, 3), (0, 0)))],
     "repeated": lambda: [lambda x: ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")] * 3,
@@ -61,7 +63,10 @@ class Own(layers.Layer):
 @pytest.mark.parametrize(
     ("step", "named"),
     [
-        (lambda: layers.GlobalAveragePooling2D(keepdims=True), "GlobalAveragePooling2D"),
+        (layers.GlobalMaxPooling2D, "GlobalMaxPooling2D"),
+        (layers.GlobalAveragePooling2D, "GlobalAveragePooling2D with keepdims=False"),
+        (lambda: layers.AveragePooling2D(2), "AveragePooling2D with a stride"),
+        (lambda: ops.exp, "Exp"),
         (Own, "Own"),
         (lambda: layers.Conv2D(4, 3, activation=lambda x: x * 2), "the activation <lambda>"),
         (lambda: layers.UpSampling2D(2, interpolation="lanczos3"), "lanczos3"),
