@@ -12,7 +12,8 @@ from srexp.errors import RequestError
 from srexp.evaluation.statistics import Comparison, compare, mean_and_std, mean_ci95
 from srexp.metrics.protocol import Protocol
 from srexp.metrics.ranking import ranked, ranking_mean
-from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER, measure
+from srexp.metrics.suite import DECIBELS, measure
+from srexp.metrics.table import merits
 from srexp.system.masking.redaction import comma_separated
 from srexp.types import Pixels, Sample
 
@@ -122,8 +123,7 @@ class Scores:
     def gain(self, metric: str = "psnr", *, seed: int = 0) -> Comparison:
         """What the model is better by than the baseline, paired by image; images without a value take no part."""
         take = self.ranked if metric in DECIBELS else self.values
-        values = take(metric, "model"), take(metric, "baseline")
-        return compare(*(values[::-1] if metric in LOWER_IS_BETTER else values), seed=seed)
+        return compare(*(merits(take(metric, who), metric) for who in ("model", "baseline")), seed=seed)
 
     def table(self) -> list[dict[str, Any]]:
         """One flat dictionary per image: key, height, width, bits, sha256, metrics of the model and of the baseline.

@@ -7,10 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import planes, require_alike
-
-#: Errors are given in grey levels of this range, as on error maps, so that images of different bit depths average.
-SHOWN_LEVELS = 255.0
+from srexp.metrics.operands import EIGHT_BIT, planes, require_alike
 
 
 def mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float:
@@ -76,4 +73,4 @@ def edge_mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: f
 def _error(restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float) -> npt.NDArray[np.float64]:
     require_alike("a mean absolute error", restored, high, max_value)
     error: npt.NDArray[np.float64] = np.abs(restored.astype(np.float64) - high.astype(np.float64))
-    return error * (SHOWN_LEVELS / max_value)
+    return error * (EIGHT_BIT / max_value)

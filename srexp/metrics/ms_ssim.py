@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import Plane, planes, require_alike
+from srexp.metrics.operands import Plane, halved, planes, require_alike
 from srexp.metrics.ssim import WINDOW
 
 #: Exponents of the five scales, the finest first; they come from judgements of eight observers.
@@ -58,7 +58,7 @@ def _of_plane(restored: Plane, high: Plane, max_value: float) -> float:
     for number, weight in enumerate(WEIGHTS, start=1):
         contrast, whole = _similarity(restored, high, max_value)
         product *= max(0.0, whole if number == len(WEIGHTS) else contrast) ** weight
-        restored, high = _halved(restored), _halved(high)
+        restored, high = halved(restored, "edge"), halved(high, "edge")
     return product
 
 
@@ -81,10 +81,3 @@ def _windowed(plane: Plane) -> Plane:
     half = WINDOW // 2
     means: Plane = gaussian_filter(plane, _SIGMA, radius=half)[half:-half, half:-half]
     return means
-
-
-def _halved(plane: Plane) -> Plane:
-    """Mean of 2 x 2 pixels; an odd last row or column is repeated."""
-    even = np.pad(plane, [(0, length % 2) for length in plane.shape], mode="edge")
-    halved: Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
-    return halved

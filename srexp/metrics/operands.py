@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,10 @@ from srexp.errors import RequestError
 
 #: One channel of an image, (h, w), contiguous.
 Plane: TypeAlias = npt.NDArray[np.float64]
+
+#: White in grey levels of eight bits. Errors are given in these, as on error maps, so that images of different bit
+#: depths average; metrics with constants in grey levels bring other depths to it.
+EIGHT_BIT = 255.0
 
 
 def planes(image: npt.NDArray[Any]) -> list[Plane]:
@@ -21,6 +25,23 @@ def planes(image: npt.NDArray[Any]) -> list[Plane]:
     """
     channels = image.reshape(*image.shape[:2], -1)
     return [np.ascontiguousarray(channels[..., number], dtype=np.float64) for number in range(channels.shape[2])]
+
+
+def halved(plane: Plane, beyond: Literal["edge", "zeros"]) -> Plane:
+    """Give the means of 2 x 2 pixels.
+
+    Args:
+        plane: (h, w).
+        beyond: What an odd last row or column is averaged with: itself, or zeros, as by MATLAB's `conv2`.
+
+    Example:
+        >>> halved(np.full((3, 2), 8.0), "zeros").ravel().tolist()
+        [8.0, 4.0]
+    """
+    odd = [(0, length % 2) for length in plane.shape]
+    even = np.pad(plane, odd, mode="edge" if beyond == "edge" else "constant")
+    means: Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
+    return means
 
 
 def require_alike(metric: str, restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float = 1) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -14,6 +15,14 @@ from srexp.types import Pixels
 
 #: One image in grey levels of its stored bit depth, (h, w, c), float64 in 0..2**bits - 1.
 Levels: TypeAlias = npt.NDArray[np.float64]
+
+#: How metrics are defined that runs of earlier versions weren't measured by; they compare with later ones all the same.
+ADDED = {
+    "haarpsi": "Reisenhofer 2018: C 30, alpha 4.2 in levels of 255, halved, zeros beyond",
+    "gmsd": "Xue 2014: T 170 in levels of 255, halved, zeros beyond, sample deviation",
+    "vifp": "Sheikh 2006, pixel domain: four scales, noise 2 in levels of 255; images from 41 pixels",
+    "detail_energy": "Haar detail of 2 x 2 pixels at every place, restored over target; 1 is right",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +72,7 @@ class Protocol:
             intensity: How stored values became the data range (`dataset.intensity`).
 
         Returns:
-            A JSON-ready dictionary; equal dictionaries mean comparable numbers.
+            A JSON-ready dictionary; dictionaries that are equal once `completed` mean comparable numbers.
 
         Example:
             >>> Protocol().describe(2)["shave"]
@@ -82,6 +91,7 @@ class Protocol:
             "ms_ssim": "Wang 2003: five scales, the same window; images from 176 pixels",
             "mae": "grey levels of 255; edge_mae weighted by the target's Sobel gradient",
             "bands": "error spectrum in thirds of Nyquist's frequency: coarse, medium, fine",
+            **ADDED,
         }
 
     def levels(self, restored: Pixels, high: Pixels, *, bits: int, scale: int, key: str) -> tuple[Levels, Levels]:
@@ -141,3 +151,18 @@ class Protocol:
         levels: Levels = np.clip(pixels.astype(np.float64), 0, 1) * (2**bits - 1)
         # Halves go up, as in MATLAB's uint8(), on which the literature's figures rest; np.round sends them to even.
         return np.floor(levels + 0.5, out=levels) if self.quantize else levels
+
+
+def completed(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete a description that an earlier version wrote by the definitions of metrics that it didn't measure.
+
+    Args:
+        described: From `Protocol.describe`, of any version.
+
+    Example:
+        >>> completed({"shave": 2})["shave"], completed({"gmsd": "another"})["gmsd"]
+        (2, 'another')
+        >>> completed({})["gmsd"] == Protocol().describe(2)["gmsd"]
+        True
+    """
+    return {**ADDED, **described}

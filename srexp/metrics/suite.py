@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
+from srexp.metrics.detail_energy import detail_energy
 from srexp.metrics.frequency_psnr import BANDS, band_psnr
+from srexp.metrics.gmsd import gmsd
+from srexp.metrics.haarpsi import haarpsi
 from srexp.metrics.mae import edge_mae, mae
 from srexp.metrics.ms_ssim import ms_ssim
 from srexp.metrics.psnr import psnr
 from srexp.metrics.ssim import ssim
 from srexp.metrics.table import QUICK
+from srexp.metrics.vifp import vifp
+
+_Metric: TypeAlias = Callable[..., float | None]
 
 BAND_NAMES = tuple(f"psnr_{band}" for band in BANDS)
 
 #: Infinite where an image is exact, so that their means are compared by way of `metrics.ranking`.
 DECIBELS = frozenset({"psnr", *BAND_NAMES})
 
-#: What is measured on the images that a model is judged by: half as much work again as PSNR and SSIM, and a little.
-FULL = (*QUICK, "ms_ssim", "mae", "edge_mae", *BAND_NAMES)
+_ALWAYS: dict[str, _Metric] = {"psnr": psnr, "ssim": ssim}
+_MORE: dict[str, _Metric] = {
+    "ms_ssim": ms_ssim,
+    "haarpsi": haarpsi,
+    "gmsd": gmsd,
+    "vifp": vifp,
+    "detail_energy": detail_energy,
+    "mae": mae,
+    "edge_mae": edge_mae,
+}
 
-LOWER_IS_BETTER = frozenset({"mae", "edge_mae"})
+#: What is measured on the images that a model is judged by: five times the work of PSNR and SSIM, a third of it VIFp.
+FULL = (*QUICK, *_MORE, *BAND_NAMES)
 
 
 def measure(
@@ -38,7 +53,7 @@ def measure(
 
     Returns:
         Name to value, in the order of `FULL`: decibels, similarities, grey levels of 255. PSNRs may be `inf`; None says
-        that an image has no such value: too small for MS-SSIM, or without an edge.
+        that an image has no such value: too small for MS-SSIM or VIFp, or without an edge.
 
     Raises:
         RequestError: The shapes differ, or the image is smaller than SSIM's window.
@@ -49,14 +64,7 @@ def measure(
         >>> measure(high, high, max_value=255, full=False)
         {'psnr': inf, 'ssim': 1.0}
     """
-    quick = {name: metric(restored, high, max_value=max_value) for name, metric in (("psnr", psnr), ("ssim", ssim))}
-    if not full:
-        return quick
-    bands = band_psnr(restored, high, max_value=max_value)
-    return {
-        **quick,
-        "ms_ssim": ms_ssim(restored, high, max_value=max_value),
-        "mae": mae(restored, high, max_value=max_value),
-        "edge_mae": edge_mae(restored, high, max_value=max_value),
-        **{f"psnr_{band}": bands[band] for band in BANDS},
-    }
+    metrics = _ALWAYS | _MORE if full else _ALWAYS
+    found = {name: metric(restored, high, max_value=max_value) for name, metric in metrics.items()}
+    bands = band_psnr(restored, high, max_value=max_value) if full else {}
+    return {**found, **{f"psnr_{band}": decibels for band, decibels in bands.items()}}

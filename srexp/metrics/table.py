@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 #: What stands where there is no figure.
 NONE = "-"
@@ -17,12 +17,14 @@ class Metric(NamedTuple):
         unit: Behind its figures; empty for a share of one. Errors are in grey levels of 255.
         digits: Behind the point where models are compared: what intervals over some ten images leave of it.
         fine: Behind the point where one model is looked at, or decided about.
+        best: Which values are better, those nearest to one where that is what is right.
     """
 
     name: str
     unit: str
     digits: int
     fine: int
+    best: Literal["high", "low", "one"] = "high"
 
 
 #: What is measured at every validation, and shown wherever there is room for two.
@@ -33,12 +35,34 @@ METRICS = {
     "psnr": Metric("PSNR", "dB", 2, 3),
     "ssim": Metric("SSIM", "", 4, 5),
     "ms_ssim": Metric("MS-SSIM", "", 4, 5),
-    "mae": Metric("mean error", "", 3, 3),
-    "edge_mae": Metric("error at edges", "", 3, 3),
+    "haarpsi": Metric("HaarPSI", "", 4, 5),
+    "gmsd": Metric("GMSD", "", 4, 5, "low"),
+    "vifp": Metric("VIFp", "", 4, 5),
+    "detail_energy": Metric("detail energy", "", 3, 3, "one"),
+    "mae": Metric("mean error", "", 3, 3, "low"),
+    "edge_mae": Metric("error at edges", "", 3, 3, "low"),
     "psnr_coarse": Metric("PSNR, coarse", "", 3, 3),
     "psnr_medium": Metric("PSNR, medium", "", 3, 3),
     "psnr_fine": Metric("PSNR, fine", "", 3, 3),
 }
+
+
+def merits(values: Sequence[float | None], metric: str) -> list[float | None]:
+    """Turn the values of a metric so that more is better, and a difference of two is what one is better by.
+
+    Args:
+        values: None where there is none.
+        metric: Whose; of one that an extension brings, more is better.
+
+    Example:
+        >>> merits([38.0], "psnr"), merits([0.25, None], "gmsd"), merits([0.75, 1.5], "detail_energy")
+        ([38.0], [-0.25, None], [-0.25, -0.5])
+    """
+    best = METRICS[metric].best if metric in METRICS else "high"
+    if best == "high":
+        return list(values)
+    right = 1 if best == "one" else 0  # errors have no value below 0
+    return [None if value is None else -abs(value - right) for value in values]
 
 
 def heading(metric: str) -> str:

@@ -140,7 +140,8 @@ def noisy(low):
 
 
 def test_the_full_table_has_stable_columns():
-    metrics = ["psnr", "ssim", "ms_ssim", "mae", "edge_mae", "psnr_coarse", "psnr_medium", "psnr_fine"]
+    metrics = ["psnr", "ssim", "ms_ssim", "haarpsi", "gmsd", "vifp", "detail_energy", "mae", "edge_mae"]
+    metrics += ["psnr_coarse", "psnr_medium", "psnr_fine"]
     one = replace(sample(size=180), sha256="ab12")
     (row,) = score(noisy, [one], Protocol(), 1, baseline=noisy, full=True).table()
     assert list(row) == ["key", "height", "width", "bits", "sha256", *metrics, *(f"baseline_{m}" for m in metrics)]
@@ -169,7 +170,8 @@ def test_constant_and_identical_images_have_full_metrics():
     flat = np.full((24, 24, 1), 100 / 255, np.float32)
     scores = score(lambda low: low, [Sample("flat", "p", 8, flat, flat)], Protocol(), 1, full=True)
     assert scores.means() == {
-        "psnr": None, "ssim": 1, "ms_ssim": None, "mae": 0, "edge_mae": None,
+        "psnr": None, "ssim": 1, "ms_ssim": None, "mae": 0, "edge_mae": None, "gmsd": 0, "vifp": None,
+        "haarpsi": pytest.approx(1), "detail_energy": None,
         "psnr_coarse": None, "psnr_medium": None, "psnr_fine": None,
     }  # fmt: skip
 

@@ -131,5 +131,6 @@ def test_description_is_as_results_have_it_in_the_store():
     }  # fmt: skip
     assert [name for name, value in Protocol().describe(2).items() if isinstance(value, str)] == [
         "channel", "intensity", "data_range", "psnr", "ssim", "ms_ssim", "mae", "bands",
+        "haarpsi", "gmsd", "vifp", "detail_energy",
     ]  # fmt: skip
     assert Protocol().describe(2)["intensity"] == "bits"

@@ -12,7 +12,8 @@ from srexp.evaluation.cost import Cost
 from srexp.evaluation.statistics import Comparison, compare, holm, mean_and_std, mean_ci95
 from srexp.evaluation.timing import Timing
 from srexp.metrics.ranking import ranked, ranking_mean
-from srexp.metrics.suite import DECIBELS, LOWER_IS_BETTER
+from srexp.metrics.suite import DECIBELS
+from srexp.metrics.table import merits
 
 BASELINE = "bicubic"
 RANKED_BY = "psnr"
@@ -231,10 +232,10 @@ def _mean(values: Sequence[float], seed: int) -> Mean:
 def _gains(
     counting: Mapping[str, Sequence[float | None]], baseline: Mapping[str, Sequence[float | None]], seed: int
 ) -> dict[str, Comparison]:
-    both = {metric: (counting[metric], baseline[metric]) for metric in counting if metric in baseline}
     return {
-        metric: compare(*(values[::-1] if metric in LOWER_IS_BETTER else values), seed=seed)
-        for metric, values in both.items()
+        metric: compare(merits(counting[metric], metric), merits(baseline[metric], metric), seed=seed)
+        for metric in counting
+        if metric in baseline
     }
 
 

@@ -15,6 +15,7 @@ from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
 from srexp.experiment.recorded_config import kept_by
+from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
 from srexp.system.masking import pseudonyms
 from srexp.tracking.runs import queries
@@ -268,7 +269,7 @@ def _facts(entry: Entry) -> dict[str, str]:
         "data fingerprint": str(entry.result["data_fingerprint"]),
         "test images": _told(images),
         _KEY: entry.run.tags.get(pseudonyms.TAG, pseudonyms.fingerprint()),
-        **{f"protocol.{key}": value for key, value in flatten(entry.result["protocol"]).items()},
+        **{f"protocol.{key}": value for key, value in flatten(completed(entry.result["protocol"])).items()},
     }
     if all(image.get("sha256") for image in entry.images):
         facts["pixels of the test images"] = " ".join(image["sha256"][:8] for image in entry.images)

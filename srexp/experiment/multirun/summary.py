@@ -14,6 +14,7 @@ from typing import Any
 from srexp.config.override_grammar import key_of
 from srexp.evaluation.statistics import mean_and_std
 from srexp.experiment.multirun.job import Job
+from srexp.metrics.protocol import completed
 from srexp.system.masking.redaction import comma_separated
 
 #: Column to where `result.json` has it.
@@ -168,7 +169,7 @@ def _notes(rows: Sequence[Row], jobs: Sequence[Job]) -> Iterator[str]:
         yield SEEDS_DIFFER
     if len({frozenset(row.data) for row in rows if row.seeds}) > 1:
         yield ROWS_DIFFER
-    if len({json.dumps(each.result["protocol"], sort_keys=True) for each in jobs if each.result}) > 1:
+    if len({json.dumps(completed(each.result["protocol"]), sort_keys=True) for each in jobs if each.result}) > 1:
         yield PROTOCOLS_DIFFER
 
 

@@ -7,6 +7,7 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
+from srexp.metrics.protocol import ADDED
 from srexp.system.masking.pseudonyms import fingerprint
 from srexp.tracking.runs.queries import StoredRun
 from srexp.tracking.runs.tracking import Tracking
@@ -41,6 +42,13 @@ def refusal(*entries):
 
 def test_equal_runs_are_let_through():
     require_comparable([entry(1), entry(2), entry(3, bicubic=(30.001, 31.0))])
+
+
+def test_a_run_that_knew_fewer_metrics_compares_and_one_that_measured_them_otherwise_does_not():
+    later = {**PROTOCOL, "gmsd": ADDED["gmsd"]}
+    require_comparable([entry(1), entry(2, protocol=later)])
+    assert "runs=[run1,run2]" in refusal(entry(1), entry(2, protocol=later), entry(3, fingerprint="bad"))
+    assert "protocol.gmsd" in refusal(entry(1, protocol=later), entry(2, protocol={**PROTOCOL, "gmsd": "another"}))
 
 
 def test_images_called_by_two_keys_are_refused_with_the_mend():

@@ -13,6 +13,7 @@ import pytest
 from srexp.commands import console
 from srexp.experiment.multirun import summary
 from srexp.experiment.multirun.job import Job
+from srexp.metrics.protocol import ADDED
 
 SAME = "a" * 64
 
@@ -89,6 +90,11 @@ def test_seeds_on_different_images_are_marked(capfd):
 def test_rows_on_different_images_or_protocols_are_called_incomparable():
     jobs = [finished({"scale": scale}, 0.5, data=scale * 64, protocol={"shave": scale}) for scale in "24"]
     assert summary.summarise(jobs).notes == [summary.ONE_SEED, summary.ROWS_DIFFER, summary.PROTOCOLS_DIFFER]
+
+
+def test_a_row_that_knew_fewer_metrics_is_not_called_incomparable():
+    jobs = [finished({"seed": "0"}, 0.5), finished({"seed": "1"}, 0.5, protocol={"channel": "grey", **ADDED})]
+    assert summary.PROTOCOLS_DIFFER not in summary.summarise(jobs).notes
 
 
 def test_infinite_figures_are_left_out_and_counted(capfd):
