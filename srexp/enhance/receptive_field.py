@@ -73,7 +73,7 @@ def receptive_field(model: "keras.Model") -> ReceptiveField | None:
         (output,) = carry(graph, [_Spread(Fraction(0), 1)], through)
     except _SeesEverythingError:
         return None
-    return None if output.margin else ReceptiveField(math.ceil(output.radius), output.ratio, widest)
+    return None if any(output.margin) else ReceptiveField(math.ceil(output.radius), output.ratio, widest)
 
 
 class _SeesEverythingError(Exception):
@@ -82,7 +82,7 @@ class _SeesEverythingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """One tensor: radius in input pixels, pixels per input pixel, pixels at each side that padding put around it.
+    """One tensor: radius in input pixels, pixels per input pixel, pixels that padding put before the image and behind.
 
     What is padded at an inner edge of a tile lies outside the tile, where no kept pixel looks; at a true edge of the
     image it is what the whole image would get. So padding needs no wider halo, but it must be gone at the end.
@@ -90,7 +90,7 @@ class _Spread:
 
     radius: Fraction
     ratio: int
-    margin: int = 0
+    margin: tuple[int, int] = (0, 0)
 
 
 def _bytes(tensor: "keras.KerasTensor", spread: _Spread) -> int:
@@ -104,20 +104,22 @@ def _through(step: Step, arriving: list[_Spread]) -> _Spread:
         raise _SeesEverythingError
     before = _Spread(max(spread.radius for spread in arriving), arriving[0].ratio, arriving[0].margin)
     if step.is_operation("Pad"):
-        return replace(before, margin=before.margin + _padding(layer.pad_width, layer.mode))
+        return _padded(before, _padding(layer.pad_width, layer.mode))
     if not step.is_builtin_layer():
         raise _SeesEverythingError
     if name in POINTWISE and _works_along_channels(layer):
         return before
     if name == "UpSampling2D" and layer.size[0] == layer.size[1] and layer.data_format == "channels_last":
         support = Fraction(UPSAMPLING_SUPPORT[layer.interpolation], before.ratio)
-        return _Spread(before.radius + support, before.ratio * layer.size[0], before.margin * layer.size[0])
+        return _enlarged(before, support, layer.size[0])
     if name in CONVOLUTIONS and set(layer.strides) == {1} and _is_plain(layer):
         return _convolved(layer, before)
     if name in CONVOLUTIONS and _is_plain(layer):
         return _divided(layer, before)
-    if name == "Conv2DTranspose" and layer.padding == "same" and _is_plain(layer):
+    if name == "Conv2DTranspose" and _is_plain(layer):
         return _transposed(layer, before)
+    if name == "Cropping2D" and len(set(layer.cropping)) == 1 and layer.data_format == "channels_last":
+        return _padded(before, tuple(-cut for cut in layer.cropping[0]))
     raise _SeesEverythingError
 
 
@@ -126,10 +128,9 @@ def _convolved(layer: "keras.Operation", before: _Spread) -> _Spread:
     radius = before.radius + Fraction(math.ceil(max(spans) / 2), before.ratio)
     if layer.padding == "same":
         return replace(before, radius=radius)
-    margin = before.margin - spans[0] // 2
-    if len(set(spans)) > 1 or spans[0] % 2 or margin < 0:
+    if len(set(spans)) > 1 or spans[0] % 2:
         raise _SeesEverythingError
-    return replace(before, radius=radius, margin=margin)
+    return _padded(replace(before, radius=radius), (-(spans[0] // 2), -(spans[0] // 2)))
 
 
 def _divided(layer: "keras.Operation", before: _Spread) -> _Spread:
@@ -142,22 +143,38 @@ def _divided(layer: "keras.Operation", before: _Spread) -> _Spread:
 
 
 def _transposed(layer: "keras.Operation", before: _Spread) -> _Spread:
-    stride = layer.strides[0]
+    stride, size = layer.strides[0], max(layer.kernel_size)
     if set(layer.strides) != {stride} or set(layer.dilation_rate) != {1} or layer.output_padding is not None:
         raise _SeesEverythingError
-    # Output pixel o is o = i * stride + t - cut for low pixel i and tap t; the kernel may be smaller than the stride.
-    cut = max(max(layer.kernel_size) - stride, 0) // 2
-    reach = max(layer.kernel_size) - 1 - cut
-    radius = before.radius + Fraction(max((stride - 1 + cut) // stride, reach // stride), before.ratio)
-    return _Spread(radius, before.ratio * stride, before.margin * stride)
+    # Tap t of low pixel i is output pixel i * stride + t - cut: Keras cuts the rest off with `same`; with `valid` all
+    # is kept, and what lies before the kernel's centre is taken for a margin, as if PyTorch had to cut it off.
+    rest = max(size - stride, 0)
+    cut = rest // 2 if layer.padding == "same" else min(size // 2, rest)
+    support = Fraction(max((stride - 1 + cut) // stride, (size - 1 - cut) // stride), before.ratio)
+    enlarged = _enlarged(before, support, stride)
+    return enlarged if layer.padding == "same" else _padded(enlarged, (cut, rest - cut))
 
 
-def _padding(widths: tuple[tuple[int, int], ...], mode: str) -> int:
-    """Pixels that `keras.ops.pad` adds at each of the four sides; other kinds of padding aren't followed."""
-    batch, rows, columns, channels = widths
-    if {*batch, *channels} != {0} or len({*rows, *columns}) != 1 or mode not in PADDING:
+def _enlarged(before: _Spread, support: Fraction, scale: int) -> _Spread:
+    ahead, behind = before.margin
+    return _Spread(before.radius + support, before.ratio * scale, (ahead * scale, behind * scale))
+
+
+def _padded(before: _Spread, margin: tuple[int, int]) -> _Spread:
+    """Put a margin around an image, or take one away, of which there must be as much."""
+    ahead, behind = (one + other for one, other in zip(before.margin, margin, strict=True))
+    if min(ahead, behind) < 0:
         raise _SeesEverythingError
-    return rows[0]
+    return replace(before, margin=(ahead, behind))
+
+
+def _padding(widths: tuple[tuple[int, int], ...], mode: str) -> tuple[int, int]:
+    """Pixels that `keras.ops.pad` adds before the image and behind it; other kinds of padding aren't followed."""
+    batch, rows, columns, channels = widths
+    if {*batch, *channels} != {0} or tuple(rows) != tuple(columns) or mode not in PADDING:
+        raise _SeesEverythingError
+    ahead, behind = rows
+    return ahead, behind
 
 
 def _is_plain(layer: "keras.Operation") -> bool:

@@ -154,7 +154,9 @@ def require_fit(model: Network, task: Task, uri: str) -> None:
             f"{uri} takes images of {shape[-1]} channel{'s' * (shape[-1] != 1)}",
             got=f"protocol.channel={task.channel}, which gives {task.channels}",
             expected="as many channels as the model was trained with",
-            fix=f"protocol.channel={'grey' if shape[-1] == 1 else 'rgb'}",
+            fix="protocol.channel=grey"
+            if shape[-1] == 1
+            else "protocol.channel=rgb, or protocol=y protocol.colour=true",
         )
     scale = scale_of(model, uri)
     if scale != task.config.scale:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
+from srexp.models.layers.folding import folded
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch, profiled
 from srexp.system.stdio import stage
@@ -86,6 +87,8 @@ class Plan:
     Args:
         parent: Run that this one belongs to.
         tags: Tags of the run besides those of the task.
+        origin: Tags of the run and of the registered version, of a network that was trained elsewhere.
+        unused: Sections of the configuration that play no part.
         obtain: Gives the network, in the open run; None to train it, in a way that can go on when interrupted.
         then: What else the network is for, done before the run ends; its outcomes are told beside the run's own.
         earlier: The run to go on with; None for a new one.
@@ -95,6 +98,8 @@ class Plan:
 
     parent: str | None = None
     tags: Mapping[str, object] = field(default_factory=dict)
+    origin: Mapping[str, str] = field(default_factory=dict)
+    unused: Collection[str] = ()
     obtain: Obtain | None = None
     then: Then | None = None
     earlier: Earlier | None = None
@@ -128,17 +133,18 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             task,
             tracking,
             name=f"{config.model.name} seed {config.seed}",
-            tags={**plan.tags, FOLDER_TAG: str(checkpoints.folder)},
+            tags={**plan.tags, **plan.origin, FOLDER_TAG: str(checkpoints.folder)},
             parent=plan.parent,
             resume=earlier.run_id if earlier else None,
         ) as tracked,
     ):
         plan.on_open(tracked.id)
         with watch("track"):
-            _begin(tracked, task, earlier)
+            _begin(tracked, task, plan)
         with watch("train"):
             obtained = plan.obtain(task, tracked) if plan.obtain else None
             model, fitted = obtained or fit_network(task, tracked, on_begin=plan.on_begin, checkpoints=checkpoints)
+            model = folded(model)
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
             stage(f"scoring {len(task.prepared.entries['test'])} test images")
@@ -146,7 +152,10 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             scores = score_and_draw(model, task, tracked, fitted, model_name=config.model.name)
         with watch("track"):
             stage("storing the model")
-            model_uri, registered = _register(model, task, tracked, fitted.best_epoch, _figures(scores, chosen))
+            model_uri = registry.log_best(
+                tracked, model, channels=task.channels, step=fitted.best_epoch, metrics=_figures(scores, chosen)
+            )
+            registered = _register(model, model_uri, task, tracked, {**plan.origin, **_figures(scores, chosen)})
         result = _result(task, tracked, fitted, scores, watch)
         result["warnings"] += earlier.warnings if earlier else []
         result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
@@ -159,13 +168,14 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
     return Outcome(tracked.answered(result), config.model.name, summary, others)
 
 
-def _begin(tracked: Run, task: Task, earlier: Earlier | None) -> None:
+def _begin(tracked: Run, task: Task, plan: Plan) -> None:
     """Log what was asked for, as far as the store doesn't know it from before an interruption."""
+    earlier = plan.earlier
     if earlier:
         tracked.reopen()
         tracked.set_tags({COUNT_TAG: earlier.times})
     if earlier is None or not earlier.logged:
-        log_request(tracked, task)
+        log_request(tracked, task, without=plan.unused)
 
 
 def _validation(model: Network, task: Task, fitted: Fitted) -> dict[str, float | None]:
@@ -180,17 +190,16 @@ def _figures(scores: Scores, chosen: Mapping[str, float | None]) -> dict[str, fl
 
 
 def _register(
-    model: Network, task: Task, tracked: Run, step: int, figures: Mapping[str, float]
-) -> tuple[str, registry.Registered | None]:
-    """Log the model once; register it when it came back from the store unchanged."""
-    model_uri = registry.log_best(tracked, model, channels=task.channels, step=step, metrics=figures)
+    model: Network, model_uri: str, task: Task, tracked: Run, known: Mapping[str, object]
+) -> registry.Registered | None:
+    """Register a logged network with what is known of it, when it came back from the store unchanged."""
     if not model.trainable_weights:
-        return model_uri, None
+        return None
     probe = next(task.samples("test")).low[np.newaxis, :70, :54]
     registry.verify(tracked, model_uri, model, probe)
-    known = {**task_tags(task), **figures, "data.fingerprint": task.prepared.fingerprint}
-    known |= {"test_images": len(task.prepared.entries["test"])}
-    return model_uri, registry.register(tracked, model_uri, task.name, tags=known)
+    tags = {**task_tags(task), **known, "data.fingerprint": task.prepared.fingerprint}
+    tags |= {"test_images": len(task.prepared.entries["test"])}
+    return registry.register(tracked, model_uri, task.name, tags=tags)
 
 
 def _result(task: Task, tracked: Run, fitted: Fitted, scores: Scores, watch: Stopwatch) -> dict[str, Any]:

@@ -25,8 +25,7 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
     """
     require_task(config.experiment_name)
     require_run(config.run_name, config.tags)
-    channels = 3 if protocol.channel == "rgb" else 1
-    check_arguments(config.model, scale=config.inner_scale, channels=channels)
+    check_arguments(config.model, scale=config.inner_scale, channels=channels_of(protocol))
     for section in (config.loss, config.optimizer, config.schedule):
         check_arguments(section)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
@@ -37,6 +36,11 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
             raise one_scale_only(config)
     for scale in config.trainer.scales or [config.scale]:
         _require_scored(config, protocol, scale)
+
+
+def channels_of(protocol: Protocol) -> int:
+    """Give the channels of the images that a network is given under a protocol."""
+    return 3 if protocol.images == "rgb" else 1
 
 
 def one_scale_only(config: Config) -> RequestError:

@@ -25,7 +25,7 @@ from srexp.data.sources.paired import Paired
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
-from srexp.experiment.preflight import require_trainable
+from srexp.experiment.preflight import channels_of, require_trainable
 from srexp.metrics.protocol import Protocol
 from srexp.system.stdio import stage
 from srexp.types import Sample
@@ -73,7 +73,7 @@ def builders(config: Config) -> Parts:
         _require_scales(config, parts)
     if config.trainer.batch_size != "auto":
         require_whole_visits(config.trainer.batch_size, config.trainer.patches_per_image)
-    if config.verb in ("train", "check", "search"):
+    if config.verb in ("train", "check", "search", "adopt"):
         require_trainable(config, parts.protocol)
     return parts
 
@@ -160,13 +160,13 @@ class Task:
 
     @property
     def channel(self) -> Channel:
-        """Channel that is trained and scored."""
-        return self.parts.protocol.channel
+        """Channel of the images that the network is given and gives."""
+        return self.parts.protocol.images
 
     @property
     def channels(self) -> int:
         """Number of channels of the images."""
-        return 3 if self.channel == "rgb" else 1
+        return channels_of(self.parts.protocol)
 
     @property
     def degenerate(self) -> bool:
@@ -270,7 +270,7 @@ def prepare_data(
     """
     asked = Preparation(
         seed=config.seed,
-        channel=parts.protocol.channel,
+        channel=parts.protocol.images,
         scale=config.scale,
         patch_size=config.scale if whole else config.trainer.patch_size,
         cache_dir=config.paths.cache,

@@ -24,6 +24,9 @@ ADDED = {
     "detail_energy": "Haar detail of 2 x 2 pixels at every place, restored over target; 1 is right",
 }
 
+#: BT.601 luminance as MATLAB's rgb2ycbcr has it, in 0..255 for red, green and blue in 0..1.
+_DARKEST, _LUMINANCE = 16.0, np.array([65.481, 128.553, 24.966])
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
@@ -36,9 +39,11 @@ class Protocol:
         shave: High-resolution pixels left out at each border; None leaves out as many as the scale.
         quantize: Round the restored image to the stored bit depth before scoring, as a written file would be.
         quantize_low: Round the degraded image to the stored bit depth before it is restored.
+        colour: With "y": the network is given colour and gives colour, of which the luminance is scored. It isn't
+            rounded, as the literature's colour networks are scored.
 
     Raises:
-        RequestError: The border is negative.
+        RequestError: The border is negative, or `colour` goes with another channel.
 
     Example:
         >>> Protocol().border(scale=3), Protocol(shave=0).border(scale=3)
@@ -49,9 +54,17 @@ class Protocol:
     shave: int | None = None
     quantize: bool = True
     quantize_low: bool = True
+    colour: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a border that can't be cut off."""
+        """Refuse a border that can't be cut off, and colour of which nothing else than itself is scored."""
+        if self.colour and self.channel != "y":
+            raise RequestError(
+                "protocol.colour is for luminance only",
+                got=f"protocol.channel={self.channel}",
+                expected="y, the luminance of the colour that a network gives",
+                fix="protocol=y, or protocol.channel=rgb without protocol.colour",
+            )
         if self.shave is not None and self.shave < 0:
             raise RequestError(
                 "protocol.shave is negative",
@@ -59,6 +72,11 @@ class Protocol:
                 expected="a number of pixels, or null for the scale",
                 fix="protocol.shave=null",
             )
+
+    @property
+    def images(self) -> Literal["grey", "y", "rgb"]:
+        """Channel that the network is given and gives."""
+        return "rgb" if self.colour else self.channel
 
     def border(self, scale: int) -> int:
         """Pixels left out at each border of the high-resolution image, for a scale."""
@@ -79,7 +97,7 @@ class Protocol:
             2
         """
         return {
-            "channel": self.channel,
+            "channel": "y of rgb" if self.colour else self.channel,
             "scale": scale,
             "shave": self.border(scale),
             "quantize": self.quantize,
@@ -148,9 +166,11 @@ class Protocol:
         return self._to_levels(restored[inside], bits), self._to_levels(high[inside], bits)
 
     def _to_levels(self, pixels: Pixels, bits: int) -> Levels:
-        levels: Levels = np.clip(pixels.astype(np.float64), 0, 1) * (2**bits - 1)
+        white = 2**bits - 1
+        levels: Levels = np.clip(pixels.astype(np.float64), 0, 1) * white
         # Halves go up, as in MATLAB's uint8(), on which the literature's figures rest; np.round sends them to even.
-        return np.floor(levels + 0.5, out=levels) if self.quantize else levels
+        levels = np.floor(levels + 0.5, out=levels) if self.quantize else levels
+        return ((_DARKEST * white + levels @ _LUMINANCE) / 255)[..., np.newaxis] if self.colour else levels
 
 
 def completed(described: Mapping[str, Any]) -> dict[str, Any]:

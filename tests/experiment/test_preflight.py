@@ -25,6 +25,9 @@ REFUSED = {
     "model.width cannot be built": ["model=vdsr", "model.width=63"],
     "model.wide cannot be built": ["model=hybrid", "model.wide=3"],
     "model.blocks is too small": ["model=hybrid", "model.blocks=0"],
+    "model.filters doesn't describe ESPCN": ["model=espcn", "model.filters=[64]"],
+    "model.width leaves no feature for detail": ["model=etds", "model.width=1"],
+    "scale is too large for model=fsrcnn": ["model=fsrcnn", "scale=6"],
     "optimizer.lr is out of range": ["optimizer.lr=-1"],
     "optimizer.clip_norm is out of range": ["optimizer.clip_norm=0"],
     "optimizer.theta is out of range": ["optimizer=sgd", "optimizer.theta=-1"],
@@ -96,7 +99,7 @@ def arguments_refused() -> set[str]:
     """Give the beginnings of what builders of networks, losses, optimizers and schedules say of their arguments."""
     found = set()
     for path in [
-        *(ROOT / "models").glob("*.py"),
+        *({*(ROOT / "models").glob("*.py")} - {ROOT / "models" / "foreign_weights.py"}),  # those refusals are `adopt`'s
         *(ROOT / "training" / f"{name}.py" for name in ("losses", "optimizers", "schedules")),
     ]:
         for node in ast.walk(ast.parse(path.read_text())):

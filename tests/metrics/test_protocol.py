@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from srexp.data.image import stored, to_channel
 from srexp.errors import RequestError, SrexpError
 from srexp.metrics.protocol import Protocol
 
@@ -134,3 +135,22 @@ def test_description_is_as_results_have_it_in_the_store():
         "haarpsi", "gmsd", "vifp", "detail_energy",
     ]  # fmt: skip
     assert Protocol().describe(2)["intensity"] == "bits"
+
+
+def test_luminance_of_colour_is_matlabs_before_it_is_rounded():
+    rng = np.random.default_rng(5)
+    image = stored(rng.integers(0, 256, (20, 24, 3)).astype(np.uint8), 8, lossy=False)
+    protocol = Protocol(channel="y", colour=True)
+    assert (protocol.images, Protocol(channel="y").images, Protocol().images) == ("rgb", "y", "grey")
+    assert protocol.describe(2)["channel"] == "y of rgb"
+    found, wanted = protocol.levels(image.to_float(), image.to_float(), bits=8, scale=2, key="a.png")
+    assert found.shape == (16, 20, 1)
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(np.floor(found + 0.5), to_channel(image, "y").pixels[2:-2, 2:-2])
+    assert np.abs(found - np.floor(found + 0.5)).max() > 0.4
+
+
+@pytest.mark.parametrize("channel", ["grey", "rgb"])
+def test_colour_is_for_luminance_only(channel):
+    with pytest.raises(RequestError, match=r"protocol\.colour is for luminance only"):
+        Protocol(channel=channel, colour=True)

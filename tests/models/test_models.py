@@ -88,7 +88,7 @@ def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: 
 @pytest.mark.parametrize(("scale", "channels"), [(1, 1), (2, 3), (3, 1)])
 def test_what_is_given_the_bicubic_image_begins_with_it(model: str, scale: int, channels: int) -> None:
     network, interpolation = build(model, scale, channels), bicubic.build(scale, channels)
-    if not any(isinstance(layer, keras.layers.UpSampling2D) for layer in build(model, 2, channels).layers):
+    if "bicubic" not in [layer.name for layer in build(model, 2, channels).layers]:  # as `begin` calls it
         return
     low = 0.2 + 0.6 * image(9, 11, channels)  # bicubic overshoots, but not below zero, which ReLU would cut
     np.testing.assert_allclose(network(low), interpolation(low), rtol=0, atol=1e-6)

@@ -140,3 +140,14 @@ def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(projec
     checkpoint = Checkpoints(Path(killed.data.tags["srexp.checkpoints"])).latest()
     assert checkpoint.step >= 8
     assert checkpoint.history.epochs
+
+
+def test_what_is_trained_as_branches_is_stored_as_one_convolution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import keras
+
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    thin = ["model=ecbsr", "model.blocks=1", "model.width=4", "tracking.max_images=0", "tracking.system_metrics=false"]
+    assert srexp.run("train", ["+debug=fast", *thin])["registered"]
+    [stored] = {path.read_bytes(): path for path in tmp_path.rglob("model.keras")}.values()
+    kinds = {type(layer) for layer in keras.saving.load_model(stored).layers}
+    assert kinds.isdisjoint({keras.Model, keras.layers.DepthwiseConv2D})

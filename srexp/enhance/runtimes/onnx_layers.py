@@ -142,10 +142,11 @@ def _around(total: Sequence[int]) -> list[int]:
 
 def _transposed(graph: Graph, layer: Any, value: str) -> str:
     sizes, strides = layer.kernel_size, layer.strides
-    plain = layer.padding == "same" and layer.output_padding is None and set(layer.dilation_rate) == {1}
+    plain = layer.output_padding is None and set(layer.dilation_rate) == {1}
     if not plain or any(size < stride for size, stride in zip(sizes, strides, strict=True)):
-        raise _UntranslatedError("a padding other than same, a dilation, or a kernel smaller than its stride")
-    pads = _around([size - stride for size, stride in zip(sizes, strides, strict=True)])
+        raise _UntranslatedError("an output padding, a dilation, or a kernel smaller than its stride")
+    same = layer.padding == "same"
+    pads = _around([same * (size - stride) for size, stride in zip(sizes, strides, strict=True)])
     kernel = np.transpose(np.asarray(layer.kernel, np.float32), (3, 2, 0, 1))  # (h, w, out, in) to (in, out, h, w)
     out = graph.add(
         "ConvTranspose", value, graph.weight(kernel), *_biased(graph, layer), strides=list(strides), pads=pads
@@ -203,6 +204,12 @@ def _pad(graph: Graph, operation: Any, value: str) -> str:
     return out
 
 
+def _cropped(graph: Graph, layer: Any, value: str) -> str:
+    """Padding by less than nothing."""
+    widths = np.array([(0, 0), (0, 0), *layer.cropping], np.int64).T.ravel()
+    return graph.add("Pad", value, graph.weight(-widths, np.int64), mode="constant")
+
+
 def _rectified(graph: Graph, layer: Any, value: str) -> str:
     if layer.threshold:
         raise _UntranslatedError(f"threshold={layer.threshold}")
@@ -250,6 +257,7 @@ _LAYERS: dict[str, Callable[..., str]] = {
     "SeparableConv2D": _separable,
     "Conv2DTranspose": _transposed,
     "UpSampling2D": _upsampled,
+    "Cropping2D": _cropped,
     "Activation": _activated,
     "ReLU": _rectified,
     "LeakyReLU": lambda graph, layer, value: graph.add("LeakyRelu", value, alpha=float(layer.negative_slope)),

@@ -68,9 +68,8 @@ def folded(model: "keras.Model") -> "keras.Model":
         return type(layer).from_config(layer.get_config())
 
     def called(layer: "keras.layers.Layer", *inputs: object, **options: object) -> object:
-        return layer(
-            *inputs, **{key: value for key, value in options.items() if key != "mask"}
-        )  # a model's, not Conv2D's
+        options.pop("mask", None)  # models are called with one, convolutions are not
+        return layer(*inputs, **options)
 
     network = keras.models.clone_model(model, clone_function=plain, call_function=called)
     for layer in model.layers:

@@ -70,7 +70,7 @@ class Own(layers.Layer):
         (Own, "Own"),
         (lambda: layers.Conv2D(4, 3, activation=lambda x: x * 2), "the activation <lambda>"),
         (lambda: layers.UpSampling2D(2, interpolation="lanczos3"), "lanczos3"),
-        (lambda: layers.Conv2DTranspose(4, 3, padding="valid"), "same"),
+        (lambda: layers.Conv2DTranspose(4, 3, padding="same", dilation_rate=2), "dilation"),
         (lambda: layers.ReLU(threshold=0.5), "threshold=0.5"),
         (lambda: lambda x: ops.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="symmetric"), "symmetric"),
         (lambda: lambda x: ops.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=1.0), "zero"),
