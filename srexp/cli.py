@@ -34,6 +34,7 @@ VERBS = {
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
+    "adopt": "score, track and register a network with weights that were trained elsewhere, from an .npz file",
     "compare": "set runs, models or an experiment side by side: table, tests, figures, report.html",
     "enhance": "super-resolve a file, a folder or a pattern of images with a model, in tiles",
     "export": "write a model as savedmodel, onnx, openvino or litert, checked on real images, with a model card",

@@ -193,6 +193,14 @@ class TrainConfig(Config, verb="train"):
     resume: Annotated[str, Field(min_length=1)] | None = None
 
 
+class AdoptConfig(Config, verb="adopt"):
+    """What `adopt` adds."""
+
+    weights: Path | None
+    licence: Annotated[str, Field(min_length=1)] | None
+    source: Annotated[str, Field(min_length=1)] | None
+
+
 class UiConfig(Config, verb="ui"):
     """What `ui` adds."""
 

@@ -112,10 +112,8 @@ def _through(step: Step, arriving: list[_Spread]) -> _Spread:
     if name == "UpSampling2D" and layer.size[0] == layer.size[1] and layer.data_format == "channels_last":
         support = Fraction(UPSAMPLING_SUPPORT[layer.interpolation], before.ratio)
         return _enlarged(before, support, layer.size[0])
-    if name in CONVOLUTIONS and set(layer.strides) == {1} and _is_plain(layer):
-        return _convolved(layer, before)
     if name in CONVOLUTIONS and _is_plain(layer):
-        return _divided(layer, before)
+        return (_convolved if set(layer.strides) == {1} else _divided)(layer, before)
     if name == "Conv2DTranspose" and _is_plain(layer):
         return _transposed(layer, before)
     if name == "Cropping2D" and len(set(layer.cropping)) == 1 and layer.data_format == "channels_last":

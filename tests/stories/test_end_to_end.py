@@ -86,7 +86,17 @@ def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     for folder in ("mlruns", "enhanced", "exported"):
         written = [path for path in (project.root / folder).rglob("*") if path.suffix != ".answered"]
         assert [path for path in written if path.stat().st_mode & 0o077] == []
+    adopted, _ = typed("adopt", "model=espcn", "model.filters=[4,4]", f"weights={strangers(project.root)}")
+    assert adopted["registered"] == {"name": "samples-bicubic-x2", "version": 1, "alias": "candidate"}
     assert verbs == set(VERBS) - {"ui"}  # each starts cold once; `ui` in a test with a browser
+
+
+def strangers(folder: Path) -> Path:
+    """Write arrays that fit a small ESPCN."""
+    shapes = {"conv1": (4, 1, 5, 5), "conv2": (4, 4, 3, 3), "conv3": (4, 4, 3, 3)}
+    arrays = {f"{name}.weight": np.full(shape, 0.1, np.float32) for name, shape in shapes.items()}
+    np.savez(folder / "stranger.npz", **arrays, **{f"{name}.bias": np.zeros(4, np.float32) for name in shapes})
+    return folder / "stranger.npz"
 
 
 def radiographs(samples_dir: Path, folder: Path) -> Path:
