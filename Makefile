@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint docs audit chaos mutants pins clean
+.PHONY: help setup run test test-slow lint schema docs audit chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -40,6 +40,9 @@ lint: $(VENV)/.installed-dev ## Check style, formatting, types and layers
 	$(PYTHON_IN) -m ruff format --check .
 	$(PYTHON_IN) -m mypy
 	$(VENV)/bin/lint-imports
+
+schema: $(VENV)/.installed ## Write conf/**/schema.json, for editors and for help, from the typed sections and the comments of conf/
+	$(PYTHON_IN) -m srexp.config.reference.json_schema
 
 docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictly and without network
 	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN) -m mkdocs build --quiet

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from srexp.config.reference.keys import is_global, keys, opening
 
 ROOT = Path(__file__).parents[1]
 
@@ -59,44 +58,13 @@ def on_files(files: Any, config: Any) -> Any:
 def described(path: Path) -> str:
     """Turn the comments at the top of a YAML file into Markdown: sentences, and commands in a block."""
     text = ""
-    for line in path.read_text().splitlines():
-        if not line.startswith("#"):
-            break
-        if line.startswith("#   "):
+    for line in opening(path):
+        if line.startswith("  "):
             text = text.removesuffix("```\n") if text.endswith("```\n") else f"{text}\n```sh\n"
-            text += f"{line[1:].strip()}\n```\n"
-        elif "@package" not in line:
-            text += f"\n{_plain(line[1:].strip())}"
+            text += f"{line.strip()}\n```\n"
+        else:
+            text += f"\n{_plain(line)}"
     return text.strip()
-
-
-def keys(path: Path) -> Iterator[tuple[str, str, str]]:
-    """Give each key of a YAML file with its value and its comment, those of nested mappings with dots."""
-    text = path.read_text()
-    lines = text.splitlines()
-
-    def comment(line: int) -> str:
-        beside = re.search(r"\s#\s*(.*)", lines[line])
-        above = lines[line - 1].strip() if line else ""
-        return beside[1] if beside else above.removeprefix("#").strip() if above.startswith("#") else ""
-
-    def walk(node: yaml.Node, within: str) -> Iterator[tuple[str, str, str]]:
-        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            name = f"{within}{key.value}"
-            if name == "defaults":
-                for each in value.value:
-                    for group, choice in each.value if isinstance(each, yaml.MappingNode) else ():
-                        chosen = re.sub(r"^override\s+/?|@.*", "", group.value)
-                        yield chosen, choice.value, comment(group.start_mark.line)
-            elif isinstance(value, yaml.MappingNode) and not value.flow_style:
-                yield from walk(value, f"{name}.")
-            else:
-                shown = text[value.start_mark.index : value.end_mark.index].strip()
-                yield name, "a text" if "\n" in shown else shown, comment(key.start_mark.line)
-
-    root = yaml.compose(text)
-    if root is not None:
-        yield from walk(root, "")
 
 
 def notebook(path: Path) -> str:
@@ -113,15 +81,21 @@ def notebook(path: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _page(title: str, opening: str, headings: dict[Path, str]) -> str:
+def _page(title: str, beginning: str, headings: dict[Path, str]) -> str:
     """Put a page together: for each file a heading, what it says of itself, and its keys as they are typed."""
-    parts = [f"# {title}\n\n{opening} Made from the comments of the files.\n"]
+    parts = [f"# {title}\n\n{beginning} Made from the comments of the files.\n"]
     for path, heading in headings.items():
-        whole = path.parent.name in ("conf", "sweeps") or "@package" in path.read_text()
-        within = "" if whole else f"{path.parent.name}."
-        terms = [f"`{within}{key}={value}`\n:   {_plain(said)}\n" for key, value, said in keys(path)]
+        within = "" if is_global(path) else f"{path.parent.name}."
+        terms = [
+            f"`{within}{key.name}={key.default}`\n:   {_plain(key.comment)}{_kind(key.type)}\n" for key in keys(path)
+        ]
         parts.append("\n".join([f"## {heading}\n\n{described(path)}\n", *terms]))
     return "\n".join(parts)
+
+
+def _kind(words: str) -> str:
+    """Give the type of a key in italics, behind what it is for."""
+    return f" *({_plain(words)})*" if words else ""
 
 
 def _moved(name: str) -> str:

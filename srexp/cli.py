@@ -1,6 +1,6 @@
 """The command line: a verb, then Hydra overrides; exit codes and one message when something is wrong.
 
-Nothing heavy is imported here: `--help` and `check` answer before TensorFlow could have been loaded.
+Nothing heavy is imported here: `--help` and completion answer before Hydra, `check` before TensorFlow could be loaded.
 """
 
 from __future__ import annotations
@@ -10,22 +10,17 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
-
-from srexp.config.compose import register_resolvers
-from srexp.config.hydra_adapter import CommandLine, launch
-from srexp.config.hydra_messages import writable
-from srexp.config.schema import Config
+from srexp.config.command_line import CommandLine
 from srexp.errors import SrexpError
-from srexp.experiment.multirun import job
-from srexp.experiment.multirun.execution import SweepFolder, full_error, run_job
-from srexp.system import keras_settings
-from srexp.system.files.atomic_files import private_files, require_no_way_out
-from srexp.system.stdio import complain, mask_tracebacks, outlive_reader, say, stage
+from srexp.system.stdio import complain, full_error, mask_tracebacks, outlive_reader, say, stage
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from srexp.config.schema import Config
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {
@@ -68,7 +63,8 @@ def run(arguments: Sequence[str]) -> int:
         0 done; 1 the work failed; 2 the request was wrong; 130 interrupted.
     """
     try:
-        return _run(CommandLine.read(arguments, VERBS))
+        line = CommandLine.read(arguments, VERBS)
+        return 0 if _told(line) else _run(line)
     except SrexpError as error:
         if full_error():
             raise
@@ -88,6 +84,11 @@ def execute(config: Config) -> dict[str, Any]:
     Returns:
         What the command returns, as it is written.
     """
+    from srexp.config.hydra_messages import writable
+    from srexp.experiment.multirun import job
+    from srexp.system import keras_settings
+    from srexp.system.files.atomic_files import require_no_way_out
+
     # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_settings.settle(config.paths.cache / "keras")
@@ -105,19 +106,42 @@ def execute(config: Config) -> dict[str, Any]:
     return result
 
 
+def _told(line: CommandLine) -> bool:
+    """Say what needs no configuration: versions, help, completion. False where something is to be run."""
+    if line.options.version:
+        from srexp.system.versions import versions
+
+        say(versions())
+    elif line.options.help:
+        from srexp.config.reference import help as reference
+
+        reference.show(line.about, VERBS)
+    elif line.options.shell_completion:
+        from srexp.config.reference import completion
+
+        for each in completion.answer(line.overrides, os.environ, VERBS):
+            say(each)
+    else:
+        return False
+    return True
+
+
 def _run(line: CommandLine) -> int:
     """Run a verb as a Hydra application; give the exit code of the job, or the worst of a multirun's."""
-    if line.options.version:
-        say(f"srexp {version('srexp')}, Hydra {version('hydra-core')}")
-        return 0
     if line.verb not in LIGHT:
         stage("composing the configuration")
-    register_resolvers(VERBS)
+    from srexp.config.compose import register_resolvers
+    from srexp.config.hydra_adapter import launch
+    from srexp.experiment.multirun import job
+    from srexp.experiment.multirun.execution import SweepFolder
+    from srexp.system.files.atomic_files import private_files
+
+    register_resolvers()
     SweepFolder.seen.clear()
     status = "KILLED"
     with private_files() as umask:
         try:
-            launch(line, _job, VERBS, umask)
+            launch(line, _job, umask)
             failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
             status = "FAILED" if failed else "FINISHED"
         finally:
@@ -129,6 +153,8 @@ def _run(line: CommandLine) -> int:
 
 
 def _job(composed: DictConfig) -> None:
+    from srexp.experiment.multirun.execution import run_job
+
     run_job(composed, execute, light=LIGHT, tell_skipped=_tell_skipped)
 
 

@@ -163,11 +163,40 @@ def test_what_a_training_writes_only_the_user_reads(tmp_path: Path):
         os.umask(before)
 
 
-def test_help_lists_the_verbs(capfd):
-    assert run(["--help"]) == 0
+@pytest.mark.parametrize("words", ["--help", "help", "-h"])
+def test_help_lists_the_verbs(words, capfd):
+    assert run([words]) == 0
     shown = capfd.readouterr().out
     assert all(verb in shown for verb in VERBS)
     assert "optimizer.lr=" in shown
+
+
+def test_help_of_a_verb_is_the_same_before_and_behind_it(capfd):
+    shown = []
+    for words in (["help", "enhance"], ["enhance", "--help"], ["-h", "enhance"]):
+        assert run(words) == 0
+        shown.append(capfd.readouterr().out)
+    assert shown[0] == shown[1] == shown[2]
+    assert "self_ensemble=false" in shown[0]
+    assert run(["help", "enhnace"]) == 2
+    assert "did you mean enhance?" in one_message(capfd)
+
+
+def test_help_versions_and_completion_load_neither_hydra_nor_much_else():
+    """What a shell waits for: a budget of the processor's time, ten times what it takes, and of imports."""
+    asked = [["--version"], ["-sc", "query=bash"], *([verb, "--help"] for verb in VERBS)]
+    heavy = [*HEAVY, "hydra", "omegaconf", "pydantic", "numpy"]
+    code = (
+        f"import sys, time; from srexp.cli import run\nfor arguments in {asked!r}:\n"
+        "    before = time.process_time()\n    assert run(arguments) == 0\n"
+        "    assert time.process_time() - before < 2, arguments\n"
+        f"print('heavy:', [name for name in {heavy!r} if name in sys.modules])\n"
+    )
+    environment = {**os.environ, "COMP_LINE": "srexp evaluate model_u"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "heavy: []"
+    assert done.stderr == ""
 
 
 def test_light_commands_import_nothing_heavy():

@@ -121,14 +121,14 @@ def check_arguments(section: Section, **runtime: Any) -> None:
 
 def _convert(group: str, builder: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
     """Convert options to the types of a builder's signature, through a pydantic model made from it."""
-    model = _model(group, builder)
+    model = section_model(group, builder)
     known = [f"{group}.{name}" for name in model.model_fields]
     checked = validated(group, lambda given: model(**given), options, known)
     return {name: getattr(checked, name) for name in options}
 
 
 @functools.lru_cache(maxsize=256)  # pydantic takes longer to make one than to use it
-def _model(group: str, builder: Callable[..., Any]) -> Any:
+def section_model(group: str, builder: Callable[..., Any]) -> Any:
     """Give the pydantic model of what a builder's section may say."""
     from pydantic import create_model
 

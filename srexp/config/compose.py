@@ -19,26 +19,18 @@ from srexp.config.frozen_files import FrozenFolder
 from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.scales import one_scale
-from srexp.config.schema import VERB_CONFIGS, Config, Section
+from srexp.config.schema import FILLED_IN, VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError
 from srexp.system.masking.credentials import hidden
 
-#: Set by `check`, not composed from YAML.
-_FILLED_IN = {"overrides", "choices", "run_dir", "sweep", "resolved"}
 
-
-def register_resolvers(verbs: Mapping[str, str] | None = None) -> None:
+def register_resolvers() -> None:
     """Make what the YAML files look up known.
 
-    `${srexp.root:}` is the folder of `mlruns/`, `${srexp.home:}` that of `conf/`, `${srexp.found:}` that of the presets
-    which searches found, and `${srexp.verbs:}` lists the verbs. `${srexp.by:${model.name},{srcnn:1,vdsr:2}}` is 1 for
-    model=srcnn and 2 for model=vdsr, so that a preset for several models can give each its own value.
-
-    Args:
-        verbs: Verbs with a line of help each, for `--help`.
+    `${srexp.root:}` is the folder of `mlruns/`, `${srexp.home:}` that of `conf/`, and `${srexp.found:}` that of the
+    presets which searches found. `${srexp.by:${model.name},{srcnn:1,vdsr:2}}` is 1 for model=srcnn and 2 for
+    model=vdsr, so that a preset for several models can give each its own value.
     """
-    lines = "".join(f"\n  {verb:<10} {line}" for verb, line in (verbs or {}).items())
-    OmegaConf.register_new_resolver("srexp.verbs", lambda: lines, replace=True)
     OmegaConf.register_new_resolver("srexp.by", _by, replace=True)
     OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
     OmegaConf.register_new_resolver("srexp.home", lambda: str(config_home()), replace=True)
@@ -145,7 +137,7 @@ def check(
     values: dict[str, Any] = renewed(tree) if isinstance(tree, dict) else {}
     resolved = dict(values)
     adapter, hints = _schema(str(values.get("verb")))
-    if taken := sorted(_FILLED_IN & values.keys()):
+    if taken := sorted(FILLED_IN & values.keys()):
         raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")
     extensions = _extensions(values.get("extensions"), overrides)
     for name, hint in hints.items():
@@ -165,7 +157,7 @@ def _schema(verb: str) -> tuple[Any, dict[str, Any]]:
 
     kind: type[Config] = VERB_CONFIGS.get(verb, Config)
     hints = get_type_hints(kind, include_extras=True)
-    return TypeAdapter(kind), {name: hint for name, hint in hints.items() if name not in _FILLED_IN}
+    return TypeAdapter(kind), {name: hint for name, hint in hints.items() if name not in FILLED_IN}
 
 
 def _missing(key: str, verb: str, choices: Mapping[str, Any]) -> RequestError:

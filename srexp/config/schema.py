@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, dataclass_transform
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=8)]
+_SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
 #: Of the file of a model.
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -46,6 +47,8 @@ class Section:
             raise AttributeError(f"{self.group} has no option {key!r}") from None
 
 
+#: Fields of a configuration that `compose.check` fills in; they are no keys.
+FILLED_IN = frozenset({"overrides", "choices", "run_dir", "sweep", "resolved"})
 #: The configuration of each verb that has keys of its own.
 VERB_CONFIGS: dict[str, type[Any]] = {}
 
@@ -121,7 +124,7 @@ class Config(Strict):
 
     verb: str
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]  # what NumPy and TensorFlow take
-    scale: Scale
+    scale: Annotated[Scale, WithJsonSchema({"anyOf": [_SCALE, {"type": "array", "items": _SCALE}]})]  # see `scales`
     experiment_name: Annotated[str, Field(min_length=1)]
     run_name: str | None
     tags: dict[str, str]

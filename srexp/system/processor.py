@@ -24,6 +24,18 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return " ".join([platform.machine(), *wanted, f"{cores()} cores"])
 
 
+def model_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Name the processor as its maker does; where Linux doesn't say it, by its architecture."""
+    return _first_of(cpuinfo).get("model name", "").lstrip(": \t") or platform.machine()
+
+
+def gpus(proc: Path = Path("/proc")) -> list[str]:
+    """Name the graphics cards of NVIDIA that a driver is loaded for."""
+    told = [path.read_text(encoding="utf-8") for path in sorted(proc.glob("driver/nvidia/gpus/*/information"))]
+    lines = [line.partition(":") for each in told for line in each.splitlines()]
+    return [name.strip() for key, _, name in lines if key.strip() == "Model"]
+
+
 def _first_of(cpuinfo: Path) -> dict[str, str]:
     """Read what Linux says of the first core, the colons before the values included."""
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []

@@ -99,6 +99,11 @@ def masked_stdout() -> Iterator[None]:
     print(shown(said.getvalue()), end="")
 
 
+def full_error() -> bool:
+    """Whether the user wants tracebacks."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1"
+
+
 def show_traceback(error: BaseException | None) -> None:
     """Show where something failed, without secrets."""
     if error:

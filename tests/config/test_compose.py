@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 import srexp
+from srexp.config.command_line import presets_last
 from srexp.config.compose import alternative, compose
-from srexp.config.hydra_adapter import presets_last
 from srexp.config.paths import config_home, project_root
 from srexp.errors import RequestError
 from srexp.experiment.task import builders

@@ -11,9 +11,8 @@ import pytest
 
 import srexp
 from srexp import cli
-from srexp.config.hydra_adapter import CommandLine, composed
+from srexp.config.hydra_adapter import composed
 from srexp.config.hydra_messages import writable
-from srexp.errors import RequestError
 
 #: What follows a verb, to what is shown; None where it is refused.
 OPTIONS = {
@@ -86,22 +85,6 @@ def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: py
             assert (code, caught.err, shown in caught.out) == (0, "", True), typed
 
 
-@pytest.mark.parametrize(
-    ("words", "verb", "overrides"),
-    [
-        (["--config-dir", "data", "check"], "check", []),
-        (["--config-dir", "data"], "train", []),
-        (["model=vdsr", "-m", "seed=1,2", "evaluate"], "evaluate", ["model=vdsr", "seed=1,2"]),
-        (["--info", "runs"], "runs", []),
-        (["--info", "defaults", "runs"], "runs", []),
-        (["--cfg", "job", "~schedule", "+debug=fast", "seed=3"], "train", ["~schedule", "seed=3", "+debug=fast"]),
-    ],
-)
-def test_verb_options_and_overrides_stand_in_any_order(words: list[str], verb: str, overrides: list[str]) -> None:
-    line = CommandLine.read(words, cli.VERBS)
-    assert (line.verb, line.overrides) == (verb, overrides)
-
-
 @pytest.mark.parametrize("typed", [["seed=1,2"], []])
 def test_a_preset_may_ask_for_a_multirun(typed: list[str], tmp_path: Path) -> None:
     preset = tmp_path / "data" / "experiment" / "several.yaml"
@@ -137,30 +120,6 @@ def test_a_folder_that_cannot_be_written_is_named(kind: str, tmp_path: Path, cap
 def test_what_no_folder_causes_passes() -> None:
     with pytest.raises(ValueError, match="other"), writable("hydra.run.dir"):
         raise ValueError("other")
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("srexp ev", {"evaluate"}),
-        ("srexp evaluate model_u", {"model_uri="}),
-        ("srexp evaluate model=vd", {"model=vdsr"}),
-        ("srexp model=vdsr che", {"check", "checkpoint."}),
-        ("srexp -m search +sweeps=srcnn_t", {"+sweeps=srcnn_tpe"}),
-        ("srexp train optimizer.l", {"optimizer.lr="}),
-        ("srexp --nothing ev", {"evaluate"}),
-        ("srexp train model=nothing op", {"optimizer="}),
-        ("srexp train a=b=c,, op", set()),
-    ],
-)
-def test_shells_complete_verbs_groups_and_keys(
-    line: str, expected: set[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COMP_LINE", line)
-    for shell in ("bash", "zsh", "fish") if line.endswith(" ev") else ["bash"]:
-        assert cli.run(["-sc", f"query={shell}"]) == 0
-        caught = capfd.readouterr()
-        assert (set(caught.out.split()), caught.err) == (expected, ""), shell
 
 
 def test_an_application_of_hydra_around_it_goes_on() -> None:
@@ -204,8 +163,3 @@ def test_threads_train_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> N
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(srexp.run, ["train", "train", "train"]))
     assert most == [1, 1, 1]
-
-
-def test_what_is_asked_for_twice_is_refused() -> None:
-    with pytest.raises(RequestError, match="several verbs"):
-        CommandLine.read(["check", "train"], cli.VERBS)

@@ -19,7 +19,7 @@ from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.system.masking.credentials import revealed_variable
-from srexp.system.stdio import show_traceback
+from srexp.system.stdio import full_error, show_traceback
 
 Execute = Callable[[Config], object]
 
@@ -37,11 +37,6 @@ class SweepFolder(Callback):
 
         SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
         driver.announce(SweepFolder.seen[-1])
-
-
-def full_error() -> bool:
-    """Whether the user wants tracebacks."""
-    return os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
 def run_job(

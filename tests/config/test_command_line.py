@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from srexp.cli import VERBS
+from srexp.config.command_line import CommandLine
+from srexp.errors import RequestError
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "overrides"),
+    [
+        (["--config-dir", "data", "check"], "check", []),
+        (["--config-dir", "data"], "train", []),
+        (["model=vdsr", "-m", "seed=1,2", "evaluate"], "evaluate", ["model=vdsr", "seed=1,2"]),
+        (["--info", "runs"], "runs", []),
+        (["--info", "defaults", "runs"], "runs", []),
+        (["--cfg", "job", "~schedule", "+debug=fast", "seed=3"], "train", ["~schedule", "seed=3", "+debug=fast"]),
+    ],
+)
+def test_verb_options_and_overrides_stand_in_any_order(words: list[str], verb: str, overrides: list[str]) -> None:
+    line = CommandLine.read(words, VERBS)
+    assert (line.verb, line.overrides) == (verb, overrides)
+
+
+def test_what_is_asked_for_twice_is_refused() -> None:
+    with pytest.raises(RequestError, match="several verbs"):
+        CommandLine.read(["check", "train"], VERBS)
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [("help", None), ("--help", None), ("help enhance", "enhance"), ("enhance -h", "enhance"), ("help model", "model"),
+     ("model=vdsr --help", None)],
+)  # fmt: skip
+def test_help_is_about_a_verb_or_a_group(words: str, about: str | None) -> None:
+    line = CommandLine.read(words.split(), VERBS)
+    assert (line.options.help, line.about) == (True, about)
+
+
+def test_help_is_asked_about_one_thing() -> None:
+    with pytest.raises(RequestError, match="several verbs"):
+        CommandLine.read(["help", "train", "check"], VERBS)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from srexp.system.processor import cores
+from srexp.system.versions import versions
+
+
+def test_versions_and_the_machine_are_told(tmp_path: Path) -> None:
+    card = tmp_path / "driver" / "nvidia" / "gpus" / "0000:3b:00.0"
+    card.mkdir(parents=True)
+    (card / "information").write_text("Model: \t\t NVIDIA H200\nIRQ:   \t\t 255\n")
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nmodel name\t: Xeon 7\n")
+    said = versions(tmp_path)
+    assert said.endswith(f", Xeon 7 ({cores()} cores), GPU NVIDIA H200")
+    for name, package in {"srexp": "srexp", "TensorFlow": "tensorflow", "Keras": "keras"}.items():
+        assert f"{name} {metadata.version(package)}" in said
+
+
+def test_without_a_card_or_a_library_there_is_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_: str) -> str:
+        raise metadata.PackageNotFoundError
+
+    monkeypatch.setattr(metadata, "version", missing)
+    said = versions(tmp_path)
+    assert "TensorFlow not installed" in said
+    assert "GPU" not in said
