@@ -77,7 +77,8 @@ def test_commands_compose(words: tuple[str, ...]):
         overrides = [word for word in overrides if "launcher" not in word]
 
     assert {word for word in words if "=" not in word} <= {verb, "-m", "--help", "--version", "--cfg", "job"}
-    srexp.compose(overrides, verb=verb)
+    if "--help" not in words:  # which composes nothing
+        srexp.compose(overrides, verb=verb)
 
 
 def calls_from_python() -> list[tuple[str, str, tuple[str, ...]]]:
