@@ -54,7 +54,7 @@ def test_files_of_another_folder_are_choices_as_well(tmp_path: Path) -> None:
     (tmp_path / "model" / "mine.yaml").write_text("width: 3  # mine\n")
     (tmp_path / "model" / "broken.yaml").write_text("{")
     line = f"srexp --config-dir {tmp_path} "
-    assert candidates(f"{line}model=m", VERBS) == ["model=mine"]
+    assert candidates(f"{line}model=min", VERBS) == ["model=mine", "model=minisub"]
     assert candidates(f"{line}model=mine model.", VERBS) == ["model.width="]
     assert candidates(f"{line}model=broken model.", VERBS) == []
 
