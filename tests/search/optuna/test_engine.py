@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import builtins
 import logging
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 import pytest
 from optuna.trial import TrialState
+from sqlalchemy import make_url
 
 from srexp.errors import RequestError, SrexpError
-from srexp.search.optuna import engine
+from srexp.search.optuna import engine, storage
 from srexp.search.optuna.engine import Optuna
 from srexp.search.optuna.storage import parse_url
+
+
+def test_whoever_wants_the_lock_of_a_database_waits_a_minute(monkeypatch):
+    asked = []
+
+    @contextmanager
+    def locked(url, name, seconds):
+        asked.append((str(url), name, seconds))
+        yield
+
+    monkeypatch.setattr(storage.database_locks, "locked", locked)
+    with storage.database_lock(make_url("postgresql://host/studies"), "tried"):
+        assert asked == [("postgresql://host/studies", "tried", 60)]
 
 
 def build(folder, space, **options):
