@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent.parent / "conf" / "model"
 MODELS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 #: Values of the keys that decide how much a network computes; its depth is also how far it sees.
-NARROW = {"wide": 8, "width": 16}
-SHALLOW = {"depth": 4, "blocks": 2, "modules": 2, "units": 1, "stages": 1}
+NARROW = {"wide": 8, "width": 16, "blocks": 2}
+SHALLOW = {"depth": 4, "modules": 2, "units": 1, "stages": 1}
 
 
 def options(model: str, **changed: Any) -> dict[str, Any]:

@@ -16,7 +16,8 @@ UPSAMPLING_SUPPORT = {"nearest": 1, "bilinear": 1, "bicubic": 2, "lanczos3": 4, 
 
 #: Keras layers that compute a pixel from that pixel alone (in inference), channels last.
 POINTWISE = (
-    *("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Rescaling", "Identity", "BatchNormalization"),
+    *("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Rescaling", "Identity"),
+    *("BatchNormalization", "LayerNormalization"),
     *("Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise"),
     *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"),
 )
@@ -180,7 +181,7 @@ def _is_plain(layer: "keras.Operation") -> bool:
 
 
 def _works_along_channels(layer: "keras.Operation") -> bool:
-    return getattr(layer, "axis", -1) in (-1, 3) and _is_elementwise(layer)
+    return getattr(layer, "axis", -1) in (-1, 3, [-1], [3]) and _is_elementwise(layer)
 
 
 def _is_elementwise(layer: "keras.Operation") -> bool:

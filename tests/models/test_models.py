@@ -21,6 +21,8 @@ VARIANTS = {
 }
 NETWORKS = [*MODELS, *VARIANTS]
 TRAINED = [name for name in NETWORKS if name != "bicubic"]
+#: Trained in the fast lane, too; to make the graph of a deep one's gradients takes many seconds.
+QUICK = ("srcnn", "vdsr", "hybrid", "espcn")
 
 
 def build(name: str, scale: int, channels: int) -> keras.Model:
@@ -115,7 +117,9 @@ def test_borders_are_no_edges(model: str) -> None:
     assert np.abs(details).max() < 1e-4
 
 
-@pytest.mark.parametrize("model", TRAINED)
+@pytest.mark.parametrize(
+    "model", [pytest.param(each, marks=[] if each in QUICK else pytest.mark.slow) for each in TRAINED]
+)
 def test_steps_in_mixed_precision_move_every_weight_and_nothing_breaks(model: str) -> None:
     """After two steps every layer has a gradient, although the last one may begin with zeros."""
     keras.config.set_dtype_policy("mixed_bfloat16")

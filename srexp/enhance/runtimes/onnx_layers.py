@@ -14,6 +14,13 @@ from srexp.errors import RequestError
 if TYPE_CHECKING:
     from srexp.network_graph import Step
 
+
+def _gelu(graph: Graph, value: str) -> str:
+    """Give x times the normal distribution at x, the exact form and no approximation by tanh."""
+    erf = graph.add("Erf", graph.add("Mul", value, graph.weight(0.5**0.5)))
+    return graph.add("Mul", value, graph.add("Mul", graph.add("Add", erf, graph.weight(1)), graph.weight(0.5)))
+
+
 _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "linear": lambda _, x: x,
     "relu": lambda graph, x: graph.add("Relu", x),
@@ -23,11 +30,13 @@ _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
     "elu": lambda graph, x: graph.add("Elu", x),
     "softplus": lambda graph, x: graph.add("Softplus", x),
     "silu": lambda graph, x: graph.add("Mul", x, graph.add("Sigmoid", x)),
+    "gelu": _gelu,
     "leaky_relu": lambda graph, x: graph.add("LeakyRelu", x, alpha=0.2),
 }
 _PADDING = {"constant": "constant", "edge": "edge", "reflect": "reflect"}
 _MERGING = {"Add": "Sum", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean", "Maximum": "Max", "Minimum": "Min"}
-_OPERATIONS = {"Sqrt": "Sqrt"}
+#: Axis of (n, h, w, c) to that of (n, c, h, w).
+_AXES = (0, 2, 3, 1)
 _NOTHING = ("Identity", "Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise")
 
 
@@ -46,19 +55,17 @@ def translated(graph: Graph, step: Step, inputs: Sequence[str]) -> str:
         RequestError: The layer has no translation.
     """
     layer, name = step.layer, type(step.layer).__name__
-    if step.is_operation("Pad"):
-        if step.options.get("constant_values"):
-            raise untranslated(layer.name, "padding with other values than zero")
-        return _pad(graph, layer, inputs[0])
-    if step.is_operation(name) and name in _OPERATIONS:
-        return graph.add(_OPERATIONS[name], *inputs)
+    if name in _OPERATIONS and step.is_operation(name):
+        return _OPERATIONS[name](graph, step, inputs[0])
     if not step.is_builtin_layer() or getattr(layer, "data_format", None) == "channels_first":
         raise untranslated(layer.name, name)
     if name in _MERGING:
         return graph.add(_MERGING[name], *inputs)
     if name in _NOTHING:
         return inputs[0]
-    if name in _LAYERS and getattr(layer, "axis", -1) not in (-1, 3):
+    if name == "Concatenate":
+        return graph.add("Concat", *inputs, axis=_AXES[layer.axis % 4])
+    if name in _LAYERS and getattr(layer, "axis", -1) not in (-1, 3, [-1], [3]):
         raise untranslated(layer.name, f"{name} with axis={layer.axis}")
     try:
         return _LAYERS[name](graph, layer, *inputs)
@@ -187,8 +194,11 @@ def _bicubic(graph: Graph, layer: Any, value: str) -> str:
     return graph.add("Div", enlarged, graph.add("ConvTranspose", ones, graph.weight(kernel), **options))
 
 
-def _pad(graph: Graph, operation: Any, value: str) -> str:
+def _pad(graph: Graph, step: Step, value: str) -> str:
     """Padding; several repetitions of the outermost pixels in a row become one."""
+    operation: Any = step.layer
+    if step.options.get("constant_values"):
+        raise untranslated(operation.name, "padding with other values than zero")
     batch, rows, columns, channels = operation.pad_width
     widths = np.array([batch, channels, rows, columns], np.int64).T.ravel()
     # "symmetric" repeats the outermost pixel for a width of 1.
@@ -245,6 +255,17 @@ def _normalized(graph: Graph, layer: Any, value: str) -> str:
     return _scaled(graph, value, factor, offset)
 
 
+def _normalized_pixels(graph: Graph, layer: Any, value: str) -> str:
+    """Normalize the channels of every pixel; ONNX's own operation does the last axes, which here are the image's."""
+    if layer.rms_scaling:
+        raise _UntranslatedError("rms_scaling")
+    centred = graph.add("Sub", value, graph.add("ReduceMean", value, axes=[1]))
+    variance = graph.add("ReduceMean", graph.add("Mul", centred, centred), axes=[1])
+    deviation = graph.add("Sqrt", graph.add("Add", variance, graph.weight(layer.epsilon)))
+    factor, offset = np.asarray(layer.gamma if layer.scale else 1), np.asarray(layer.beta if layer.center else 0)
+    return _scaled(graph, graph.add("Div", centred, deviation), factor, offset)
+
+
 def _scaled(graph: Graph, value: str, *numbers: Any) -> str:
     """Multiply each channel by a factor, and add an offset."""
     factor, offset = (np.reshape(number, (-1, 1, 1)) for number in numbers)
@@ -266,6 +287,11 @@ _LAYERS: dict[str, Callable[..., str]] = {
     "AveragePooling2D": _averaged,
     "GlobalAveragePooling2D": _averaged_over_all,
     "BatchNormalization": _normalized,
+    "LayerNormalization": _normalized_pixels,
     "Rescaling": lambda graph, layer, value: _scaled(graph, value, layer.scale, layer.offset),
-    "Concatenate": lambda graph, _, *values: graph.add("Concat", *values, axis=1),
+}
+
+_OPERATIONS: dict[str, Callable[[Graph, Step, str], str]] = {
+    "Pad": _pad,
+    "Sqrt": lambda graph, _, value: graph.add("Sqrt", value),
 }

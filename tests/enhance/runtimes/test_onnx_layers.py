@@ -28,6 +28,8 @@ LAYERS = {
     "normalised": lambda: [layers.BatchNormalization(), layers.Dropout(0.5), layers.Identity()],
     "averaged": lambda: [layers.AveragePooling2D(3, strides=1, padding="same")],
     "averaged over all": lambda: [layers.GlobalAveragePooling2D(keepdims=True), ops.sqrt],
+    "normalised pixels": lambda: [layers.LayerNormalization(epsilon=1e-5), layers.Activation("gelu")],
+    "normalised pixels, no weights": lambda: [layers.LayerNormalization(center=False, scale=False)],
     "nested": lambda: [keras.Sequential([keras.Input((None, None, 4)), layers.Conv2D(3, 3), layers.ReLU()])],
     "zeros around": lambda: [lambda x: ops.pad(x, ((0, 0), (2, 1), (0, 3), (0, 0)))],
     "repeated": lambda: [lambda x: ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")] * 3,
