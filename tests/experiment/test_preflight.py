@@ -25,6 +25,7 @@ REFUSED = {
     "model.width cannot be built": ["model=vdsr", "model.width=63"],
     "model.wide cannot be built": ["model=hybrid", "model.wide=3"],
     "model.blocks is too small": ["model=hybrid", "model.blocks=0"],
+    "model.width can't be divided among the groups": ["model=subband", "model.groups=3"],
     "model.filters doesn't describe ESPCN": ["model=espcn", "model.filters=[64]"],
     "model.width leaves no feature for detail": ["model=etds", "model.width=1"],
     "scale is too large for model=fsrcnn": ["model=fsrcnn", "scale=6"],

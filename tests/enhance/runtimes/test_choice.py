@@ -95,8 +95,8 @@ def test_auto_goes_on_without_what_cannot_compute_the_model():
     import keras
 
     image = keras.Input((None, None, 1))
-    mean = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)
-    model = keras.Model(image, keras.layers.Subtract()([image, mean]))
+    highest = keras.layers.GlobalMaxPooling2D(keepdims=True)(image)
+    model = keras.Model(image, keras.layers.Subtract()([image, highest]))
     chosen = choose(model, shape=(16, 16))
     assert chosen.runtime == "keras"
     with pytest.raises(RequestError, match="no translation"):
