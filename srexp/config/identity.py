@@ -17,6 +17,8 @@ from srexp.errors import RequestError
 INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
 PLACES = ("root", "test_root", "cache", "url")
+#: Keys that came later, and what all runs before them did; where a run still does so, it has the identity that it had.
+LATER = {"protocol": {"colour": False}}
 #: Tag of a training with its `identity`.
 IDENTITY_TAG = "srexp.identity"
 
@@ -38,6 +40,8 @@ def digest(config: Config) -> str:
     """Digest what of a configuration decides the numbers of a run; builders have the names that they had at first."""
     decisive = copy.deepcopy({key: value for key, value in config.resolved.items() if key not in INDIFFERENT})
     decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
+    for name, later in LATER.items():
+        decisive[name] = {key: value for key, value in decisive[name].items() if later.get(key, ...) != value}
     for section in decisive.values():
         if isinstance(section, dict) and "_target_" in section:
             section["_target_"] = first(section["_target_"])

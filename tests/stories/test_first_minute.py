@@ -28,7 +28,8 @@ def at_a_terminal(
     """Type a command at a pseudo-terminal; give its process and the end of the terminal at which one sits."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {**os.environ, "SREXP_ROOT": str(root), **more}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment = {**inherited, "SREXP_ROOT": str(root), **more}
     streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
     with Command(words, env=environment, cwd=root, cold=cold, **streams) as process:
         os.close(theirs)
