@@ -285,7 +285,7 @@ def test_a_head_without_end_is_no_request(part):
 
 def test_what_follows_a_refused_body_is_no_request():
     with serving() as port, talk(port, head(99999999999), b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n") as client:
-        assert told(client).count(b"HTTP/1.1") == 1
+        assert told(client).count(b"HTTP/1.1") <= 1  # none where the connection broke off before it was read
 
 
 def test_requests_in_a_row_on_one_connection_are_answered_in_their_order():
