@@ -50,6 +50,24 @@ class Beginning:
 OnBegin = Callable[[Beginning], object]
 
 
+def require_fits(task: Task) -> None:
+    """Refuse a batch for which this machine has no memory, before there is a run that would fail by it.
+
+    Args:
+        task: Data and configuration.
+
+    Raises:
+        SrexpError: A training step takes more memory than there is.
+    """
+    config, trainer = task.config, task.config.trainer
+    network.prepare(config)
+    trained = network.float32_network(config, task.channels, scale=config.inner_scale)
+    if trained.trainable_weights:
+        needed = memory.least_bytes(trained, *task.sampler().shapes())
+        halved = network.precision_of(config, trained) != "float32"
+        memory.require(needed // (1 + halved), batch_size=trainer.patches, patch_size=trainer.patch_size)
+
+
 def fit_network(
     task: Task,
     tracked: Run,

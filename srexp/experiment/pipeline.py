@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from srexp.evaluation.score import Scores
-from srexp.experiment.fitting import OnBegin, fit_network, validation
+from srexp.experiment.fitting import OnBegin, fit_network, require_fits, validation
 from srexp.experiment.recorded_config import log_request, run_of, task_tags
 from srexp.experiment.run_pictures import score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
@@ -124,6 +124,8 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
     """
     config, earlier = task.config, plan.earlier
     require_scorable(task, "test")
+    if not plan.obtain:
+        require_fits(task)
     # Another run into the same folder has another folder of checkpoints.
     fresh = config.run_dir.absolute() / "checkpoints" / uuid.uuid4().hex[:12]
     checkpoints = Checkpoints(earlier.folder if earlier else fresh)

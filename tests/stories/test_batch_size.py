@@ -34,7 +34,7 @@ def test_a_batch_that_no_machine_has_memory_for_is_explained(project, folder_of,
     assert "trainer.patch_size=16" in said
     assert "trainer.batch_size=auto" in said
     assert "GiB" in said  # before any memory is taken: a system that grants it all would kill the process
-    assert [each.info.status for each in project.runs()] == ["FAILED"]
+    assert project.runs() == []
 
 
 def test_a_search_takes_a_number(project, folder_of, capfd):
