@@ -14,6 +14,7 @@ from srexp.commands import compare, console, data, enhance
 from srexp.commands.data import SPLITS
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
+from srexp.experiment.fitting import Beginning
 from srexp.experiment.multirun.summary import Row, Summary
 from srexp.system.masking.redaction import printable
 from srexp.system.stdio import complain, say
@@ -32,6 +33,13 @@ def train() -> None:
         "best_epoch": NAME, "registered": {"name": NAME, "version": NAME, "alias": NAME},
         "pending": {"records": 1, "reason": NAME, "folder": NAME, "send": NAME},
     }  # fmt: skip
+    trainer = SimpleNamespace(epochs=1, steps_per_epoch=1, max_minutes=1.0, patience=1)
+    named = SimpleNamespace(name=NAME, options={"patients": NAME})
+    config = SimpleNamespace(trainer=trainer, scale=2, degradation=named, dataset=named, model=named)
+    prepared = SimpleNamespace(entries={NAME: [SimpleNamespace(patient=NAME)]})
+    task = SimpleNamespace(name=NAME, channel=NAME, config=config, prepared=prepared)
+    known = {"weights": 1, "precision": NAME, "devices": NAME, "bicubic_psnr": 30.0, "loss_unit": NAME, "steps_done": 1}
+    console.beginning(task, Beginning(**known))  # type: ignore[arg-type]
     outcome = SimpleNamespace(result=result, summary={"model": scores, "bicubic": scores}, model_name=NAME)
     console.training(outcome)  # type: ignore[arg-type]
     console.skipped(SimpleNamespace(overrides=[NAME]), {"run_id": NAME})  # type: ignore[arg-type]
@@ -85,6 +93,7 @@ def enhance_() -> None:
     restorer = SimpleNamespace(made=SimpleNamespace(model=NAME), chosen=SimpleNamespace(told=lambda: NAME))
     failed = [{"file": NAME, "reason": NAME}]
     result = {"restored": [], "skipped": [], "failed": failed, "warnings": [NAME], "output": NAME, "scale": 2}
+    result["distances"] = {NAME: 1.0}
     enhance._print({**result, "seconds": {"files": 1.0}}, restorer)  # type: ignore[arg-type]
     with pytest.raises(SrexpError) as raised:
         enhance._require_success(result)
@@ -99,7 +108,7 @@ def compare_(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SHOWN = {
-    "train": train, "evaluate": evaluate, "promote": promote, "search": search, "models": models, "runs": runs,
+    "train": train, "adopt": train, "evaluate": evaluate, "promote": promote, "search": search, "models": models, "runs": runs,
     "data": show_data, "enhance": enhance_, "compare": compare_,
     # What these say are lines; ruff refuses every other way than `say`.
     **dict.fromkeys(("check", "export", "serve", "ui"), lambda: say(NAME)),
