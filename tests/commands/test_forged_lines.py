@@ -108,8 +108,8 @@ def compare_(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SHOWN = {
-    "train": train, "adopt": train, "evaluate": evaluate, "promote": promote, "search": search, "models": models, "runs": runs,
-    "data": show_data, "enhance": enhance_, "compare": compare_,
+    "train": train, "adopt": train, "evaluate": evaluate, "promote": promote, "search": search, "models": models,
+    "runs": runs, "data": show_data, "enhance": enhance_, "compare": compare_,
     # What these say are lines; ruff refuses every other way than `say`.
     **dict.fromkeys(("check", "export", "serve", "ui"), lambda: say(NAME)),
 }  # fmt: skip
