@@ -34,7 +34,8 @@ IMPORTED = (  # after srexp's own modules, which set variables that some of thes
 )  # fmt: skip
 #: Variables that are read when something is done; another value of any other variable has to be there at the start.
 READ_LATE = {
-    "HYDRA_FULL_ERROR", "KERAS_HOME", "MLFLOW_TRACKING_URI", "PYTEST_CURRENT_TEST", "SREXP_ROOT", "SREXP_SECRETS",
+    "COLUMNS", "HYDRA_FULL_ERROR", "KERAS_HOME", "LINES", "MLFLOW_TRACKING_URI", "NO_COLOR", "PYTEST_CURRENT_TEST",
+    "SREXP_ROOT", "SREXP_SECRETS", "TERM",
 }  # fmt: skip
 #: For the server alone: Arrow's allocator starts a thread otherwise.
 _NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}

@@ -142,6 +142,7 @@ def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(projec
     assert checkpoint.history.epochs
 
 
+@pytest.mark.slow
 def test_what_is_trained_as_branches_is_stored_as_one_convolution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import keras
 
