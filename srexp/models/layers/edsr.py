@@ -1,0 +1,91 @@
+"""Residual blocks of EDSR, and the stages by which it enlarges features: what MDSR has as well.
+
+B. Lim, S. Son, H. Kim, S. Nah, K. M. Lee: Enhanced deep residual networks for single image super-resolution. CVPR
+Workshops 2017, https://arxiv.org/abs/1707.02921
+"""
+
+from typing import TYPE_CHECKING
+
+from srexp.models.layers.convolution import convolve
+from srexp.models.layers.pixel_shuffle import pixel_shuffle
+
+if TYPE_CHECKING:
+    import keras
+
+#: Mean of the photographs of DIV2K, by channel, which is taken from colour images.
+MEAN = (0.4488, 0.4371, 0.4040)
+
+
+def without_mean(low: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Take the mean of photographs from a colour image; a grey one is left as it is.
+
+    Args:
+        low: (n, h, w, c), symbolic, in [0, 1].
+
+    Returns:
+        (n, h, w, c), symbolic and float32.
+    """
+    import keras
+
+    if low.shape[-1] != len(MEAN):
+        return low
+    return keras.layers.Rescaling(1.0, [-each for each in MEAN], dtype="float32", name="sub_mean")(low)
+
+
+def with_mean(image: "keras.KerasTensor") -> "keras.KerasTensor":
+    """Add what `without_mean` took.
+
+    Args:
+        image: (n, h, w, c), symbolic.
+
+    Returns:
+        The restored image, (n, h, w, c), symbolic and float32.
+    """
+    import keras
+
+    if image.shape[-1] != len(MEAN):
+        return image
+    return keras.layers.Rescaling(1.0, list(MEAN), dtype="float32", name="add_mean")(image)
+
+
+def scaled_block(
+    features: "keras.KerasTensor", *, kernel: int = 3, share: float = 1.0, name: str
+) -> "keras.KerasTensor":
+    """Add to features what two convolutions with ReLU between make of them.
+
+    Args:
+        features: (n, h, w, a), symbolic.
+        kernel: Side of both kernels.
+        share: Part of what the convolutions give that is added.
+        name: Path of the module.
+
+    Returns:
+        (n, h, w, a), symbolic.
+    """
+    import keras
+
+    width = features.shape[-1]
+    inner = convolve(features, width, kernel, activation="relu", name=f"{name}.body.0")
+    inner = convolve(inner, width, kernel, name=f"{name}.body.2")
+    if share != 1:
+        inner = keras.layers.Rescaling(share, name=f"{name}.share")(inner)
+    return keras.layers.Add(name=name)([inner, features])
+
+
+def enlarged(features: "keras.KerasTensor", scale: int, *, name: str) -> "keras.KerasTensor":
+    """Enlarge features by convolutions and shuffles: in stages of 2 where the scale is a power of it, else in one.
+
+    Args:
+        features: (n, h, w, a), symbolic.
+        scale: How many times; at 1 the features are given back.
+        name: Path of the module.
+
+    Returns:
+        (n, h * scale, w * scale, a), symbolic.
+    """
+    width = features.shape[-1]
+    doublings = scale.bit_length() - 1
+    for number, stage in enumerate([2] * doublings if scale == 2**doublings else [scale]):
+        pixels = convolve(features, width * stage**2, name=f"{name}.{2 * number}")
+        features = pixel_shuffle(pixels, stage, width, name=f"{name}.{2 * number + 1}")
+    return features
