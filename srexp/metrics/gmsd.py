@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import EIGHT_BIT, Plane, halved, planes, require_alike
+from srexp.metrics.operands import Plane, eight_bit_planes, halved, require_alike
 
 _T = 170.0
 
@@ -41,9 +41,8 @@ def gmsd(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
         (0.0, True)
     """
     require_alike("GMSD", restored, high, max_value)
-    pairs = zip(planes(restored), planes(high), strict=True)
-    factor = EIGHT_BIT / max_value
-    return float(np.mean([_of_plane(halved(a * factor, "zeros"), halved(b * factor, "zeros")) for a, b in pairs]))
+    pairs = eight_bit_planes(restored, high, max_value)
+    return float(np.mean([_of_plane(halved(a, "zeros"), halved(b, "zeros")) for a, b in pairs]))
 
 
 def _of_plane(restored: Plane, high: Plane) -> float:

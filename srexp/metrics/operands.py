@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -68,3 +69,17 @@ def require_alike(metric: str, restored: npt.NDArray[Any], high: npt.NDArray[Any
         )
     if not max_value > 0:
         raise RequestError(f"{metric} needs a positive data range", got=max_value, expected="2**bits - 1")
+
+
+def eight_bit_planes(
+    restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float
+) -> Iterator[tuple[Plane, Plane]]:
+    """Give the channels of two images side by side in grey levels of 255, by which some metrics have their constants.
+
+    Example:
+        >>> [(a.max(), b.max()) for a, b in eight_bit_planes(np.ones((2, 2)), np.zeros((2, 2)), 1.0)]
+        [(np.float64(255.0), np.float64(0.0))]
+    """
+    factor = EIGHT_BIT / max_value
+    for found, wanted in zip(planes(restored), planes(high), strict=True):
+        yield found * factor, wanted * factor

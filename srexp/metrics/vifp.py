@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import EIGHT_BIT, Plane, planes, require_alike
+from srexp.metrics.operands import Plane, eight_bit_planes, require_alike
 
 #: Side in pixels from which an image has all four scales.
 SMALLEST = 41
@@ -50,9 +50,7 @@ def vifp(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
     require_alike("VIFp", restored, high, max_value)
     if min(high.shape[:2]) < SMALLEST:
         return None
-    factor = EIGHT_BIT / max_value
-    pairs = zip(planes(restored), planes(high), strict=True)
-    shares = [_of_plane(found * factor, wanted * factor) for found, wanted in pairs]
+    shares = [_of_plane(found, wanted) for found, wanted in eight_bit_planes(restored, high, max_value)]
     return None if None in shares else float(np.mean(np.array(shares, dtype=np.float64)))
 
 
