@@ -8,8 +8,11 @@ from typing import Any
 
 #: What names a process.
 FACTS = ("host", "pid", "process_start")
+#: What tells it from a later one with its number also when the clock has been set; earlier versions noted none.
+SINCE_BOOT = "process_since_boot"
 
-_SAME_START = 5.0  # seconds; the start is reckoned from the clock, which may be set meanwhile
+_SAME_START = 5.0  # seconds between two readings of one start
+_SAME_SINCE_BOOT = 1.0  # seconds; a process number isn't used again so soon
 
 
 def facts_of(pid: int | None = None) -> dict[str, Any]:
@@ -19,7 +22,8 @@ def facts_of(pid: int | None = None) -> dict[str, Any]:
         pid: Its number; None for this one.
 
     Returns:
-        `host`, `pid`, and `process_start` in seconds since the epoch.
+        `host`, `pid`, `process_start` in seconds since the epoch, by the clock as it is set now, and
+        `process_since_boot` in seconds since the machine's start.
 
     Example:
         >>> is_gone(facts_of())
@@ -28,7 +32,13 @@ def facts_of(pid: int | None = None) -> dict[str, Any]:
     import psutil
 
     process = psutil.Process(pid)
-    return {"host": socket.gethostname(), "pid": process.pid, "process_start": round(process.create_time(), 2)}
+    start = process.create_time()
+    return {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "process_start": round(start, 2),
+        SINCE_BOOT: round(start - psutil.boot_time(), 2),
+    }
 
 
 def is_named(facts: Mapping[str, Any]) -> bool:
@@ -50,12 +60,19 @@ def is_gone(facts: Mapping[str, Any]) -> bool | None:
     if not is_named(facts) or facts["host"] != socket.gethostname():
         return None
     try:
-        number, start = int(facts["pid"]), float(facts["process_start"])
+        number, start, since_boot = (
+            int(facts["pid"]),
+            float(facts["process_start"]),
+            float(facts.get(SINCE_BOOT, "inf")),
+        )
     except ValueError:
         return None
     try:
         process = psutil.Process(number)
-        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - start) > _SAME_START
+        now = process.create_time()
+        # Both are reckoned from the clock on one system or another; a clock that is set changes one of them.
+        another = abs(now - start) > _SAME_START and abs(now - psutil.boot_time() - since_boot) > _SAME_SINCE_BOOT
+        return another or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
@@ -69,11 +86,11 @@ def process_tags(pid: int | None = None) -> dict[str, str]:
         pid: The process that will end the run; None for this one.
 
     Returns:
-        Tags `srexp.host`, `srexp.pid` and `srexp.process_start` (seconds since the epoch).
+        Tags `srexp.host`, `srexp.pid`, `srexp.process_start` (seconds since the epoch) and `srexp.process_since_boot`.
 
     Example:
         >>> sorted(process_tags())
-        ['srexp.host', 'srexp.pid', 'srexp.process_start']
+        ['srexp.host', 'srexp.pid', 'srexp.process_since_boot', 'srexp.process_start']
     """
     return {f"srexp.{name}": str(fact) for name, fact in facts_of(pid).items()}
 
@@ -91,4 +108,4 @@ def process_is_gone(tags: Mapping[str, str]) -> bool | None:
         >>> process_is_gone(process_tags())
         False
     """
-    return is_gone({name: tags[f"srexp.{name}"] for name in FACTS if f"srexp.{name}" in tags})
+    return is_gone({name: tags[f"srexp.{name}"] for name in (*FACTS, SINCE_BOOT) if f"srexp.{name}" in tags})

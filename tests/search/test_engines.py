@@ -166,7 +166,10 @@ def test_a_trial_that_kills_its_worker_each_time_is_blamed_in_the_end(engine, br
     assert found[-1].values != found[0].values
 
 
-@pytest.mark.parametrize("owner", [{"process_start": 1.0}, {"pid": None}], ids=["gone", "killed while drawing"])
+GONE = {"process_start": 1.0, "process_since_boot": -100.0}
+
+
+@pytest.mark.parametrize("owner", [GONE, {"pid": None}], ids=["gone", "killed while drawing"])
 def test_the_values_of_a_dead_worker_go_to_the_next_one(engine, owner):
     dead = {name: fact for name, fact in {**facts_of(), **owner}.items() if fact is not None}
     study = engine.opened(trials=3)

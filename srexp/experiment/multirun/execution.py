@@ -19,6 +19,7 @@ from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.system.masking.credentials import revealed_variable
+from srexp.system.signals import interruptible
 from srexp.system.stdio import full_error, show_traceback
 
 Execute = Callable[[Config], object]
@@ -133,10 +134,14 @@ def _in_own_process(
 ) -> int:
     from hydra.core.utils import configure_log
 
+    def work() -> None:
+        with interruptible():  # what fails since it was interrupted is no failure
+            execute(config)
+
     configure_log(OmegaConf.create(dict(logging_settings)))
     with frozen(files), log.open("a", encoding="utf-8") as file:
         faulthandler.enable(file)  # a crash in compiled code leaves its traceback there
-        failure = _attempt(lambda: execute(config), log, whole=False)
+        failure = _attempt(work, log, whole=False)
         faulthandler.disable()
     if failure:
         job.fail(config.run_dir, failure)

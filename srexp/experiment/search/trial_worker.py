@@ -73,7 +73,7 @@ def run_worker(note: Note) -> int:
         The exit code: 0, or that of what went wrong, whose message is in `failure.json` then.
     """
     try:
-        with frozen(note.files):
+        with interruptible(), frozen(note.files):  # what fails since it was interrupted is no failure
             work(note)
     except SrexpError as error:
         job.fail(note.folder, error)

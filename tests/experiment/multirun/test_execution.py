@@ -26,6 +26,14 @@ def killed(_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def interrupted(_: Any) -> None:
+    """Ends as code does that is in the midst of something when a signal comes."""
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt as error:
+        raise RequestError("the key is half set") from error
+
+
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a job in a process of its own."""
@@ -49,6 +57,13 @@ def test_why_it_failed_is_on_disk(work: Any, code: int, said: str, alone: Any, t
 def test_a_process_that_dies_without_a_word_is_a_failure(alone: Any) -> None:
     with pytest.raises(SrexpError, match="ended by SIGKILL"):
         alone(killed)
+
+
+@pytest.mark.system
+def test_what_fails_since_it_was_interrupted_is_no_failure(alone: Any, tmp_path: Path) -> None:
+    with pytest.raises(SrexpError, match="ended with exit code 130"):
+        alone(interrupted)
+    assert not job.failure(tmp_path)
 
 
 def test_a_traceback_is_shown_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,11 @@ import pytest
 from PIL import Image
 
 import srexp
-from srexp.experiment.search.trial_worker import Worker
+from srexp.config.frozen_files import frozen
+from srexp.errors import RequestError
+from srexp.experiment.multirun import job
+from srexp.experiment.search import trial_worker
+from srexp.experiment.search.trial_worker import Note, Worker
 from srexp.system.signals import Interrupted, interruptible
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
@@ -50,3 +54,18 @@ def test_an_interruption_before_the_run_that_code_in_c_hides_is_no_failure_of_th
     monkeypatch.setattr("srexp.experiment.search.trial_worker.trial_config", interrupted)
     with pytest.raises(Interrupted, match="SIGTERM"):
         train_as_engines_do(worker)
+
+
+def test_a_configuration_that_an_interruption_left_half_composed_is_not_refused(worker, tmp_path, monkeypatch):
+    """Hydra wraps whatever is raised while it composes; the search would end as if the request had been wrong."""
+
+    def half_composed(_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt as error:
+            raise RequestError("a node has no parent") from error
+
+    monkeypatch.setattr(trial_worker, "work", half_composed)
+    with frozen() as files, pytest.raises(Interrupted):
+        trial_worker.run_worker(Note(worker.config, files, tmp_path, "parent"))
+    assert not job.failure(tmp_path)
