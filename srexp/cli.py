@@ -37,7 +37,7 @@ VERBS = {
     "promote": "score a version beside today's champion, and make it the champion if it holds; rollback=true goes back",
     "models": "list registered models: versions, aliases, scores, what the audit found, age",
     "runs": "list runs; sync=true sends what waits for the store, reap=true closes those whose process is gone",
-    "ui": "MLflow UI over the project's store, on the loopback address",
+    "ui": "MLflow UI over the project's store, on the loopback address; study=NAME: a search in Optuna's dashboard",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
 LIGHT = {"check", "data", "models", "runs", "ui"}
@@ -89,8 +89,6 @@ def execute(config: Config) -> dict[str, Any]:
     from srexp.system import keras_settings
     from srexp.system.files.atomic_files import require_no_way_out
 
-    # TensorFlow reads it when it is imported; what it would say of missing GPUs and of its own graphs helps nobody.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_settings.settle(config.paths.cache / "keras")
     require_no_way_out(config.run_dir)
     with writable("hydra.run.dir"):

@@ -43,7 +43,6 @@ COVERS = {
     "stories/test_scales.py": "experiment.multiscale",
     "stories/test_search.py": "commands.search",
     "stories/test_train.py": "commands.train experiment.run_pictures",
-    "stories/test_ui.py": "commands.ui",
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
     "tracking/registry/test_registry.py": "tracking.journal.upload",

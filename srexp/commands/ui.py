@@ -1,4 +1,4 @@
-"""`ui`: the MLflow UI over the project's store."""
+"""`ui`: the MLflow UI over the project's store, or Optuna's dashboard of a study."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.schema import UiConfig
-from srexp.errors import SrexpError
+from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.experiment.search.search_job import studies_in
+from srexp.search.optuna.dashboard import open_study, require_dashboard, server
 from srexp.system.child_process import run_server
 from srexp.system.masking.redaction import mask
+from srexp.system.signals import interruptible
 from srexp.system.stdio import say
 from srexp.tracking.store.locations import strayed
 from srexp.tracking.store.store import connect
@@ -20,14 +23,17 @@ def run(config: UiConfig) -> dict[str, Any]:
     """Serve until interrupted.
 
     Args:
-        config: Checked configuration, with `host` and `port`.
+        config: Checked configuration, with `host`, `port`, and perhaps the name of a `study`.
 
     Returns:
         The address served.
 
     Raises:
+        RequestError: There is no such study, or what would show it is not installed.
         SrexpError: The server ended by itself.
     """
+    if config.study is not None:
+        return _dashboard(config, config.study)
     store = build(config.tracking, folder=config.paths.root).store
     address = f"http://{config.host}:{config.port}"
     if store.uri.startswith("http"):
@@ -47,4 +53,31 @@ def run(config: UiConfig) -> dict[str, Any]:
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
     if code := run_server(command, environment):
         raise SrexpError(f"the MLflow UI ended with {code}", fix=f"port={config.port + 1}, if it is taken")
+    return {"address": address}
+
+
+def _dashboard(config: UiConfig, study: str) -> dict[str, Any]:
+    require_dashboard()
+    known = studies_in(config.paths.studies)
+    if config.storage is None and study not in known:
+        raise RequestError(
+            "there is no such study",
+            got=f"study={study}",
+            expected=f"one of {', '.join(sorted(known))}" if known else "a study that `search` began",
+            fix=did_you_mean(study, known) or "storage=postgresql://..., if it is in a database",
+        )
+    about = known.get(study, {})
+    if "keras_tuner" in about.get("engine", ""):
+        raise RequestError(
+            "Optuna's dashboard doesn't read a study of Keras Tuner",
+            got=f"study={study}",
+            fix="leave study out: MLflow's UI has its trials",
+        )
+    if about.get("storage") and config.storage is None:
+        raise RequestError(f"the study {study} is in a database", fix="storage= what search.storage was")
+    storage, number = open_study(study, config.paths.studies / study, config.storage)
+    address = f"http://{config.host}:{config.port}/dashboard/studies/{number}"
+    with server(storage, config.host, config.port) as serving, interruptible():
+        say(f"Optuna Dashboard: {address}  (Ctrl-C ends it)")
+        serving.serve_forever()
     return {"address": address}

@@ -209,6 +209,8 @@ class UiConfig(Config, verb="ui"):
 
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
+    study: Annotated[str, Field(min_length=1)] | None
+    storage: str | None
 
 
 class EvaluateConfig(Config, verb="evaluate"):

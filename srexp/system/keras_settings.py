@@ -25,6 +25,8 @@ _VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLE
 def settle(home: Path) -> None:
     """See to it that Keras has the settings that srexp needs, in this process and those that it starts.
 
+    TensorFlow, which reads that when it is imported, says nothing of missing GPUs and its own graphs, which helps nobody.
+
     Args:
         home: Folder for Keras in place of `~/.keras`, whose `keras.json` decides when Keras is imported.
 
@@ -33,6 +35,7 @@ def settle(home: Path) -> None:
     """
     if "keras" in sys.modules:
         _require(sys.modules["keras"])
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in _VARIABLES:
         os.environ.pop(name, None)
     os.environ.update(KERAS_BACKEND=WANTED["backend"], KERAS_HOME=str(home))

@@ -23,7 +23,7 @@ from srexp.experiment.pipeline import Outcome
 from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
-from srexp.experiment.search.search_job import STUDY_TAG, SearchJob, study_folder
+from srexp.experiment.search.search_job import ENGINE, STUDY_TAG, SearchJob, study_folder
 from srexp.experiment.search.space_check import Request, require_composable, require_same_search
 from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
@@ -33,8 +33,6 @@ from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
-
-ENGINE = "engine.json"
 
 
 def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[str, Any], Outcome | None]:

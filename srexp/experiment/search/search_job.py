@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from srexp.search.study import Search, Study
 from srexp.tracking.runs.tracking import Tracking
 
 TRIAL_TAG, STUDY_TAG = "srexp.trial", "srexp.search"
+#: File in a study's folder that says which engine has it, and whether in a database.
+ENGINE = "engine.json"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class SearchJob:
     study: Study
     tracking: Tracking
     files: Files
+
+
+def studies_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """Give what is known of the studies that this machine began: `engine`, and whether in a `storage`, by name."""
+    return {mark.parent.name: json.loads(mark.read_text(encoding="utf-8")) for mark in folder.glob(f"*/{ENGINE}")}
 
 
 def study_folder(config: SearchConfig) -> Path:

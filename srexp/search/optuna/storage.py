@@ -112,11 +112,12 @@ def _require_records(journal: Path) -> None:
             )
 
 
-def parse_url(storage: str) -> URL:
-    """Read `search.storage` and see that its driver is there.
+def parse_url(storage: str, key: str = "search.storage") -> URL:
+    """Read the address of a database and see that its driver is there.
 
     Args:
         storage: `postgresql://USER:PASSWORD@HOST/DATABASE` or the same with `mysql://`.
+        key: Which key it was typed for.
 
     Returns:
         The URL, with the driver named.
@@ -128,16 +129,16 @@ def parse_url(storage: str) -> URL:
     from sqlalchemy.exc import ArgumentError
 
     expected = "postgresql://USER:PASSWORD@HOST/DATABASE, mysql://..., or null for files of this machine"
-    storage = revealed(storage, "search.storage")
+    storage = revealed(storage, key)
     if storage.startswith("postgres:"):  # as some hosts write it
         storage = storage.replace("postgres", "postgresql", 1)
     try:
         url = make_url(storage)
     except (ArgumentError, ValueError):
-        raise RequestError("search.storage is not the URL of a database", expected=expected) from None
+        raise RequestError(f"{key} is not the URL of a database", expected=expected) from None
     if url.get_backend_name() not in database_locks.DRIVERS:
-        raise RequestError("search.storage names an unknown database", got=url.drivername, expected=expected)
-    return make_url(database_locks.with_driver(storage, "search.storage"))
+        raise RequestError(f"{key} names an unknown database", got=url.drivername, expected=expected)
+    return make_url(database_locks.with_driver(storage, key))
 
 
 def shown(url: URL) -> str:
@@ -168,8 +169,12 @@ def open_database(url: URL, when_stale: Callable[[Any, Any], None]) -> BaseStora
 
 
 @contextmanager
-def translated(url: URL) -> Iterator[None]:
+def translated(url: URL, key: str = "search.storage") -> Iterator[None]:
     """Turn the database's own words into ours, without the password.
+
+    Args:
+        url: Of `parse_url`.
+        key: Which key it was typed for.
 
     Raises:
         SrexpError: The database failed.
@@ -181,7 +186,7 @@ def translated(url: URL) -> Iterator[None]:
     except (SQLAlchemyError, TimeoutError) as error:
         cause = mask(str(getattr(error, "orig", None) or type(error).__name__).strip())
         raise SrexpError(
-            f"search.storage {shown(url)} failed: {cause}",
+            f"{key} {shown(url)} failed: {cause}",
             fix="check that it runs and that this user may create tables",
         ) from None
 

@@ -1,0 +1,57 @@
+"""`ui study=NAME`: which study is meant, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+
+import srexp
+from srexp.commands import ui
+from srexp.errors import RequestError
+
+SECRET = "storage=postgresql://ann:q7Xv_secret@host/studies"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    for name, engine, database in (
+        ("tried", "optuna", False),
+        ("bayes", "keras_tuner", False),
+        ("far", "optuna", True),
+    ):
+        (tmp_path / name).mkdir()
+        known = {"engine": f"srexp.search.{engine}.engine.Engine", "storage": database}
+        (tmp_path / name / "engine.json").write_text(json.dumps(known))
+    monkeypatch.setattr(ui, "require_dashboard", lambda: None)
+    return lambda *typed: ui.run(srexp.compose([f"paths.studies={tmp_path}", *typed], verb="ui"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("tride", "did you mean tried?"),
+        ("bayes", "Keras Tuner"),
+        ("far", "is in a database"),
+        ("../x", "no such study"),
+    ],
+)
+def test_a_study_that_can_not_be_shown_is_refused(run, name, said):
+    with pytest.raises(RequestError, match=said.replace("?", r"\?")):
+        run(f"study={name}")
+
+
+@pytest.mark.parametrize(("typed", "database"), [(["study=tried"], None), (["study=far", SECRET], "postgresql://***")])
+def test_the_address_leads_to_the_study(run, typed, database, monkeypatch, capfd):
+    asked = []
+    monkeypatch.setattr(ui, "open_study", lambda *given: asked.append(given) or ("storage", 3))
+    served = nullcontext(SimpleNamespace(serve_forever=lambda: None))
+    monkeypatch.setattr(ui, "server", lambda storage, host, port: served)
+
+    assert run(*typed, "port=5001")["address"] == "http://127.0.0.1:5001/dashboard/studies/3"
+    assert "http://127.0.0.1:5001/dashboard/studies/3" in capfd.readouterr().out
+    [(_, _, address)] = asked
+    assert (address or "").startswith(database or "")
+    assert "q7Xv_secret" not in str(address)
