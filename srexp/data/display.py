@@ -82,10 +82,12 @@ class Display:
         orientation: How stored pixels have to be turned to stand upright, 1 to 8 (TIFF 6.0 tag 274, EXIF 0x0112).
         resolution: Size of a pixel.
         profile: Colour profile of the ICC.
-        tone: What a PNG says of its colours besides the profile: kinds and contents of its chunks.
+        tone: What is said of the colours besides the profile: a PNG's chunks (kind, content), a TIFF's tags (number,
+            type, count, value), or that a BMP does so.
         window: Whether a range of the stored values is named that is to be shown, from black to white.
         planes: Distance between this image and the next one of a stack, in mm.
         stack: Lines of an ImageJ description that say what the pages of a stack are, and in what unit.
+        channels: What ImageJ says of its channels: colours (`LUTs`, bytes) and ranges to be shown (`Ranges`).
         negative: Whether the page of a TIFF stores its values in two's complement.
         inverted: Whether larger values that it stores are darker.
     """
@@ -93,10 +95,11 @@ class Display:
     orientation: int = 1
     resolution: Resolution | None = None
     profile: bytes | None = None
-    tone: tuple[tuple[bytes, bytes], ...] = ()
+    tone: tuple[tuple[Any, ...], ...] = ()
     window: bool = False
     planes: float | None = None
     stack: tuple[str, ...] = ()
+    channels: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     negative: bool = False
     inverted: bool = False
 

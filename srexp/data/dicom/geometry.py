@@ -70,7 +70,13 @@ def _move_corners(above: Sequence[Dataset], shared: Sequence[Dataset], scale: in
         corner = numbers(place, keyword, length)
         steps = _nearest(places, spacing, 2)
         axes = _nearest(places, orientation, 2 * _COSINES) or (_RT_UPRIGHT if length < _COSINES else [])
-        if corner and steps and axes:
+        if corner:
+            if not steps or not axes:
+                raise UnreadableImageError(
+                    f"has {label(keyword)} and no {label(orientation if steps else spacing)}, "
+                    "so the place of smaller pixels can't be told",
+                    fix="format=png or format=tiff, which keep the pixels alone",
+                )
             across, down = (step * (1 / scale - 1) / 2 for step in reversed(steps))
             moved = [corner[i] + across * axes[i] + down * axes[i + _COSINES] for i in range(length)]
             _put(place, keyword, moved)

@@ -20,6 +20,7 @@ class _Holds:
         ratio: Whether it can say the shape of a pixel without its size.
         most: Largest number of pixels in a unit, which is a whole number there; None where fractions can be written.
         profile: Whether it takes a colour profile.
+        tone: Whether it takes what a file of its kind says of colours besides.
         bits: Most bits of a grey value, and of a colour.
     """
 
@@ -28,14 +29,15 @@ class _Holds:
     ratio: bool
     most: int | None
     profile: bool
+    tone: bool = False
     bits: tuple[int, int] = (16, 16)
 
 
 _HOLDS: dict[Kind, _Holds] = {
-    "png": _Holds("PNG", 1000.0, ratio=True, most=2**31 - 1, profile=True),
+    "png": _Holds("PNG", 1000.0, ratio=True, most=2**31 - 1, profile=True, tone=True),
     "jpeg": _Holds("JPEG", 25.4, ratio=False, most=2**16 - 1, profile=True, bits=(8, 8)),
     "bmp": _Holds("BMP", 1000.0, ratio=False, most=2**31 - 1, profile=False, bits=(8, 8)),
-    "tiff": _Holds("TIFF", 10.0, ratio=True, most=None, profile=True),
+    "tiff": _Holds("TIFF", 10.0, ratio=True, most=None, profile=True, tone=True),
     "dicom": _Holds("DICOM", 1.0, ratio=True, most=None, profile=False, bits=(16, 8)),
 }
 _LARGEST, _ROUNDING = 2.0**31, 0.01
@@ -71,11 +73,12 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
     if display.profile and not holds.profile:
         display = replace(display, profile=None)
         gone.append("colour profile")
-    if display.tone and target != "png":
-        if b"sRGB" not in dict(display.tone):
+    if display.tone and not (source == target and holds.tone):
+        if all(kind != b"sRGB" for kind, *_ in display.tone):
             gone.append("gamma and chromaticities")
         display = replace(display, tone=())
     stack = display.stack and target == "tiff"
+    gone += ["colours of channels"] * ("LUTs" in dict(display.channels) and not stack)
     gone += ["range of values to be shown"] * (display.window and not stack)
     gone += ["distance between planes"] * (display.planes is not None and not stack)
     if image.bits > (most := holds.bits[image.shape[-1] > 1]):

@@ -79,9 +79,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
     last = _last(path)
     volume = last.volume
     if volume.dtype.kind not in "iuf" or (volume.dtype.kind != "f" and volume.dtype.itemsize > _WORD_BYTES):
-        raise UnreadableImageError(
-            f"holds {volume.dtype.name} values, where 8 or 16 bits or floating point can be read"
-        )
+        raise UnreadableImageError(f"holds {volume.kind} values, where 8 or 16 bits or floating point can be read")
     with refusing("damaged or truncated volume"):
         position = np.unravel_index(frame, volume.shape[_PLANE:], order="F")
         unscaled = ArrayProxy(last.file, (volume.shape, volume.dtype, volume.offset, 1.0, 0.0), mmap=False)  # type: ignore[no-untyped-call]
@@ -124,10 +122,11 @@ def _is_compressed(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Volume:
-    """What the header says: axes, type, where the values begin, whether larger ones are darker, size of a pixel."""
+    """What the header says: axes, type and its name, where values begin, whether larger ones are darker, display."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    kind: str
     offset: int
     inverted: bool
     display: Display
@@ -173,7 +172,12 @@ def _volume(file: io.BufferedIOBase, path: Path) -> _Volume:
     with refusing("damaged NIfTI header"):
         shape = tuple(int(length) for length in image.dataobj.shape)
         volume = _Volume(
-            shape, image.dataobj.dtype, int(image.dataobj.offset), image.dataobj.slope < 0, _display(image.header)
+            shape=shape,
+            dtype=image.dataobj.dtype,
+            kind=image.header.get_value_label("datatype"),
+            offset=int(image.dataobj.offset),
+            inverted=image.dataobj.slope < 0,
+            display=_display(image.header),
         )
         intent, compressed = int(image.header["intent_code"]), _is_compressed(path)
     if len(shape) < _PLANE:

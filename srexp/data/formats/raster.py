@@ -33,10 +33,12 @@ _WITH_OPACITY = (2, 4)
 # PNG specification, 5.3 and 11: the image itself, and what is said of its colours besides the ICC profile.
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS, _TONE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
-_DEPTH, _LARGEST_CHUNK = 16, 2**20
+_DEPTH, _LARGEST_CHUNK, _JPEG_BITS = 16, 2**20, 8
 # EXIF 2.32: orientation, pixels per unit along both axes, and the unit; JFIF 1.02 has its own numbers for units.
 _ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 _PHYSICAL = struct.Struct(">IIB")  # of PNG's chunk pHYs
+# Windows GDI: file header and BITMAPV5HEADER, and the sizes of the latter and of BITMAPV4HEADER.
+_BMP_HEADER, _BMP_5, _BMP_4 = 138, 124, 108
 EXIF_UNITS, _JFIF_UNITS, METRE = {1: None, 2: 25.4, 3: 10.0}, {1: 25.4, 2: 10.0}, 1000.0
 
 
@@ -96,11 +98,15 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
 
 def _opened(path: Path) -> ImageFile:
     """Open lazily; the claimed size is checked before anything of that size is allocated."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     Image.MAX_IMAGE_PIXELS = None  # check_size refuses in its stead, and says what to do
     with refusing("damaged or unsupported header"):
-        image = Image.open(path, formats=FORMATS)
+        try:
+            image = Image.open(path, formats=FORMATS)
+        except UnidentifiedImageError:
+            _refuse_many_bits(path)
+            raise
     try:
         check_size(image.height, image.width)
         with refusing("damaged set of pictures"):
@@ -109,6 +115,18 @@ def _opened(path: Path) -> ImageFile:
         image.close()
         raise
     return image
+
+
+def _refuse_many_bits(path: Path) -> None:
+    """Refuse a JPEG of which Pillow only says that it can't open it."""
+    from srexp.data.dicom.jpeg_header import frame_header
+
+    with path.open("rb") as file:
+        header = frame_header(file.read(_LARGEST_CHUNK))
+    if header and header.precision > _JPEG_BITS:
+        raise UnreadableImageError(
+            f"is a JPEG of {header.precision} bits, where {_JPEG_BITS} can be read", fix="save it as PNG or TIFF"
+        )
 
 
 def _refuse_sets(image: ImageFile) -> None:
@@ -160,16 +178,40 @@ def _chunks(path: Path, kinds: set[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 def _display(image: ImageFile, path: Path) -> Display:
     """Read what is said of the image besides its values; what is damaged there says nothing."""
+    if image.format == "BMP":
+        return _display_of_bmp(image, path)
     found: dict[bytes, bytes] = {}
     if image.format == "PNG":
-        found = {kind: chunk[8:-4] for kind, chunk in _chunks(path, {b"eXIf", b"pHYs", *_TONE})}
+        found = {kind: chunk[8:-4] for kind, chunk in _chunks(path, {b"eXIf", b"pHYs", b"sCAL", *_TONE})}
     exif = _exif(image, found.get(b"eXIf"))
     return Display(
         orientation=orientation_of(exif.get(_ORIENTATION)),
-        resolution=_resolution(image, found.get(b"pHYs", b""), exif),
+        resolution=_shown(found.get(b"sCAL", b"")) or _resolution(image, found.get(b"pHYs", b""), exif),
         profile=image.info.get("icc_profile") or None,
         tone=tuple((kind, content) for kind, content in found.items() if kind in _TONE),
     )
+
+
+def _display_of_bmp(image: ImageFile, path: Path) -> Display:
+    """Read resolution and, of headers from version 4 on, what is said of the colours."""
+    with path.open("rb") as file:
+        header = file.read(_BMP_HEADER)
+        size, space = int.from_bytes(header[14:18], "little"), header[70:74]
+        profile = None
+        if size >= _BMP_5 and space == b"DEBM":  # a number, MBED: embedded
+            begin, length = struct.unpack_from("<II", header, 126)
+            file.seek(begin + 14)
+            profile = file.read(min(length, _LARGEST_CHUNK))
+            profile = profile if len(profile) == length else None
+    calibrated = size >= _BMP_4 and space == bytes(4) and any(header[74:122])
+    resolution = Resolution.of(image.info.get("dpi"), 25.4)
+    return Display(resolution=resolution, profile=profile, tone=((b"calibrated",),) if calibrated else ())
+
+
+def _shown(physical_scale: bytes) -> Resolution | None:
+    """Read how large what a pixel shows is, in metres (PNG extensions 1.4, sCAL)."""
+    across, _, down = physical_scale[1:].partition(b"\0")
+    return Resolution.of_pixel((across, down), METRE) if physical_scale.startswith(b"\1") else None
 
 
 def _exif(image: ImageFile, chunk: bytes | None) -> dict[int, Any]:
@@ -189,8 +231,6 @@ def _resolution(image: ImageFile, physical: bytes, exif: dict[int, Any]) -> Reso
     if len(physical) == _PHYSICAL.size:
         across, down, unit = _PHYSICAL.unpack(physical)
         return Resolution.of((across, down), METRE if unit == 1 else None)
-    if image.format == "BMP":
-        return Resolution.of(info.get("dpi"), 25.4)
     if info.get("jfif_unit") in _JFIF_UNITS:
         return Resolution.of(info.get("jfif_density"), _JFIF_UNITS[info["jfif_unit"]])
     if _ACROSS in exif:

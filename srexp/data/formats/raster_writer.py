@@ -65,7 +65,7 @@ def _exif(display: Display) -> bytes:
 
 def _chunks(display: Display) -> bytes:
     """Describe a PNG (PNG specification 11.3); all of it may stand behind the header."""
-    chunks = dict(display.tone)
+    chunks: dict[bytes, bytes] = dict(display.tone)
     if display.profile:
         chunks[b"iCCP"] = b"ICC profile\0\0" + zlib.compress(display.profile)
     if resolution := display.resolution:

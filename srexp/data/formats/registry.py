@@ -42,6 +42,9 @@ _NOT_READ = (
     (8, b"WEBP", "WebP", "save each frame as PNG, or all as pages of a TIFF"),
     (4, b"n+2\x00", "NIfTI-2", "save it as NIfTI-1"),
     (344, b"ni1\x00", "the header of a NIfTI pair", "save both files as one, .nii"),
+    (4, b"jP  \r\n\x87\n", "JPEG 2000", "save it as PNG or TIFF"),
+    (4, b"ftyp", "HEIF, AVIF or a film", "save each image as PNG, or all as pages of a TIFF"),
+    (0, b"NRRD0", "NRRD", "save it as NIfTI-1"),
 )
 _NO_FILES: dict[Callable[[int], bool], str] = {
     stat.S_ISFIFO: "a pipe",

@@ -7,6 +7,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from srexp.data.display import UNIT_MM, Display, Resolution, orientation_of
 
 if TYPE_CHECKING:
@@ -14,16 +16,21 @@ if TYPE_CHECKING:
 
 ORIENTATION, PROFILE = 274, 34675
 WHITE_IS_ZERO = 0  # of tag 262
+_BLACK_IS_ZERO, _RGB, _BYTE = 1, 2, 8
+_COLOURS, _CURVE = (318, 319), 301  # TIFF 6.0, section 20: white point and primary colours; how samples become light
 _UIC2 = 33629  # of MetaMorph; it has a value for each plane
 _ACROSS, _DOWN, _UNIT, _INCH = 282, 283, 296, 2
 #: TIFF 6.0 tag 296, in mm.
 UNITS: dict[int, float | None] = {1: None, _INCH: 25.4, 3: 10.0}
 
-# Lines of ImageJ's description that stay true of an enlarged image; `min` and `max` while its values mean the same.
+# Lines of ImageJ's description that stay true of an enlarged image.
 _STACK = re.compile(
     r"(?:channels|slices|frames|spacing|finterval|fps|min|max)=-?[\d.eE+-]{1,24}|(?:hyperstack|loop)=(?:true|false)"
-    r"|mode=(?:color|grayscale|composite|gray)"
+    r"|mode=(?:color|grayscale|composite|gray)|(?:cf|c[0-9])=-?[\d.eE+-]{1,24}|vunit=[\w %/^.-]{1,16}"
 )
+#: Beginnings of the lines that are true of the stored values alone.
+OF_VALUES = ("min=", "max=", "cf=", *(f"c{number}=" for number in range(10)), "vunit=")
+_CHANNELS = ("LUTs", "Ranges")
 _OME_PIXELS = re.compile(r'\bPhysicalSize([XYZ])(Unit)?="([^"]{1,40})"')
 
 
@@ -39,11 +46,12 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
     """
     tags = page.tags
     across, down, unit = tags.valueof(_ACROSS), tags.valueof(_DOWN), UNITS.get(tags.valueof(_UNIT, default=_INCH))
-    planes, stack = None, tuple[str, ...]()
+    planes, stack, channels = None, tuple[str, ...](), tuple[tuple[str, tuple[Any, ...]], ...]()
     if file.is_imagej:
         known: dict[str, Any] = file.imagej_metadata or {}
         named, planes = str(known.get("unit", "")), _number(known.get("spacing"))
         stack = tuple(line for line in str(file.pages.first.description).splitlines() if _STACK.fullmatch(line))
+        channels = tuple((key, tuple(map(_plain, known[key]))) for key in _CHANNELS if key in known)
         if named.lower() in UNIT_MM:
             unit, stack = UNIT_MM[named.lower()], (*stack, f"unit={named}")
     resolution = Resolution.of((across, down), unit)
@@ -58,9 +66,11 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         orientation=orientation_of(tags.valueof(ORIENTATION)),
         resolution=resolution,
         profile=profile if isinstance(profile, bytes) else None,
-        window=any(line.startswith("max=") for line in stack),
+        tone=_tone(page),
+        window="Ranges" in dict(channels) or any(line.startswith("max=") for line in stack),
         planes=planes,
         stack=stack,
+        channels=channels,
         negative=page.dtype is not None and page.dtype.kind == "i",
         inverted=int(page.photometric) == WHITE_IS_ZERO,
     )
@@ -85,6 +95,17 @@ def described_planes(file: TiffFile) -> int:
             page: Any = file.pages.first
             return sum(math.prod(each["shape"]) // max(1, page.size) for each in described if each.get("truncated"))
     return 0
+
+
+def _tone(page: TiffPage) -> tuple[tuple[Any, ...], ...]:
+    """Give the tags that say of which colours samples are; the curve goes by values, which must stay those stored."""
+    as_stored = int(page.photometric) in (_BLACK_IS_ZERO, _RGB) and int(page.bitspersample) >= _BYTE
+    found = [page.tags.get(code) for code in (*_COLOURS, _CURVE)[: None if as_stored else -1]]
+    return tuple((tag.code, int(tag.dtype), tag.count, tuple(np.ravel(tag.value).tolist())) for tag in found if tag)
+
+
+def _plain(value: Any) -> float | bytes:
+    return float(value) if isinstance(value, int | float) else bytes(value.tobytes())
 
 
 def _number(value: Any) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 import tifffile
 
 from srexp.data.display import Display, as_stored
-from srexp.data.formats.tiff_tags import ORIENTATION, UNITS
+from srexp.data.formats.tiff_tags import OF_VALUES, ORIENTATION, UNITS
 from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
@@ -32,7 +32,7 @@ def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Resto
     pages = iter(images)
     first = next(pages)
     needed = len(origin.frames) * int(np.prod(first.shape)) * file_bits(first.bits) // _BYTE
-    with tifffile.TiffWriter(target, bigtiff=needed > _CLASSIC_BYTES) as file:
+    with tifffile.TiffWriter(target, bigtiff=needed > _CLASSIC_BYTES, byteorder="<") as file:
         for image in chain([first], pages):
             _write_page(file, origin, made, image)
 
@@ -55,7 +55,7 @@ def _write_page(file: tifffile.TiffWriter, origin: Origin, made: Provenance, ima
         metadata=None,
         compression="zlib" if whole else None,
         **({} if whole else {"bitspersample": bits}),
-        **_tags(image.display),
+        **_tags(image.display, origin, first=image.frame == origin.frames[0]),
         **options,
     )
 
@@ -67,14 +67,17 @@ def _description(origin: Origin, made: Provenance, image: Restored) -> Iterator[
         yield made.sentence()
         return
     yield from ("ImageJ=1.11a", f"images={len(origin.frames)}")
-    yield from (line for line in stack if origin.intensity == "bits" or not line.startswith(("min=", "max=")))
+    yield from (line for line in stack if origin.intensity == "bits" or not line.startswith(OF_VALUES))
     yield f"srexp={made.sentence()}"
 
 
-def _tags(display: Display) -> dict[str, Any]:
+def _tags(display: Display, origin: Origin, *, first: bool) -> dict[str, Any]:
     tags: dict[str, Any] = {"iccprofile": display.profile} if display.profile else {}
+    tags["extratags"] = [(*tag, True) for tag in display.tone]
     if display.orientation > 1:
-        tags["extratags"] = [(ORIENTATION, _SHORT, 1, display.orientation, True)]
+        tags["extratags"].append((ORIENTATION, _SHORT, 1, display.orientation, True))
+    if first:
+        tags["extratags"] += _channels(display, origin)
     if resolution := display.resolution:
         unit = resolution.unit
         if any(line.startswith("unit=") for line in display.stack):  # ImageJ counts in the unit that it names
@@ -84,6 +87,16 @@ def _tags(display: Display) -> dict[str, Any]:
         tags["resolution"] = resolution.per(unit)
         tags["resolutionunit"] = next(code for code, length in UNITS.items() if length == unit)
     return tags
+
+
+def _channels(display: Display, origin: Origin) -> Iterable[tuple[Any, ...]]:
+    """Say in ImageJ's way what its channels look like; ranges of other values are true no more."""
+    known: dict[str, Any] = dict(display.channels)
+    if "LUTs" in known:
+        known["LUTs"] = [np.frombuffer(colours, np.uint8).reshape(3, -1) for colours in known["LUTs"]]
+    if origin.intensity != "bits":
+        known.pop("Ranges", None)
+    return tifffile.imagej_metadata_tag(known, "<") if known else ()
 
 
 def _as_before(origin: Origin, image: Restored) -> dict[str, Any]:

@@ -54,7 +54,9 @@ def test_an_enhanced_object_is_scaled_in_its_functional_groups(tmp_path: Path) -
     assert np.linalg.norm(np.subtract(first, moved)) == pytest.approx(np.hypot(*spacing) / 4, rel=1e-4)
     [derivation] = after.SharedFunctionalGroupsSequence[0].DerivationImageSequence
     assert derivation.SourceImageSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
-    assert after.SourceImageEvidenceSequence[0].StudyInstanceUID == before.StudyInstanceUID
+    [evidence] = after.SourceImageEvidenceSequence
+    assert evidence.StudyInstanceUID == before.StudyInstanceUID
+    assert evidence.ReferencedSeriesSequence[0].SeriesInstanceUID == before.SeriesInstanceUID
     np.testing.assert_array_equal(after.pixel_array, before.pixel_array.repeat(2, -2).repeat(2, -1))
 
 
@@ -145,6 +147,15 @@ def test_an_rt_image_keeps_its_place_at_the_receptor(radiograph: Write, orientat
     image = quietly_read(through(path, scale=2))
     assert list(image.ImagePlanePixelSpacing) == [0.4, 0.2]
     assert list(image.RTImagePosition) == pytest.approx([-4.7, 7.8])
+
+
+@pytest.mark.parametrize("without", ["PixelSpacing", "ImageOrientationPatient"])
+def test_a_place_that_can_not_be_moved_is_refused_by_name(without: str) -> None:
+    whole = {"PixelSpacing": [2, 2], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "ImagePositionPatient": [1, 2, 3]}
+    image = item(**{keyword: value for keyword, value in whole.items() if keyword != without})
+    scale_geometry(image, 1)
+    with pytest.raises(UnreadableImageError, match=rf"ImagePositionPatient \(0020,0032\) and no {without}"):
+        scale_geometry(image, 2)
 
 
 def test_frames_of_a_volume_keep_their_places(radiograph: Write) -> None:

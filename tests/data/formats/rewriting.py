@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,18 @@ def through_and_lost(
 
 def values(bits: int, shape: tuple[int, ...] = (13, 9)) -> Numbers:
     return RNG.integers(0, 2**bits, shape).astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def chunked(content: bytes, **chunks: bytes) -> bytes:
+    """Put chunks into a PNG, the EXIF behind its pixels, where some programs write it."""
+
+    def chunk(kind: str, data: bytes) -> bytes:
+        body = kind.encode() + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    early = b"".join(chunk(kind, data) for kind, data in chunks.items() if kind != "eXIf")
+    late = chunk("eXIf", chunks["eXIf"]) if "eXIf" in chunks else b""
+    return content[:33] + early + content[33:-12] + late + content[-12:]
 
 
 def png(path: Path, pixels: Numbers) -> Path:

@@ -18,7 +18,7 @@ from srexp.data.formats.fitting import fitted
 from srexp.data.formats.registry import kind_of, read_image, shape_of
 from srexp.data.image import Kind, Numbers
 from srexp.data.restored_image import Restored
-from tests.data.formats.rewriting import enlarged, nifti, png, through, through_and_lost
+from tests.data.formats.rewriting import chunked, enlarged, nifti, png, through, through_and_lost
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TARGETS = ("png", "jpeg", "bmp", "tiff", "dicom")
@@ -31,18 +31,6 @@ def pattern(colours: int, bits: int = 8) -> Numbers:
     corners = np.zeros((16, 24, colours), np.uint16)
     corners[:8, :8], corners[8:, :8], corners[:8, 16:] = 255, 170, 85
     return (corners * 257).astype(np.uint16) if bits > 8 else corners.astype(np.uint8)
-
-
-def chunked(content: bytes, **chunks: bytes) -> bytes:
-    """Put chunks into a PNG, the EXIF behind its pixels, where some programs write it."""
-
-    def chunk(kind: str, data: bytes) -> bytes:
-        body = kind.encode() + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    early = b"".join(chunk(kind, data) for kind, data in chunks.items() if kind != "eXIf")
-    late = chunk("eXIf", chunks["eXIf"]) if "eXIf" in chunks else b""
-    return content[:33] + early + content[33:-12] + late + content[-12:]
 
 
 def made(folder: Path, source: str, orientation: int = 1, colours: int = 3) -> Path:

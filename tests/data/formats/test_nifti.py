@@ -75,6 +75,12 @@ def test_other_types_are_refused(tmp_path: Path, kind: type) -> None:
         read_image(written(tmp_path / "v.nii", np.zeros((2, 2, 2), kind)))
 
 
+def test_colours_are_refused_as_such(tmp_path: Path) -> None:
+    colours = np.zeros((2, 2, 2), [("R", np.uint8), ("G", np.uint8), ("B", np.uint8)])
+    with pytest.raises(UnreadableImageError, match="holds RGB values"):
+        read_image(written(tmp_path / "v.nii", colours))
+
+
 @pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
 def test_truncated_volume_is_refused(tmp_path: Path, suffix: str) -> None:
     path = written(tmp_path / f"v.{suffix}", RNG.integers(0, 99, (20, 20, 20), np.uint8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from functools import partial
 from pathlib import Path
 
 import imagecodecs
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srexp.data.display import Resolution
+from srexp.data.display import Display, Resolution
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
+from tests.data.formats.rewriting import chunked, through_and_lost
 
 RNG = np.random.default_rng(1)
 BYTES = RNG.integers(0, 256, (20, 30), np.uint8)
@@ -236,3 +238,58 @@ def test_a_jpeg_counts_in_its_own_units_and_then_in_those_of_exif(
     density = content.index(b"JFIF\0") + 7
     path.write_bytes(content[:density] + struct.pack(">BHH", *jfif) + content[density + 5 :])
     assert read_image(path).display.resolution == expected
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_a_jpeg_of_more_bits_is_refused_with_its_bits(tmp_path: Path, bits: int) -> None:
+    encode = imagecodecs.ljpeg_encode if bits == 16 else partial(imagecodecs.jpeg_encode, bitspersample=bits)
+    (tmp_path / "a.jpg").write_bytes(encode(np.zeros((16, 24), np.uint16)))
+    with pytest.raises(UnreadableImageError, match=rf"is a JPEG of {bits} bits, where 8 can be read[\s\S]*PNG or TIFF"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_a_bmp_of_version_5_has_its_profile_and_one_that_breaks_off_has_none(tmp_path: Path) -> None:
+    path = bmp_of_version_5(tmp_path / "a.bmp", b"DEBM", profile=b"profile")
+    assert read_image(path).display.profile == b"profile"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert read_image(path).display.profile is None
+    assert read_image(bmp_of_version_5(path, b"BGRs")).display == Display()
+
+
+def bmp_of_version_5(path: Path, space: bytes, *, profile: bytes = b"", gamma: int = 0) -> Path:
+    """A BMP that says in which space its colours are (Windows GDI, BITMAPV5HEADER)."""
+    pixels, begin = COLOURS[::-1, :, ::-1], 14 + 124
+    height, width, _ = pixels.shape
+    rows = b"".join(row.tobytes() + bytes(-3 * width % 4) for row in pixels)
+    head = struct.pack("<IiiHHII16x16x4s36x3I", 124, width, height, 1, 24, 0, len(rows), space, *3 * [gamma])
+    head += struct.pack("<4I", 4, 124 + len(rows), len(profile), 0)
+    path.write_bytes(b"BM" + struct.pack("<I4xI", begin + len(rows) + len(profile), begin) + head + rows + profile)
+    return path
+
+
+@pytest.mark.parametrize(("space", "gamma", "lost"), [(bytes(4), 1, True), (bytes(4), 0, False), (b"BGRs", 1, False)])
+def test_what_a_bmp_says_of_its_gamma_is_said_to_be_lost(
+    tmp_path: Path, space: bytes, gamma: int, *, lost: bool
+) -> None:
+    path = bmp_of_version_5(tmp_path / "a.bmp", space, gamma=gamma)
+    for wanted in ("same", "png"):
+        said = through_and_lost(path, tmp_path / "out" / "a", wanted=wanted)[1]
+        assert [each.partition(" not kept")[0] for each in said] == ["gamma and chromaticities"] * lost
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\x01" + b"1e-4\x002e-4", Resolution(10, 5, 1.0)),
+        (b"\x02" + b"1e-4\x002e-4", None),  # radians
+        (b"\x01" + b"1e-4", None),
+        (b"", None),
+    ],
+)
+def test_the_size_of_what_a_png_shows_is_that_of_its_pixels(
+    tmp_path: Path, content: bytes, expected: Resolution | None
+) -> None:
+    path = written(tmp_path / "a.png", BYTES)
+    path.write_bytes(chunked(path.read_bytes(), sCAL=content))
+    found = read_image(path).display.resolution
+    assert (found and found.per(1.0)) == (expected and pytest.approx(expected.per(1.0)))

@@ -46,6 +46,9 @@ def test_what_is_no_image_is_refused_by_every_function(tmp_path: Path, content: 
         (b"RIFF1234WEBPVP8 ", "is WebP"),
         (b"\x1c\x02\0\0n+2\0\r\n\x1a\n", "is NIfTI-2"),
         (bytes(344) + b"ni1\0", "is the header of a NIfTI pair"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "is JPEG 2000"),
+        (b"\0\0\0\x1cftypheic", "is HEIF, AVIF or a film"),
+        (b"NRRD0004", "is NRRD"),
     ],
 )
 def test_what_is_not_read_is_named_with_the_mend(tmp_path: Path, content: bytes, name: str) -> None:

@@ -138,3 +138,51 @@ def test_imagej_is_described_once(tmp_path: Path) -> None:
     with tifffile.TiffFile(target) as file:
         assert [page.description.startswith("ImageJ=") for page in file.pages] == [True, False, False]
         assert {page.resolution for page in file.pages} == {(4, 2)}
+
+
+LUTS = [np.stack([np.full(256, 0), np.arange(256), np.full(256, red)]).astype(np.uint8) for red in (0, 9)]
+COMPOSITE = {"axes": "CYX", "mode": "composite", "Ranges": (10.0, 900.0, 20.0, 1900.0), "LUTs": LUTS}
+
+
+@pytest.mark.parametrize(("intensity", "kept"), [("bits", True), ("percentile", False)])
+def test_channels_of_imagej_keep_their_colours_and_what_their_values_mean(
+    tmp_path: Path, intensity: str, *, kept: bool
+) -> None:
+    meaning = {"cf": 0, "c0": -32768.0, "c1": 1.0, "vunit": "gray value"}
+    path = written(tmp_path / "a.tif", STACK[:2], imagej=True, metadata={**COMPOSITE, **meaning})
+    [target], _ = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2, intensity=intensity)
+    with tifffile.TiffFile(target) as file:
+        said = file.imagej_metadata
+    np.testing.assert_array_equal(said["LUTs"], LUTS)
+    assert said["mode"] == "composite"
+    assert said.get("Ranges") == (COMPOSITE["Ranges"] if kept else None)
+    assert {key: said[key] for key in meaning if key in said} == (meaning if kept else {})
+
+
+def test_colours_and_ranges_of_channels_are_said_where_they_are_lost(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.tif", STACK[:2], imagej=True, metadata=COMPOSITE)
+    for wanted in ("png", "jpeg", "bmp"):
+        _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted=wanted)
+        assert {f"{each} not kept, for which {wanted.upper()} has no place" for each in (
+            "range of values to be shown", "colours of channels"
+        )} <= set(lost)  # fmt: skip
+
+
+def test_what_a_tiff_says_of_its_colours_stays_in_a_tiff(tmp_path: Path) -> None:
+    white, primaries = (3127, 10000, 3290, 10000), tuple(range(1, 13))
+    tags = [(318, 5, 2, white, True), (319, 5, 6, primaries, True), (301, 3, 256, tuple(range(256)), True)]
+    path = written(tmp_path / "a.tif", values(8, (6, 8, 3)), photometric="rgb", metadata=None, extratags=tags)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(target) as file:
+        kept = [np.ravel(file.pages[0].tags.valueof(tag)).tolist() for tag in (318, 319, 301)]
+    assert kept == [list(white), list(primaries), list(range(256))]
+    assert lost == []
+    for wanted in ("png", "jpeg", "bmp", "dicom"):
+        _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted=wanted)
+        assert f"gamma and chromaticities not kept, for which {wanted.upper()} has no place" in lost
+
+
+def test_a_transfer_function_of_other_values_goes(tmp_path: Path) -> None:
+    tags = [(301, 3, 256, tuple(range(256)), True)]
+    path = written(tmp_path / "a.tif", values(8, (6, 8)), photometric="miniswhite", metadata=None, extratags=tags)
+    assert seen(path).tone == ()
