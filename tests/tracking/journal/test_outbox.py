@@ -109,20 +109,19 @@ def outbox(tmp_path, monkeypatch):
     answers = threading.Semaphore(0)
 
     def take(replay):
-        asked.append(time.monotonic())
         answers.acquire(timeout=60)
         if refusals:
             raise refusals[0]
         replay.journal.done([replay.journal.waiting[0]])
 
-    refusals, asked = [], []
+    refusals = []
     monkeypatch.setattr(Replay, "next", take)
     monkeypatch.setattr(recovery, "send", lambda *_, **__: ())
     journal = Journal.begin(tmp_path, tmp_path / "pending")
     for kind in ("create", "end"):
         journal.add(kind)
     made = Outbox(SimpleNamespace(uri="sqlite:///none"), journal, seconds=0.01)
-    yield SimpleNamespace(outbox=made, answers=answers, refusals=refusals, asked=asked)
+    yield SimpleNamespace(outbox=made, answers=answers, refusals=refusals)
     refusals.clear()
     answers.release(100)
     made.close()
@@ -159,8 +158,34 @@ def test_a_store_that_took_nothing_in_time_is_given_up_unless_somebody_was_impat
 
 
 def test_a_store_that_takes_nothing_is_asked_more_and_more_seldom(outbox):
+    class Clock(threading.Event):
+        def wait(self, timeout):
+            pauses.append(timeout)
+            if len(pauses) > 14:
+                outbox.outbox._closing.set()
+            return True
+
+    pauses, outbox.outbox._wake = [], Clock()
     outbox.refusals.append(ConnectionError("gone"))
     outbox.answers.release(1000)
     assert outbox.outbox.start(30) is not None
-    time.sleep(0.6)
-    assert len(outbox.asked) < 12  # after 0.01, 0.02, 0.04, ... seconds
+    outbox.outbox._thread.join(30)
+    assert pauses == pytest.approx([0, *(0.01 * 2**number for number in range(10)), 10, 10, 10, 10])
+
+
+def test_an_outage_is_told_once_and_the_next_one_again(outbox, caplog):
+    outbox.answers.release()
+    assert outbox.outbox.start(30) is None
+    gone = ConnectionError("gone")
+    for failures, told in (((gone, gone), 1), ((None, gone, gone), 2)):
+        for failure in failures:
+            outbox.outbox._tell(failure)
+        assert [record.message.rpartition(" ")[2] for record in caplog.records] == ["gone"] * told
+
+
+def test_an_outage_at_the_start_is_told_by_who_started(outbox, caplog):
+    outbox.refusals.append(ConnectionError("gone"))
+    outbox.answers.release(2)
+    assert outbox.outbox.start(30) is not None
+    outbox.outbox._tell(ConnectionError("gone"))
+    assert not caplog.records
