@@ -13,6 +13,7 @@ from typing import Any
 from srexp.config.reference.keys import is_global, keys, opening
 
 ROOT = Path(__file__).parents[1]
+_VIEW = 'class="srexp-result"'  # how a notebook shows what `srexp.run` gives
 
 
 def pages() -> dict[str, str]:
@@ -74,8 +75,11 @@ def notebook(path: Path) -> str:
         source = "".join(cell["source"])
         parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
         shown = [each.get("data", {"text/plain": each.get("text", "")}) for each in cell.get("outputs", ())]
-        said = "".join("".join(each.get("text/plain", "")) for each in shown if "image/png" not in each)
+        views = [view for each in shown if _VIEW in (view := "".join(each.get("text/html", "")))]
+        spoken = [each for each in shown if "image/png" not in each and _VIEW not in "".join(each.get("text/html", ""))]
+        said = "".join("".join(each.get("text/plain", "")) for each in spoken)
         parts += [f"```text\n{re.sub(chr(27) + r'.*?m', '', said).rstrip()}\n```"] if said else []
+        parts += views
         drawn = ["".join(each["image/png"]).strip() for each in shown if "image/png" in each]
         parts += [f"![What the lines above draw](data:image/png;base64,{png})" for png in drawn]
     return "\n\n".join(parts) + "\n"

@@ -11,14 +11,17 @@ Example:
 from __future__ import annotations
 
 import threading
-from contextlib import nullcontext
 
 TYPE_CHECKING = False  # as in `typing`, whose import is most of the time in which Ctrl-C finds no handler
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
-    from typing import Any
+    from contextlib import AbstractContextManager
+    from typing import Literal, overload
 
-    from srexp.config.schema import Config
+    from srexp.config.schema import Config, EnhanceConfig
+    from srexp.experiment.interactive.enhancer import Enhancer
+    from srexp.experiment.interactive.result import EnhanceResult, EvaluateResult, Result, TrainResult
 
 __version__ = "0.1.0"
 
@@ -27,7 +30,22 @@ _ALONE = {"train", "search", "evaluate", "compare", "promote", "export", "enhanc
 _TURN = threading.RLock()
 
 
-def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+if TYPE_CHECKING:
+
+    @overload
+    def run(verb: Literal["train", "adopt"], overrides: Sequence[str] = ()) -> TrainResult: ...
+
+    @overload
+    def run(verb: Literal["evaluate"], overrides: Sequence[str] = ()) -> EvaluateResult: ...
+
+    @overload
+    def run(verb: Literal["enhance"], overrides: Sequence[str] = ()) -> EnhanceResult: ...
+
+    @overload
+    def run(verb: str, overrides: Sequence[str] = ()) -> Result: ...
+
+
+def run(verb: str, overrides: Sequence[str] = ()) -> Result:
     """Run a verb as the command line would.
 
     Threads may call it: those whose verbs set TensorFlow's seeds and precision, which are one process's, take turns.
@@ -38,7 +56,8 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         overrides: Hydra overrides, such as `model=vdsr`.
 
     Returns:
-        What the verb writes to `result.json`.
+        What the verb writes to `result.json`: a mapping whose keys are attributes, too. A notebook shows its table, and
+        of a run the learning curves and a panel.
 
     Raises:
         srexp.errors.SrexpError: The request was wrong or the work failed.
@@ -48,11 +67,50 @@ def run(verb: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
     from srexp.cli import execute
     from srexp.config.compose import compose as composed
-    from srexp.system.files.atomic_files import private_files
+    from srexp.experiment.interactive.result import KINDS, Result
 
     config, tree = composed(verb, _listed(overrides))
-    with _TURN if verb in _ALONE else nullcontext(), nullcontext() if config.paths.shared else private_files():
-        return execute(dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir)))
+    config = dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir))
+    with _alone(verb, config):
+        return KINDS.get(verb, Result)(execute(config), config)
+
+
+def load(uri: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Enhancer:
+    """Load a model to call it with an array or a file, which gives the pixels that `enhance` writes.
+
+    Args:
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/RUN_ID`, a .keras file, or `bicubic`.
+        overrides: Further keys of `enhance`, such as `runtime=auto`, `self_ensemble=true`, `memory_mb=4000`, or
+            `scale=4` for bicubic.
+
+    Returns:
+        Function of one image; see `srexp.experiment.interactive.enhancer.Enhancer` for what it takes and gives.
+
+    Raises:
+        srexp.errors.SrexpError: There is no such model, it may run code, or the store can't be reached.
+    """
+    from srexp.config.compose import compose as composed
+    from srexp.experiment.interactive.enhancer import Enhancer, request
+    from srexp.system import keras_settings
+
+    config: EnhanceConfig = composed("enhance", request(uri, [*_listed(overrides)]))[0]  # type: ignore[assignment]
+    with _alone("enhance", config):
+        keras_settings.settle(config.paths.cache / "keras")
+        return Enhancer.of(config)
+
+
+def _alone(verb: str, config: Config) -> AbstractContextManager[object]:
+    """Take turns with other threads where that is needed, and let only the user read what is written."""
+    from contextlib import ExitStack
+
+    from srexp.system.files.atomic_files import private_files
+
+    stack = ExitStack()
+    if verb in _ALONE:
+        stack.enter_context(_TURN)
+    if not config.paths.shared:
+        stack.enter_context(private_files())
+    return stack
 
 
 def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:

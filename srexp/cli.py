@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 VERBS = {
     "train": "compose, train, evaluate, track, register the best model; no verb means train; resume=RUN_ID goes on",
     "check": "compose and validate only; exits 2 with the reason if something is wrong",
+    "init": "look at a folder of images, and write an experiment file for it",
     "data": "download or prepare a data set; show counts, sizes, bit depths, splits and what the audit finds",
     "search": "try many configurations with Optuna or Keras Tuner; resumable; register the best model as a candidate",
     "evaluate": "score a registered or logged model, or interpolation, on any data set; all its images or one split",
@@ -40,7 +41,7 @@ VERBS = {
     "ui": "MLflow UI over the project's store, on the loopback address; study=NAME: a search in Optuna's dashboard",
 }
 #: Verbs that never load TensorFlow; in a multirun every other one gets a process of its own for each job.
-LIGHT = {"check", "data", "models", "runs", "ui"}
+LIGHT = {"check", "data", "init", "models", "runs", "ui"}
 INTERRUPTED = 130
 
 

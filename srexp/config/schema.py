@@ -190,6 +190,13 @@ class DataConfig(NamingConfig, verb="data"):
     """What `data` adds."""
 
 
+class InitConfig(NamingConfig, verb="init"):
+    """What `init` adds."""
+
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None
+    overwrite: bool
+
+
 class TrainConfig(Config, verb="train"):
     """What `train` adds."""
 

@@ -25,7 +25,7 @@ _VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "KERAS_NNX_ENABLE
 def settle(home: Path) -> None:
     """See to it that Keras has the settings that srexp needs, in this process and those that it starts.
 
-    TensorFlow, which reads that when it is imported, says nothing of missing GPUs and its own graphs, which helps nobody.
+    TensorFlow, imported later, says nothing of missing GPUs and of its own graphs, which helps nobody.
 
     Args:
         home: Folder for Keras in place of `~/.keras`, whose `keras.json` decides when Keras is imported.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from srexp.cli import VERBS
-from srexp.commands import compare, console, data, enhance
+from srexp.commands import compare, console, data, enhance, init
 from srexp.commands.data import SPLITS
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
 from srexp.experiment.fitting import Beginning
 from srexp.experiment.multirun.summary import Row, Summary
+from srexp.experiment.new_data.inventory import Inventory
 from srexp.system.masking.redaction import printable
 from srexp.system.stdio import complain, say
+from srexp.system.terminal import Terminal
 
 #: It clears the screen, turns the direction of writing, and looks like markup, lines of srexp's, and an address.
 NAME = "x\x1b[2J\u202e[bold red]\nsrexp: forged\r\n  fix:      forged http://ann:q7Xv_secret@host"
@@ -89,6 +91,12 @@ def show_data() -> None:
     data._show({**result, "skipped": [{"image": NAME, "reason": NAME}]})
 
 
+def init_() -> None:
+    found = Inventory(Path(), {NAME: Path()}, 1, sizes=[(1, 1)], names=Counter([NAME]), unreadable={NAME: NAME})
+    init._show(Terminal(), NAME, found)
+    Terminal().print(init._patients(NAME, 1, NAME), init._patients(None, None, NAME))
+
+
 def enhance_() -> None:
     restorer = SimpleNamespace(made=SimpleNamespace(model=NAME), chosen=SimpleNamespace(told=lambda: NAME))
     failed = [{"file": NAME, "reason": NAME}]
@@ -109,7 +117,7 @@ def compare_(monkeypatch: pytest.MonkeyPatch) -> None:
 
 SHOWN = {
     "train": train, "adopt": train, "evaluate": evaluate, "promote": promote, "search": search, "models": models,
-    "runs": runs, "data": show_data, "enhance": enhance_, "compare": compare_,
+    "runs": runs, "data": show_data, "init": init_, "enhance": enhance_, "compare": compare_,
     # What these say are lines; ruff refuses every other way than `say`.
     **dict.fromkeys(("check", "export", "serve", "ui"), lambda: say(NAME)),
 }  # fmt: skip

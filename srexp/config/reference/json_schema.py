@@ -69,7 +69,8 @@ def _own(verb: str, shared: Mapping[str, Schema]) -> dict[str, Schema]:
     kind = VERB_CONFIGS.get(verb, Config)
     fields = {**dict(_fields(kind, verb)), "verb": {"const": verb}}
     found = {name: _described(schema, said.get(name, "")) for name, schema in fields.items()}
-    return {name: schema for name, schema in found.items() if name not in shared or name in said}
+    groups = {name for name in shared if (config_home() / "conf" / name).is_dir()}  # which say themselves what they are
+    return {name: schema for name, schema in found.items() if name not in shared or name in said.keys() - groups}
 
 
 def _fields(kind: type[Any], verb: str = "") -> Iterator[tuple[str, Schema]]:

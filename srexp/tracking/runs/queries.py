@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from srexp.errors import RequestError
@@ -171,6 +173,34 @@ def read_text(store: Store, run_id: str, path: str) -> str | None:
             return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{path}"))
         except (MlflowException, OSError):
             return None
+
+
+def read_pictures(store: Store, run_id: str, wanted: Sequence[tuple[str, str]]) -> list[bytes]:
+    """Read pictures of a run.
+
+    Args:
+        store: Where.
+        run_id: Of the run.
+        wanted: Folders of artifacts, and what a name in them begins with.
+
+    Returns:
+        Content of the first PNG file of each that the run has.
+
+    Raises:
+        SrexpError: The store can't be reached.
+    """
+    import mlflow.artifacts
+
+    found = []
+    reading = opened(store, "the pictures can't be read")
+    with reading as client, selected(store.uri), tempfile.TemporaryDirectory() as scratch:
+        for folder, beginning in wanted:
+            paths = [each.path for each in client.list_artifacts(run_id, folder)]
+            fits = (path for path in paths if path.startswith(f"{folder}/{beginning}") and path.endswith(".png"))
+            if first := min(fits, default=None):
+                place = mlflow.artifacts.download_artifacts(f"runs:/{run_id}/{first}", dst_path=scratch)
+                found.append(Path(place).read_bytes())
+    return found
 
 
 def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:

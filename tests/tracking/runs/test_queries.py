@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import store as stores
@@ -70,3 +71,18 @@ def test_the_run_of_a_model_is_found_by_its_address(tracking: Tracking) -> None:
             queries.run_of_model(tracking.store, address)
     with pytest.raises(RequestError, match="no such model"):
         queries.run_of_model(tracking.store, "models:/nothing@champion")
+
+
+def test_the_first_picture_of_each_kind_is_read(tracking: Tracking, five: list[str], tmp_path: Path) -> None:
+    client = connect(tracking.store)
+    for name in ("figures/times.png", "figures/curves.png", "panels/02.png", "panels/01.png", "panels/00.csv"):
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(name)
+        client.log_artifact(five[0], str(place), place.parent.name)
+
+    wanted = [("figures", "curves"), ("panels", ""), ("search", "")]
+    assert queries.read_pictures(tracking.store, five[0], wanted) == [b"figures/curves.png", b"panels/01.png"]
+    assert queries.read_pictures(tracking.store, five[1], wanted) == []
+    with pytest.raises(SrexpError, match="the pictures can't be read"):
+        queries.read_pictures(tracking.store, "0" * 32, wanted)
