@@ -5,14 +5,15 @@ Workshops 2017, https://arxiv.org/abs/1707.02921; authors' code: https://github.
 
 Layers have the names and the order of the authors' modules: `head.0`, for each block `body.N.body.0`, `body.N.body.2`,
 then `body.16` (the number of blocks), `tail.0.0`, at x4 also `tail.0.2`, and `tail.1`. Their `sub_mean` and `add_mean`
-are fixed.
+are fixed. Images are in grey levels of 255 within.
 """
 
 from typing import TYPE_CHECKING
 
 from srexp.errors import checked_by
 from srexp.models.layers.convolution import convolve
-from srexp.models.layers.edsr import enlarged, scaled_block, with_mean, without_mean
+from srexp.models.layers.edsr import enlarged, scaled_block
+from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ def build(
     """
     import keras
 
+    mean = MEAN if channels == len(MEAN) else (0.0,)
     low = keras.Input((None, None, channels), dtype="float32", name="low")
-    features = head = convolve(without_mean(low), width, name="head.0")
+    features = head = convolve(to_levels(low, mean), width, name="head.0")
     for number in range(blocks):
         features = scaled_block(features, share=share, name=f"body.{number}")
     features = keras.layers.Add(name="trunk")([convolve(features, width, name=f"body.{blocks}"), head])
     restored = convolve(enlarged(features, scale, name="tail.0"), channels, dtype="float32", name="tail.1")
-    return keras.Model(low, with_mean(restored), name=name)
+    return keras.Model(low, from_levels(restored, mean), name=name)

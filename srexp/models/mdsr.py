@@ -5,14 +5,15 @@ Workshops 2017, https://arxiv.org/abs/1707.02921; authors' code: https://github.
 
 Layers have the names and the order of the authors' modules: `head.0`, `pre_process.S.0.body.0`, ... (S is 0, 1, 2 for
 x2, x3, x4), for each block `body.N.body.0`, `body.N.body.2`, then `body.16` (the number of blocks), `upsample.S.0`, at
-x4 also `upsample.S.2`, and `tail.0`.
+x4 also `upsample.S.2`, and `tail.0`. Images are in grey levels of 255 within.
 """
 
 from typing import TYPE_CHECKING
 
 from srexp.errors import checked_by
 from srexp.models.layers.convolution import convolve
-from srexp.models.layers.edsr import enlarged, scaled_block, with_mean, without_mean
+from srexp.models.layers.edsr import enlarged, scaled_block
+from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
 
 if TYPE_CHECKING:
@@ -49,8 +50,9 @@ def build(scale: int, channels: int, *, width: int = 64, blocks: int = 16, name:
     import keras
 
     branch = SCALES.index(scale) if scale in SCALES else f"x{scale}"
+    mean = MEAN if channels == len(MEAN) else (0.0,)
     low = keras.Input((None, None, channels), dtype="float32", name="low")
-    features = convolve(without_mean(low), width, name="head.0")
+    features = convolve(to_levels(low, mean), width, name="head.0")
     for number in (0, 1):
         features = scaled_block(features, kernel=5, name=f"pre_process.{branch}.{number}")
     begun = features
@@ -58,4 +60,4 @@ def build(scale: int, channels: int, *, width: int = 64, blocks: int = 16, name:
         features = scaled_block(features, name=f"body.{number}")
     features = keras.layers.Add(name="trunk")([convolve(features, width, name=f"body.{blocks}"), begun])
     restored = convolve(enlarged(features, scale, name=f"upsample.{branch}"), channels, dtype="float32", name="tail.0")
-    return keras.Model(low, with_mean(restored), name=name)
+    return keras.Model(low, from_levels(restored, mean), name=name)

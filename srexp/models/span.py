@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from srexp.errors import checked_by
 from srexp.models.layers.convolution import convolve, sub_pixel
-from srexp.models.layers.edsr import MEAN
 from srexp.models.layers.folding import branched
+from srexp.models.layers.grey_levels import MEAN, to_levels
 from srexp.models.sizes import at_least
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
-#: Grey levels that the image is brought to.
-LEVELS = 255.0
 
 
 @checked_by(at_least(width=1, blocks=2))
@@ -60,8 +58,7 @@ def build(
     import keras
 
     low = keras.Input((None, None, channels), dtype="float32", name="low")
-    offset = [-LEVELS * each for each in MEAN] if channels == len(MEAN) else -LEVELS / 2
-    levels = keras.layers.Rescaling(LEVELS, offset, dtype="float32", name="levels")(low)
+    levels = to_levels(low, MEAN if channels == len(MEAN) else (0.5,))
     convolved = _branched if form == "trained" else _plain
     features = head = convolved(levels, width, name="conv_1")
     outputs = []

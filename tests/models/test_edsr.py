@@ -5,7 +5,7 @@ import pytest
 
 from srexp.enhance.receptive_field import receptive_field
 from srexp.models import edsr
-from srexp.models.layers.edsr import MEAN
+from srexp.models.layers.grey_levels import MEAN
 from tests.models.counts import parameters
 
 

@@ -12,41 +12,6 @@ from srexp.models.layers.pixel_shuffle import pixel_shuffle
 if TYPE_CHECKING:
     import keras
 
-#: Mean of the photographs of DIV2K, by channel, which is taken from colour images.
-MEAN = (0.4488, 0.4371, 0.4040)
-
-
-def without_mean(low: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Take the mean of photographs from a colour image; a grey one is left as it is.
-
-    Args:
-        low: (n, h, w, c), symbolic, in [0, 1].
-
-    Returns:
-        (n, h, w, c), symbolic and float32.
-    """
-    import keras
-
-    if low.shape[-1] != len(MEAN):
-        return low
-    return keras.layers.Rescaling(1.0, [-each for each in MEAN], dtype="float32", name="sub_mean")(low)
-
-
-def with_mean(image: "keras.KerasTensor") -> "keras.KerasTensor":
-    """Add what `without_mean` took.
-
-    Args:
-        image: (n, h, w, c), symbolic.
-
-    Returns:
-        The restored image, (n, h, w, c), symbolic and float32.
-    """
-    import keras
-
-    if image.shape[-1] != len(MEAN):
-        return image
-    return keras.layers.Rescaling(1.0, list(MEAN), dtype="float32", name="add_mean")(image)
-
 
 def scaled_block(
     features: "keras.KerasTensor", *, kernel: int = 3, share: float = 1.0, name: str

@@ -1,10 +1,10 @@
-"""EDSR's parts: what a block adds, the mean of photographs, the stages of an enlargement."""
+"""EDSR's parts: what a block adds, the stages of an enlargement."""
 
 import keras
 import numpy as np
 import pytest
 
-from srexp.models.layers.edsr import enlarged, scaled_block, with_mean, without_mean
+from srexp.models.layers.edsr import enlarged, scaled_block
 
 
 @pytest.mark.parametrize("share", [1.0, 0.1])
@@ -15,16 +15,6 @@ def test_a_block_adds_its_share(share: float) -> None:
         model.get_layer(layer).set_weights([np.full((1, 1, 1, 1), weights[0]), np.array(weights[1:])])
     value = np.array([[[[2.0]]]], np.float32)
     assert np.asarray(model(value)).item() == pytest.approx(2 + share * (3 * (2 * 2 - 1) + 0.5))
-
-
-def test_the_mean_of_colours_goes_and_comes_back() -> None:
-    low = keras.Input((None, None, 3))
-    centred = without_mean(low)
-    image = np.full((1, 2, 2, 3), 0.5, np.float32)
-    np.testing.assert_allclose(keras.Model(low, centred)(image)[0, 0, 0], [0.0512, 0.0629, 0.096], rtol=1e-5)
-    np.testing.assert_allclose(keras.Model(low, with_mean(centred))(image), image, rtol=1e-6)
-    grey = keras.Input((None, None, 1))
-    assert with_mean(without_mean(grey)) is grey
 
 
 @pytest.mark.parametrize(("scale", "convolutions"), [(2, [16]), (3, [36]), (4, [16, 16]), (5, [100]), (8, [16] * 3)])
