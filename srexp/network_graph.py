@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import keras
 
+#: End of the name of a model within a model that resizes its first input to the size of its second, bilinearly.
+RESIZE = "_bilinear_resize"
+
 #: What a walk knows of a tensor: its shape, the receptive field behind it, its name in another graph.
 Value = TypeVar("Value")
 

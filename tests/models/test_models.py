@@ -124,7 +124,7 @@ def test_steps_in_mixed_precision_move_every_weight_and_nothing_breaks(model: st
     """After two steps every layer has a gradient, although the last one may begin with zeros."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     network = build(model, 2, 1)
-    low, high = image(16, 16), image(32, 32, seed=1)
+    low, high = image(28, 28), image(56, 56, seed=1)  # attention at a sixth of it still has some pixels
     network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)  # as in `fit`
     network.fit(low, high, epochs=2, verbose=0)
     before = [np.array(weight) for weight in network.trainable_weights]

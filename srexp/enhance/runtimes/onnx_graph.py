@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from srexp.enhance.runtimes.onnx_builder import Graph
-from srexp.enhance.runtimes.onnx_layers import translated, untranslated
-from srexp.network_graph import Step, carry, layer_graph
+from srexp.enhance.runtimes.onnx_layers import resized, translated, untranslated
+from srexp.network_graph import RESIZE, Step, carry, layer_graph
 
 if TYPE_CHECKING:
     import keras
@@ -68,6 +68,8 @@ def _translated(graph: Graph, network: keras.Model, arriving: Sequence[str]) -> 
     import keras
 
     def through(step: Step, inputs: list[str]) -> list[str]:
+        if isinstance(step.layer, keras.Model) and step.layer.name.endswith(RESIZE):
+            return [resized(graph, *inputs)]
         if isinstance(step.layer, keras.Model):
             return _translated(graph, _followed(step.layer), inputs)
         return [translated(graph, step, inputs)]

@@ -37,6 +37,8 @@ _PADDING = {"constant": "constant", "edge": "edge", "reflect": "reflect"}
 _MERGING = {"Add": "Sum", "Multiply": "Mul", "Subtract": "Sub", "Average": "Mean", "Maximum": "Max", "Minimum": "Min"}
 #: Axis of (n, h, w, c) to that of (n, c, h, w).
 _AXES = (0, 2, 3, 1)
+#: What ONNX takes for the end of an axis.
+_END = np.iinfo(np.int64).max
 _NOTHING = ("Identity", "Dropout", "SpatialDropout2D", "GaussianDropout", "GaussianNoise")
 
 
@@ -214,6 +216,40 @@ def _pad(graph: Graph, step: Step, value: str) -> str:
     return out
 
 
+def _part(graph: Graph, step: Step, value: str) -> str:
+    """Cut out rows, columns or channels, as `features[:, :, :, 16:]` does."""
+    key = step.arguments.args[1]
+    if not isinstance(key, tuple | list) or any(not isinstance(each, slice) for each in key):
+        raise untranslated(step.layer.name, f"the part {key}")
+    ranges = {_AXES[axis]: each for axis, each in enumerate(key) if each != slice(None)}
+    starts = [each.start or 0 for each in ranges.values()]
+    stops = [_END if each.stop is None else each.stop for each in ranges.values()]
+    lists = [starts, stops, list(ranges), [each.step or 1 for each in ranges.values()]]
+    return graph.add("Slice", value, *(graph.weight(each, np.int64) for each in lists))
+
+
+def resized(graph: Graph, small: str, like: str) -> str:
+    """Add bilinear interpolation of an image to the height and width of another.
+
+    Args:
+        graph: Grows.
+        small: Name of the image.
+        like: Name of the other.
+
+    Returns:
+        Name of the result.
+    """
+    kept, wanted = graph.add("Shape", small, end=2), graph.add("Shape", like, start=2)
+    size = graph.add("Concat", kept, wanted, axis=0)
+    return graph.add("Resize", small, "", "", size, mode="linear", coordinate_transformation_mode="half_pixel")
+
+
+def _largest(graph: Graph, layer: Any, value: str) -> str:
+    if layer.padding != "valid":
+        raise _UntranslatedError(f"padding={layer.padding}")
+    return graph.add("MaxPool", value, kernel_shape=list(layer.pool_size), strides=list(layer.strides))
+
+
 def _cropped(graph: Graph, layer: Any, value: str) -> str:
     """Padding by less than nothing."""
     widths = np.array([(0, 0), (0, 0), *layer.cropping], np.int64).T.ravel()
@@ -286,12 +322,14 @@ _LAYERS: dict[str, Callable[..., str]] = {
     "PReLU": lambda graph, layer, value: graph.add("PRelu", value, graph.weight(np.reshape(layer.alpha, (-1, 1, 1)))),
     "AveragePooling2D": _averaged,
     "GlobalAveragePooling2D": _averaged_over_all,
+    "MaxPooling2D": _largest,
     "BatchNormalization": _normalized,
     "LayerNormalization": _normalized_pixels,
     "Rescaling": lambda graph, layer, value: _scaled(graph, value, layer.scale, layer.offset),
 }
 
 _OPERATIONS: dict[str, Callable[[Graph, Step, str], str]] = {
+    "GetItem": _part,
     "Pad": _pad,
     "Sqrt": lambda graph, _, value: graph.add("Sqrt", value),
 }

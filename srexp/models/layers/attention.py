@@ -5,6 +5,8 @@ So a network with one looks at the whole image: a tile of it would get other wei
 
 from typing import TYPE_CHECKING
 
+from srexp.models.layers.convolution import convolve
+
 if TYPE_CHECKING:
     import keras
 
@@ -105,3 +107,25 @@ def weigh(
     if neutral:
         factors = keras.layers.Rescaling(2, name=f"{name}_double")(factors)
     return keras.layers.Multiply(name=name)([features, factors])
+
+
+def contrast_attention(features: "keras.KerasTensor", reduction: int, *, name: str) -> "keras.KerasTensor":
+    """Weigh features by their contrast, with the layers and names of its authors' code: `conv_du.0`, `conv_du.2`.
+
+    Z. Hui et al., as in `mean_and_deviation`.
+
+    Args:
+        features: (n, h, w, f), symbolic.
+        reduction: How many times fewer features there are between the two 1 x 1 layers; at least one is left.
+        name: Path of the module.
+
+    Returns:
+        (n, h, w, f), symbolic.
+    """
+    import keras
+
+    width = features.shape[-1]
+    contrast = mean_and_deviation(features, name=f"{name}.contrast")
+    inner = convolve(contrast, max(1, width // reduction), 1, activation="relu", name=f"{name}.conv_du.0")
+    gate = convolve(inner, width, 1, activation="sigmoid", name=f"{name}.conv_du.2")
+    return keras.layers.Multiply(name=name)([features, gate])
