@@ -166,6 +166,16 @@ def test_results_name_command_machine_and_date(name: str):
     assert re.search(r"\b20\d\d-\d\d-\d\d\b", page)
 
 
+def test_what_is_not_built_lends_its_name_to_no_network():
+    _, _, section = WRITTEN["results/networks.md"].partition("## What isn't here")
+    names = {
+        name.lower() for name in re.findall(r"\w+", " ".join(re.findall(r"^\| ([^|]+) \|", section, re.MULTILINE)))
+    }
+
+    assert {"mirn", "swinir", "rcan"} <= names
+    assert not names & {path.stem.partition("_")[0] for path in (ROOT / "conf" / "model").glob("*.yaml")}
+
+
 # The configuration
 
 
