@@ -77,7 +77,7 @@ DRAWN: dict[str, Callable[[str], Any]] = {
     "gains": lambda name: quality_plots.gains(_compared(name), quality_plots.colours([name])),
     "curves": lambda name: quality_plots.curves(_compared(name), quality_plots.colours([name])),
     "times": lambda name: time_plots.times(_compared(name), quality_plots.colours([name])),
-    "quality_against_time": lambda name: time_plots.quality_against_time(
+    "quality_against_cost": lambda name: time_plots.quality_against_cost(
         _compared(name), quality_plots.colours([name]), "image 64"
     ),
 }

@@ -1,4 +1,4 @@
-"""Figures of a comparison about time: inference times of each model, and what quality costs."""
+"""Figures of a comparison about costs: inference times of each model, and what quality costs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Median of a time, and its quartiles where there are any.
-Timed: TypeAlias = tuple[float, Sequence[float] | None]
+#: A cost, of which a time has quartiles.
+Measured: TypeAlias = tuple[float, Sequence[float] | None]
 
 _NEAR = 2  # ratio of two times below which the axis shows more than what lies between them
 _FAR = 100  # ratio of two times beyond which only powers of ten are marked
@@ -53,8 +53,8 @@ def _times(axes: Axes, models: Mapping[str, Timing], hue: Mapping[str, str]) -> 
     _log(axes)
 
 
-def quality_against_time(found: Standings, hue: Mapping[str, str], label: str | None) -> Figure | None:
-    """Draw the gain against the inference time and against the training time, with the front of the best of both.
+def quality_against_cost(found: Standings, hue: Mapping[str, str], label: str | None) -> Figure | None:
+    """Draw the gain against times of inference and training, weights and multiply-adds, each with its Pareto front.
 
     Args:
         found: The standings.
@@ -62,58 +62,77 @@ def quality_against_time(found: Standings, hue: Mapping[str, str], label: str | 
         label: Which timing is drawn.
 
     Returns:
-        Figure of 1120 x 470 pixels; None when there is neither time.
+        Figure 1120 pixels wide, two panels to a row; None when no cost is known.
     """
+    panels = _panels(found, label)
+    if not panels:
+        return None
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(WIDTH, 470 * rows)
+    every = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    drawn = list(every.flat)[: len(panels)]
+    for axes in list(every.flat)[len(panels) :]:
+        axes.remove()
+    for axes, (where, title, unit) in zip(drawn, panels, strict=True):
+        _scatter(axes, found, hue, where)
+        axes.set(title=title, xlabel=unit)
+        _log(axes)
+        axes.margins(x=0.22, y=0.14)
+    for axes in every[:, 0]:
+        axes.set_ylabel("gain over bicubic, dB")
+    finish(figure, *drawn)
+    return figure
+
+
+def _panels(found: Standings, label: str | None) -> list[tuple[dict[str, Measured], str, str]]:
+    """List each cost that is known, by model, with its title and the words at its axis."""
     timed = {row.name: timing for row in found.rows if (timing := row.contender.timings.get(label or ""))}
-    inference: dict[str, Timed] = {
+    size = next((f"{described(timing.shape)} pixels" for timing in timed.values()), "")
+    inference: dict[str, Measured] = {
         name: (1000 * timing.median, [1000 * quartile for quartile in timing.quartiles])
         for name, timing in timed.items()
     }
-    size = next((f"{described(timing.shape)} pixels" for timing in timed.values()), "")
-    training: dict[str, Timed] = {
-        row.name: (row.contender.train_seconds / 60, None)
-        for row in found.models
-        if row.contender.train_seconds and row.contender.curve
-    }
+    contenders = {row.name: row.contender for row in found.models}
+    training = {name: each.train_seconds for name, each in contenders.items() if each.curve}
+    costs = {name: each.cost for name, each in contenders.items() if each.cost}
+
+    def known(values: Mapping[str, float | None], unit: float) -> dict[str, Measured]:
+        return {name: (value / unit, None) for name, value in values.items() if value}
+
     panels = [
         (inference, f"Inference, {size}", "milliseconds, logarithmic"),
-        (training, "Training", "minutes, validation included, logarithmic"),
+        (known(training, 60), "Training", "minutes, validation included, logarithmic"),
+        (known({name: cost.parameters for name, cost in costs.items()}, 1000), "Weights", "thousands, logarithmic"),
+        (
+            known({name: cost.multiply_adds for name, cost in costs.items()}, 1e9),
+            "Work",
+            "10⁹ multiply-adds per megapixel, logarithmic",
+        ),
     ]
-    drawn = [panel for panel in panels if panel[0]]
-    if not drawn:
-        return None
-    figure = new_figure(WIDTH, 470)
-    axes = figure.subplots(1, len(drawn), sharey=True, squeeze=False)[0]
-    for each, (where, title, unit) in zip(axes, drawn, strict=True):
-        _scatter(each, found, hue, where)
-        each.set(title=title, xlabel=unit)
-        _log(each)
-        each.margins(x=0.22, y=0.14)
-    axes[0].set_ylabel("gain over bicubic, dB")
-    finish(figure, *axes)
-    return figure
+    return [panel for panel in panels if panel[0]]
 
 
 def _scatter(
     axes: Axes,
     found: Standings,
     hue: Mapping[str, str],
-    where: Mapping[str, Timed],
+    where: Mapping[str, Measured],
 ) -> None:
     points = {}
-    for name, (time, quartiles) in where.items():
+    for name, (price, quartiles) in where.items():
         gain = found.row(name).gains.get("psnr")
         height = 0.0 if name == BASELINE else gain.gain if gain else None
         if height is None:
             continue
-        points[name] = (time, height)
+        points[name] = (price, height)
         if gain and gain.ci95:
-            axes.vlines(time, gain.ci95[0], gain.ci95[1], color=hue[name], linewidth=1.6, alpha=0.7)
+            axes.vlines(price, gain.ci95[0], gain.ci95[1], color=hue[name], linewidth=1.6, alpha=0.7)
         if quartiles:
             axes.hlines(height, quartiles[0], quartiles[1], color=hue[name], linewidth=1.6, alpha=0.7)
-        axes.plot([time], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
+        axes.plot([price], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
         axes.annotate(
-            drawable(short(name)), (time, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
+            drawable(short(name)), (price, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
             parse_math=False, zorder=4,
         )  # fmt: skip
     front = pareto(list(points.values()))
@@ -124,22 +143,22 @@ def _scatter(
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Keep what nothing else beats in both: less time and more gain.
+    """Keep what nothing else beats in both: lower cost and more gain.
 
     Args:
-        points: Time and gain of each model.
+        points: Cost and gain of each model.
 
     Returns:
-        The front by rising time.
+        The front by rising cost.
 
     Example:
         >>> pareto([(2, 1.0), (1, 0.5), (3, 0.9)])
         [(1, 0.5), (2, 1.0)]
     """
     front: list[tuple[float, float]] = []
-    for time, gain in sorted(points, key=lambda point: (point[0], -point[1])):
+    for price, gain in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or gain > front[-1][1]:
-            front.append((time, gain))
+            front.append((price, gain))
     return front
 
 

@@ -27,7 +27,7 @@ DRAWN = {
     "gains": "Gain over bicubic of each model on each test image, and mean gains with 95 % intervals",
     "times": "Inference times of each model as box plots",
     "curves": "Validation PSNR against epochs and against wall time",
-    "quality": "Gain over bicubic against inference time and training time",
+    "quality": "Gain over bicubic against inference time, training time, weights and multiply-adds",
     "scale": "Colour bar of the error maps",
 }
 
@@ -48,7 +48,7 @@ def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> d
         "gains": quality_plots.gains(found, hue),
         "times": time_plots.times(found, hue),
         "curves": quality_plots.curves(found, hue),
-        "quality": time_plots.quality_against_time(found, hue, tables.common_input(found)),
+        "quality": time_plots.quality_against_cost(found, hue, tables.common_input(found)),
         "scale": quality_plots.scale_bar(max_grey_levels),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}

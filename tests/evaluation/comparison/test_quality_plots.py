@@ -10,6 +10,7 @@ from matplotlib.colors import to_hex
 from srexp.evaluation.comparison import quality_plots as plots
 from srexp.evaluation.comparison import time_plots
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point, standings
+from srexp.evaluation.cost import Cost
 from srexp.evaluation.figures.image_cards import coloured
 from srexp.evaluation.timing import Timing
 
@@ -54,7 +55,7 @@ def test_every_figure_draws_names_as_they_are(found):
     hue = plots.colours([NASTY, "vdsr"])
     for figure in (
         plots.gains(found, hue), time_plots.times(found, hue), plots.curves(found, hue),
-        time_plots.quality_against_time(found, hue, "image 64"),
+        time_plots.quality_against_cost(found, hue, "image 64"),
     ):  # fmt: skip
         assert NASTY in texts(figure)
         assert round(100 * figure.get_size_inches()[0]) == plots.WIDTH
@@ -95,7 +96,7 @@ def test_a_worse_model_and_bicubic_stay_in_view_of_many_better_epochs():
 def test_times_that_hardly_differ_stand_side_by_side(found):
     rows = [replace(row.contender, train_seconds=605.0 + place) for place, row in enumerate(found.models)]
     near = standings(["a$.png", "b_^{.png"], [*rows, contender(BASELINE, [30.0, 31.0], 0.001)])
-    axes = time_plots.quality_against_time(near, plots.colours([NASTY, "vdsr"]), "image 64").axes[1]
+    axes = time_plots.quality_against_cost(near, plots.colours([NASTY, "vdsr"]), "image 64").axes[1]
     least, most = axes.get_xlim()
     assert most > 3 * least
 
@@ -124,16 +125,27 @@ def test_what_is_not_known_has_no_figure():
     assert plots.gains(found, hue) is None
     assert time_plots.times(found, hue) is None
     assert plots.curves(found, hue) is None
-    assert time_plots.quality_against_time(found, hue, None) is None
+    assert time_plots.quality_against_cost(found, hue, None) is None
 
 
 def test_the_front_is_beaten_by_nothing():
     rng = np.random.default_rng(0)
     points = [tuple(point) for point in rng.random((50, 2)).tolist()]
     front = time_plots.pareto(points)
-    for time, gain in points:
-        beaten = any(t <= time and g >= gain and (t, g) != (time, gain) for t, g in points)
-        assert ((time, gain) in front) != beaten
+    for price, gain in points:
+        beaten = any(p <= price and g >= gain and (p, g) != (price, gain) for p, g in points)
+        assert ((price, gain) in front) != beaten
+
+
+def test_each_cost_that_is_known_has_a_panel(found):
+    costs = [Cost(57_281, 2.3e11), Cost(12_809, None)]
+    rows = [replace(row.contender, cost=each, timings={}) for row, each in zip(found.models, costs, strict=True)]
+    priced = standings(["a$.png", "b_^{.png"], [*rows, replace(found.row(BASELINE).contender, timings={})])
+    axes = time_plots.quality_against_cost(priced, plots.colours([NASTY, "vdsr"]), None).axes
+    assert [each.get_title() for each in axes] == ["Training", "Weights", "Work"]
+    drawn = [[line.get_xdata()[0] for line in each.lines if len(line.get_xdata()) == 1] for each in axes]
+    assert sorted(drawn[1]) == [12.809, 57.281]
+    assert drawn[2] == [230.0]
 
 
 def test_the_colour_bar_has_the_colours_of_the_maps():
