@@ -29,7 +29,8 @@ def register_resolvers() -> None:
 
     `${srexp.root:}` is the folder of `mlruns/`, `${srexp.home:}` that of `conf/`, and `${srexp.found:}` that of the
     presets which searches found. `${srexp.by:${model.name},{srcnn:1,vdsr:2}}` is 1 for model=srcnn and 2 for
-    model=vdsr, so that a preset for several models can give each its own value.
+    model=vdsr, so that a preset for several models can give each its own value; `others` is every model that it doesn't
+    name.
     """
     OmegaConf.register_new_resolver("srexp.by", _by, replace=True)
     OmegaConf.register_new_resolver("srexp.root", lambda: str(project_root()), replace=True)
@@ -38,9 +39,10 @@ def register_resolvers() -> None:
 
 
 def _by(name: str, values: Mapping[str, Any]) -> Any:
-    if name not in values:
-        raise ValueError(f"a value is given for {', '.join(values)}, and not for {name}: type it")
-    return values[name]
+    known = name if name in values else "others"
+    if known not in values:
+        raise ValueError(f"a value is given for {', '.join(map(str, values))}, and not for {name}: type it")
+    return values[known]
 
 
 def compose(verb: str, overrides: Sequence[str]) -> tuple[Config, DictConfig]:

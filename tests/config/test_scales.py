@@ -58,3 +58,8 @@ def test_a_preset_gives_each_model_its_own_value():
         srexp.compose(["+experiment=cxr_x2", "dataset.root=.", "model.name=mine"])
     typed = ["+experiment=cxr_x2", "dataset.root=.", "model.name=mine", "optimizer.lr=1e-3"]
     assert srexp.compose(typed).optimizer.lr == 1e-3
+
+
+def test_a_preset_gives_models_that_it_does_not_name_one_value():
+    typed = ["+experiment=leaderboard", "dataset.root=.", "model.name=mine", "scale=3"]
+    assert (srexp.compose(typed).optimizer.lr, srexp.compose(typed).trainer.patch_size) == (5e-4, 72)
