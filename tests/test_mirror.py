@@ -20,6 +20,7 @@ COVERS = {
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.decision "
     "experiment.recorded_config",
     "data/degradation/test_degradations.py": "data.degradation.given",
+    "data/dicom/test_writer.py": "data.dicom.derived",
     "data/formats/test_tiff.py": "data.last_file",
     "data/preparation/test_scan.py": "data.preparation.request",
     "data/sources/test_limit.py": "data.sources.source",

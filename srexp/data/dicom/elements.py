@@ -17,8 +17,6 @@ from pydicom.uid import UID
 
 from srexp.data.image import UnreadableImageError
 
-_TEXT = (str, bytes, pydicom.valuerep.PersonName)
-
 
 def label(tag: str | int) -> str:
     """Name an element.
@@ -92,7 +90,7 @@ def numbers(dataset: pydicom.Dataset, keyword: str, *counts: int) -> list[float]
     found = value(dataset, keyword)
     several = list(found) if isinstance(found, MultiValue | list | tuple) else [] if found is None else [found]
     for each in several:
-        if isinstance(each, _TEXT) or not isinstance(each, int | float) or not math.isfinite(each):
+        if not isinstance(each, int | float) or not math.isfinite(each):
             raise _wrong(keyword, _kind(each), "numbers are")
     if several and counts and len(several) not in counts:
         raise _wrong(keyword, f"{len(several)} values", " or ".join(map(str, counts)) + " are")
@@ -213,7 +211,7 @@ def _kind(found: object) -> str:
         return "items"
     if isinstance(found, MultiValue | list):
         return f"{len(found)} values"
-    return str(found) if isinstance(found, int | float) and not isinstance(found, _TEXT) else "text"
+    return str(found) if isinstance(found, int | float) else "text"
 
 
 def _wrong(keyword: str, got: object, expected: str) -> UnreadableImageError:

@@ -92,4 +92,5 @@ def test_private_elements_curves_overlays_and_the_unknown_are_foreign() -> None:
     foreign = [0x00291001, 0x50000010, 0x60003000, 0x60FF0050, 0xFFFEE000, 0x00500410]
     assert all(is_foreign(Tag(tag)) for tag in foreign)
     assert not any(is_foreign(Tag(keyword)) for keyword in ("Rows", "PixelSpacing", "PatientName"))
-    assert not any(map(of_this_image, ("SourceImageSequence", "ReferencedImageSequence", "OriginalAttributesSequence")))
+    others = "SourceImage ReferencedImage OriginalAttributes ContributingEquipment PredecessorDocuments Related"
+    assert not any(of_this_image(f"{each}Sequence") for each in f"{others} XRay3DAcquisition".split())

@@ -48,6 +48,8 @@ def test_it_is_derived_from_the_original(radiograph: Write) -> None:
     )
     [purpose] = source.PurposeOfReferenceCodeSequence
     assert (purpose.CodeValue, purpose.CodingSchemeDesignator) == ("121322", "DCM")
+    [equipment] = after.ContributingEquipmentSequence
+    assert (equipment.Manufacturer, equipment.SoftwareVersions) == ("srexp", "0.1")
     assert (after.Rows, after.Columns) == (24, 20)
     assert after.SeriesDescription == "chest srexp x2"
 

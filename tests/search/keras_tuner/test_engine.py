@@ -25,6 +25,8 @@ def test_what_was_asked_reaches_the_oracle(tmp_path, space):
     assert (bayesian.num_initial_points, bayesian.beta) == (11, 3.5)
     hyperband = build(tmp_path, space, tuner="hyperband", reduction=4).build_oracle(7, 9)
     assert (hyperband.max_epochs, hyperband.factor) == (9, 4)
+    seeds = [build(tmp_path, space).build_oracle(seed, 9).seed for seed in (0, 7, 2**32 - 1)]
+    assert seeds == [1, 8, 2**31]  # of NumPy's 32 bits, and never 0, which is any
 
 
 def test_hyperband_trains_the_best_for_longer(tmp_path, space, briefly):

@@ -76,6 +76,23 @@ def test_the_shortest_seconds_are_sought(tmp_path):
     assert sum(trial.objectives[0] for trial in study.trials()[12:]) / 12 < 0.25
 
 
+@pytest.mark.parametrize(
+    ("pruner", "asked"),
+    [
+        ("hyperband", {"min_resource": 2, "max_resource": 9, "reduction_factor": 4}),
+        ("halving", {"min_resource": 2, "reduction_factor": 4}),
+        ("median", {"n_warmup_steps": 2}),
+        ("wilcoxon", {"p_threshold": 0.3, "n_startup_steps": 2}),
+        ("none", {}),
+    ],
+)
+def test_what_was_asked_reaches_the_pruner(pruner, asked, tmp_path, space):
+    options = {"min_epochs": 2, "reduction": 4, "p_threshold": 0.3}
+    made = build(tmp_path, space, pruner=pruner, **options).build_pruner(9)
+    assert {name: getattr(made, f"_{name}") for name in asked} == asked
+    assert asked or type(made).__name__ == "NopPruner"
+
+
 @pytest.mark.parametrize("pruner", ["halving", "median"])
 def test_the_worse_trials_are_given_up_and_the_better_ones_are_not(pruner, tmp_path, space):
     study = build(tmp_path, space, pruner=pruner, trials=16, startup_trials=5).open(seed=0, epochs=9)
