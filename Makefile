@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint schema docs audit chaos mutants pins clean
+.PHONY: help setup run test test-slow lint schema docs audit wheel image chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -47,6 +47,18 @@ schema: $(VENV)/.installed ## Write conf/**/schema.json, for editors and for hel
 docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictly and without network
 	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN) -m mkdocs build --quiet
 	@echo "Built build/site; to read it: $(PYTHON_IN) -m http.server --bind 127.0.0.1 --directory build/site"
+
+wheel: $(VENV)/.installed-dev ## Build dist/srexp-VERSION.whl, install it by itself, and train with it in an empty folder
+	rm -f dist/*.whl
+	$(PYTHON_IN) -m hatchling build -t wheel -d dist
+	$(PYTHON_IN) -m venv --clear build/wheel
+	$(VENV)/bin/uv pip install --quiet --python build/wheel/bin/python --constraint requirements.txt dist/*.whl
+	empty=$$(mktemp -d) && cd $$empty && unset SREXP_ROOT PYTHONPATH && $(CURDIR)/build/wheel/bin/srexp +debug=fast && \
+		test -f mlruns/mlflow.db && rm -rf $$empty $(CURDIR)/build/wheel
+
+image: ## Build the image srexp from the Dockerfile, and train in it
+	docker build --tag srexp .
+	docker run --rm srexp +debug=fast
 
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)

@@ -221,6 +221,7 @@ def test_the_wheel_carries_configuration_and_recipes(wheel: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
 
     assert {f"srexp/{path.relative_to(ROOT)}" for path in YAML_FILES} <= names
+    assert "srexp/py.typed" in names  # type checkers and editors read the annotations
     assert not {name for name in names if name.startswith(("tests/", "mlruns/", "conf/"))}
 
 
