@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 import functools
 import inspect
@@ -55,6 +56,10 @@ class SrexpError(Exception):
         if fix:
             told.append(f"  fix:      {fix}")
         super().__init__("\n".join(re.sub(r"\s*\n\s*", " ", line) for line in told))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as it is: made there anew of what it says, its lines would become one."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class RequestError(SrexpError):

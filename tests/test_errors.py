@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
+from srexp.data.image import UnreadableImageError
 from srexp.errors import RequestError, SrexpError, did_you_mean
 
 
@@ -24,3 +27,16 @@ def test_a_wrong_request_exits_2_and_other_failures_1():
 def test_nothing_near_is_meant():
     assert did_you_mean("zzz", ["srcnn", "vdsr"]) == ""
     assert did_you_mean("vdrs", iter(["srcnn", "vdsr"])) == "did you mean vdsr?"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RequestError("a", lines=["b", "c"], got="d", expected="e", fix="f"),
+        SrexpError("a\nb", result={"done": 1}),
+        UnreadableImageError("is damaged", fix="save it again"),
+    ],
+)
+def test_an_error_says_the_same_in_another_process(error):
+    back = pickle.loads(pickle.dumps(error))
+    assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))

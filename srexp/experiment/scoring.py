@@ -102,10 +102,11 @@ def require_scorable(task: Task, split: Split) -> None:
     scale = task.config.scale
     least = WINDOW + 2 * task.parts.protocol.border(scale)
     entries = task.prepared.entries[split][: task.config.trainer.validation_images if split == "validation" else None]
-    small = [entry.key for entry in entries if min(entry.height, entry.width) // scale * scale < least]
+    sides = {entry.key: min(entry.height, entry.width) // scale * scale for entry in entries}
+    small = {key: side for key, side in sides.items() if side < least}
     if small:
         raise RequestError(
-            f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(small[:20])}",
+            f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(list(small)[:20])}",
             expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
-            fix="leave these images out" + (", or set protocol.shave=0" if least > WINDOW else ""),
+            fix="leave these images out" + (", or set protocol.shave=0" if min(small.values()) >= WINDOW else ""),
         )

@@ -160,7 +160,7 @@ class Protocol:
                 f"{key} is too small to be scored",
                 got=f"{high.shape[0]} x {high.shape[1]} pixels, {max(height, 0)} x {max(width, 0)} without the border",
                 expected=f"at least {WINDOW} x {WINDOW} pixels inside a border of {border}, the size of SSIM's window",
-                fix="leave the image out" + (", or set protocol.shave=0" if border else ""),
+                fix="leave the image out" + (", or set protocol.shave=0" if min(high.shape[:2]) >= WINDOW else ""),
             )
         inside = slice(border, border + height), slice(border, border + width)
         return self._to_levels(restored[inside], bits), self._to_levels(high[inside], bits)

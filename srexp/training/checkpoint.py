@@ -166,6 +166,6 @@ def _unpacked(content: bytes, path: Path) -> Checkpoint:
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise SrexpError(
             f"checkpoint {path} is whole, but of another version of srexp",
-            got=f"{type(error).__name__}: {error}",
+            got=str(error),
             fix="resume with the version that wrote it, or train anew",
         ) from error

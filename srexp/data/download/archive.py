@@ -136,7 +136,7 @@ def _writing(archive: Path, folder: Path, progress: Progress | None) -> Iterator
             raise _refused(archive, "none of the files that the data set should have is in it")
         making.replace(folder)
     except _DAMAGED as error:
-        raise _refused(archive, f"it is damaged ({type(error).__name__}: {error})") from error
+        raise _refused(archive, f"it is damaged ({str(error) or 'it ends early'})") from error
     except OSError as error:
         if error.errno == errno.EINVAL:  # a seek to a place that the archive's table of contents invents
             raise _refused(archive, f"it is damaged ({error})") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from srexp.data.formats.registry import frames_in, kind_of, shape_of
@@ -35,16 +37,30 @@ def request_restoration(restorer: Restorer, max_pixels: int) -> Look:
     """
 
     def look(sent: Path) -> Looked:
-        kind = _kind(sent)
-        frame, pixels = _only_frame(sent, restorer.opened.scale, max_pixels)
+        with _mended_elsewhere():
+            kind = _kind(sent)
+            frame, pixels = _only_frame(sent, restorer.opened.scale, max_pixels)
 
         def restore(target: Path) -> str:
-            restorer.restore_file(Origin(sent, kind, (frame,), restorer.intensity), kind, target)
+            with _mended_elsewhere():
+                restorer.restore_file(Origin(sent, kind, (frame,), restorer.intensity), kind, target)
             return MEDIA_TYPES[kind]
 
         return Looked(pixels, restore)
 
     return look
+
+
+@contextmanager
+def _mended_elsewhere() -> Iterator[None]:
+    """Say which command has the option that would help, since a request has none."""
+    try:
+        yield
+    except UnreadableImageError as error:
+        if "=" not in error.fix:
+            raise
+        fix = f"the command enhance, with {error.fix.replace('dataset.', '')}"
+        raise UnreadableImageError(error.reason, fix=fix) from error
 
 
 def _kind(path: Path) -> Kind:

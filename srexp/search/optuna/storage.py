@@ -184,10 +184,13 @@ def translated(url: URL, key: str = "search.storage") -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, TimeoutError) as error:
-        cause = mask(str(getattr(error, "orig", None) or type(error).__name__).strip())
+        cause = mask(str(getattr(error, "orig", None) or error).strip())
+        held = isinstance(error, TimeoutError)
         raise SrexpError(
             f"{key} {shown(url)} failed: {cause}",
-            fix="check that it runs and that this user may create tables",
+            fix="again, once the other one has begun"
+            if held
+            else "check that it runs and that this user may create tables",
         ) from None
 
 

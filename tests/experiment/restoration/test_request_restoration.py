@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from srexp.data.image import UnreadableImageError
 from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError
 from srexp.experiment.restoration.request_restoration import request_restoration
@@ -62,3 +63,10 @@ def test_a_thumbnail_before_the_image_is_not_the_image(restore):
         file.write(pixels[::4, ::4], subfiletype=1)
         file.write(pixels)
     assert tifffile.imread(io.BytesIO(restore(sent.getvalue())[1])).shape == (16, 24)
+
+
+def test_a_mend_that_a_request_has_no_place_for_is_one_of_a_command(restore):
+    floats = io.BytesIO()
+    tifffile.imwrite(floats, np.zeros((8, 12), np.float32), photometric="minisblack")
+    with pytest.raises(UnreadableImageError, match=r"\n  fix:      the command enhance, with intensity=percentile$"):
+        restore(floats.getvalue())

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import make_url
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from srexp.errors import RequestError, SrexpError
 from srexp.search.optuna import engine, storage
@@ -28,6 +29,21 @@ def test_whoever_wants_the_lock_of_a_database_waits_a_minute(monkeypatch):
     monkeypatch.setattr(storage.database_locks, "locked", locked)
     with storage.database_lock(make_url("postgresql://host/studies"), "tried"):
         assert asked == [("postgresql://host/studies", "tried", 60)]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "fix"),
+    [
+        (OperationalError("SELECT secret", {}, Exception("no such host\n")), "no such host", "check that it runs"),
+        (SQLAlchemyError("no driver"), "no driver", "check that it runs"),
+        (TimeoutError("no lock within 60 s"), "no lock within 60 s", "again"),
+    ],
+)
+def test_a_database_that_fails_is_named_with_its_own_words(error, cause, fix):
+    with pytest.raises(SrexpError) as raised, storage.translated(make_url("postgresql://ann:pw@host/studies")):
+        raise error
+    assert raised.value.what == f"search.storage postgresql://ann:***@host/studies failed: {cause}"
+    assert raised.value.fix.startswith(fix)
 
 
 def build(folder, space, **options):
