@@ -127,7 +127,7 @@ def test_scripts_that_are_named_exist():
 
 def prose(page: str) -> Iterator[str]:
     """Sentences, without blocks of code, tables, headings and pictures; code and links are one word or their text."""
-    page = re.sub(r"^( *)```.*?^\1```", "", page, flags=re.MULTILINE | re.DOTALL)
+    page = re.sub(r"^( *)```.*?^\1```|^<div.*?</div>", "", page, flags=re.MULTILINE | re.DOTALL)
     page = re.sub(r"^\s*(\||!\[|#|:::|!!!).*", "", page, flags=re.MULTILINE)
     page = re.sub(r"^(\s*[-*] )", r"\n\1", page, flags=re.MULTILINE)
     page = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", re.sub(r"`[^`]+`", "code", page))
