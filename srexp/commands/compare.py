@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from srexp.config.schema import CompareConfig
@@ -44,6 +45,8 @@ def _show(found: Standings, result: Mapping[str, Any]) -> None:
         console.print(warning, soft_wrap=True)
     if place := where(result["warnings"]):
         console.print(f"names       {place}; names=true shows them", soft_wrap=True)
-    console.print(f"report      {result['report']}", soft_wrap=True)
+    report = Path(result["report"])
+    console.about("report", str(report), link=report)
+    console.files("files", report.parent, result["files"])
     kept = result["run_id"] or "none, since the report has the names of images (names=true)"
     console.print(f"run         {kept}", soft_wrap=True)

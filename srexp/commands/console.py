@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich import box
-from rich.console import Group
 from rich.styled import Styled
 from rich.table import Column, Table
-from rich.text import Text
 
 from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
 from srexp.system.masking.pseudonyms import where
 from srexp.system.stdio import say
 from srexp.system.terminal import Terminal
+from srexp.tracking.pages import LOCAL
+from srexp.tracking.runs.run import NOTHING_KEPT, Kept
 
 if TYPE_CHECKING:
     from srexp.config.schema import Config
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from srexp.experiment.pipeline import Outcome
     from srexp.experiment.task import Task
 
-#: Width of what a line is about.
-_LABEL_COLUMNS = 12
 #: Stands beside every model but itself.
 _BASELINE = "bicubic"
 
@@ -42,20 +38,20 @@ def beginning(task: Task, known: Beginning) -> None:
     config, trainer = task.config, task.config.trainer
     console = Terminal(stderr=True)
     degraded, channel = config.degradation.name, task.channel
-    _line(console, "task", f"{task.name}: x{config.scale}, {degraded}, scored in {channel}")
+    console.about("task", f"{task.name}: x{config.scale}, {degraded}, scored in {channel}")
     entries = task.prepared.entries
     patients = len({entry.patient for split in entries.values() for entry in split})
     splits = ", ".join(f"{len(of_split)} {split}" for split, of_split in entries.items())
     of = f"{counted(patients, 'patient')}: " if config.dataset.options.get("patients") else ""
-    _line(console, "data", f"{config.dataset.name}, {of}{splits} images")
-    _line(console, "network", f"{config.model.name}, {known.weights:,} weights, {known.precision} on {known.devices}")
+    console.about("data", f"{config.dataset.name}, {of}{splits} images")
+    console.about("network", f"{config.model.name}, {known.weights:,} weights, {known.precision} on {known.devices}")
     ends = [f"{counted(trainer.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')}"]
     ends += [f"{trainer.max_minutes:g} minutes"] if trainer.max_minutes else []
     ends += [f"{counted(trainer.patience, 'epoch')} without a gain"] if trainer.patience else []
     done = f", {known.steps_done} steps done before" if known.steps_done else ""
-    _line(console, "ends after", f"{' or '.join(ends)}{done}; then scored on the test images and registered")
+    console.about("ends after", f"{' or '.join(ends)}{done}; then scored on the test images and registered")
     bicubic = with_unit(known.bicubic_psnr, fine=True)
-    _line(console, "each epoch", f"loss in {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
+    console.about("each epoch", f"loss in {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
 
 
 def training(outcome: Outcome) -> None:
@@ -78,15 +74,27 @@ def training(outcome: Outcome) -> None:
     console.print(table)
     _protocol(console, result)
     validation = with_unit(result["validation"]["psnr"], fine=True)
-    _line(console, "best epoch", f"{result['best_epoch']} (validation {validation})")
-    _line(console, "run", result["run_id"] or "not in the tracking store yet")
+    console.about("best epoch", f"{result['best_epoch']} (validation {validation})")
+    console.about("run", result["run_id"] or "not in the tracking store yet")
     if registered := result["registered"]:
-        _line(console, "registered", f"{registered['name']} version {registered['version']} as {registered['alias']}")
+        console.about("registered", f"{registered['name']} version {registered['version']} as {registered['alias']}")
     if waiting := result.get("pending"):
-        _line(console, "not sent", f"{waiting['records']} records: {waiting['reason']}")
-        _line(console, "", f"they lie in {waiting['folder']}")
-        _line(console, "send them", waiting["send"])
-    _line(console, "look at it", "python -m srexp ui")
+        console.about("not sent", f"{waiting['records']} records: {waiting['reason']}")
+        console.about("", f"they lie in {waiting['folder']}")
+        console.about("send them", waiting["send"])
+    _kept(console, outcome.kept)
+
+
+def _kept(console: Terminal, kept: Kept) -> None:
+    """Name the files of a run, and say where MLflow shows it; a store of one's own first needs its server."""
+    if kept.folder:
+        console.files("files", kept.folder, kept.files)
+    elif kept.files:
+        console.about("artifacts", ", ".join(kept.files))
+    if kept.page is None or kept.page.startswith(LOCAL):
+        console.about("look at it", "python -m srexp ui")
+    if kept.page:
+        console.about("its page", kept.page, link=kept.page)
 
 
 def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
@@ -94,11 +102,12 @@ def skipped(config: Config, earlier: Mapping[str, Any]) -> None:
     say(f"skipped {' '.join(config.overrides)}: finished before as run {earlier['run_id']}")
 
 
-def evaluation(result: Mapping[str, Any]) -> None:
+def evaluation(result: Mapping[str, Any], kept: Kept = NOTHING_KEPT) -> None:
     """Print all metrics of a model, beside bicubic unless it is that, and what limits their worth.
 
     Args:
         result: What `evaluate` returns.
+        kept: Where what its run logged is to be looked at.
     """
     console = Terminal()
     images, name = result["test"]["n_images"], result["model"]["name"]
@@ -115,9 +124,9 @@ def evaluation(result: Mapping[str, Any]) -> None:
         table.add_row("seen in training", f"{leaked} of {images}", style="bold red")
     console.print(table)
     _protocol(console, result)
-    _line(console, "model", f"{result['model_uri']} ({result['model']['parameters']} parameters)")
-    _line(console, "run", f"{result['run_id']} (rows in scores/, panels)")
-    _line(console, "look at it", "python -m srexp ui")
+    console.about("model", f"{result['model_uri']} ({result['model']['parameters']} parameters)")
+    console.about("run", f"{result['run_id']} (rows in scores/, panels)")
+    _kept(console, kept)
 
 
 def multirun(summary: Summary, folder: Path) -> None:
@@ -136,11 +145,14 @@ def multirun(summary: Summary, folder: Path) -> None:
     for row in summary.rows:
         figures = [_mean(row, name) for name in row.figures]
         splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
-        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ": ".join([row.state, *row.reasons[:1]]))
+        best = row is summary.best
+        state = ": ".join([f"{row.state}, best" if best else row.state, *row.reasons[:1]])
+        look = "bold" if best else None
+        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, state, style=look)
     console.print(table)
     for note in summary.notes:
-        _line(console, "note", note, "yellow")
-    _line(console, "kept in", str(folder / "summary.csv"))
+        console.about("note", note, "yellow")
+    console.files("files", folder, ("summary.csv", "summary.json"))
 
 
 def _mean(row: Row, name: str) -> str:
@@ -157,10 +169,10 @@ def search(result: Mapping[str, Any]) -> None:
     """
     console, best = Terminal(), result["best"]
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
-    _line(console, "search", f"{result['study']}: {counted}")
-    _line(console, "best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
-    _line(console, "again", f"python -m srexp {result['preset']}")
-    _line(console, "run", f"{result['run_id']} (figures below search/, best.yaml)")
+    console.about("search", f"{result['study']}: {counted}")
+    console.about("best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
+    console.about("again", f"python -m srexp {result['preset']}")
+    console.about("run", f"{result['run_id']} (figures below search/, best.yaml)")
 
 
 def promotion(result: Mapping[str, Any]) -> None:
@@ -183,10 +195,10 @@ def promotion(result: Mapping[str, Any]) -> None:
             holds = Styled("yes", "") if line["holds"] else Styled("no", "bold red")
             gate.add_row(line["name"], line["measured"], line["required"], holds)
         console.print(gate)
-    _warnings(console, result)
+    warnings(console, result)
     if digest := result.get("digest"):
-        _line(console, "digest", f"{digest} (version {result['version']})")
-    _line(console, "champion", _outcome(result))
+        console.about("digest", f"{digest} (version {result['version']})")
+    console.about("champion", _outcome(result))
 
 
 def _outcome(result: Mapping[str, Any]) -> str:
@@ -201,110 +213,25 @@ def _outcome(result: Mapping[str, Any]) -> str:
     return f"{version}{forced}" + (f"; version {before} is previous" if before else "")
 
 
-def models(result: Mapping[str, Any]) -> None:
-    """Print the registered models.
-
-    Args:
-        result: What the verb `models` returns.
-    """
-    console = Terminal()
-    table = _stacked("name, version, age", "aliases", "PSNR, gain", "scored on", "audit")
-    for row in result["models"]:
-        table.add_row(
-            Group(row["name"], f"{row['version']}, {row['model'] or 'unknown'}, {_ago(row['age_seconds'])}"),
-            Group(*row["aliases"], *(["(forced)"] if row["forced"] else [])),
-            Group(figure(row["psnr"], fine=True), figure(row["gain_db"], sign=True, fine=True)),
-            Group(counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
-            "degenerate" if row["degenerate"] else Group(*(row["audit"] or "-").split()),
-        )
-    console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
-    _warnings(console, result)
-
-
-def _under(protocol: Mapping[str, Any] | None) -> str:
-    """Say under which protocol in a few letters; result.json has it whole."""
-    if not protocol:
-        return "-"
-    rounding = "" if protocol.get("quantize", True) else ", not rounded"
-    return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
-
-
-def runs(result: Mapping[str, Any]) -> None:
-    """Print runs, and what was ended.
-
-    Args:
-        result: What the verb `runs` returns.
-    """
-    console = Terminal()
-    table = _stacked("run, name, start", "task, model", "state, took", "PSNR, gain")
-    for row in result["runs"]:
-        started = time.strftime("%m-%d %H:%M", time.localtime(row["started"] / 1000))
-        note = [Styled(row["note"], "yellow")] if row["note"] else []
-        figures = {"test": row["test_psnr"], "val": row["val_psnr"], "gain": row["gain_db"]}
-        table.add_row(
-            Group(row["run_id"], f"{row['name'] or '-'}, {started}"),
-            Group(row["experiment_name"], row["model"] or "-"),
-            Group(row["state"], _ago(row["seconds"]), *note),
-            Group(*(f"{name:<4} {figure(of, sign=name == 'gain')}" for name, of in figures.items() if of is not None)),
-        )
-    console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
-    for each in result["synced"]:
-        left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
-        _line(console, "sent", f"{each['records']} records of {each['run_id']}{left}")
-        for text in each["refused"]:
-            _line(console, "refused", text)
-    if result.get("relocated"):
-        _line(console, "relocated", f"{result['relocated']} addresses of artifacts; before: {result['backup']}")
-    for run_id in result["reaped"]:
-        _line(console, "ended", run_id)
-    for each in result["elsewhere"]:
-        host = each["host"]
-        hint = f" (reap_hosts=[{host}] ends it)" if host else ""
-        _line(console, "left open", f"{each['run_id']}, of {host or 'an unknown machine'}{hint}")
-
-
 def _figures(title: str, *headings: str) -> Table:
     """Begin a table of figures, whose first column says whose they are."""
     return Table("", *(Column(each, justify="right") for each in headings), title=title)
 
 
-def _stacked(*headings: str) -> Table:
-    """Begin a table whose cells have several lines, so that it fits where a terminal has 80 columns."""
-    columns = (Column(title, overflow="fold", no_wrap=title.startswith("run")) for title in headings)
-    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-
-
-def _line(console: Terminal, about: str, text: str, style: str = "") -> None:
-    """Print a line that begins with what it is about."""
-    console.print(Text.assemble((about, style), " " * (_LABEL_COLUMNS - len(about)), text))
-
-
-def _warnings(console: Terminal, result: Mapping[str, Any]) -> None:
+def warnings(console: Terminal, result: Mapping[str, Any]) -> None:
+    """Print what limits the worth of a result."""
     for warning in result["warnings"]:
-        _line(console, "warning", warning, "yellow")
+        console.about("warning", warning, "yellow")
     if place := where(result["warnings"]):
-        _line(console, "names", place)
-
-
-def _ago(seconds: float) -> str:
-    """Write a time in its largest unit.
-
-    Example:
-        >>> _ago(42.4), _ago(754), _ago(7290), _ago(200_000)
-        ('42 s', '13 min', '2.0 h', '2.3 d')
-    """
-    for unit, length, digits in (("d", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
-        if seconds >= length:
-            return f"{seconds / length:.{digits}f} {unit}"
-    return f"{seconds:.0f} s"
+        console.about("names", place)
 
 
 def _protocol(console: Terminal, result: Mapping[str, Any]) -> None:
     protocol = result["protocol"]
     rounded = "rounded to the stored bits" if protocol["quantize"] else "not rounded"
     told = f"{protocol['channel']}, border {protocol['shave']}, {rounded}, range {protocol['data_range']}"
-    _line(console, "protocol", told)
-    _warnings(console, result)
+    console.about("protocol", told)
+    warnings(console, result)
 
 
 def _interval(gain: float | None, ci95: Sequence[float] | None, metric: str = "psnr") -> str:

@@ -58,6 +58,7 @@ def run(config: Config) -> dict[str, Any]:
         "files": files,
     }
     _show(result)
+    Terminal().files("files", config.run_dir, files)
     if config.audit == "strict":
         require_clean(findings)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +18,7 @@ from srexp.experiment.restoration.jobs import find_jobs
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
-from srexp.system.terminal import Terminal
+from srexp.system.terminal import Terminal, linked
 
 LISTED = 10
 
@@ -83,7 +84,9 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
     for warning in result["warnings"]:
         console.print("warning   ", style="yellow", end="")
         console.print(warning)
-    console.print(f"output    {result['output']} ({NAME} lists what was made of what)")
+    output = Path(result["output"])
+    told = linked(f"({NAME} lists what was made of what)", output / NAME)
+    console.print("output   ", linked(str(output), output), told)
 
 
 def _require_success(result: Mapping[str, Any]) -> None:

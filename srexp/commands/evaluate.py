@@ -13,8 +13,8 @@ from srexp.evaluation.cost import cost
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
 from srexp.experiment.loaded_model import NO_FILE, loaded_for
-from srexp.experiment.recorded_config import TRAINING, log_request, run_of
-from srexp.experiment.run_pictures import score_and_draw
+from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of
+from srexp.experiment.run_pictures import describe, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
@@ -63,7 +63,7 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         "split": config.split,
         "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
     }
-    with run_of(task, tracking, name=f"evaluate {model.name}", tags=known) as tracked:
+    with run_of(task, tracking, name=dated(f"evaluate {model.name} on {config.split}"), tags=known) as tracked:
         with watch("track"):
             log_request(tracked, task, without=TRAINING)
         with watch("evaluate"):
@@ -84,9 +84,10 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         with watch("track"):
             _log(tracked, task, found, split, scores)
         result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
+        describe(tracked, task, result, model_name=model.name)
         tracked.log_result(result)
     result = tracked.answered(result)
-    console.evaluation(result)
+    console.evaluation(result, tracked.kept())
     return result
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands import listings
 from srexp.config.builders import build
 from srexp.config.schema import ModelsConfig
 from srexp.tracking.registry import catalog
@@ -34,7 +34,7 @@ def run(config: ModelsConfig) -> dict[str, Any]:
             for name in dict.fromkeys(each.name for each in found if each.moving)
         ],
     }
-    console.models(result)
+    listings.models(result)
     return result
 
 

@@ -13,7 +13,7 @@ from srexp.experiment import network
 from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.promotion import decision
 from srexp.experiment.promotion.candidate import scored
-from srexp.experiment.recorded_config import TRAINING, log_request, run_of, task_of
+from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of, task_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
@@ -54,7 +54,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
         with watch("data"):
             task = _task(config, tracking.store, found, tags)
         known = {"verb": "promote", "model": tags.get("model", ""), "version": version}
-        with run_of(task, tracking, name=f"promote version {version}", tags=known) as tracked:
+        with run_of(task, tracking, name=dated(f"promote version {version}"), tags=known) as tracked:
             log_request(tracked, task, without=TRAINING)
             with watch("evaluate"):
                 network.prepare(task.config)

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands import listings
 from srexp.config.builders import build
 from srexp.config.schema import RunsConfig
 from srexp.errors import RequestError
+from srexp.system.masking.redaction import mask
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal import recovery
+from srexp.tracking.pages import run_page, server_of
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
-from srexp.tracking.store.store import Store, relocate
+from srexp.tracking.store.locations import path_of
+from srexp.tracking.store.store import Store, connect, relocate
 
 ALL = "all"
 _MOST_OPEN = 100_000
@@ -26,6 +29,7 @@ def run(config: RunsConfig) -> dict[str, Any]:
     """List runs; with `sync=true`, send first what runs left unsent; with `reap=true`, end those whose process is gone.
 
     With `relocate=true`, write into the database of a store that was moved or copied where its artifacts are now.
+    With `id`, tell all of one run.
 
     Args:
         config: Checked configuration.
@@ -43,6 +47,10 @@ def run(config: RunsConfig) -> dict[str, Any]:
             "reap_hosts says whose runs to end, and nothing is to be ended", fix="add reap=true, or leave it out"
         )
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    if config.id:
+        row = _whole(tracking.store, config.id)
+        listings.run(row)
+        return {"runs": [row]}
     experiment = None if config.experiment_name == ALL else config.experiment_name
     moved, backup = relocate(tracking.store) if config.relocate else (0, None)
     synced = [asdict(each) for each in recovery.send(tracking.store, tracking.index)] if config.sync else []
@@ -50,7 +58,7 @@ def run(config: RunsConfig) -> dict[str, Any]:
     found = queries.latest(tracking.store, experiment=experiment, limit=config.limit)
     result = {"runs": [_row(each) for each in found], "synced": synced, "reaped": reaped, "elsewhere": elsewhere}
     result |= {"relocated": moved, "backup": backup and str(backup)}
-    console.runs(result)
+    listings.runs(result)
     return result
 
 
@@ -68,6 +76,20 @@ def _reap(config: RunsConfig, store: Store, experiment: str | None) -> tuple[lis
         else:
             elsewhere.append({"run_id": each.run_id, "name": each.name, "host": host or None})
     return reaped, elsewhere
+
+
+def _whole(store: Store, run_id: str) -> dict[str, Any]:
+    """Tell all of one run."""
+    found = queries.get_run(store, run_id)
+    info = connect(store).get_run(run_id).info
+    place = path_of(info.artifact_uri)
+    return {
+        **_row(found),
+        "page": run_page(server_of(store), info.experiment_id, run_id),
+        "artifacts": str(place or mask(info.artifact_uri)),
+        "metrics": found.metrics,
+        "tags": found.tags,
+    }
 
 
 def _row(each: queries.StoredRun) -> dict[str, Any]:

@@ -15,8 +15,12 @@ from srexp.system.child_process import run_server
 from srexp.system.masking.redaction import mask
 from srexp.system.signals import interruptible
 from srexp.system.stdio import say
+from srexp.tracking import pages
+from srexp.tracking.runs import queries
 from srexp.tracking.store.locations import strayed
-from srexp.tracking.store.store import connect
+from srexp.tracking.store.store import Store, connect
+
+NEWEST = "newest"
 
 
 def run(config: UiConfig) -> dict[str, Any]:
@@ -35,24 +39,24 @@ def run(config: UiConfig) -> dict[str, Any]:
     if config.study is not None:
         return _dashboard(config, config.study)
     store = build(config.tracking, folder=config.paths.root).store
-    address = f"http://{config.host}:{config.port}"
-    if store.uri.startswith("http"):
-        say(f"the store is a server already: {store.uri}")
+    remote = store.uri.startswith("http")
+    address = mask(store.uri).rstrip("/") if remote else f"http://{config.host}:{config.port}"
+    page = _page(store, address, config.experiment_name)
+    if remote:
+        say(f"the store is a server already: {page}")
         return {"address": mask(store.uri)}
-    task = connect(store).get_experiment_by_name(config.experiment_name)
     if moved := strayed(store.uri, store.artifacts):
         fix = "`python -m srexp runs relocate=true` lets MLflow find them"
         say(f"srexp: {moved} addresses in the store lead to where its artifacts were; {fix}", stderr=True)
-    # Without the last part MLflow opens what it has for language models, and hides the runs behind a menu.
-    page = f"experiments/{task.experiment_id}/runs" if task else "experiments"
-    say(f"MLflow UI: {address}/#/{page}?workflowType=machine_learning  (Ctrl-C ends it)")
+    say(f"MLflow UI: {page}  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:
         command.append(f"--default-artifact-root={store.artifacts}")
     # Not as an option: every user of the machine sees a command line, and the address may have a password.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
-    if code := run_server(command, environment):
-        raise SrexpError(f"the MLflow UI ended with {code}", fix=f"port={config.port + 1}, if it is taken")
+    log = config.run_dir / "server.log"
+    if code := run_server([*command, "--uvicorn-opts=--no-access-log"], environment, log):
+        raise SrexpError(f"the MLflow UI ended with {code}; what it said is in {log}", fix=f"port={config.port + 1}")
     return {"address": address}
 
 
@@ -81,3 +85,12 @@ def _dashboard(config: UiConfig, study: str) -> dict[str, Any]:
         say(f"Optuna Dashboard: {address}  (Ctrl-C ends it)")
         serving.serve_forever()
     return {"address": address}
+
+
+def _page(store: Store, address: str, asked: str) -> str:
+    """Give the address of a task's runs, or of all tasks where there is no such task yet."""
+    client = connect(store)
+    pages.keep_view(client)
+    newest = queries.latest(store, limit=1) if asked == NEWEST else []
+    task = client.get_experiment_by_name(newest[0].experiment if newest else asked)
+    return pages.list_page(address, task.experiment_id) if task else pages.home_page(address)

@@ -319,6 +319,7 @@ class ModelsConfig(Config, verb="models"):
 class RunsConfig(Config, verb="runs"):
     """What `runs` adds."""
 
+    id: str | None
     limit: Positive
     reap: bool
     sync: bool

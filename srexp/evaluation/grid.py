@@ -78,14 +78,14 @@ def markdown(grid: Grid) -> str:
         | a\|b | 1 |
     """
     lines = [
-        [_markdown(str(cell)) for cell in grid.headings],
+        [escaped(str(cell)) for cell in grid.headings],
         [{"left": ":---", "right": "---:"}[grid.side(place)] for place, _ in enumerate(grid.headings)],
-        *([_markdown(str(cell)) for cell in row] for row in grid.rows),
+        *([escaped(str(cell)) for cell in row] for row in grid.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _markdown(text: str) -> str:
+def escaped(text: str) -> str:
     """Escape what Markdown would read; brackets of intervals stay readable, for only `](` makes a link of them."""
     return re.sub(r"([\\`*_{}|<>#~]|(?<=\])\(|&(?=\w+;))", r"\\\1", re.sub(r"\s+", " ", text))
 

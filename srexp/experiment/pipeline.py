@@ -17,25 +17,25 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from srexp.evaluation.run_description import beginning
 from srexp.evaluation.score import Scores
 from srexp.experiment.fitting import OnBegin, fit_network, require_fits, validation
-from srexp.experiment.recorded_config import log_request, run_of, task_tags
-from srexp.experiment.run_pictures import score_and_draw
+from srexp.experiment.recorded_config import log_request, run_name, run_of, task_tags
+from srexp.experiment.run_pictures import describe, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
 from srexp.models.layers.folding import folded
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch, profiled
 from srexp.system.stdio import stage
+from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.registry import registry
-from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.run import NOTHING_KEPT, Kept, Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.fit import Fitted
 from srexp.types import Network
 
-#: Folder of the checkpoints of a run, in the folder of the run.
-FOLDER_TAG = "srexp.checkpoints"
 #: How often a run was resumed.
 COUNT_TAG = "srexp.resumed"
 
@@ -68,12 +68,14 @@ class Outcome:
         model_name: What the network is called.
         summary: Score summaries of `model` and `bicubic` on the test images; empty for a run of an earlier process.
         others: What the same network led to at other scales.
+        kept: Where what it logged is to be looked at; not known of a run of an earlier process.
     """
 
     result: dict[str, Any]
     model_name: str
     summary: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     others: Sequence[Outcome] = ()
+    kept: Kept = NOTHING_KEPT
 
 
 Obtain: TypeAlias = "Callable[[Task, Run], tuple[Network, Fitted]]"
@@ -134,8 +136,8 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         run_of(
             task,
             tracking,
-            name=f"{config.model.name} seed {config.seed}",
-            tags={**plan.tags, **plan.origin, FOLDER_TAG: str(checkpoints.folder)},
+            name=run_name(config),
+            tags={**plan.tags, **plan.origin, CHECKPOINTS_TAG: str(checkpoints.folder)},
             parent=plan.parent,
             resume=earlier.run_id if earlier else None,
         ) as tracked,
@@ -164,10 +166,11 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         others = plan.then(tracked, model, fitted) if plan.then else []
         if others:
             result["other_scales"] = [each.result for each in others]
+        describe(tracked, task, result, fitted)
         tracked.log_result(result)
     checkpoints.remove()
     summary = {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}
-    return Outcome(tracked.answered(result), config.model.name, summary, others)
+    return Outcome(tracked.answered(result), config.model.name, summary, others, tracked.kept())
 
 
 def _begin(tracked: Run, task: Task, plan: Plan) -> None:
@@ -178,6 +181,7 @@ def _begin(tracked: Run, task: Task, plan: Plan) -> None:
         tracked.set_tags({COUNT_TAG: earlier.times})
     if earlier is None or not earlier.logged:
         log_request(tracked, task, without=plan.unused)
+    tracked.describe(beginning(task.name, task.config.model.name, task.config.overrides))
 
 
 def _validation(model: Network, task: Task, fitted: Fitted) -> dict[str, float | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,10 +23,12 @@ from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.system.files.moved_files import moved, with_moved
 from srexp.system.masking import pseudonyms
+from srexp.system.masking.redaction import mask, printable
 from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.parameters import shorten
 from srexp.tracking.store.store import Store
 
 #: Sections that decide how a model is trained; they say nothing of one that is given.
@@ -36,6 +39,8 @@ DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_n
 DECISIVE_OF_TRAINER = (
     "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
 )  # fmt: skip
+#: A longer name is cut, before the minute that it ends with.
+_LONGEST_NAME = 100
 
 
 def task_tags(task: Task) -> dict[str, object]:
@@ -52,6 +57,28 @@ def task_tags(task: Task) -> dict[str, object]:
         "overrides": shlex.join(config.overrides),
         pseudonyms.TAG: pseudonyms.fingerprint(),
     }
+
+
+def run_name(config: Config) -> str:
+    """Name a training by its network, what was typed of its making, and when: so that a list tells it from others.
+
+    Args:
+        config: Of the training.
+    """
+    told = []
+    for typed in config.overrides:
+        key, _, value = typed.partition("=")
+        if (
+            key_of(typed).partition(".")[0] in (*TRAINING, "trainer", "seed", "experiment", "debug")
+            and key_of(typed) != "model"
+        ):
+            told.append(f"{key.rpartition('.')[2].lstrip('+')}={value}")
+    return dated(" ".join([config.model.name, *told]))
+
+
+def dated(name: str) -> str:
+    """Add the minute to the name of a run, for the same command may be given again."""
+    return f"{shorten(printable(mask(name)), _LONGEST_NAME)} {time.strftime('%m-%d %H:%M')}"
 
 
 def run_of(

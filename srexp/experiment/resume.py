@@ -13,7 +13,7 @@ from srexp.config.override_grammar import key_of
 from srexp.config.schema import Config, TrainConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multiscale import WEIGHTS_TAG
-from srexp.experiment.pipeline import COUNT_TAG, FOLDER_TAG, Earlier, Plan
+from srexp.experiment.pipeline import COUNT_TAG, Earlier, Plan
 from srexp.experiment.recorded_config import continued, kept_by
 from srexp.experiment.task import Task
 from srexp.system import process_identity
@@ -23,6 +23,7 @@ from srexp.system.masking import pseudonyms
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.journal.writer import SYNC
+from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import environment, queries, resumed
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.checkpoint import Checkpoints
@@ -99,7 +100,7 @@ def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
     except SrexpError:
         return None
     for run_id, tags in runs.items():
-        files = Checkpoints(_folder_of(tags, config.paths.root)).files() if FOLDER_TAG in tags else []
+        files = Checkpoints(_folder_of(tags, config.paths.root)).files() if CHECKPOINTS_TAG in tags else []
         if files:
             step = int(files[-1].name.split("-")[1])
             return (
@@ -143,7 +144,7 @@ def _require_harmless(config: TrainConfig) -> None:
 
 def _folder_of(tags: Mapping[str, str], root: Path) -> Path:
     """Give the folder of checkpoints of a run, where it is now that the folder of runs, or the project, is here."""
-    return here(Path(tags[FOLDER_TAG]), root, root.parent)
+    return here(Path(tags[CHECKPOINTS_TAG]), root, root.parent)
 
 
 def _require_interrupted(found: queries.StoredRun, root: Path) -> Path:
@@ -154,11 +155,12 @@ def _require_interrupted(found: queries.StoredRun, root: Path) -> Path:
     if WEIGHTS_TAG in found.tags:
         first = found.tags[WEIGHTS_TAG]
         raise RequestError(f"{said} scores the network of run {first} at another scale", fix=f"resume={first}")
-    if FOLDER_TAG not in found.tags or IDENTITY_TAG not in found.tags:
+    finished = found.status == "FINISHED" and IDENTITY_TAG in found.tags
+    if not finished and not {CHECKPOINTS_TAG, IDENTITY_TAG} <= found.tags.keys():
         raise RequestError(
             f"{said} is no training that can go on", expected="a training by this version or a later one"
         )
-    if found.status == "FINISHED":
+    if finished:
         raise RequestError(f"{said} finished; there is nothing to go on with", fix="train anew, or compare it")
     if found.status == "RUNNING":
         _require_gone(found, said)
@@ -212,8 +214,7 @@ def _differences(tracking: Tracking, found: queries.StoredRun) -> list[str]:
     """Say what of the code differs from when the run began: numbers may differ in their last bits, or more."""
     known = queries.read_json(tracking.store, found.run_id, "environment.json") or {}
     versions = {name: version for name, version in known.get("packages", {}).items() if name in _DECISIVE}
-    commit = {key: found.tags.get(key) for key in ("mlflow.source.git.commit", "srexp.dirty")}
-    then, today = commit | versions, environment.packages() | environment.origin_tags()
-    changed = [key for key in (*commit, *_DECISIVE) if then.get(key) != today.get(key) and key in then]
-    told = [f"{key.rpartition('.')[2]} {then[key]}, now {today.get(key)}" for key in changed]
+    today = environment.code() | environment.packages()
+    then = {key: known[key] for key in environment.code() if key in known} | versions
+    told = [f"{key} {then[key]}, now {today.get(key)}" for key in then if then[key] != today.get(key)]
     return [f"resumed with other code than it began with: {'; '.join(told)}"] if told else []

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.data.sources.source import Split
 from srexp.evaluation.figures.panel import panel
-from srexp.evaluation.figures.plots import error_map, error_map_rgb, grey_levels, inference_times, learning_curves
+from srexp.evaluation.figures.plots import (
+    error_map,
+    error_map_rgb,
+    grey_levels,
+    inference_times,
+    learning_curves,
+    validation_strip,
+)
+from srexp.evaluation.run_description import scored
 from srexp.evaluation.score import Row, Scores
 from srexp.evaluation.timing import Timing, time_inference
 from srexp.experiment.network import predictor
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
+from srexp.tracking.pages import picture
 from srexp.tracking.runs.run import Run
 from srexp.training.fit import Fitted
 from srexp.types import Network, Pixels, Sample
 
 #: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
 GRID_SIDE = 768
+_STRIP = "figures/validation.png"
 TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
 
 
@@ -45,6 +57,28 @@ def score_and_draw(
     scores = score_split(predictor(model, task.config), task, split, on_image=pictures.add)
     pictures.finish(model, fitted, scores)
     return scores
+
+
+def describe(
+    tracked: Run, task: Task, result: Mapping[str, Any], fitted: Fitted | None = None, *, model_name: str | None = None
+) -> None:
+    """Say on the page of a run what it came to, with a picture of how validation went.
+
+    Args:
+        tracked: The open run.
+        task: What it is a run of.
+        result: Its `result.json`.
+        fitted: The course of its training; None for a network that was given.
+        model_name: What the network is called; None for the one of the configuration.
+    """
+    config, drawn = task.config, ""
+    name = model_name or config.model.name
+    if fitted and fitted.history:
+        curve = [numbers["val_psnr"] for numbers in fitted.history]
+        tracked.log_figure(validation_strip({name: curve}, bicubic_psnr=fitted.bicubic_psnr), _STRIP)
+        drawn = picture(_STRIP, "validation PSNR by epoch")
+    verb = "" if config.verb == "train" else config.verb
+    tracked.describe(scored(result, name, verb=verb, typed=config.overrides, picture=drawn))
 
 
 class RunPictures:

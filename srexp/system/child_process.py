@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO
 
 from srexp.system.process_identity import process_is_gone
@@ -94,12 +95,13 @@ def start(
     return process
 
 
-def run_server(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_server(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
     """Run a server until it ends or this process is asked to; none of the processes that it started stays.
 
     Args:
         command: Program and arguments.
         environment: Of the server.
+        log: File for all that it says.
 
     Returns:
         The exit code.
@@ -107,8 +109,8 @@ def run_server(command: Sequence[str], environment: Mapping[str, str]) -> int:
     Raises:
         KeyboardInterrupt: This process was asked to end; the server has ended.
     """
-    with interruptible():
-        server = subprocess.Popen(command, env=environment, start_new_session=True)
+    with interruptible(), log.open("wb") as said:
+        server = subprocess.Popen(command, env=environment, start_new_session=True, stdout=said, stderr=said)
         try:
             return server.wait()
         finally:

@@ -10,6 +10,8 @@ from typing import Any
 FACTS = ("host", "pid", "process_start")
 #: What tells it from a later one with its number also when the clock has been set; earlier versions noted none.
 SINCE_BOOT = "process_since_boot"
+#: Tags that say which process a run belongs to.
+TAGS = tuple(f"srexp.{fact}" for fact in (*FACTS, SINCE_BOOT))
 
 _SAME_START = 5.0  # seconds between two readings of one start
 _SAME_SINCE_BOOT = 1.0  # seconds; a process number isn't used again so soon

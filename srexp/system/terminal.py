@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 
 from srexp.system.masking.redaction import mask, printable
 
 #: Width of what goes to a file, where no terminal says how wide it is.
 _FILE_COLUMNS = 140
+#: Width of what a line is about.
+_LABEL_COLUMNS = 12
+
+
+def linked(text: str, target: str | Path | None) -> Text:
+    """Write a text that leads somewhere, where the terminal can be clicked.
+
+    Example:
+        >>> linked("curve.png", Path("/runs/curve.png")).style
+        Style(link='file:///runs/curve.png')
+    """
+    address = target.absolute().as_uri() if isinstance(target, Path) else target
+    return Text(text, Style(link=address) if address else "")
 
 
 class Terminal(Console):
@@ -35,6 +50,32 @@ class Terminal(Console):
         super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, **options)
         if not self.is_terminal and "width" not in options:
             self.width = _FILE_COLUMNS
+
+    def about(self, label: str, text: str, style: str = "", *, link: str | Path | None = None) -> None:
+        """Print a line that begins with what it is about.
+
+        Args:
+            label: What it is about.
+            text: What there is to say.
+            style: Of the label.
+            link: Address or file that the text leads to, where the terminal can be clicked.
+        """
+        self.print(
+            Text.assemble((label, style), " " * (_LABEL_COLUMNS - len(label)), linked(text, link)), soft_wrap=True
+        )
+
+    def files(self, label: str, folder: Path, names: Iterable[str]) -> None:
+        """Print the files that were made, each of which can be clicked where the terminal can.
+
+        Args:
+            label: What the line is about.
+            folder: That they are in.
+            names: Their paths in it.
+        """
+        shown = [linked(name, folder / name) for name in names]
+        if shown:
+            self.about(label, str(folder), link=folder)
+            self.print(Text.assemble(" " * _LABEL_COLUMNS, Text(", ").join(shown)), soft_wrap=True)
 
     def render_str(self, text: str, **look: Any) -> Text:
         """Make a text of what may have names in it; markup and emoji codes are characters like others."""

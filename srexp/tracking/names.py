@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from srexp.errors import RequestError
 
+#: Folder of the checkpoints of a run, in the folder of the run; a tag as long as the run can go on.
+CHECKPOINTS_TAG = "srexp.checkpoints"
 #: Shortest of the columns in which MLflow's tables keep names.
 MOST = 250
 # MLflow's `validate_param_and_metric_name`.

@@ -191,7 +191,7 @@ def described(project: Path, run_id: str) -> dict[str, Any]:
     for name in run.data.metrics:
         if not name.startswith("system/"):
             points = sorted(opened.get_metric_history(run_id, name), key=lambda point: (point.timestamp, point.step))
-            timed = name.startswith(("inference_seconds", "training_seconds"))
+            timed = name.startswith("time/")
             metrics[name] = [(point.step, None if timed else point.value) for point in points]
     pictures = [file.path.split("+timestamp")[0] for file in opened.list_artifacts(run_id, "images")]
     models = opened.search_logged_models([run.info.experiment_id], f"source_run_id = '{run_id}'")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from srexp.commands import console
+from srexp.commands import console, listings
 
 ROW = {
     "run_id": "0123abcd",
@@ -30,10 +30,9 @@ def told(capsys: pytest.CaptureFixture[str]) -> list[str]:
 def test_runs_and_what_was_done_with_them(capsys: pytest.CaptureFixture[str]) -> None:
     synced = [{"records": 3, "run_id": "a", "left": 1, "reason": "no answer", "refused": ["tags: too long"]}]
     elsewhere = [{"run_id": "c", "host": "far"}, {"run_id": "d", "host": None}]
-    console.runs({"runs": [ROW], "synced": synced, "reaped": ["b"], "elsewhere": elsewhere})
+    listings.runs({"runs": [ROW], "synced": synced, "reaped": ["b"], "elsewhere": elsewhere})
     lines = told(capsys)
-    assert any("task[1]" in line and "test 31.26" in line for line in lines)
-    assert any("gain +0.50" in line for line in lines)
+    assert any("task[1]" in line and "test 31.26 +0.50" in line for line in lines)
     assert lines[-5:] == [
         "sent        3 records of a, 1 wait still: no answer",
         "refused     tags: too long",
@@ -44,8 +43,8 @@ def test_runs_and_what_was_done_with_them(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_an_empty_store_says_how_to_begin(capsys: pytest.CaptureFixture[str]) -> None:
-    console.runs({"runs": [], "synced": [], "reaped": [], "elsewhere": []})
-    console.models({"models": [], "warnings": ["a [move] was cut"]})
+    listings.runs({"runs": [], "synced": [], "reaped": [], "elsewhere": []})
+    listings.models({"models": [], "warnings": ["a [move] was cut"]})
     lines = told(capsys)
     assert lines[0].startswith("no run was kept yet")
     assert lines[1].startswith("no model was registered yet")

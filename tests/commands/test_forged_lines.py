@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from srexp.cli import VERBS
-from srexp.commands import compare, console, data, enhance, init
+from srexp.commands import compare, console, data, enhance, init, listings
 from srexp.commands.data import SPLITS
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
@@ -20,12 +20,14 @@ from srexp.experiment.new_data.inventory import Inventory
 from srexp.system.masking.redaction import printable
 from srexp.system.stdio import complain, say
 from srexp.system.terminal import Terminal
+from srexp.tracking.runs.run import Kept
 
 #: It clears the screen, turns the direction of writing, and looks like markup, lines of srexp's, and an address.
 NAME = "x\x1b[2J\u202e[bold red]\nsrexp: forged\r\n  fix:      forged http://ann:q7Xv_secret@host"
 SPREAD = {"mean": 30.0, "n": 4}
 PROTOCOL = {"channel": NAME, "quantize": True, "shave": 2, "data_range": NAME}
 KNOWN = {"experiment_name": NAME, "run_id": NAME, "warnings": [NAME], "protocol": PROTOCOL, "model_uri": NAME}
+KEPT = Kept(NAME, Path("folder\x1b\nsrexp: forged"), (NAME,))
 
 
 def train() -> None:
@@ -42,7 +44,7 @@ def train() -> None:
     task = SimpleNamespace(name=NAME, channel=NAME, config=config, prepared=prepared)
     known = {"weights": 1, "precision": NAME, "devices": NAME, "bicubic_psnr": 30.0, "loss_unit": NAME, "steps_done": 1}
     console.beginning(task, Beginning(**known))  # type: ignore[arg-type]
-    outcome = SimpleNamespace(result=result, summary={"model": scores, "bicubic": scores}, model_name=NAME)
+    outcome = SimpleNamespace(result=result, summary={"model": scores, "bicubic": scores}, model_name=NAME, kept=KEPT)
     console.training(outcome)  # type: ignore[arg-type]
     console.skipped(SimpleNamespace(overrides=[NAME]), {"run_id": NAME})  # type: ignore[arg-type]
     row = Row({NAME: NAME}, NAME, seeds=1, figures={}, data=[NAME], state=NAME, reasons=[NAME], runs=[])
@@ -53,7 +55,7 @@ def evaluate() -> None:
     metrics = {"psnr": {"model": SPREAD, "bicubic": SPREAD, "gain": {"gain": 0.0, "ci95": None}}}
     model = {"name": NAME, "parameters": 1}
     result = {**KNOWN, "test": {"n_images": 4}, "split": NAME, "metrics": metrics, "model": model, "trained_on": None}
-    console.evaluation(result)
+    console.evaluation(result, KEPT)
 
 
 def promote() -> None:
@@ -72,7 +74,7 @@ def search() -> None:
 def models() -> None:
     row = dict.fromkeys(("name", "version", "model", "audit"), NAME) | {"aliases": [NAME], "protocol": PROTOCOL}
     row |= dict.fromkeys(("psnr", "gain_db", "degenerate")) | {"forced": True, "age_seconds": 1.0, "n_images": 4}
-    console.models({"models": [row], "warnings": [NAME]})
+    listings.models({"models": [row], "warnings": [NAME]})
 
 
 def runs() -> None:
@@ -81,7 +83,7 @@ def runs() -> None:
     sent = {"records": 1, "run_id": NAME, "left": 1, "reason": NAME, "refused": [NAME]}
     elsewhere = [{"run_id": NAME, "host": NAME}]
     result = {"runs": [row], "synced": [sent], "reaped": [NAME], "elsewhere": elsewhere}
-    console.runs({**result, "relocated": 1, "backup": NAME})
+    listings.runs({**result, "relocated": 1, "backup": NAME})
 
 
 def show_data() -> None:
@@ -112,7 +114,7 @@ def compare_(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = Grid([Cell(NAME, NAME)], [[Cell(NAME, NAME)]])
     monkeypatch.setattr(compare, "tables", SimpleNamespace(scores=lambda _: grid, costs=lambda _: grid))
     found: Any = None
-    compare._show(found, {**KNOWN, "n_images": 4, "summary": [NAME], "report": NAME})
+    compare._show(found, {**KNOWN, "n_images": 4, "summary": [NAME], "report": NAME, "files": [NAME]})
 
 
 SHOWN = {

@@ -145,7 +145,7 @@ def holds_the_evidence(store, result):
     client = connect(store)
     kept = client.get_run(result["run_id"])
     assert (kept.info.status, kept.data.tags["verb"], kept.data.tags["promoted"]) == ("FINISHED", "promote", "true")
-    assert kept.data.metrics["gain_db"] == pytest.approx(result["gains"]["bicubic"]["gain"])
+    assert kept.data.metrics["test/gain_db"] == pytest.approx(result["gains"]["bicubic"]["gain"])
     import mlflow.artifacts
 
     from srexp.tracking.store.store import selected

@@ -72,7 +72,7 @@ def test_runs_are_listed_and_the_dead_ones_ended(tracking, opened, capfd):
     assert [rows[name]["note"] for name in ("dead", "alive", "far")] == ["its process is gone", "", "on far"]
     assert (result["reaped"], result["elsewhere"]) == ([], [])
     shown = capfd.readouterr().out
-    for text in (opened["done"], "its process is gone", "test 32.12", "val  33.00", "gain +0.50", "FINISHED"):
+    for text in (opened["done"], "its process is gone", "test 32.12 +0.50", "val  33.00", "FINISHED"):
         assert text in shown
     assert set(states(tracking, opened).values()) == {"FINISHED", "RUNNING"}
 

@@ -1,4 +1,4 @@
-"""`ui study=NAME`: which study is meant, and what is refused."""
+"""`ui`: which task or study is opened, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 import srexp
 from srexp.commands import ui
 from srexp.errors import RequestError
+from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.store import connect
 
 SECRET = "storage=postgresql://ann:q7Xv_secret@host/studies"
 
@@ -27,6 +29,19 @@ def run(tmp_path, monkeypatch):
         (tmp_path / name / "engine.json").write_text(json.dumps(known))
     monkeypatch.setattr(ui, "require_dashboard", lambda: None)
     return lambda *typed: ui.run(srexp.compose([f"paths.studies={tmp_path}", *typed], verb="ui"))
+
+
+def test_the_task_of_the_newest_run_is_opened_and_one_line_printed(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ui, "run_server", lambda command, environment, log: 0)
+    tracking = Tracking(folder=tmp_path / "mlruns", system_metrics=False)
+    for task in ("older", "newer"):
+        with tracking.run(task):
+            pass
+    client = connect(tracking.store)
+    for typed, task in (([], "newer"), (["experiment_name=older"], "older")):
+        ui.run(srexp.compose([f"paths.root={tmp_path / 'mlruns'}", *typed], verb="ui"))
+        [line] = capfd.readouterr().out.splitlines()
+        assert f"/experiments/{client.get_experiment_by_name(task).experiment_id}/runs?" in line
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from srexp.config.compose import compose
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.errors import RequestError
 from srexp.experiment import resume
-from srexp.experiment.pipeline import FOLDER_TAG, Outcome
+from srexp.experiment.pipeline import Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.system.masking import pseudonyms
+from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import environment, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
@@ -72,7 +73,7 @@ def interrupted(tracking, asked, same, tmp_path):
     """The id of a training that was killed after it had said what it would do."""
     typed, config = asked
     folder = tmp_path / "run" / "checkpoints" / "0123"
-    tags = {"model": "srcnn", "overrides": shlex.join(typed), IDENTITY_TAG: same, FOLDER_TAG: str(folder)}
+    tags = {"model": "srcnn", "overrides": shlex.join(typed), IDENTITY_TAG: same, CHECKPOINTS_TAG: str(folder)}
     Checkpoints(folder).save(Checkpoint(step=300))
     with tracking.run(TASK, name="srcnn seed 4", tags=tags) as run:
         run.log_config(config.resolved, OmegaConf.to_yaml(OmegaConf.create(config.resolved)))
@@ -260,7 +261,7 @@ def test_the_next_start_of_the_same_command_says_that_it_could_go_on(interrupted
     assert f"python -m srexp resume={interrupted} tracking.max_images=1" in said
 
     assert resume.resumable(tracking, config, "another") is None
-    for path in Path(queries.get_run(tracking.store, interrupted).tags[FOLDER_TAG]).iterdir():
+    for path in Path(queries.get_run(tracking.store, interrupted).tags[CHECKPOINTS_TAG]).iterdir():
         path.unlink()
     assert resume.resumable(tracking, config, same) is None
 

@@ -59,12 +59,12 @@ def test_a_trained_model_is_scored_on_its_test_images_and_told_off_on_all(two_tr
     evaluated = project.client().get_run(result["run_id"])
     assert evaluated.info.status == "FINISHED"
     assert (evaluated.data.tags["verb"], evaluated.data.tags["leak"]) == ("evaluate", "false")
-    assert evaluated.data.metrics["test_psnr"] == pytest.approx(trained["test"]["psnr"])
+    assert evaluated.data.metrics["test/psnr"] == pytest.approx(trained["test"]["psnr"])
     assert not [name for name in evaluated.data.params if name.startswith(("model.", "optimizer."))]
     logged = project.client().get_logged_model(result["model"]["model_id"])
     linked = {metric.key: metric for metric in logged.metrics}
-    assert linked["evaluate_psnr"].run_id == result["run_id"]
-    assert linked["evaluate_psnr"].dataset_name == "folder/test"
+    assert linked["evaluate/psnr"].run_id == result["run_id"]
+    assert linked["evaluate/psnr"].dataset_name == "folder/test"
     artifacts = {file.path for file in project.client().list_artifacts(result["run_id"], "scores")}
     assert artifacts == {"scores/test.csv", "scores/test.parquet"}
     assert project.client().list_artifacts(result["run_id"], "panels")

@@ -65,7 +65,10 @@ def test_seeds_are_gathered_and_then_skipped(launcher, project, folder_of, capfd
     parent, children = parent_and_children(project)
     assert sorted(child.data.tags["seed"] for child in children) == ["1", "2"]
     assert {tracked.info.status for tracked in (parent, *children)} == {"FINISHED"}
-    assert len({child.data.tags["srexp.pid"] for child in children} | {parent.data.tags["srexp.pid"]}) == 3
+    environments = [Path(child.info.artifact_uri, "environment.json") for child in children]
+    processes = {json.loads(file.read_text())["process"]["pid"] for file in environments}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
 
     [sweep] = sweeps(project)
     [row] = json.loads((sweep / "summary.json").read_text())["rows"]

@@ -34,9 +34,8 @@ def history(project, run_id):
     client = project.client()
     names = [name for name in client.get_run(run_id).data.metrics if not name.startswith("system/")]
     found = {name: client.get_metric_history(run_id, name) for name in names}
-    times = ("inference_seconds", "training_seconds")
     return {
-        name: [(point.step, None if name.startswith(times) else point.value) for point in points]
+        name: [(point.step, None if name.startswith("time/") else point.value) for point in points]
         for name, points in found.items()
     }
 

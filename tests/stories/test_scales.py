@@ -31,7 +31,7 @@ def assert_whole(project, result):
         assert tracked.info.status == "FINISHED"
         assert tracked.data.params["trainer.scales"] == "[2, 3]"
         assert tracked.data.params["scale"] == str(each["protocol"]["scale"])
-        assert tracked.data.metrics["gain_db"] == pytest.approx(each["gain_db"])
+        assert tracked.data.metrics["test/gain_db"] == pytest.approx(each["gain_db"])
     assert project.client().get_run(other["run_id"]).data.tags["mlflow.parentRunId"] == result["run_id"]
 
 

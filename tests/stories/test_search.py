@@ -63,8 +63,8 @@ def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of,
     assert best.data.tags["srexp.trial"] == str(result["best"]["number"])
     assert {"model", "scale", "srexp.search", "overrides"} <= best.data.tags.keys()
     scored = runs[result["final_run_id"]]
-    assert scored.data.metrics["best_val_psnr"] == pytest.approx(best.data.metrics["objective/val_psnr"], abs=1e-6)
-    assert not any("test_psnr" in run.data.metrics for run in finished)
+    assert scored.data.metrics["val/best_psnr"] == pytest.approx(best.data.metrics["objective/val_psnr"], abs=1e-6)
+    assert not any("test/psnr" in run.data.metrics for run in finished)
 
     found = Path(parent.info.artifact_uri.removeprefix("file://"))
     assert {"optimisation_history.png", "learning_curves.png", "search.html", "best.csv", "best.md"} <= {

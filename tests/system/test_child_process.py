@@ -73,7 +73,7 @@ def test_the_job_ends_when_the_driver_behind_a_worker_is_gone(monkeypatch):
     assert time.monotonic() - begin < 50
 
 
-def test_a_server_takes_its_workers_with_it():
+def test_a_server_takes_its_workers_with_it(tmp_path):
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']).wait()"
     known, seen = set(psutil.Process().children(recursive=True)), list[psutil.Process]()
 
@@ -85,10 +85,13 @@ def test_a_server_takes_its_workers_with_it():
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        run_server([sys.executable, "-c", code], os.environ)
+        run_server([sys.executable, "-c", code], os.environ, tmp_path / "log")
     _, alive = psutil.wait_procs(seen, timeout=20)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def test_the_exit_code_of_a_server_comes_back():
-    assert run_server([sys.executable, "-c", "raise SystemExit(3)"], os.environ) == 3
+def test_the_exit_code_of_a_server_comes_back_and_what_it_said_is_kept(tmp_path, capfd):
+    code = "import sys; print('said', flush=True); print('complained', file=sys.stderr); raise SystemExit(3)"
+    assert run_server([sys.executable, "-c", code], os.environ, tmp_path / "log") == 3
+    assert (tmp_path / "log").read_text().split() == ["said", "complained"]
+    assert "".join(capfd.readouterr()) == ""

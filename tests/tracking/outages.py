@@ -17,6 +17,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+from srexp.tracking.journal.upload import UNTIL_FINISHED
+
 START_SECONDS = 60
 
 
@@ -92,7 +94,8 @@ def differences(journal: Path, uri: str) -> list[str]:
         if when != each["at"] or each.get("status", run.info.status) != run.info.status:
             wrong.append(f"{what} {when} {run.info.status}, and not as {each}")
     wrong += _unequal("param", _united(operations, "params"), run.data.params)
-    tags = _united(operations, "tags", but="register")
+    gone = UNTIL_FINISHED if run.info.status == "FINISHED" else ()
+    tags = {key: value for key, value in _united(operations, "tags", but="register").items() if key not in gone}
     wrong += _unequal("tag", tags, {key: value for key, value in run.data.tags.items() if key in tags})
     asked = {f"{each['name']}/{each['context']}": 1 for line in operations for each in line.get("inputs", [])}
     wrong += _unequal("input", asked, Counter(each.dataset.name for each in run.inputs.dataset_inputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from srexp.evaluation.figures.plots import FAINT, INK, MODEL, literal, new_figur
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS, CELL, GAP, MARGIN = 8, 150, 14, 24
+COLUMNS, CELL, LARGEST_CELL, GAP, MARGIN = 8, 150, 336, 14, 24
 TITLE, HEADING, CAPTION = 44, 34, 40
+#: Of a line of a title, and about that of one of its letters.
+TITLE_LINE, TITLE_LETTER = 22, 10
 LONGEST_LABEL = 24
 PANEL = 190
 DETAIL_CELL, DETAIL_COLUMNS = 336, 3
@@ -47,38 +50,43 @@ def contact_sheet(groups: Mapping[str, Sequence[Shown]], title: str) -> Figure:
         title: What the whole is.
 
     Returns:
-        Figure of 1346 pixels by as many as it takes.
+        Figure of at most 1346 pixels by as many as it takes; few images are shown larger, and no column is empty.
 
     Example:
         >>> sheet = contact_sheet({"test": [Shown("a.png", "8 bit", np.eye(9))]}, "one image")
         >>> sheet.get_size_inches().tolist()
-        [13.46, 3.06]
+        [3.84, 4.92]
     """
-    rows = {heading: -(-len(images) // COLUMNS) for heading, images in groups.items()}
-    height = MARGIN + TITLE + sum(HEADING + count * (CELL + CAPTION) + GAP for count in rows.values())
-    width = 2 * MARGIN + COLUMNS * (CELL + GAP) - GAP
+    columns = min(COLUMNS, max(map(len, groups.values()), default=1))
+    cell = min(LARGEST_CELL, COLUMNS * (CELL + GAP) // columns - GAP)
+    rows = {heading: -(-len(images) // columns) for heading, images in groups.items()}
+    width = 2 * MARGIN + columns * (cell + GAP) - GAP
+    told = textwrap.wrap(title, (width - 2 * MARGIN) // TITLE_LETTER)
+    begin = MARGIN + TITLE + TITLE_LINE * (len(told) - 1)
+    height = begin + sum(HEADING + count * (cell + CAPTION) + GAP for count in rows.values())
     figure = new_figure(width, height)
-    figure.text(MARGIN / width, 1 - MARGIN / height, literal(title), fontsize=13, color=INK, va="top", weight="bold")
-    top = MARGIN + TITLE
+    heading_of_all = literal("\n".join(told))
+    figure.text(MARGIN / width, 1 - MARGIN / height, heading_of_all, fontsize=13, color=INK, va="top", weight="bold")
+    top = begin
     for heading, images in groups.items():
         figure.text(MARGIN / width, 1 - top / height, literal(heading), fontsize=11, color=INK, va="top")
         top += HEADING
         for number, image in enumerate(images):
-            row, column = divmod(number, COLUMNS)
-            left, upper = MARGIN + column * (CELL + GAP), top + row * (CELL + CAPTION)
-            axes = figure.add_axes((left / width, 1 - (upper + CELL) / height, CELL / width, CELL / height))
+            row, column = divmod(number, columns)
+            left, upper = MARGIN + column * (cell + GAP), top + row * (cell + CAPTION)
+            axes = figure.add_axes((left / width, 1 - (upper + cell) / height, cell / width, cell / height))
             axes.imshow(
                 shown(image.pixels, window(image.pixels)), cmap="gray", vmin=0, vmax=1, interpolation="antialiased"
             )
             axes.set_axis_off()
-            below = 1 - (upper + CELL + 4) / height
-            middle = (left + CELL / 2) / width
+            below = 1 - (upper + cell + 4) / height
+            middle = (left + cell / 2) / width
             label = literal(short(image.label, LONGEST_LABEL))
             figure.text(middle, below, label, fontsize=7, color=INK, ha="center", va="top")
             figure.text(
                 middle, below - 14 / height, literal(image.detail), fontsize=7, color=FAINT, ha="center", va="top"
             )
-        top += rows[heading] * (CELL + CAPTION) + GAP
+        top += rows[heading] * (cell + CAPTION) + GAP
     return figure
 
 

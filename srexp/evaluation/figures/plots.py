@@ -172,6 +172,42 @@ def learning_curves(
     return figure
 
 
+def validation_strip(curves: Mapping[str, Sequence[float]], *, bicubic_psnr: float | None = None) -> Figure:
+    """Draw validation PSNR over the epochs, small enough to stand in a row of a table.
+
+    Args:
+        curves: Name of a run to its PSNR after each epoch, in dB; a single one needs no name beside it.
+        bicubic_psnr: That of bicubic interpolation in dB; a line to be above of.
+
+    Returns:
+        Figure of 300 x 60 pixels, or of 700 x 105 where several are told apart: MLflow shows no more at first.
+
+    Example:
+        >>> validation_strip({"vdsr": [40.0, 41.0]}).get_size_inches().tolist()
+        [3.0, 0.6]
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    several = len(curves) > 1
+    figure = new_figure(*((700, 105) if several else (300, 60)))
+    axes = figure.subplots()
+    for name, values in curves.items():
+        one = "o" if len(values) == 1 else ""  # a line through one point shows nothing
+        colour, label = (None, literal(short(name, 40))) if several else (MODEL, None)
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, linewidth=1.5, marker=one, markersize=3, color=colour, label=label)
+    if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
+        axes.axhline(bicubic_psnr, color=BASELINE, linestyle="--", linewidth=0.9, label="bicubic")
+    axes.tick_params(labelsize=6, length=2, pad=1)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=5))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
+    axes.spines[["top", "right"]].set_visible(False)
+    if several:
+        axes.legend(frameon=False, fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), labelspacing=0.2)
+    figure.tight_layout(pad=0.2)
+    return figure
+
+
 def inference_times(timings: Mapping[str, Sequence[Timing]]) -> Figure:
     """Draw the time of a call as a box for each model, with every sample; models that had the same input share an axis.
 

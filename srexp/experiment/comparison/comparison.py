@@ -87,7 +87,12 @@ def error_scale(found: Standings) -> float:
 def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
     """Say that times don't compare when they were measured on different machines."""
     machines = {
-        (entry.run.tags.get("srexp.host"), entry.environment.get("platform"), entry.environment.get("processors"))
+        (
+            # Runs of earlier versions have their host as a tag.
+            entry.environment.get("process", {}).get("host", entry.run.tags.get("srexp.host")),
+            entry.environment.get("platform"),
+            entry.environment.get("processors"),
+        )
         for entry in chosen
     }
     if config.time_again:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, digest, identity
 from srexp.config.schema import Config
-from srexp.experiment.multirun import job, summary
+from srexp.experiment.multirun import job, page, summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
 from srexp.tracking.runs import groups, queries
@@ -133,19 +133,20 @@ def close(sweep: Path, status: str, tell: Callable[[summary.Summary, Path], obje
         status: FINISHED, FAILED or KILLED.
         tell: Receives the summary, where there are trainings to sum up, and the folder.
     """
-    files: list[Path] = []
     jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
     store, run_id = _opened(sweep)
     try:
+        table = summary.summarise(jobs)
+        files = summary.write(table, sweep) if jobs else []
         if jobs:
-            table = summary.summarise(jobs)
-            files = summary.write(table, sweep)
             tell(table, sweep)
         if store:
             interrupted = status == "KILLED"
             reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
             end_lost(sweep, status="KILLED" if interrupted else "FAILED", reason=reason)
-            _unless_away(store, lambda: groups.log_files(store, run_id, files), "its summary is on disk only")
+            shown = partial(page.show, store, run_id, jobs, table, files)
+            if files:
+                _unless_away(store, shown, "its summary is on disk only")
     finally:
         if store:
             _unless_away(store, lambda: groups.close(store, run_id, status), REAP)

@@ -35,6 +35,7 @@ COMPOSED_DIFFER = (
     "rows with the same keys were composed to different configurations, which an environment variable or another "
     "launcher's machine can do: they are not averaged; `configuration` in summary.csv tells them apart"
 )
+_SEVERAL = 2
 LEFT_OUT = "(n) means and ± are over n seeds only: on the others the figure is infinite"
 
 
@@ -91,6 +92,16 @@ class Summary:
     keys: list[str]
     rows: list[Row]
     notes: list[str]
+
+    @property
+    def best(self) -> Row | None:
+        """The row with the best validation PSNR; None where there is one alone, or where they can't be compared."""
+        if len(self.rows) < _SEVERAL or not {ROWS_DIFFER, PROTOCOLS_DIFFER}.isdisjoint(self.notes):
+            return None
+        known = [row for row in self.rows if row.seeds and row.figures["val_psnr"].mean is not None]
+        if not known:
+            return None
+        return max(known, key=lambda row: row.figures["val_psnr"].mean or 0.0)
 
 
 def summarise(jobs: Sequence[Job]) -> Summary:

@@ -13,6 +13,7 @@ from typing import Any
 from srexp.config.overrides import overrides_of, preset
 from srexp.config.schema import Config, SearchConfig
 from srexp.errors import SrexpError
+from srexp.evaluation.run_description import scored
 from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown
 from srexp.experiment import pipeline
 from srexp.experiment.fitting import fit_network
@@ -30,6 +31,7 @@ from srexp.experiment.task import Task
 from srexp.search.study import Search
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.profiling import Stopwatch
+from srexp.tracking.pages import picture
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import Run
 from srexp.training.fit import Fitted
@@ -53,7 +55,7 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     """
     engine, trials = job.engine, job.study.trials()
     with watch("figures"):
-        _show(parent, trials, engine)
+        drawn = _show(parent, trials, engine)
     front = best_trials(trials, engine.objectives, n=1)
     if not front:
         raise SrexpError(
@@ -89,11 +91,17 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
         **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
         "seconds": watch.seconds(),
     }
+    told = scored(final, chosen.model.name, verb="search", typed=job.config.overrides, picture="")
+    parent.describe(f"{told}\n\n{picture(drawn, 'trials of the search')}" if drawn else told)
     return result, outcome
 
 
-def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
-    """Log the figures, as pictures and as one page, and the table of the best trials."""
+def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> str | None:
+    """Log the figures, as pictures and as one page, the table of the best trials, and the objectives over the trials.
+
+    Returns:
+        Path of the first picture; None where there is none.
+    """
     from srexp.evaluation.search_report.figures import figures, left_out
     from srexp.evaluation.search_report.page import page
 
@@ -101,13 +109,17 @@ def _show(parent: Run, trials: Sequence[Trial], engine: Search) -> None:
     bicubic = next((fact for trial in trials if (fact := trial.facts.get("bicubic_val_psnr")) is not None), None)
     drawn = figures(trials, objectives, space, bicubic_psnr=bicubic)
     for name, each in drawn.items():
-        for place, picture in enumerate(each.pictures, start=1):
-            parent.log_figure(picture, f"search/{name}{'' if place == 1 else f'_{place}'}.png")
+        for place, figure in enumerate(each.pictures, start=1):
+            parent.log_figure(figure, f"search/{name}{'' if place == 1 else f'_{place}'}.png")
     title = f"Search {engine.name}"
     parent.log_text(page(drawn, title, left_out(trials, objectives, space)), "search/search.html")
+    for trial in trials:
+        reached = dict(zip(objectives, trial.objectives or (), strict=False))
+        parent.log_metrics({f"objective/{name}": value for name, value in reached.items()}, step=trial.number)
     best = best_trials(trials, objectives)
     parent.log_text(markdown(best, objectives), "search/best.md")
     parent.log_text(comma_separated(best, objectives), "search/best.csv")
+    return next((f"search/{name}.png" for name in drawn), None)
 
 
 def _config(config: SearchConfig, best: Trial) -> Config:

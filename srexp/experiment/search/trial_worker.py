@@ -36,6 +36,7 @@ from srexp.system.masking.pseudonyms import Pseudonymous
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.parameters import MAX_KEY, shorten
 from srexp.training import numerics
 from srexp.training.fit import Fitted
 from srexp.types import Network
@@ -136,7 +137,7 @@ class Worker:
             name = str(self.config.search.name)
             repeat = shlex.join(overrides_of(config))
             tags = {**self.config.tags, STUDY_TAG: name, TRIAL_TAG: attempt.number, "overrides": repeat}
-            with run_of(task, self.tracking, name=f"{name} {attempt.number}", tags=tags, parent=self.parent) as tracked:
+            with run_of(task, self.tracking, name=_called(name, attempt), tags=tags, parent=self.parent) as tracked:
                 attempt.note(run_id=tracked.id, folder=str(folder))
                 try:
                     objectives = self._fit(task, tracked, attempt, folder)
@@ -186,6 +187,16 @@ class Worker:
         tracked.log_metrics({f"objective/{name}": value for name, value in found.items()}, step=fitted.best_epoch)
         tracked.set_tags({STATE_TAG: "finished"})
         return list(found.values())
+
+
+def _called(study: str, attempt: RunningTrial) -> str:
+    """Name a trial by what it tries."""
+    values = " ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in attempt.values.items())
+    return shorten(f"{study} {attempt.number}: {values}", MAX_KEY)
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def keep_network(tracked: Run, model: Network, fitted: Fitted, folder: Path) -> None:

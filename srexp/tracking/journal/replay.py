@@ -11,8 +11,10 @@ from srexp.errors import SrexpError
 from srexp.system.masking.redaction import mask
 from srexp.tracking.journal import upload
 from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
+from srexp.tracking.pages import RUN_ID
 from srexp.tracking.store.failures import reason
 from srexp.tracking.store.lineage import dataset_input
+from srexp.tracking.store.parameters import MAX_TAG, shorten
 from srexp.tracking.store.store import Client, Store, connect, experiment_id, tagged
 
 MAX_POINTS, MAX_ENTITIES = 1000, 100
@@ -155,6 +157,12 @@ class Replay:
 
         self._in_parts("params", [Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES)
 
+    def _note(self, operation: Operation) -> None:
+        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
+        text = shorten(operation["text"].replace(RUN_ID, self.journal.run_id), MAX_TAG)
+        self.client.set_tag(self.journal.run_id, MLFLOW_RUN_NOTE, text)
+
     def _tags(self, operation: Operation) -> None:
         from mlflow.entities import RunTag
 
@@ -208,4 +216,4 @@ class Replay:
         upload.version(self.client, self.store, self.journal, operation, doubtful=self._doubtful)
 
     def _end(self, operation: Operation) -> None:
-        self.client.set_terminated(self.journal.run_id, operation["status"], end_time=operation["at"])
+        upload.end(self.client, self.journal.run_id, operation["status"], operation["at"])

@@ -7,13 +7,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from srexp.system import process_identity
 from srexp.system.files.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
+from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.store.store import Client, Store, download, selected, tagged
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
+#: Tags by which a run is reaped or resumed; of one that finished, `environment.json` has the process.
+UNTIL_FINISHED = (*process_identity.TAGS, CHECKPOINTS_TAG)
 _DESCRIPTION = "MLmodel"
 
 
@@ -56,6 +60,22 @@ def model(client: Client, journal: Journal, operation: Operation, *, doubtful: b
     metrics = points(operation, operation["step"], model_id=logged.model_id, run_id=journal.run_id)
     client.log_batch(journal.run_id, metrics=metrics)
     journal.known |= {"model_uri": f"models:/{logged.model_id}", "sha256": digests(folder)}
+
+
+def end(client: Client, run_id: str, status: str, at: int | None = None) -> None:
+    """Give a run its final state; one that finished forgets what only a run that can be reaped or resumed needs.
+
+    Args:
+        client: Of the store.
+        run_id: Of the run.
+        status: FINISHED, FAILED or KILLED.
+        at: Milliseconds since the epoch; None for now.
+    """
+    client.set_terminated(run_id, status, end_time=at)
+    if status == "FINISHED":
+        known = client.get_run(run_id).data.tags
+        for name in filter(known.__contains__, UNTIL_FINISHED):
+            client.delete_tag(run_id, name)
 
 
 def points(operation: Operation, step: int, **of: str) -> list[Metric]:

@@ -49,6 +49,7 @@ class Writer:
         journal: What was written.
         is_open: False once it ended, or could not begin.
         seconds: Time that the caller has spent writing so far.
+        files: Artifacts that this process kept, in that order.
     """
 
     store: Store
@@ -61,6 +62,7 @@ class Writer:
     def __post_init__(self) -> None:
         """Be open, with nothing sent yet."""
         self.seconds, self.is_open, self._warned = 0.0, True, False
+        self.files: list[str] = []
         self._outbox = Outbox(self.store, self.journal, seconds=self.flush_seconds, before=self.before)
 
     @property
@@ -147,6 +149,7 @@ class Writer:
             log.warning("%s of run %s can't be stored: %s", path, self.id, error)
             return
         self.add("file", path=kept, folder=folder or None, sha256=sums)
+        self.files.append(path)
 
     def confirmed(self, number: int) -> bool:
         """Wait until the store has an operation, as long as `wait_seconds`.

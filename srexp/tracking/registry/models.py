@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.files.digests import sha256
+from srexp.tracking.metric_names import stored
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.runs.queries import read_rows
 from srexp.tracking.runs.run import Run
@@ -161,5 +162,5 @@ def link(run: Run, model_id: str, metrics: Mapping[str, float], *, dataset: str,
         digest: Its digest, as it was logged.
     """
     run.add(
-        "link", model_id=model_id, values=dict(metrics), dataset={"dataset_name": dataset, "dataset_digest": digest}
+        "link", model_id=model_id, values=stored(metrics), dataset={"dataset_name": dataset, "dataset_digest": digest}
     )

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from srexp.system import process_identity
+
 _GIT_SECONDS = 10
 
 
@@ -29,7 +31,7 @@ def origin_tags() -> dict[str, str]:
     """Say who started a run, and from which code.
 
     Returns:
-        MLflow's own tags for user, source and commit, and `srexp.dirty` where the code is in git.
+        MLflow's own tags for user, source and commit.
     """
     from mlflow.utils import mlflow_tags
 
@@ -39,7 +41,7 @@ def origin_tags() -> dict[str, str]:
         mlflow_tags.MLFLOW_SOURCE_TYPE: "LOCAL",
     }
     if commit := commit_of(Path(__file__)):
-        tags |= {mlflow_tags.MLFLOW_GIT_COMMIT: commit.sha, "srexp.dirty": str(commit.dirty).lower()}
+        tags[mlflow_tags.MLFLOW_GIT_COMMIT] = commit.sha
     return tags
 
 
@@ -92,6 +94,7 @@ def describe() -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "process": process_identity.facts_of(),
         "processors": os.cpu_count(),
         **code(),
         "packages": packages(),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from srexp.system import process_identity
+from srexp.system.masking.redaction import mask, printable
+from srexp.tracking.journal import upload
+from srexp.tracking.journal.replay import MAX_POINTS
+from srexp.tracking.pages import RUN_ID
 from srexp.tracking.runs import environment
-from srexp.tracking.store.parameters import tag
+from srexp.tracking.store.parameters import MAX_KEY, MAX_TAG, shorten, tag
 from srexp.tracking.store.store import Store, download, every, experiment_id, opened, tagged
 
 
@@ -44,7 +49,7 @@ def close(store: Store, run_id: str, status: str, reason: str | None = None) -> 
     with opened(store, f"run {run_id} could not be ended") as client:
         if reason:
             client.set_tag(run_id, "srexp.error", tag(reason))
-        client.set_terminated(run_id, status)
+        upload.end(client, run_id, status)
 
 
 def status(store: Store, run_id: str) -> str:
@@ -53,17 +58,40 @@ def status(store: Store, run_id: str) -> str:
         return str(client.get_run(run_id).info.status)
 
 
-def log_files(store: Store, run_id: str, files: Iterable[Path]) -> None:
-    """Keep files as artifacts of a run.
+def log_page(
+    store: Store,
+    run_id: str,
+    *,
+    name: str | None,
+    text: str,
+    points: Sequence[tuple[str, float, int]],
+    files: Iterable[Path],
+) -> None:
+    """Let a parent tell of the runs below it.
 
     Args:
         store: Where.
-        run_id: Of the run.
-        files: Their names become the artifacts' names.
+        run_id: Of the parent.
+        name: What its own name begins with from now on; None to leave that as it is.
+        text: Its description in Markdown, with `pages.RUN_ID` for its id.
+        points: Metrics with their values and steps.
+        files: Artifacts; their names become the artifacts' names.
     """
+    from mlflow.entities import Metric
+    from mlflow.utils import chunk_list
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
     with opened(store, f"run {run_id} could not be written") as client:
         for file in files:
             client.log_artifact(run_id, str(file))
+        now = int(time.time() * 1000)
+        metrics = [Metric(each, value, now, step) for each, value, step in points]
+        for some in chunk_list(metrics, MAX_POINTS):
+            client.log_batch(run_id, metrics=some)
+        client.set_tag(run_id, MLFLOW_RUN_NOTE, shorten(mask(text.replace(RUN_ID, run_id)), MAX_TAG))
+        if name:
+            known = client.get_run(run_id).info.run_name.removeprefix("multirun")
+            client.update_run(run_id, name=shorten(f"{printable(mask(name))}{known}", MAX_KEY))
 
 
 def reap(

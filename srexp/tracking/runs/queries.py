@@ -13,6 +13,7 @@ from typing import Any
 
 from srexp.errors import RequestError
 from srexp.system.masking.redaction import from_cell
+from srexp.tracking.metric_names import known, stored
 from srexp.tracking.store.addresses import find
 from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
 from srexp.tracking.store.store import Store, connect, every, opened, selected
@@ -29,7 +30,7 @@ class StoredRun:
         status: FINISHED, FAILED, KILLED or RUNNING.
         started: Milliseconds since the epoch.
         tags: Its tags.
-        metrics: Last value of each metric.
+        metrics: Last value of each metric, by the name that this code has for it.
         ended: Milliseconds since the epoch; None while it runs.
     """
 
@@ -240,16 +241,18 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
     Args:
         store: Where.
         run_id: Of the run.
-        metric: Its name.
+        metric: Its name in this code.
 
     Returns:
         Step, seconds since the epoch, and value, by step; the last one where a step has several.
     """
-    points = {point.step: point for point in connect(store).get_metric_history(run_id, metric)}
+    client = connect(store)
+    names = dict.fromkeys((metric, *stored({metric: 0.0})))  # first what earlier versions called it: the later counts
+    points = {point.step: point for name in names for point in client.get_metric_history(run_id, name)}
     return [(step, point.timestamp / 1000, point.value) for step, point in sorted(points.items())]
 
 
 def _stored_run(run: Any, experiment: str) -> StoredRun:
-    info, tags, metrics = run.info, run.data.tags, run.data.metrics
+    info, tags, metrics = run.info, run.data.tags, known(run.data.metrics)
     name = info.run_name or ""
     return StoredRun(info.run_id, name, experiment, info.status, info.start_time, tags, metrics, info.end_time)

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,37 @@ from srexp.errors import SrexpError
 from srexp.system.files.atomic_files import bring_to_disk
 from srexp.system.masking.redaction import comma_separated, mask, masked
 from srexp.tracking.journal.writer import Writer
+from srexp.tracking.metric_names import stored
+from srexp.tracking.pages import run_page, server_of
 from srexp.tracking.runs import environment, resumed
 from srexp.tracking.runs.resumed import NOTHING
+from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.parameters import flatten, tag
+from srexp.tracking.store.store import opened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Folder of the pictures of MLflow's image grid.
+_GRID = "images/"
+
+
+class Kept(NamedTuple):
+    """Where what a run logged is to be looked at.
+
+    Args:
+        page: Address of its page in MLflow.
+        folder: Of its artifacts; None where they are on no disk of this machine.
+        files: Their paths, but for those of the image grid, which is for that page.
+    """
+
+    page: str | None = None
+    folder: Path | None = None
+    files: tuple[str, ...] = ()
+
+
+#: Of a run that the store doesn't know.
+NOTHING_KEPT = Kept()
 
 
 class Run(Writer):
@@ -38,6 +63,16 @@ class Run(Writer):
     """
 
     already = NOTHING
+
+    def kept(self) -> Kept:
+        """Say where what was logged is to be looked at; nothing of it while the store doesn't know the run."""
+        if not self.experiment:
+            return NOTHING_KEPT
+        folder = None
+        with suppress(SrexpError), opened(self.store, f"run {self.id} can't be read") as client:
+            folder = path_of(client.get_run(self.id).info.artifact_uri)
+        files = tuple(name for name in self.files if not name.startswith(_GRID))
+        return Kept(run_page(server_of(self.store), self.experiment, self.id), folder, files)
 
     def reopen(self) -> None:
         """Go on with a run that was interrupted: the store gets what was left unsent, and is asked what it has then.
@@ -97,6 +132,10 @@ class Run(Writer):
         self.set_tags({"data.fingerprint": fingerprint})
         self.log_rows(manifest, "data/manifest.csv")
 
+    def describe(self, text: str) -> None:
+        """Say on the run's page, in Markdown, what it is or came to; `pages.RUN_ID` in it becomes the run's id."""
+        self.add("note", text=mask(text))
+
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; values are cut to MLflow's limit."""
         self.add("tags", tags={key: tag(value) for key, value in tags.items()})
@@ -105,11 +144,12 @@ class Run(Writer):
         """Take metrics that the store doesn't have already; they reach it within seconds.
 
         Args:
-            values: Name to value. Infinity is kept as NaN, for MLflow would make it 1.8e308 and spoil the chart.
+            values: Name, as this code has it, to value. Infinity is kept as NaN, for MLflow would make it 1.8e308 and
+                spoil the chart.
             step: Epoch.
             milliseconds: When they were measured, since the epoch; None for now.
         """
-        missing = self.already.missing(values, step)
+        missing = self.already.missing(stored(values), step)
         if not missing:
             return
         drawn = {name: math.nan if math.isinf(value) else float(value) for name, value in missing.items()}
@@ -145,7 +185,7 @@ class Run(Writer):
 
         flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
         image = Image.fromarray(np.ascontiguousarray(flat))
-        stem = f"images/{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+        stem = f"{_GRID}{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
         self.keep(f"{stem}.png", image.save)
         self.keep(f"{stem}+compressed.webp", compress_image_size(image).save)
         self.set_tags({"mlflow.loggedImages": "True"})
@@ -186,7 +226,7 @@ class Run(Writer):
         Returns:
             `models:/m-...`; the folder itself, which is an address too, when the store is away.
         """
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {name: float(value) for name, value in stored(metrics).items()}
         with self.writing(), suppress(OSError):  # a disk that takes it less firmly is no reason to lose it
             bring_to_disk(folder)
         path = str(folder.relative_to(self.journal.folder))

@@ -9,7 +9,16 @@ import pytest
 from PIL import Image
 
 from srexp.evaluation.figures import overview
-from srexp.evaluation.figures.overview import CELL, GAP, HEADING, MARGIN, TITLE, Shown, contact_sheet, histograms
+from srexp.evaluation.figures.overview import (
+    GAP,
+    HEADING,
+    LARGEST_CELL,
+    MARGIN,
+    TITLE,
+    Shown,
+    contact_sheet,
+    histograms,
+)
 
 
 def drawn(figure) -> np.ndarray:
@@ -24,22 +33,31 @@ def test_images_lie_where_they_belong_and_a_dark_one_is_stretched() -> None:
     sheet = drawn(contact_sheet({"train": [Shown("a.png", "", half)] * 2, "test": [Shown("b.png", "", half)]}, "t"))
     top = MARGIN + TITLE + HEADING
     for column in range(2):
-        left = MARGIN + column * (CELL + GAP)
-        cell = sheet[top + 5 : top + CELL - 5, left + 5 : left + CELL - 5]
+        left = MARGIN + column * (LARGEST_CELL + GAP)
+        cell = sheet[top + 5 : top + LARGEST_CELL - 5, left + 5 : left + LARGEST_CELL - 5]
         assert (cell[:, :60] == 0).all()
         assert (cell[:, -60:] == 255).all()
-    assert (sheet[top : top + CELL, MARGIN + 2 * (CELL + GAP) :] == 255).all()
+    assert (sheet[top : top + LARGEST_CELL, MARGIN + 2 * (LARGEST_CELL + GAP) :] == 255).all()
+
+
+def test_no_column_is_empty_and_a_long_title_is_read_to_its_end() -> None:
+    one = Shown("a.png", "", np.eye(9))
+    widths = {count: drawn(contact_sheet({"all": [one] * count}, "word " * 30)).shape[1] for count in (1, 5, 8, 9)}
+    assert widths[1] == LARGEST_CELL + 2 * MARGIN
+    assert all(1300 < widths[count] <= 1346 for count in (5, 8, 9))
+    tall, short = (contact_sheet({"all": [one]}, title).get_size_inches()[1] for title in ("word " * 30, "word"))
+    assert tall > short
 
 
 def test_constant_and_colour_and_tall_images_are_drawn() -> None:
     red = np.zeros((40, 10, 3))
     red[:20, :, 0] = 1
     sheet = drawn(contact_sheet({"all": [Shown("x" * 80, "", np.full((9, 9), 0.5)), Shown("c", "", red)]}, "t"))
-    top, left = MARGIN + TITLE + HEADING, MARGIN + CELL + GAP
-    assert np.abs(sheet[top + CELL // 2, MARGIN + CELL // 2] - 127.5).max() < 1
-    assert sheet[top + CELL // 4, left + CELL // 2].tolist() == [255, 0, 0]
-    assert sheet[top + 3 * CELL // 4, left + CELL // 2].tolist() == [0, 0, 0]
-    assert sheet[top + CELL // 2, left + CELL // 8].tolist() == [255, 255, 255]
+    top, left = MARGIN + TITLE + HEADING, MARGIN + LARGEST_CELL + GAP
+    assert np.abs(sheet[top + LARGEST_CELL // 2, MARGIN + LARGEST_CELL // 2] - 127.5).max() < 1
+    assert sheet[top + LARGEST_CELL // 4, left + LARGEST_CELL // 2].tolist() == [255, 0, 0]
+    assert sheet[top + 3 * LARGEST_CELL // 4, left + LARGEST_CELL // 2].tolist() == [0, 0, 0]
+    assert sheet[top + LARGEST_CELL // 2, left + LARGEST_CELL // 8].tolist() == [255, 255, 255]
 
 
 def test_a_histogram_leaves_white_what_is_not_used() -> None:

@@ -23,16 +23,17 @@ def test_the_scale_of_the_error_maps_is_a_power_of_two_three_times_bicubics_usua
     assert expected in ERROR_SCALES
 
 
-def ran_on(host, processors=2):
-    return SimpleNamespace(
-        run=SimpleNamespace(tags={"srexp.host": host}), environment={"platform": "Linux", "processors": processors}
-    )
+def ran_on(host, processors=2, *, earlier=False):
+    environment = {"platform": "Linux", "processors": processors, **({} if earlier else {"process": {"host": host}})}
+    return SimpleNamespace(run=SimpleNamespace(tags={"srexp.host": host} if earlier else {}), environment=environment)
 
 
 @pytest.mark.parametrize(
     ("entries", "again", "said"),
     [
         ([ran_on("a"), ran_on("a")], False, "by each run when it ended"),
+        ([ran_on("a"), ran_on("a", earlier=True)], False, "by each run when it ended"),
+        ([ran_on("a"), ran_on("b", earlier=True)], False, "on different machines"),
         ([ran_on("a"), ran_on("b")], False, "on different machines"),
         ([ran_on("a"), ran_on("a", 4)], False, "on different machines"),
         ([ran_on("a"), ran_on("b")], True, "measured anew, all on one machine"),

@@ -141,7 +141,7 @@ def test_a_run_goes_on_after_what_it_had_left(tracking, away):
         second.log_metrics({"loss": 1.0}, step=2)
     run = connect(tracking.store).get_run(second.id)
     assert run.info.status == "FINISHED"
-    history = connect(tracking.store).get_metric_history(second.id, "loss")
+    history = connect(tracking.store).get_metric_history(second.id, "train/loss")
     assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
     assert not list(tracking.index.iterdir())
 

@@ -163,9 +163,9 @@ def test_an_evaluation_appears_with_the_model(tracking, logged):
     (used,) = client.get_run(run.id).inputs.model_inputs
     assert used.model_id == model_id
     linked = {metric.key: metric for metric in client.get_logged_model(model_id).metrics}
-    assert (linked["evaluate_psnr"].value, linked["evaluate_psnr"].run_id) == (30.5, run.id)
-    assert (linked["evaluate_psnr"].dataset_name, linked["evaluate_psnr"].dataset_digest) == ("other/test", "ab12")
-    assert linked["test_psnr"].value == 33.0  # what its training led to stays what it was
+    assert (linked["evaluate/psnr"].value, linked["evaluate/psnr"].run_id) == (30.5, run.id)
+    assert (linked["evaluate/psnr"].dataset_name, linked["evaluate/psnr"].dataset_digest) == ("other/test", "ab12")
+    assert linked["test/psnr"].value == 33.0  # what its training led to stays what it was
 
 
 def test_a_configuration_of_our_own_networks_is_plain(tmp_path):

@@ -58,15 +58,15 @@ def test_the_model_is_linked_to_its_run_and_its_figures(tracking, logged):
     assert model.source_run_id == run.id
     assert model.params == {"model.name": "small"}
     assert {metric.key: (metric.value, metric.step) for metric in model.metrics} == {
-        "best_val_psnr": (33.5, 7),
-        "test_psnr": (33.0, 7),
+        "val/best_psnr": (33.5, 7),
+        "test/psnr": (33.0, 7),
     }
     kept = client.get_run(run.id)
-    assert kept.data.metrics == {"best_val_psnr": 33.5, "test_psnr": 33.0}
+    assert kept.data.metrics == {"val/best_psnr": 33.5, "test/psnr": 33.0}
     (output,) = kept.outputs.model_outputs
     assert (output.model_id, output.step) == (model.model_id, 7)
     (found,) = client.search_logged_models(
-        [run.experiment], "metrics.test_psnr > 32", order_by=[{"field_name": "metrics.test_psnr", "ascending": False}]
+        [run.experiment], "metrics.`test/psnr` > 32", order_by=[{"field_name": "metrics.test/psnr", "ascending": False}]
     )
     assert found.model_id == model.model_id
 

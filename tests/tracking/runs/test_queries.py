@@ -64,6 +64,20 @@ def test_artifacts_are_read_or_not_there(tracking: Tracking) -> None:
     assert [(step, at) for step, at, _ in queries.history(store, run.id, "loss")] == [(1, 1.0), (2, 2.0)]
 
 
+def test_a_run_of_an_earlier_version_has_the_same_figures(tracking: Tracking) -> None:
+    with tracking.run("task") as run:
+        for step in (1, 2):
+            run.log_metrics({"val_psnr": 30.0 + step}, step=step)
+    client = connect(tracking.store)
+    assert {"val/psnr"} == client.get_run(run.id).data.metrics.keys()
+    for name, step, value in (("val_psnr", 0, 29.0), ("val_psnr", 2, 0.0), ("gain_db", 0, 1.5)):
+        client.log_metric(run.id, name, value, step=step)  # what that version called them
+    assert [(step, psnr) for step, _, psnr in queries.history(tracking.store, run.id, "val_psnr")] == [
+        (0, 29.0), (1, 31.0), (2, 32.0),
+    ]  # fmt: skip
+    assert queries.get_run(tracking.store, run.id).metrics == {"val_psnr": 32.0, "gain_db": 1.5}
+
+
 def test_the_run_of_a_model_is_found_by_its_address(tracking: Tracking) -> None:
     assert queries.run_of_model(tracking.store, "runs:/abc/model") == "abc"
     for address in ("mine.keras", "models:/", "runs:/"):

@@ -11,7 +11,10 @@ import pytest
 
 from srexp.config.builders import check_section
 from srexp.errors import RequestError, SrexpError
+from srexp.system import process_identity
 from srexp.system.signals import Interrupted
+from srexp.tracking.names import CHECKPOINTS_TAG
+from srexp.tracking.runs import queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 
@@ -22,16 +25,45 @@ def read(tracking, run):
 
 def test_a_run_ends_finished_and_says_where_it_came_from(tracking):
     with tracking.run("samples-bicubic-x2", name="srcnn seed 1", tags={"model": "srcnn", "degenerate": False}) as run:
-        assert read(tracking, run).info.status == "RUNNING"
+        opened = read(tracking, run)
+        assert opened.info.status == "RUNNING"
+        assert opened.data.tags["srexp.pid"] == str(os.getpid())
+        assert float(opened.data.tags["srexp.process_start"]) < time.time()
+        run.set_tags({CHECKPOINTS_TAG: "/runs/1/checkpoints/2"})
+        run.log_environment([])
     kept = read(tracking, run)
     assert kept.info.status == "FINISHED"
     assert kept.info.run_name == "srcnn seed 1"
     assert kept.info.end_time >= kept.info.start_time
     assert kept.data.tags["model"] == "srcnn"
     assert kept.data.tags["degenerate"] == "false"
-    assert kept.data.tags["srexp.pid"] == str(os.getpid())
-    assert kept.data.tags["srexp.host"]
-    assert float(kept.data.tags["srexp.process_start"]) < time.time()
+    # What it is reaped and resumed by isn't for who reads it when it is over.
+    assert not kept.data.tags.keys() & {*process_identity.TAGS, CHECKPOINTS_TAG}
+    environment = queries.read_json(tracking.store, run.id, "environment.json")
+    assert environment["process"]["pid"] == os.getpid()
+
+
+def test_a_run_that_failed_keeps_what_it_goes_on_by(tracking):
+    with pytest.raises(ZeroDivisionError), tracking.run("x", tags={CHECKPOINTS_TAG: "/runs/1"}) as run:
+        raise ZeroDivisionError
+    assert {*process_identity.TAGS, CHECKPOINTS_TAG} <= read(tracking, run).data.tags.keys()
+
+
+def test_a_description_names_its_run_and_shows_no_password(tracking):
+    with tracking.run("x") as run:
+        run.describe("runs=[RUN_ID] http://ann:q7Xv_secret@host\n| a |")
+    note = read(tracking, run).data.tags["mlflow.note.content"]
+    assert note == f"runs=[{run.id}] http://***@host\n| a |"
+
+
+def test_what_a_run_kept_is_named_with_its_page(tracking):
+    with tracking.run("x") as run:
+        run.log_text("a", "notes/a.txt")
+        run.log_image(np.zeros((4, 4), np.uint8), key="test", step=0)
+    kept = run.kept()
+    assert kept.files == ("notes/a.txt",)
+    assert (kept.folder / "notes" / "a.txt").is_file()
+    assert kept.page.endswith(f"/runs/{run.id}?workflowType=machine_learning")
 
 
 def test_epoch_metrics_are_kept_at_their_steps_and_times(tracking):
@@ -41,7 +73,7 @@ def test_epoch_metrics_are_kept_at_their_steps_and_times(tracking):
             times.append(int(time.time() * 1000))
             run.log_metrics({"val_psnr": 30.0 + epoch, "loss": 1 / epoch}, step=epoch)
             time.sleep(0.01)
-    history = connect(tracking.store).get_metric_history(run.id, "val_psnr")
+    history = connect(tracking.store).get_metric_history(run.id, "val/psnr")
     assert [(point.step, point.value) for point in history] == [(epoch, 30.0 + epoch) for epoch in range(1, 6)]
     assert [point.timestamp for point in history] == pytest.approx(times, abs=5)
 
@@ -51,16 +83,16 @@ def test_metrics_are_there_before_the_run_ends(runs):
     with tracking.run("x") as run:
         run.log_metrics({"loss": 1.0}, step=1)
         deadline = time.monotonic() + 10
-        while "loss" not in read(tracking, run).data.metrics and time.monotonic() < deadline:
+        while "train/loss" not in read(tracking, run).data.metrics and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert read(tracking, run).data.metrics["loss"] == 1.0
+        assert read(tracking, run).data.metrics["train/loss"] == 1.0
 
 
 def test_what_is_not_finite_does_not_spoil_a_chart(tracking):
     with tracking.run("x") as run:
         run.log_metrics({"psnr": math.inf, "loss": math.nan, "gain": -math.inf}, step=1)
     metrics = read(tracking, run).data.metrics
-    assert all(math.isnan(metrics[name]) for name in ("psnr", "loss", "gain"))
+    assert all(math.isnan(metrics[name]) for name in ("psnr", "train/loss", "gain"))
 
 
 def test_the_configuration_is_kept_flat_and_whole_without_secrets(tracking, artifact):
@@ -174,7 +206,7 @@ def test_children_know_their_parent_and_all_end(tracking):
                 child.log_metrics({"loss": float(index)}, step=1)
             children.append(read(tracking, child))
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.id}
-    assert [child.data.metrics["loss"] for child in children] == [0.0, 1.0]
+    assert [child.data.metrics["train/loss"] for child in children] == [0.0, 1.0]
     assert read(tracking, parent).info.status == "FINISHED"
     assert {child.info.status for child in children} == {"FINISHED"}
 
@@ -202,7 +234,7 @@ def test_the_end_says_what_happened_and_metrics_survive_it(tracking, failure, st
     kept = read(tracking, run)
     assert kept.info.status == status
     assert kept.data.tags.get("srexp.error") == reason
-    assert kept.data.metrics == {"loss": 1.0}
+    assert kept.data.metrics == {"train/loss": 1.0}
 
 
 def test_a_run_is_killed_when_c_code_makes_another_error_of_the_interruption(tracking):
@@ -262,7 +294,7 @@ def test_a_run_goes_on_where_it_ended(tracking):
         resumed.log_metrics({"loss": 1.0}, step=2)
     kept = read(tracking, run)
     assert (kept.info.status, kept.info.run_name, kept.data.tags["again"]) == ("FINISHED", "first", "true")
-    history = connect(tracking.store).get_metric_history(run.id, "loss")
+    history = connect(tracking.store).get_metric_history(run.id, "train/loss")
     assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
     with pytest.raises(SrexpError, match="can't be resumed"), tracking.run("x", resume="0" * 32):
         pass

@@ -1,0 +1,139 @@
+"""Runs and registered models as a person reads them: two lines each at 80 columns, or one run in full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Column, Table
+from rich.text import Text
+
+from srexp.commands.console import warnings
+from srexp.metrics.table import counted, figure
+from srexp.system.terminal import Terminal
+
+#: Letters of a run's id; a longer name is cut, and `runs id=` has it whole.
+_ID = 32
+
+
+def models(result: Mapping[str, Any]) -> None:
+    """Print the registered models.
+
+    Args:
+        result: What the verb `models` returns.
+    """
+    console = Terminal()
+    table = _stacked("name; version, age", "aliases; audit", "PSNR; gain", "scored on", whole=(0, 2))
+    for row in result["models"]:
+        audit = "degenerate" if row["degenerate"] else row["audit"] or "-"
+        aliases = ", ".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])])
+        table.add_row(
+            _two(row["name"], f"{row['version']}, {row['model'] or 'unknown'}, {ago(row['age_seconds'])}"),
+            _two(aliases or "-", audit),
+            _two(figure(row["psnr"], fine=True), figure(row["gain_db"], sign=True, fine=True)),
+            _two(counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
+        )
+    console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
+    warnings(console, result)
+
+
+def runs(result: Mapping[str, Any]) -> None:
+    """Print runs, and what was ended.
+
+    Args:
+        result: What the verb `runs` returns.
+    """
+    console = Terminal()
+    table = _stacked("run; name", "task; model", "PSNR", "state", whole=(0, 2))
+    table.columns[0].width = _ID
+    for row in result["runs"]:
+        figures = {"test": row["test_psnr"], "val": row["val_psnr"]}
+        gain = {"test": f" {figure(row['gain_db'], sign=True)}" if row["gain_db"] is not None else ""}
+        told = [
+            f"{each:<4} {figure(value)}{gain.get(each, '')}" for each, value in figures.items() if value is not None
+        ]
+        table.add_row(
+            _two(row["run_id"], row["name"] or "-"),
+            _two(row["experiment_name"], f"{row['model'] or '-'}, {_since(row)}"),
+            _two(*told),
+            _two(row["state"], row["note"] or ago(row["seconds"])),
+        )
+    console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
+    for each in result["synced"]:
+        left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
+        console.about("sent", f"{each['records']} records of {each['run_id']}{left}")
+        for text in each["refused"]:
+            console.about("refused", text)
+    if result.get("relocated"):
+        console.about("relocated", f"{result['relocated']} addresses of artifacts; before: {result['backup']}")
+    for run_id in result["reaped"]:
+        console.about("ended", run_id)
+    for each in result["elsewhere"]:
+        host = each["host"]
+        hint = f" (reap_hosts=[{host}] ends it)" if host else ""
+        console.about("left open", f"{each['run_id']}, of {host or 'an unknown machine'}{hint}")
+
+
+def run(row: Mapping[str, Any]) -> None:
+    """Print all that is known of one run.
+
+    Args:
+        row: Of the verb `runs` with `id`.
+    """
+    console = Terminal()
+    console.about("run", row["run_id"])
+    console.about("name", row["name"] or "-")
+    console.about("task", row["experiment_name"])
+    console.about("did", " ".join(str(each) for each in (row["verb"], row["model"]) if each) or "-")
+    console.about("state", f"{row['state']}, took {ago(row['seconds'])}" + (f", {row['note']}" if row["note"] else ""))
+    console.about("began", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["started"] / 1000)))
+    console.about("page", row["page"], link=row["page"])
+    console.about("artifacts", row["artifacts"], link=Path(row["artifacts"]) if row["artifacts"][:1] == "/" else None)
+    for kind in ("metrics", "tags"):
+        value = Column("value", overflow="fold")
+        table = Table(Column(kind[:-1], overflow="fold"), value, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for name, known in sorted(row[kind].items()):
+            table.add_row(name, f"{known:.6g}" if isinstance(known, float) else known)
+        if row[kind]:
+            console.print(table)
+
+
+def ago(seconds: float) -> str:
+    """Write a time in its largest unit.
+
+    Example:
+        >>> ago(42.4), ago(754), ago(7290), ago(200_000)
+        ('42 s', '13 min', '2.0 h', '2.3 d')
+    """
+    for unit, length, digits in (("d", 86400, 1), ("h", 3600, 1), ("min", 60, 0)):
+        if seconds >= length:
+            return f"{seconds / length:.{digits}f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _since(row: Mapping[str, Any]) -> str:
+    return f"{ago(max(time.time() - row['started'] / 1000, 0))} ago"
+
+
+def _under(protocol: Mapping[str, Any] | None) -> str:
+    """Say under which protocol in a few letters; result.json has it whole."""
+    if not protocol:
+        return "-"
+    rounding = "" if protocol.get("quantize", True) else ", not rounded"
+    return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
+
+
+def _two(*lines: str) -> Group:
+    """Put what belongs together below each other, each in one line."""
+    return Group(*(Text(line, no_wrap=True) for line in lines))
+
+
+def _stacked(*headings: str, whole: Collection[int]) -> Table:
+    """Begin a table of two lines a row; what a terminal has no room for is cut, but in the columns `whole`."""
+    # Rich takes no room from those that don't wrap.
+    columns = [Column(title, overflow="ellipsis", no_wrap=place in whole) for place, title in enumerate(headings)]
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))

@@ -1,0 +1,56 @@
+"""What the metrics of a run are called in the store: in groups, by which MLflow's pages show them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: How names begin, or are: in this code and in the stores of earlier versions, and in the store.
+_GROUPS = {
+    "best_val_": "val/best_",
+    "val_": "val/",
+    "test_": "test/",
+    "bicubic_": "bicubic/",
+    "evaluate_": "evaluate/",
+    "inference_seconds/": "time/inference_seconds ",
+}
+_NAMES = {
+    "loss": "train/loss",
+    "lr": "train/lr",
+    "gain_db": "test/gain_db",
+    "gain_champion_db": "test/gain_champion_db",
+    "training_seconds": "time/training_seconds",
+}
+
+
+def stored(values: Mapping[str, float]) -> dict[str, float]:
+    """Name metrics as the store has them.
+
+    Example:
+        >>> stored({"val_psnr": 41.0, "loss": 0.1, "test_mae": 2.0, "system/cpu": 3.0})
+        {'val/psnr': 41.0, 'train/loss': 0.1, 'test/mae': 2.0, 'system/cpu': 3.0}
+    """
+    return {_renamed(name, _NAMES, _GROUPS): value for name, value in values.items()}
+
+
+def known(values: Mapping[str, float]) -> dict[str, float]:
+    """Name metrics of the store as this code does; an earlier version's are called so already.
+
+    Example:
+        >>> known({"val/best_psnr": 43.0, "val/psnr": 41.0, "val_ssim": 0.9, "time/inference_seconds image 96": 0.2})
+        {'best_val_psnr': 43.0, 'val_psnr': 41.0, 'val_ssim': 0.9, 'inference_seconds/image 96': 0.2}
+    """
+    names = {place: name for name, place in _NAMES.items()}
+    groups = {place: name for name, place in _GROUPS.items()}
+    renamed = {name: _renamed(name, names, groups) for name in values}
+    # A run that an earlier version began has a figure under both names; the later one counts.
+    earlier_first = sorted(values, key=lambda name: renamed[name] != name)
+    return {renamed[name]: values[name] for name in earlier_first}
+
+
+def _renamed(name: str, names: Mapping[str, str], groups: Mapping[str, str]) -> str:
+    if name in names:
+        return names[name]
+    for begin, other in groups.items():
+        if name.startswith(begin):
+            return other + name.removeprefix(begin)
+    return name
