@@ -31,6 +31,7 @@ COVERS = {
     "evaluation/search_report/test_figures.py": "evaluation.search_report.page",
     "evaluation/search_report/test_study.py": "evaluation.search_report.trials",
     "evaluation/test_score.py": "types",
+    "experiment/restoration/test_request_score.py": "experiment.restoration.paired_score",
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "experiment/test_resume.py": "experiment.pipeline",

@@ -222,6 +222,7 @@ def test_the_wheel_carries_configuration_and_recipes(wheel: Path):
 
     assert {f"srexp/{path.relative_to(ROOT)}" for path in YAML_FILES} <= names
     assert "srexp/py.typed" in names  # type checkers and editors read the annotations
+    assert {"srexp/enhance/serving/page_files/index.html", "srexp/enhance/serving/page_files/page.js"} <= names
     assert not {name for name in names if name.startswith(("tests/", "mlruns/", "conf/"))}
 
 

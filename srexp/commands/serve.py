@@ -1,4 +1,4 @@
-"""`serve`: a model behind HTTP; images in, restored images of the same kind out."""
+"""`serve`: models behind HTTP; images in, restored images of the same kind out, and a page to try them on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from srexp.errors import RequestError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.request_restoration import request_restoration
+from srexp.experiment.restoration.request_score import request_score
+from srexp.experiment.restoration.request_view import request_view
 from srexp.system.stdio import say
 
 #: Pixels of the restoration in a tile: small images come between two. For the halos VDSR computes a quarter more than
@@ -36,33 +38,57 @@ def run(config: ServeConfig) -> dict[str, Any]:
     """
     listening = _listen(config.host, config.port)
     with listening:
-        model = opened(config, config.model_uri)
-        chosen, turns = chosen_runtime(config, model), Turns(config.workers)
-        restorer = Restorer(
-            model,
-            model.intensity,
-            self_ensemble=False,
-            memory_mb=config.memory_mb,
-            chosen=replace(chosen, restore=turns.taking(chosen.restore)),
-            tile_pixels=TILE_PIXELS,
-        )
-        uri, scale, digest, limits = model.loaded.found.readable, model.scale, model.loaded.digest, _limits(config)
-        facts = {"srexp": importlib.metadata.version("srexp"), "model": uri, "digest": digest, "scale": scale}
+        turns, limits = Turns(config.workers), _limits(config)
+        restorers, facts = _served(config, turns)
         app = application(
-            request_restoration(restorer, config.max_pixels),
-            facts={**facts, "runtime": chosen.runtime, "precision": chosen.precision},
+            {
+                "/restore": request_restoration(restorers, config.max_pixels),
+                "/view": request_view(config.max_pixels),
+                "/score": request_score(restorers, config.max_pixels),
+            },
+            {
+                "/version": facts[0],
+                "/models": {
+                    "models": [{**each, "intensity": restorers[each["model"]].intensity} for each in facts],
+                    "max_bytes": limits.max_bytes,
+                    "max_pixels": config.max_pixels,
+                },
+            },
             limits=limits,
             turns=turns,
             hosts=[config.host, *config.hosts],
             origins=config.origins,
         )
         address = f"http://{config.host}:{listening.getsockname()[1]}"
-        say(f"model    {uri}, x{scale}")
-        say(f"digest   {digest}")
-        say(f"runtime  {chosen.told()}")
         say(f"serving  {address}/restore  (Ctrl-C ends it)")
+        say(f"page     {address}/")
         server(app, limits).run(sockets=[listening])
     return {"address": address}
+
+
+def _served(config: ServeConfig, turns: Turns) -> tuple[dict[str, Restorer], list[dict[str, Any]]]:
+    """Start the models; gives them by their names, and what is told of each."""
+    restorers, facts = dict[str, Restorer](), list[dict[str, Any]]()
+    for uri in [config.model_uri] if isinstance(config.model_uri, str) else config.model_uri:
+        model = opened(config, uri)
+        if (name := model.loaded.found.readable) in restorers:
+            continue
+        chosen = chosen_runtime(config, model)
+        restorers[name] = Restorer(
+            model,
+            model.intensity,
+            self_ensemble=False,
+            memory_mb=config.memory_mb,
+            chosen=replace(chosen, restore=turns.taking(chosen.restore)),
+            tile_pixels=TILE_PIXELS,
+            on_tiles=turns.expect,
+        )
+        told = {"srexp": importlib.metadata.version("srexp"), "model": name, "digest": model.loaded.digest}
+        facts.append({**told, "scale": model.scale, "runtime": chosen.runtime, "precision": chosen.precision})
+        say(f"model    {name}, x{model.scale}")
+        say(f"digest   {model.loaded.digest}")
+        say(f"runtime  {chosen.told()}")
+    return restorers, facts
 
 
 def _limits(config: ServeConfig) -> Limits:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
+ModelUri = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 _SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
@@ -248,7 +249,7 @@ class CompareConfig(NamingConfig, verb="compare"):
 class ExportConfig(Config, verb="export"):
     """What `export` adds."""
 
-    model_uri: Annotated[str, Field(min_length=1)]
+    model_uri: ModelUri
     require_digest: Digest | None
     format: Literal["savedmodel", "onnx", "openvino", "litert"]
     output: Path | None
@@ -259,7 +260,6 @@ class ExportConfig(Config, verb="export"):
 class RestoreConfig(Config):
     """What verbs add that restore images."""
 
-    model_uri: Annotated[str, Field(min_length=1)]
     require_digest: Digest | None
     runtime: Literal["keras", "onnxruntime", "openvino", "litert", "auto"]
     precision: Literal["float32", "bfloat16", "int8"]
@@ -269,6 +269,7 @@ class RestoreConfig(Config):
 class ServeConfig(RestoreConfig, verb="serve"):
     """What `serve` adds."""
 
+    model_uri: ModelUri | Annotated[list[ModelUri], Field(min_length=1)]
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     hosts: list[Annotated[str, Field(pattern=r"^([^\s:/@\[\]]+|\[[0-9a-fA-F:.]+\])$")]]
@@ -288,6 +289,7 @@ class ServeConfig(RestoreConfig, verb="serve"):
 class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     """What `enhance` adds."""
 
+    model_uri: ModelUri
     input: Annotated[str, Field(min_length=1)]
     output: Path
     format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]

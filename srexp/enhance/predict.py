@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from srexp.enhance.receptive_field import receptive_field
-from srexp.enhance.tiling import joined, restore_in_strips, tile_shape
+from srexp.enhance.tiling import joined, restore_in_strips, tile_shape, windows
 from srexp.errors import RequestError
 from srexp.network_graph import operations, tensor_bytes
 from srexp.types import Batch, Network, Pixels
@@ -78,6 +78,7 @@ def strip_predictor(
     *,
     restore: Restore | None = None,
     tile_pixels: float = math.inf,
+    on_tiles: Callable[[int], object] = lambda _: None,
 ) -> Callable[[Pixels], Iterator[Pixels]]:
     """Make a model a function that gives the restored image strip by strip, for images larger than memory should hold.
 
@@ -87,6 +88,7 @@ def strip_predictor(
         memory_mb: MiB for the network's activations.
         restore: As for `predictor`.
         tile_pixels: Pixels of the restoration that a tile may have.
+        on_tiles: Called with the number of tiles of each image, before the first one is computed.
 
     Returns:
         Function from (h, w, c) to parts (rows, w * scale, c) from top to bottom; see `srexp.enhance.tiling.joined`.
@@ -109,9 +111,11 @@ def strip_predictor(
             )
         if sees is None:
             _require_memory(needed(low.shape), low.shape, memory_mb)
+            on_tiles(1)
             return iter([restore(low[np.newaxis])[0]])
         most_mb = min(memory_mb, tile_pixels / scale**2 * sees.bytes_per_pixel / 2**20)
         tile = tile_shape(low.shape[:2], halo=sees.radius, bytes_per_pixel=sees.bytes_per_pixel, memory_mb=most_mb)
+        on_tiles(math.prod(len(windows(*each, sees.radius)) for each in zip(low.shape, tile, strict=False)))
         return restore_in_strips(restore, low, scale=scale, halo=sees.radius, tile=tile)
 
     return predict

@@ -236,6 +236,21 @@ def test_health_and_version(port):
     assert (told["model"], told["scale"]) == ("models:/task-bicubic-x2/1", 2)
 
 
+def test_the_page_finds_its_models(port):
+    assert b"Not for diagnosis" in ask(port, path="/", method="GET")[1]
+    told = json.loads(ask(port, path="/models", method="GET")[1])
+    assert (told["max_bytes"], told["max_pixels"]) == (2**20, 90000)
+    assert [(each["model"], each["intensity"]) for each in told["models"]] == [("models:/task-bicubic-x2/1", "bits")]
+    restored = ask(port, GOOD, path="/restore?model=models:/task-bicubic-x2/1&ticket=t")
+    assert restored[0] == 200
+    facts, _, values = ask(port, restored[1], path="/view")[1].partition(b"\n")
+    assert (json.loads(facts)["height"], len(values)) == (32, 32 * 32)
+    sizes = f"{len(GOOD)},{len(restored[1])}"
+    scored = ask(port, GOOD + 2 * restored[1], path=f"/score?sizes={sizes}")
+    assert (scored[0], json.loads(scored[1].partition(b"\n")[0])["metrics"][0]["model"]) == (200, "inf")
+    assert ask(port, GOOD, path="/restore?model=other")[0] == 422
+
+
 def test_a_port_that_is_taken(champion, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("SREXP_ROOT", str(champion.root))
     begin = time.monotonic()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
 import pydicom
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.multival import MultiValue
 from pydicom.sr.codedict import codes
 from pydicom.tag import BaseTag
 from pydicom.uid import (
@@ -27,6 +28,12 @@ from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
 
 _WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+# Elements with a value for each frame: PS3.3 C.7.6.5 (cine), C.8.4.8 (nuclear medicine), C.8.6.3, C.8.8.3.
+_FOR_EACH_FRAME = (
+    *("FrameTimeVector", "FrameLabelVector", "SliceLocationVector", "GridFrameOffsetVector", "RWaveTimeVector"),
+    *("EnergyWindowVector", "DetectorVector", "PhaseVector", "RotationVector", "RRIntervalVector", "TimeSlotVector"),
+    *("SliceVector", "AngularViewVector", "TimeSliceVector"),
+)
 _CONTRAST = 3  # position in an image type of how the contrast was derived (C.8.16.1.4)
 
 
@@ -59,6 +66,25 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: P
     source.SeriesInstanceUID = _uid(identity, made.identity) if identity else _new_uid()
     source.SeriesDescription = f"{text(source, 'SeriesDescription')[:40]} srexp x{made.scale}".strip()
     return _as_file(source)
+
+
+def keep_frames(source: Dataset, frames: Sequence[int]) -> None:
+    """Describe an object of which some frames are kept as one that has these alone.
+
+    Args:
+        source: The original's elements; it is changed.
+        frames: Positions of the frames, from 0.
+    """
+    had = max(1, integer(source, "NumberOfFrames", 1))
+    if len(frames) == had:
+        return
+    source.NumberOfFrames = len(frames)
+    if groups := items(source, "PerFrameFunctionalGroupsSequence"):
+        source.PerFrameFunctionalGroupsSequence = [groups[frame] for frame in frames]
+    for keyword in _FOR_EACH_FRAME:
+        values = source.get(keyword)
+        if isinstance(values, MultiValue) and len(values) == had:
+            source[keyword].value = [values[frame] for frame in frames]
 
 
 def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], made: Provenance) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from pydicom.valuerep import DSfloat
 
-from srexp.data.dicom.derived import derived, secondary_capture
+from srexp.data.dicom.derived import derived, keep_frames, secondary_capture
 from srexp.data.dicom.elements import label
 from srexp.data.dicom.grayscale import incoming
 from srexp.data.dicom.header import quiet, read_header
@@ -64,6 +64,7 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
         header = read_header(file)
         file.seek(0)
         source = pydicom.dcmread(file, stop_before_pixels=True)
+        keep_frames(source, origin.frames)
     if made.scale > 1:
         check_geometry(source)
     if "TotalPixelMatrixRows" in source:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from srexp.enhance.serving.access import Access
 from srexp.enhance.serving.connections import Limits
+from srexp.enhance.serving.page import page_routes
 from srexp.enhance.serving.refusals import BusyError, LateError, TooLargeError, refusal
 from srexp.enhance.serving.spool import Spool, Visit
 from srexp.enhance.serving.turns import Image, Turns
@@ -55,37 +57,41 @@ class Looked(NamedTuple):
     restore: Callable[[Path], str]
 
 
-#: Looks at a file that was sent; raises the `RequestError` that is to be answered.
-Look = Callable[[Path], Looked]
+#: Looks at a file that was sent, with what the query asks for; raises the `RequestError` that is to be answered.
+Look = Callable[[Path, Mapping[str, str]], Looked]
 
 
 def application(
-    look: Look,
+    looks: Mapping[str, Look],
+    told: Mapping[str, object],
     *,
-    facts: Mapping[str, object],
     limits: Limits,
     turns: Turns,
     hosts: Iterable[str] = (),
     origins: Iterable[str] = (),
 ) -> Starlette:
-    """Make the application: `POST /restore`, `GET /health`, `GET /version`.
+    """Make the application: what answers images, `GET /health`, `GET /progress`, and the page that uses them.
 
     Args:
-        look: Reads of a file what must be known before it is restored; runs in a thread, as what it returns does.
-        facts: What `/version` tells.
-        limits: What clients may take.
-        turns: Those that the network takes which `look` leads to.
+        looks: Path to post an image to, to what reads of it what must be known before it is answered; runs in a thread,
+            as what it returns does.
+        told: Path to what it tells of the server.
+        limits: What clients may take, by whatever path.
+        turns: Those that the networks take which `looks` lead to.
         hosts: Names by which the server may be called, see `Access`.
         origins: Origins whose pages may post.
 
     Returns:
         An ASGI application.
     """
+    answers = _Answers(looks, limits, turns)
     app = Starlette(
         routes=[
-            Route("/restore", _Restorations(look, limits, turns), methods=["POST"]),
+            *(Route(path, answers, methods=["POST"]) for path in looks),
+            *(Route(path, JSONResponse(facts), methods=["GET"]) for path, facts in told.items()),
             Route("/health", JSONResponse({"status": "ok"}), methods=["GET"]),
-            Route("/version", JSONResponse(dict(facts)), methods=["GET"]),
+            Route("/progress", answers.progress, methods=["GET"]),
+            *page_routes(),
         ],
         middleware=[
             Middleware(Access, hosts=hosts, origins=origins),
@@ -96,11 +102,12 @@ def application(
     return app
 
 
-class _Restorations:
-    """Receives images onto disk, has them restored in threads, and sends what comes of it."""
+class _Answers:
+    """Receives images onto disk, has them answered in threads, and sends what comes of it."""
 
-    def __init__(self, look: Look, limits: Limits, turns: Turns) -> None:
-        self._look, self._limits, self._turns = look, limits, turns
+    def __init__(self, looks: Mapping[str, Look], limits: Limits, turns: Turns) -> None:
+        self._looks, self._limits, self._turns = looks, limits, turns
+        self._ticketed: dict[str, Image] = {}
         self._spool = Spool(limits.spool_bytes)
         self._light, self._small = (_Lane(SMALL_AT_A_TIME, limits.waiting) for _ in range(2))
         self._large = _Lane(limits.workers, limits.waiting)
@@ -108,11 +115,15 @@ class _Restorations:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         with self._spool.visit(scope["state"]["break_off"]) as visit:
-            work = _Work(self._turns)
+            work, ticket = _Work(self._turns), request.query_params.get("ticket", "")
+            look = self._looks[scope["path"]]
+            if ticket:
+                self._ticketed[ticket] = work.image
             try:
                 with self._spool.moving(visit):
                     await self._receive(request, visit)
-                media_type = await self._in_time(request, work, self._restore(work, visit))
+                answering = self._answering(partial(look, visit.sent, request.query_params), work, visit)
+                media_type = await self._in_time(request, work, answering)
                 with self._spool.moving(visit):
                     await self._answer(visit, media_type)(scope, receive, send)
             except ClientDisconnect:
@@ -120,7 +131,14 @@ class _Restorations:
             except RequestError as error:
                 await refusal(error)(scope, receive, send)
             finally:
+                if self._ticketed.get(ticket) is work.image:
+                    del self._ticketed[ticket]
                 await work.ended()
+
+    async def progress(self, request: Request) -> JSONResponse:
+        """Tell whoever knows the ticket that an image came with how many of its tiles are done."""
+        image = self._ticketed.get(request.query_params.get("ticket", ""))
+        return JSONResponse({"done": image.done, "tiles": image.tiles} if image else {})
 
     async def _receive(self, request: Request, visit: Visit) -> None:
         """Write a body to disk, no further than allowed."""
@@ -150,20 +168,20 @@ class _Restorations:
         if not size:
             raise RequestError("the body is empty", expected="an image file", fix="curl --data-binary @FILE")
 
-    async def _restore(self, work: _Work, visit: Visit) -> str:
-        """Look at an image, and restore it at once if it is small."""
+    async def _answering(self, look: Callable[[], Looked], work: _Work, visit: Visit) -> str:
+        """Look at an image, and answer it at once if it is small."""
         light = visit.sent.stat().st_size <= LIGHT_BYTES
 
         def small_at_once() -> str | None:
             with suppress(HurriedError), hurried(SMALL_SECONDS), nullcontext() if light else in_background():
-                pixels, restore = self._look(visit.sent)
+                pixels, restore = look()
                 if pixels <= SMALL_PIXELS:
                     return restore(visit.restored)
             return None
 
         def large_or_costly() -> str:
             with in_background():
-                return self._look(visit.sent).restore(visit.restored)
+                return look().restore(visit.restored)
 
         with self._turns.small():
             done = await (self._light if light else self._small).run(work, small_at_once)

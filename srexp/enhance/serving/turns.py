@@ -27,11 +27,15 @@ class Image:
         small: Whether it goes before those that aren't.
         over: Whether nobody wants it any more.
         counted: Time on the processor of the thread that works on it, as far as there was a pause for it.
+        tiles: Tiles that it consists of; 0 where that isn't known yet.
+        done: Tiles that are computed.
     """
 
     small: bool = True
     over: bool = False
     counted: float = 0.0
+    tiles: int = 0
+    done: int = 0
 
 
 _IMAGE: ContextVar[Image] = ContextVar("_IMAGE")
@@ -94,6 +98,16 @@ class Turns:
             self._pause_after(image)
             _IMAGE.reset(before)
 
+    @staticmethod
+    def expect(tiles: int) -> None:
+        """Say how many tiles the image that this thread works on consists of.
+
+        Args:
+            tiles: Their number.
+        """
+        image = _IMAGE.get()
+        image.tiles, image.done = tiles, 0
+
     def abandon(self, image: Image) -> None:
         """End the work on an image before its next tile.
 
@@ -119,7 +133,9 @@ class Turns:
             self._wait(image)
             began = time.monotonic()
             try:
-                return restore(batch)
+                restored = restore(batch)
+                image.done += 1
+                return restored
             finally:
                 self._pause_after(image, time.monotonic() - began + beside - image.counted)
                 self._change(free=1)

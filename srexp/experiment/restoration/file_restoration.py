@@ -46,6 +46,7 @@ class Restorer:
         memory_mb: MiB that the process should stay below.
         chosen: What computes the network; None for Keras.
         tile_pixels: Pixels of the restoration that are computed at a time, where the memory allows more.
+        on_tiles: Called with the number of tiles of each image, before the first one is computed.
     """
 
     opened: Opened
@@ -54,6 +55,7 @@ class Restorer:
     memory_mb: int
     chosen: Chosen | None = None
     tile_pixels: float = math.inf
+    on_tiles: Callable[[int], object] = lambda _: None
 
     @cached_property
     def made(self) -> Provenance:
@@ -78,7 +80,12 @@ class Restorer:
             give_back_freed_memory()
         restore = self.chosen.restore if self.chosen else None
         return strip_predictor(
-            self.opened.model, self.opened.scale, memory_mb, restore=restore, tile_pixels=self.tile_pixels
+            self.opened.model,
+            self.opened.scale,
+            memory_mb,
+            restore=restore,
+            tile_pixels=self.tile_pixels,
+            on_tiles=self.on_tiles,
         )
 
     @cached_property

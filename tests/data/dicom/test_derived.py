@@ -20,6 +20,7 @@ from pydicom.uid import (
 )
 
 from srexp.data.dicom.attributes import MEASURED, REWRITTEN, dropped, is_foreign
+from srexp.data.dicom.derived import keep_frames
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
@@ -221,3 +222,19 @@ def test_an_object_in_an_older_encoding_becomes_one_in_todays(radiograph: Write,
     [kept] = made.DeformableRegistrationGridSequence
     assert list(np.frombuffer(kept.VectorGridData, "<f4")) == [0, 1, 2, 3]
     np.testing.assert_array_equal(made.pixel_array, pydicom.dcmread(path).pixel_array)
+
+
+def test_an_object_of_which_one_frame_is_kept_is_described_as_such() -> None:
+    image, groups = Dataset(), [Dataset() for _ in range(3)]
+    for number, group in enumerate(groups):
+        group.RescaleSlope = number
+    image.NumberOfFrames, image.PerFrameFunctionalGroupsSequence = 3, Sequence(groups)
+    image.FrameTimeVector, image.SliceVector, image.PixelSpacing = [0, 10, 20], [1, 2], [1, 1]
+    keep_frames(image, (2,))
+    assert (image.NumberOfFrames, image.FrameTimeVector, image.PixelSpacing) == (1, 20, [1, 1])
+    assert [group.RescaleSlope for group in image.PerFrameFunctionalGroupsSequence] == [2]
+    assert image.SliceVector == [1, 2]  # which never had a value for each
+
+    radiograph = Dataset()
+    keep_frames(radiograph, (0,))
+    assert "NumberOfFrames" not in radiograph

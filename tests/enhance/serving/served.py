@@ -38,7 +38,7 @@ def backwards(body):
 def looking(restore, pixels=0):
     """A function of bytes as one that looks at a file, and restores it later."""
 
-    def look(sent):
+    def look(sent, options):
         body = sent.read_bytes()
 
         def write(target):
@@ -50,17 +50,14 @@ def looking(restore, pixels=0):
     return look
 
 
+def serving(restore=backwards, *, pixels=0, **options):
+    return answering({"/restore": looking(restore, pixels)}, {"/version": {"model": "mine"}}, **options)
+
+
 @contextmanager
-def serving(restore=backwards, *, pixels=0, turns=None, hosts=(), origins=(), **limits):
+def answering(looks, told, *, turns=None, hosts=(), origins=(), **limits):
     limits = Limits(**{**LIMITS, **limits})
-    app = application(
-        looking(restore, pixels),
-        facts={"model": "mine"},
-        limits=limits,
-        turns=turns or Turns(limits.workers),
-        hosts=hosts,
-        origins=origins,
-    )
+    app = application(looks, told, limits=limits, turns=turns or Turns(limits.workers), hosts=hosts, origins=origins)
     running = server(app, limits)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**16)  # of every connection

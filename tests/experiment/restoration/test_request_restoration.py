@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from PIL import Image
@@ -13,16 +14,17 @@ from srexp.data.image import UnreadableImageError
 from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError
 from srexp.experiment.restoration.request_restoration import request_restoration
+from tests.experiment.restoration.sharpening import sharpening
 
 
 @pytest.fixture
 def restore(identity, tmp_path):
     """From the bytes of a file to its restoration's type and bytes."""
-    look = request_restoration(identity, max_pixels=4 * 12 * 8)
+    look = request_restoration({"mine": identity}, max_pixels=4 * 12 * 8)
 
-    def restored(body):
+    def restored(body, **options):
         (tmp_path / "sent").write_bytes(body)
-        looked = look(tmp_path / "sent")
+        looked = look(tmp_path / "sent", options)
         return looked.restore(tmp_path / "restored"), (tmp_path / "restored").read_bytes()
 
     return restored
@@ -43,7 +45,7 @@ def test_the_same_kind_comes_back_larger(restore):
 
 def test_the_pixels_are_told_before_anything_is_restored(identity, tmp_path):
     (tmp_path / "sent").write_bytes(png(8, 12))
-    assert request_restoration(identity, max_pixels=384)(tmp_path / "sent").pixels == 384
+    assert request_restoration({"mine": identity}, max_pixels=384)(tmp_path / "sent", {}).pixels == 384
 
 
 def test_what_is_not_taken_is_told_apart(restore):
@@ -70,3 +72,28 @@ def test_a_mend_that_a_request_has_no_place_for_is_one_of_a_command(restore):
     tifffile.imwrite(floats, np.zeros((8, 12), np.float32), photometric="minisblack")
     with pytest.raises(UnreadableImageError, match=r"\n  fix:      the command enhance, with intensity=percentile$"):
         restore(floats.getvalue())
+
+
+def test_one_of_several_images_is_restored_where_it_is_named(restore):
+    sent = io.BytesIO()
+    tifffile.imwrite(sent, np.arange(96, dtype=np.uint8).reshape(2, 6, 8), photometric="minisblack", metadata=None)
+    first, second = (tifffile.imread(io.BytesIO(restore(sent.getvalue(), frame=each)[1])) for each in "01")
+    assert first.shape == second.shape == (12, 16)
+    assert second.mean() == pytest.approx(first.mean() + 48, abs=1)
+
+
+def test_a_frame_of_a_dicom_object_becomes_an_object_of_one_frame(samples_dir, tmp_path):
+    look = request_restoration({"mine": sharpening()}, max_pixels=10**6)
+    media_type = look(samples_dir / "emri_small.dcm", {"frame": "3"}).restore(tmp_path / "restored")
+    made, source = (pydicom.dcmread(path) for path in (tmp_path / "restored", samples_dir / "emri_small.dcm"))
+    assert media_type == "application/dicom"
+    assert (made.NumberOfFrames, made.Rows, made.Columns, made.BitsStored) == (1, 128, 128, 12)
+    assert made.pixel_array.mean() == pytest.approx(source.pixel_array[3].mean(), rel=0.02)
+
+
+def test_a_model_is_chosen_by_its_name(tmp_path):
+    (tmp_path / "sent").write_bytes(png(8, 12))
+    look = request_restoration({"two": sharpening(2), "three": sharpening(3)}, max_pixels=10**6)
+    assert [look(tmp_path / "sent", options).pixels for options in ({}, {"model": "three"})] == [384, 864]
+    with pytest.raises(RequestError, match=r"no such model(.|\n)*two, three"):
+        look(tmp_path / "sent", {"model": "four"})

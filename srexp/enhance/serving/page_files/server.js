@@ -1,0 +1,55 @@
+// What the page asks its server for; it asks no other one.
+
+import { unpack } from "./image.js";
+
+/** The models, and what an image may have. */
+export async function served() {
+  return (await answered(fetch("models"))).json();
+}
+
+/** An image's values, enlarged by bicubic interpolation if asked for. */
+export async function view(file, options, signal) {
+  return unpack(await (await post("view", file, options, signal)).arrayBuffer());
+}
+
+/** The restored file. `onTiles` is told how many of how many tiles are done. */
+export async function restore(file, options, signal, onTiles) {
+  const ticket = [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(16)).join("");
+  const timer = setInterval(async () => {
+    try {
+      const { done, tiles } = await (await fetch(`progress?ticket=${ticket}`, { signal })).json();
+      if (tiles > 1) onTiles(done, tiles);
+    } catch {
+      // the next one may come through
+    }
+  }, 400);
+  try {
+    return await (await post("restore", file, { ...options, ticket }, signal)).blob();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** What a restored file scores against its target, with the error of every pixel. */
+export async function score(image, restored, target, options, signal) {
+  const sizes = `${image.size},${restored.size}`;
+  const body = new Blob([image, restored, target]);
+  return unpack(await (await post("score", body, { ...options, sizes }, signal)).arrayBuffer());
+}
+
+function post(path, body, options, signal) {
+  return answered(fetch(`${path}?${new URLSearchParams(options)}`, { method: "POST", body, signal }));
+}
+
+async function answered(asked) {
+  const answer = await asked;
+  if (answer.ok) return answer;
+  const text = await answer.text();
+  let reason = text;
+  try {
+    reason = JSON.parse(text).error;
+  } catch {
+    // said by something between here and the server
+  }
+  throw new Error(reason || `the server answers ${answer.status}`);
+}
