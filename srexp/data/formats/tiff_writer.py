@@ -17,6 +17,7 @@ from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
 _BYTE, _WORD = 8, 16
 _SHORT, _CENTIMETRE = 3, 10.0
+_COUNTS = ("channels=", "slices=", "frames=")  # of a stack; a page that is written alone is none
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, but for the directories
 
 
@@ -67,7 +68,8 @@ def _description(origin: Origin, made: Provenance, image: Restored) -> Iterator[
         yield made.sentence()
         return
     yield from ("ImageJ=1.11a", f"images={len(origin.frames)}")
-    yield from (line for line in stack if origin.intensity == "bits" or not line.startswith(OF_VALUES))
+    lost = (*(() if origin.intensity == "bits" else OF_VALUES), *(() if len(origin.frames) > 1 else _COUNTS))
+    yield from (line for line in stack if not line.startswith(lost))
     yield f"srexp={made.sentence()}"
 
 
@@ -91,7 +93,8 @@ def _tags(display: Display, origin: Origin, *, first: bool) -> dict[str, Any]:
 
 def _channels(display: Display, origin: Origin) -> Iterable[tuple[Any, ...]]:
     """Say in ImageJ's way what its channels look like; ranges of other values are true no more."""
-    known: dict[str, Any] = dict(display.channels)
+    several = any(line.startswith(_COUNTS[0]) for line in display.stack)
+    known: dict[str, Any] = {} if several and len(origin.frames) == 1 else dict(display.channels)
     if "LUTs" in known:
         known["LUTs"] = [np.frombuffer(colours, np.uint8).reshape(3, -1) for colours in known["LUTs"]]
     if origin.intensity != "bits":

@@ -76,10 +76,12 @@ def test_a_mend_that_a_request_has_no_place_for_is_one_of_a_command(restore):
 
 def test_one_of_several_images_is_restored_where_it_is_named(restore):
     sent = io.BytesIO()
-    tifffile.imwrite(sent, np.arange(96, dtype=np.uint8).reshape(2, 6, 8), photometric="minisblack", metadata=None)
-    first, second = (tifffile.imread(io.BytesIO(restore(sent.getvalue(), frame=each)[1])) for each in "01")
-    assert first.shape == second.shape == (12, 16)
-    assert second.mean() == pytest.approx(first.mean() + 48, abs=1)
+    tifffile.imwrite(sent, np.arange(96, dtype=np.uint8).reshape(2, 6, 8), imagej=True, metadata={"axes": "ZYX"})
+    first, second = (tifffile.TiffFile(io.BytesIO(restore(sent.getvalue(), frame=each)[1])) for each in "01")
+    assert first.asarray().shape == second.asarray().shape == (12, 16)
+    assert second.asarray().mean() == pytest.approx(first.asarray().mean() + 48, abs=1)
+    assert "slices=" not in first.pages.first.description
+    assert first.imagej_metadata["images"] == 1
 
 
 def test_a_frame_of_a_dicom_object_becomes_an_object_of_one_frame(samples_dir, tmp_path):
