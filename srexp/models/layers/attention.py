@@ -5,8 +5,6 @@ So a network with one looks at the whole image: a tile of it would get other wei
 
 from typing import TYPE_CHECKING
 
-from srexp.models.layers.convolution import convolve
-
 if TYPE_CHECKING:
     import keras
 
@@ -76,6 +74,7 @@ def weigh(
     hidden: int,
     *,
     name: str,
+    layers: tuple[str, str] = ("_squeeze", "_excite"),
     neutral: bool = False,
 ) -> "keras.KerasTensor":
     """Multiply each feature by a factor that two layers make of a statistic of all: squeeze and excitation.
@@ -86,7 +85,8 @@ def weigh(
         features: (n, h, w, f), symbolic.
         statistic: (n, 1, 1, f), symbolic.
         hidden: Features between the two layers.
-        name: Name of the product; the layers add to it.
+        name: Name of the product.
+        layers: What the two layers add to it.
         neutral: Factors from 0 to 2 that are 1 at first, instead of from 0 to 1.
 
     Returns:
@@ -94,16 +94,17 @@ def weigh(
     """
     import keras
 
-    squeeze = keras.layers.Conv2D(hidden, 1, activation="relu", kernel_initializer="he_normal", name=f"{name}_squeeze")
+    first, second = (f"{name}{layer}" for layer in layers)
+    squeeze = keras.layers.Conv2D(hidden, 1, activation="relu", kernel_initializer="he_normal", name=first)
     squeezed = squeeze(statistic)
     # Pairs of opposite sign: of few units with ReLU, all might see only what they cut off, and would learn nothing.
     kernel, bias = squeeze.get_weights()
     kernel[..., hidden // 2 : hidden // 2 * 2] = -kernel[..., : hidden // 2]
     squeeze.set_weights([kernel, bias])
     initial = "zeros" if neutral else "glorot_uniform"
-    factors = keras.layers.Conv2D(
-        features.shape[-1], 1, activation="sigmoid", kernel_initializer=initial, name=f"{name}_excite"
-    )(squeezed)
+    factors = keras.layers.Conv2D(features.shape[-1], 1, activation="sigmoid", kernel_initializer=initial, name=second)(
+        squeezed
+    )
     if neutral:
         factors = keras.layers.Rescaling(2, name=f"{name}_double")(factors)
     return keras.layers.Multiply(name=name)([features, factors])
@@ -116,16 +117,12 @@ def contrast_attention(features: "keras.KerasTensor", reduction: int, *, name: s
 
     Args:
         features: (n, h, w, f), symbolic.
-        reduction: How many times fewer features there are between the two 1 x 1 layers; at least one is left.
+        reduction: How many times fewer features there are between the two 1 x 1 layers; at least two are left.
         name: Path of the module.
 
     Returns:
         (n, h, w, f), symbolic.
     """
-    import keras
-
-    width = features.shape[-1]
     contrast = mean_and_deviation(features, name=f"{name}.contrast")
-    inner = convolve(contrast, max(1, width // reduction), 1, activation="relu", name=f"{name}.conv_du.0")
-    gate = convolve(inner, width, 1, activation="sigmoid", name=f"{name}.conv_du.2")
-    return keras.layers.Multiply(name=name)([features, gate])
+    hidden = max(2, features.shape[-1] // reduction)  # one alone might see only what ReLU cuts off
+    return weigh(features, contrast, hidden, name=name, layers=(".conv_du.0", ".conv_du.2"))
