@@ -76,6 +76,8 @@ def test_padding_stays_and_nothing_becomes_padding(
     large = enlarged(inside, 2)
     np.testing.assert_array_equal(values[~large], enlarged(pixels, 2)[~large])
     assert not np.isin(values[large], range(padding, (limit or padding) + 1)).any()
+    lowest, raw = -(2**11) * (padding < 0), np.frombuffer(quietly_read(constant).PixelData, "<i2")
+    assert lowest <= raw.min() <= raw.max() < lowest + 2**12  # pydicom drops what is above
 
 
 def test_a_modality_table_is_applied_and_gone(radiograph: Write) -> None:
