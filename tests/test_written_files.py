@@ -15,6 +15,7 @@ import pytest
 from srexp.evaluation.comparison import quality_plots, time_plots
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point, standings
 from srexp.evaluation.figures import image_cards, overview, panel, plots, side_by_side
+from srexp.evaluation.figures.hues import colours
 from srexp.evaluation.score import Row
 from srexp.evaluation.timing import Timing
 from srexp.metrics.protocol import Protocol
@@ -74,14 +75,12 @@ DRAWN: dict[str, Callable[[str], Any]] = {
     "panel": _panel,
     "side_by_side": _side_by_side,
     "inference_times": lambda name: plots.inference_times({name: [Timing((9, 9, 1), (0.1,), 0.1, (0.1, 0.1), 1)]}),
-    "gains": lambda name: quality_plots.gains(_compared(name), quality_plots.colours([name])),
-    "curves": lambda name: quality_plots.curves(_compared(name), quality_plots.colours([name])),
-    "times": lambda name: time_plots.times(_compared(name), quality_plots.colours([name])),
-    "quality_against_cost": lambda name: time_plots.quality_against_cost(
-        _compared(name), quality_plots.colours([name]), "image 64"
-    ),
+    "gains": lambda name: quality_plots.gains(_compared(name), colours([name])),
+    "curves": lambda name: quality_plots.curves(_compared(name), colours([name])),
+    "times": lambda name: time_plots.times(_compared(name), colours([name])),
+    "quality_against_cost": lambda name: time_plots.quality_against_cost(_compared(name), colours([name]), "image 64"),
 }
-NAMELESS = {"new_figure", "learning_curves", "scale_bar"}
+NAMELESS = {"new_figure", "learning_curves"}
 
 
 def test_every_figure_is_drawn_here() -> None:

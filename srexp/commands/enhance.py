@@ -14,6 +14,7 @@ from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, restorer_of, result_of
+from srexp.experiment.restoration.gallery import write_gallery
 from srexp.experiment.restoration.jobs import find_jobs
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
@@ -45,6 +46,10 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
     with watch("files"), _progress(len(jobs)) as show:
         enhancement.run(jobs, outcome, show)
     result = result_of(config, restorer, outcome)
+    with watch("gallery"):
+        page, warning = write_gallery(config, jobs, outcome, enhancement.manifest)
+    result |= {"gallery": page and str(page)}
+    result["warnings"] += [warning] * bool(warning)
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
     _print(result, restorer)
     _require_success(result)
@@ -84,6 +89,8 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
     for warning in result["warnings"]:
         console.print("warning   ", style="yellow", end="")
         console.print(warning)
+    if result["gallery"]:
+        console.print("gallery  ", linked(result["gallery"], Path(result["gallery"])))
     output = Path(result["output"])
     told = linked(f"({NAME} lists what was made of what)", output / NAME)
     console.print("output   ", linked(str(output), output), told)

@@ -243,6 +243,7 @@ class CompareConfig(NamingConfig, verb="compare"):
     select: Literal["best", "all"]
     pictures: Annotated[int, Field(ge=0)]
     max_grey_levels: Annotated[float, Field(gt=0, le=255)] | None
+    detail: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)] | None
     time_again: bool
 
 

@@ -8,6 +8,8 @@ import os
 import shutil
 import stat
 from collections.abc import Collection, Mapping, Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -142,19 +144,19 @@ class OutputManifest:
                 writer.writerow({key: as_cell(cell) for key, cell in row.items()})
                 self._rows[name] = row
 
-    def place(self, made: Mapping[str, Path], source: Path) -> None:
-        """Give files their names, which lead nowhere out of the folder, and no more readers than their source has.
+    def place(self, made: Mapping[str, Path], *sources: Path) -> None:
+        """Give files their names, which lead nowhere out of the folder, and no more readers than their sources have.
 
         A link that has such a name is replaced, and what it leads to stays as it was.
 
         Args:
             made: Relative name to the finished file.
-            source: The file that they were made of.
+            sources: The files that they were made of.
 
         Raises:
             SrexpError: A folder within the output folder is a link that leads out of it.
         """
-        allowed = _readers(source)
+        allowed = reduce(and_, map(_readers, sources))
         for name, path in made.items():
             self.make_folder(name)
             path.chmod(path.stat().st_mode & allowed)

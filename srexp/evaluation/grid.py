@@ -19,10 +19,12 @@ class Cell:
     Args:
         main: The figure.
         detail: Its spread.
+        best: Whether none in its column is better.
     """
 
     main: str
     detail: str = ""
+    best: bool = False
 
     def __str__(self) -> str:
         """Both on one line."""
@@ -63,9 +65,11 @@ def terminal(grid: Grid, title: str) -> Table:
 
 def _two_lines(cell: Cell) -> RenderableType:
     from rich.console import Group
+    from rich.text import Text
 
+    main = Text(cell.main, style="bold" if cell.best else "")
     detail = cell.detail.replace(" ", "\u00a0")  # an interval is one word
-    return Group(cell.main, detail) if detail else cell.main
+    return Group(main, detail) if detail else main
 
 
 def markdown(grid: Grid) -> str:
@@ -80,9 +84,14 @@ def markdown(grid: Grid) -> str:
     lines = [
         [escaped(str(cell)) for cell in grid.headings],
         [{"left": ":---", "right": "---:"}[grid.side(place)] for place, _ in enumerate(grid.headings)],
-        *([escaped(str(cell)) for cell in row] for row in grid.rows),
+        *([_markdown_cell(cell) for cell in row] for row in grid.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _markdown_cell(cell: Cell) -> str:
+    main = escaped(cell.main)
+    return f"{f'**{main}**' if cell.best else main} {escaped(cell.detail)}".rstrip()
 
 
 def escaped(text: str) -> str:
@@ -119,7 +128,9 @@ def latex(grid: Grid) -> str:
 
 
 def _latex_lines(cells: Sequence[Cell]) -> list[str]:
-    lines = [" & ".join(_latex(cell.main) for cell in cells) + r" \\"]
+    lines = [
+        " & ".join(rf"\textbf{{{_latex(cell.main)}}}" if cell.best else _latex(cell.main) for cell in cells) + r" \\"
+    ]
     if any(cell.detail for cell in cells):
         details = (rf"{{\scriptsize {_latex(cell.detail)}}}" if cell.detail else "" for cell in cells)
         lines.append(" & ".join(details) + r" \\")

@@ -24,8 +24,9 @@ from srexp.data.degradation.given import Given
 from srexp.data.degradation.imresize import resize
 from srexp.data.preparation.prepare import Prepared
 from srexp.data.sources.source import SPLITS, Entry
+from srexp.evaluation.figures.detail import Square, in_low, worst_square
 from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
-from srexp.evaluation.figures.panel import Square, in_low, worst_square
+from srexp.evaluation.figures.panel import window
 from srexp.system.masking.redaction import comma_separated
 from srexp.types import Pixels
 
@@ -144,7 +145,7 @@ def degradation_figure(config: Config, prepared: Prepared) -> Figure:
     stored = prepared.read(entry)
     high = as_float(divisible(stored.pixels, config.scale), stored.bits)
     lost = high - resize(reduced(high, config.scale), scale=Fraction(config.scale))
-    square = worst_square(np.abs(lost).mean(axis=-1), scale=config.scale)
+    square = worst_square(np.abs(lost).mean(axis=-1), high, window(high), scale=config.scale)
     pictures = {"target": _grey_detail(high, square, 1)}
     for name in sorted(path.stem for path in (config_home() / "conf" / "degradation").glob("*.yaml")):
         chosen = name == config.choices["degradation"]

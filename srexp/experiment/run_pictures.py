@@ -11,15 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.data.sources.source import Split
+from srexp.evaluation.figures.error_maps import error_map, error_map_rgb, error_scale
 from srexp.evaluation.figures.panel import panel
-from srexp.evaluation.figures.plots import (
-    error_map,
-    error_map_rgb,
-    grey_levels,
-    inference_times,
-    learning_curves,
-    validation_strip,
-)
+from srexp.evaluation.figures.plots import grey_levels, inference_times, learning_curves, validation_strip
 from srexp.evaluation.run_description import scored
 from srexp.evaluation.score import Row, Scores
 from srexp.evaluation.timing import Timing, time_inference
@@ -112,8 +106,9 @@ class RunPictures:
         pictures = {"1 input": sample.low, "2 bicubic": baseline, "3 restored": restored, "4 target": sample.high}
         for kind, pixels in pictures.items():
             self._grid(f"{self.shown:02} {kind}", grey_levels(pixels))
-        self._grid(f"{self.shown:02} 5 error of bicubic", error_map_rgb(error_map(baseline, sample.high)))
-        self._grid(f"{self.shown:02} 6 error of restored", error_map_rgb(error_map(restored, sample.high)))
+        top = error_scale([row.baseline["psnr"]])
+        for kind, pixels in {"5 error of bicubic": baseline, "6 error of restored": restored}.items():
+            self._grid(f"{self.shown:02} {kind}", error_map_rgb(error_map(pixels, sample.high), top))
 
     def finish(self, model: Network, fitted: Fitted, scores: Scores) -> None:
         """Log rows, curves and inference times.
@@ -129,7 +124,12 @@ class RunPictures:
             for file in sorted(Path(scratch).iterdir()):
                 self.tracked.log_file(file, "scores")
         if fitted.history:
-            curves = learning_curves(fitted.history, best_epoch=fitted.best_epoch, bicubic_psnr=fitted.bicubic_psnr)
+            curves = learning_curves(
+                fitted.history,
+                best_epoch=fitted.best_epoch,
+                bicubic_psnr=fitted.bicubic_psnr,
+                model_name=self.model_name,
+            )
             self.tracked.log_figure(curves, "figures/learning_curves.png")
         timings = self._time(model)
         drawn_times = inference_times({self.model_name: list(timings.values())})

@@ -91,7 +91,7 @@ def test_a_tree_is_kept_and_listed(models, tree):
     assert result["restored"] == result["outputs"] == names
     assert (result["failed"], result["skipped"], result["scale"], result["intensity"]) == ([], [], 2, "bits")
     assert sorted(path.relative_to("out").as_posix() for path in Path("out").rglob("*") if path.is_file()) == sorted(
-        [*names, "enhanced.csv"]
+        [*names, "enhanced.csv", "gallery.html"]
     )
     assert [(row["input"], row["output"], row["model"]) for row in rows()] == [
         (name, name, "plus_x2.keras") for name in names

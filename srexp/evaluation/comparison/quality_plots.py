@@ -1,48 +1,25 @@
-"""Figures of a comparison: gains on every image, learning curves, the scale of the error maps."""
+"""Figures of a comparison: gains on every image, learning curves."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
-from srexp.evaluation.figures.image_cards import coloured
+from srexp.evaluation.figures.hues import GREY
 from srexp.evaluation.figures.plots import INK, drawable, literal, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Told apart by people who see no red or no green (Okabe, Ito 2008, darkened for a white page); bicubic is grey.
-PALETTE = (
-    "#c2410c", "#0072b2", "#007f5f", "#9d4edd", "#b8860b", "#56a5d8", "#d6336c", "#5c4033", "#6b8e23", "#1f3a5f",
-    "#e07a5f", "#2a9d8f",
-)  # fmt: skip
-GREY = "#7a7a7a"
 WIDTH = 1120
 
 _MOST_NAMED = 40
 _DEPTH = 5  # how far down a learning curve is drawn, in distances between its best and its usual height
-
-
-def colours(names: Sequence[str]) -> dict[str, str]:
-    """Give each model a colour for all figures, bicubic grey.
-
-    Args:
-        names: Models in a fixed order.
-
-    Returns:
-        Name to colour.
-
-    Example:
-        >>> colours(["vdsr", "bicubic"])["bicubic"]
-        '#7a7a7a'
-    """
-    models = [name for name in names if name != BASELINE]
-    return {BASELINE: GREY} | {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(models)}
 
 
 def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
@@ -74,6 +51,7 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _zero(left)
     left.set(title=f"Each image, by the gain of {literal(short(found.models[0].name))}", ylabel="gain over bicubic, dB")
     left.set_xlim(-0.7, len(keys) - 0.3)
+    left.margins(y=0.14)  # room for the legend
     if named:
         _name_ticks(left, [keys[place] for place in order], rotation=60, fontsize=8)
     else:
@@ -121,12 +99,12 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     bicubic = heights.pop() if len(heights) == 1 else None
     if bicubic is not None:
         for axes in (left, right):
-            axes.axhline(bicubic, color="#777777", linewidth=1.2, linestyle="--", label="bicubic")
+            axes.axhline(bicubic, color=GREY, linewidth=1.2, linestyle="--", label="bicubic")
     left.set(title="Against epochs", xlabel="epoch", ylabel="validation PSNR, dB\nbest so far; pale: each epoch")
     left.xaxis.get_major_locator().set_params(integer=True)
     _leave_out_falls(left, [_best_so_far(row) for row in trained], bicubic)
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
-    _legend(right, len(trained) + 1, loc="best")
+    _legend(right, len(trained) + 1)
     finish(figure, left, right)
     return figure
 
@@ -158,29 +136,6 @@ def _draw_curves(
         axes.plot(along, best, color=hue[row.name], linewidth=1.8, marker=marker, markersize=4, label=row.name)
 
 
-def scale_bar(max_grey_levels: float) -> Figure:
-    """Draw the colour bar of the error maps.
-
-    Args:
-        max_grey_levels: Upper end of the scale, in grey levels of 255.
-
-    Returns:
-        Figure of 560 x 62 pixels, in the very colours of the maps.
-    """
-    figure = new_figure(560, 62)
-    axes = figure.add_axes((0.02, 0.5, 0.96, 0.44))
-    steps = np.linspace(0, max_grey_levels, 512, endpoint=False)[np.newaxis]
-    axes.imshow(coloured(steps, max_grey_levels), aspect="auto", extent=(0, max_grey_levels, 0, 1))
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
-    ticks = np.linspace(0, max_grey_levels, 5)
-    labels = [f"{tick:g}" for tick in ticks]
-    axes.set_xticks(ticks, [*labels[:-1], f"{labels[-1]} and more"], fontsize=9, color=INK)
-    for label, side in ((axes.get_xticklabels()[0], "left"), (axes.get_xticklabels()[-1], "right")):
-        label.set(horizontalalignment=side)
-    return figure
-
-
 def _zero(axes: Axes) -> None:
     axes.axhline(0, color=GREY, linewidth=1.4, zorder=1)
 
@@ -189,8 +144,10 @@ def _name_ticks(axes: Axes, names: Sequence[str], **look: Any) -> None:
     axes.set_xticks(range(len(names)), [drawable(short(name)) for name in names], ha="right", parse_math=False, **look)
 
 
-def _legend(axes: Axes, count: int, loc: Literal["upper left", "best"] = "upper left") -> None:
-    legend = axes.legend(loc=loc, ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9)
+def _legend(axes: Axes, count: int) -> None:
+    legend = axes.legend(
+        loc="best", ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9
+    )
     for text in legend.get_texts():
         text.set(text=drawable(text.get_text()), parse_math=False)
 

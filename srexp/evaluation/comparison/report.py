@@ -7,26 +7,9 @@ from dataclasses import dataclass
 
 from srexp.evaluation.comparison import conclusions, tables
 from srexp.evaluation.comparison.standings import Standings
-from srexp.evaluation.figures.image_cards import Card
+from srexp.evaluation.figures.image_cards import Card, Picture
 
 TEMPLATE = "report.html.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A figure with what it needs to be read.
-
-    Args:
-        address: Data URI.
-        width: Pixels at which it is shown.
-        height: Pixels at which it is shown.
-        text: What it shows, for those who can't see it.
-    """
-
-    address: str
-    width: int
-    height: int
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +23,10 @@ class Report:
         notes: What else limits the worth of the figures.
         alarms: What makes them worthless; shown above everything.
         hues: Name to colour.
-        drawings: Figures by their names: `gains`, `times`, `curves`, `quality`, `scale`; those that are missing have no
-            section.
+        drawings: Figures by their names: `gains`, `times`, `curves`, `quality`; those that are missing have no section.
         cards: Test images.
+        scale_bar: Colours of the error maps.
+        max_grey_levels: What the last of them stands for.
         card_notes: What the pictures don't show.
         findings: What the audits found, and the models that it concerns; none where it concerns all.
         protocol: Name to value.
@@ -59,8 +43,10 @@ class Report:
     notes: Sequence[str]
     alarms: Sequence[str]
     hues: Mapping[str, str]
-    drawings: Mapping[str, Drawing]
+    drawings: Mapping[str, Picture]
     cards: Sequence[Card]
+    scale_bar: Picture
+    max_grey_levels: float
     card_notes: Sequence[str]
     findings: Mapping[str, Sequence[str]]
     protocol: Mapping[str, str]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeAlias, TypeVar
 
 from srexp.evaluation.comparison.standings import Mean, Pair, Standing, Standings
 from srexp.evaluation.grid import Cell, Grid
 from srexp.evaluation.statistics import Comparison
 from srexp.evaluation.timing import Timing
-from srexp.metrics.table import NONE, QUICK, figure, heading, interval
+from srexp.metrics.table import NONE, QUICK, figure, heading, interval, merits
 from srexp.system.masking import redaction
 
 INTERVAL = "[95 %]"
@@ -38,7 +39,7 @@ def scores(found: Standings) -> Grid:
         (Cell("p", "to the best"), lambda row: Cell(p_value(row.p_best))),
         (Cell("wins", f"of {len(found.keys)}"), lambda row: Cell(str(row.wins))),
     ]
-    return _grid(found.rows, columns)
+    return _with_best(found, _grid(found.rows, columns), [None, *QUICK, "gain", None, "wins"])
 
 
 def costs(found: Standings) -> Grid:
@@ -75,7 +76,7 @@ def further(found: Standings) -> Grid | None:
     if not names:
         return None
     columns: list[Column[Standing]] = [(Cell("model"), lambda row: Cell(row.name)), *map(_metric, names)]
-    return _grid(found.rows, columns)
+    return _with_best(found, _grid(found.rows, columns), [None, *names])
 
 
 def pairs(found: Standings) -> Grid:
@@ -172,6 +173,35 @@ def _pixels(timing: Timing) -> tuple[bool, int]:
 
 def _grid(rows: Sequence[T], columns: Sequence[Column[T]]) -> Grid:
     return Grid([head for head, _ in columns], [[cell(row) for _, cell in columns] for row in rows])
+
+
+def _with_best(found: Standings, grid: Grid, columns: Sequence[str | None]) -> Grid:
+    """Mark the best cells of the columns that have a name, and what reads the same; where all do, none is better."""
+    rows = [list(row) for row in grid.rows]
+    for place, name in enumerate(columns):
+        known = [
+            (merit, row[place].main)
+            for merit, row in zip(_merits(found, name), rows, strict=False)
+            if merit is not None
+        ]
+        best = max(known)[1] if known else ""
+        if {row[place].main for row in rows} > {best}:
+            for row in rows:
+                row[place] = replace(row[place], best=row[place].main == best)
+    return replace(grid, rows=rows)
+
+
+def _merits(found: Standings, column: str | None) -> Sequence[float | None]:
+    """Give what makes a model good in a column, more is better; nothing where models can't be told apart by that."""
+    if column is None:
+        return []
+    if column == "wins":
+        return [row.wins for row in found.rows]
+    if column == "gain":
+        return [gain.gain if (gain := row.gains.get("psnr")) else None for row in found.rows]
+    if any(row.means[column].n_infinite for row in found.rows):  # means over different images don't compare
+        return []
+    return merits([row.means[column].mean for row in found.rows], column)
 
 
 def mean_cell(mean: Mean, metric: str) -> Cell:

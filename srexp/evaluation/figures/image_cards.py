@@ -5,23 +5,25 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.panel import Square, in_low, reduced, shown, window, worst_square
-from srexp.evaluation.figures.plots import error_map, error_map_rgb, grey_levels
+from srexp.evaluation.figures.detail import Square, in_low, square_at, worst_square
+from srexp.evaluation.figures.error_maps import STEPS, coloured, error_map
+from srexp.evaluation.figures.panel import reduced, shown, window
+from srexp.evaluation.figures.plots import grey_levels
 from srexp.metrics.table import with_unit
 from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SIDE, MAP_SIDE = 320, 240  # longer side of a whole picture and of its error map, in pixels; maps hold far more bytes
-STEPS = 64  # colours of an error map: no eye tells more of them apart
+SIDE, MAP_SIDE = 800, 320  # longer side of a whole picture and of its error map, in pixels; maps hold far more bytes
 DETAIL, ENLARGED = 72, 3  # side of a detail, in pixels of the target, and how many times larger it is drawn
+SLIDER = 144  # side of what the slider shows, in pixels of the target
 
 #: Left, top, width and height of a part of a picture, as percentages.
 Frame: TypeAlias = tuple[float, float, float, float]
@@ -38,6 +40,7 @@ class Picture:
         caption: What it is.
         figure: What was measured of it.
         frame: The detail in it; None for a picture without a frame.
+        sharp: Whether it is enlarged without smoothing.
     """
 
     address: str
@@ -46,6 +49,7 @@ class Picture:
     caption: str
     figure: str = ""
     frame: Frame | None = None
+    sharp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +61,35 @@ class Card:
         size: Height and width of the target.
         bits: Stored bit depth.
         rows: Pictures row by row, each with target or input first, then bicubic, then the models.
+        slider: The place of the detail and what is around it, before and after: by bicubic and by the first model.
     """
 
     key: str
     size: tuple[int, int]
     bits: int
     rows: tuple[tuple[Picture, ...], ...]
+    slider: tuple[Picture, Picture]
 
     @property
     def bytes(self) -> int:
         """Length of all its data URIs."""
-        return sum(len(picture.address) for row in self.rows for picture in row)
+        return sum(len(picture.address) for row in (*self.rows, self.slider) for picture in row)
 
 
 def card(
-    sample: Sample, restored: Mapping[str, Pixels], psnr: Mapping[str, float], *, scale: int, max_grey_levels: float
+    sample: Sample,
+    restored: Mapping[str, Pixels],
+    psnr: Mapping[str, float],
+    *,
+    scale: int,
+    max_grey_levels: float,
+    place: tuple[int, int] | None = None,
 ) -> Card:
     """Make the pictures of one image.
 
-    The detail lies where the models differ most from each other; with a single model, where it differs most from
-    bicubic. All grey pictures of a row share one display window, taken from the target; all error maps share one scale.
+    Without a place, the detail lies where the models differ most from each other; with a single model, where it differs
+    most from bicubic. All grey pictures of a row share one display window, taken from the target; all error maps share
+    one scale.
 
     Args:
         sample: Degraded image and target.
@@ -84,14 +97,19 @@ def card(
         psnr: The same names to the PSNR of the image.
         scale: Ratio of the high to the low resolution.
         max_grey_levels: Error that gets the last colour, in grey levels of 255.
+        place: Row and column of the target that the detail is to show.
 
     Returns:
         Four rows: whole pictures, their error maps, the detail, its error maps.
     """
     low, high = sample.low, sample.high
-    square = disagreement(restored, scale=scale)
+    everywhere = window(high)
+    if place is None:
+        square = disagreement(restored, high, everywhere, scale=scale)
+    else:
+        square = square_at(place, high.shape, scale=scale, side=DETAIL)
+    there = window(high[square])
     errors = {name: error_map(image, high) for name, image in restored.items()}
-    everywhere, there = window(high), window(high[square])
     frame = _percent(square, high.shape)
     wholes = [_grey(high, everywhere, "target", frame=frame)]
     wholes += [_grey(each, everywhere, name, with_unit(psnr[name]), frame) for name, each in restored.items()]
@@ -106,16 +124,21 @@ def card(
         inside_square = error[square]
         colours = coloured(inside_square, max_grey_levels)
         detail_maps.append(_enlarged(colours, f"{name}: error", figure=f"mean {inside_square.mean():.2f}"))
-    return Card(
-        sample.key, high.shape[:2], sample.bits, (tuple(wholes), tuple(maps), tuple(details), tuple(detail_maps))
+    rows = tuple(wholes), tuple(maps), tuple(details), tuple(detail_maps)
+    wide = square_at(_middle(square), high.shape, scale=scale, side=SLIDER)
+    before, after = (
+        _enlarged(shown(image[wide], window(high[wide])), name) for name, image in list(restored.items())[:2]
     )
+    return Card(sample.key, high.shape[:2], sample.bits, rows, (before, after))
 
 
-def disagreement(restored: Mapping[str, Pixels], *, scale: int) -> Square:
+def disagreement(restored: Mapping[str, Pixels], high: Pixels, limits: tuple[float, float], *, scale: int) -> Square:
     """Find the place where models differ most.
 
     Args:
         restored: Name to restored image, (h, w, c); the first is the baseline, which counts only beside a single model.
+        high: The target, of which what is saturated is left out.
+        limits: What of it is drawn black and what white.
         scale: Corner and side are multiples of it.
 
     Returns:
@@ -124,21 +147,29 @@ def disagreement(restored: Mapping[str, Pixels], *, scale: int) -> Square:
     images = list(restored.values())
     compared = np.stack([np.clip(each, 0, 1) for each in (images[1:] if len(images) > 2 else images)])  # noqa: PLR2004
     spread: npt.NDArray[np.float32] = np.ptp(compared, axis=0).mean(axis=-1)
-    return worst_square(spread, scale=scale, side=DETAIL)
+    return worst_square(spread, high, limits, scale=scale, side=DETAIL)
 
 
-def coloured(error: npt.NDArray[np.floating[Any]], max_grey_levels: float) -> npt.NDArray[np.uint8]:
-    """Colour an error map in 64 steps of the scale that all maps of a page share.
+def scale_bar(max_grey_levels: float) -> Picture:
+    """Draw the colours of the error maps from none to the last, 64 pixels wide.
 
     Args:
-        error: (h, w), grey levels of 255, as `error_map` gives it.
-        max_grey_levels: Error that gets the last colour, as do all larger ones.
-
-    Returns:
-        (h, w, 3), uint8. One error has one colour, whatever the picture, and a larger one never a colder colour.
+        max_grey_levels: Error that gets the last colour.
     """
-    step = max_grey_levels / STEPS
-    return error_map_rgb((np.minimum(np.floor(error / step), STEPS - 1) + 0.5) * step, max_grey_levels)
+    steps = np.linspace(0, max_grey_levels, STEPS, endpoint=False)[np.newaxis]
+    return _encoded(coloured(steps, max_grey_levels), "Colours of the error maps", lossless=True, sharp=True)
+
+
+def thumbnail(pixels: Pixels, side: int, caption: str) -> Picture:
+    """Make a small picture of an image, between its own 0.5 and 99.5 percentile.
+
+    Args:
+        pixels: (h, w, c), in [0, 1].
+        side: Its longer side on the page, in pixels; an image that is smaller stays as small.
+        caption: What it is.
+    """
+    small = reduced(pixels, *_fitted(pixels.shape, side))
+    return _encoded(grey_levels(shown(small, window(small))), caption, quality=60)
 
 
 def png(figure: Figure, *, dpi: int = 200) -> bytes:
@@ -166,6 +197,11 @@ def _percent(square: Square, shape: tuple[int, ...]) -> Frame:
     return left, top, width, height
 
 
+def _middle(square: Square) -> tuple[int, int]:
+    rows, columns = square
+    return (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
+
+
 def _fitted(shape: tuple[int, ...], side: int = SIDE) -> tuple[int, int]:
     """Height and width of a whole picture on the page."""
     factor = min(1.0, side / max(shape[:2]))
@@ -180,18 +216,24 @@ def _grey(
 
 
 def _enlarged(pixels: npt.NDArray[Any], caption: str, factor: int = 1, *, figure: str = "") -> Picture:
-    """Draw every pixel as a square."""
+    """Show every pixel as a square, which the page makes of it."""
     levels = pixels if pixels.dtype == np.uint8 else grey_levels(pixels)
-    large = levels.repeat(ENLARGED * factor, axis=0).repeat(ENLARGED * factor, axis=1)
-    return _encoded(large, caption, figure, lossless=True)
+    small = _encoded(levels, caption, figure, lossless=True, sharp=True)
+    return replace(small, width=small.width * ENLARGED * factor, height=small.height * ENLARGED * factor)
 
 
 def _encoded(
-    pixels: npt.NDArray[np.uint8], caption: str, figure: str, frame: Frame | None = None, **options: Any
+    pixels: npt.NDArray[np.uint8],
+    caption: str,
+    figure: str = "",
+    frame: Frame | None = None,
+    *,
+    sharp: bool = False,
+    **options: Any,
 ) -> Picture:
     from PIL import Image
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels)
     out = io.BytesIO()
     image.save(out, "WEBP", method=4, **options)
-    return Picture(data_uri(out.getvalue(), "image/webp"), image.width, image.height, caption, figure, frame)
+    return Picture(data_uri(out.getvalue(), "image/webp"), image.width, image.height, caption, figure, frame, sharp)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.plots import COLOURS, INK, MAX_GREY_LEVELS, error_map, literal, new_figure
+from srexp.evaluation.figures.detail import Square, in_low, worst_square
+from srexp.evaluation.figures.error_maps import COLOURS, MAX_GREY_LEVELS, error_map, error_scale
+from srexp.evaluation.figures.plots import INK, literal, new_figure
 from srexp.evaluation.score import Row
 from srexp.metrics.table import figure, with_unit
 from srexp.types import Pixels, Sample
@@ -18,17 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELL = 336  # pixels of a picture on the page
-DETAIL = 112  # pixels of the target in a detail: drawn three times as large, and whole in low resolution at x2 and x4
-SPOT = 8  # pixels over which the error is averaged to find the worst place
+CELL, COLUMNS = 336, 3  # pixels of a picture on the page, and pictures side by side
 TALLEST = 450
-BAND = 256  # rows of a large image that are worked on at a time
 GAP, MARGIN, TITLE, BAR = 14, 24, 92, 78
-CAPTIONS = (56, 36, 56)  # room below each row
+CAPTION = 52  # room below each row
 FRAME = "#22d3ee"
 LONGEST_KEY = 70
-
-Square = tuple[slice, slice]
 
 
 def panel(
@@ -42,9 +39,10 @@ def panel(
 ) -> Figure:
     """Show what a model makes of an image, beside the baseline and the target.
 
-    First row: the whole image, reduced. Second row: the place where the baseline's error is largest, each pixel
-    enlarged without smoothing. Third row: the absolute errors of both, on a scale that is the same for every image and
-    model. The pictures of a row share one display window, taken from the target.
+    The rows are those of a comparison: whole pictures, their error maps, the place where the baseline's error is
+    largest, each pixel enlarged without smoothing, and its error maps. The scale of the errors follows from the
+    baseline, so that it is the same for every model. The pictures of a row share one display window, taken from the
+    target.
 
     Args:
         sample: Degraded image and target.
@@ -55,91 +53,31 @@ def panel(
         model_name: Name of the model, for captions.
 
     Returns:
-        Figure of 1434 pixels by about 1400, depending on the image's proportions.
+        Figure of 1084 pixels by about 1750, depending on the image's proportions.
     """
     low, high, scale = sample.low, sample.high, int(protocol["scale"])
+    top = error_scale([row.baseline["psnr"]])
     errors = {"bicubic": error_map(baseline, high), model_name: error_map(restored, high)}
-    square = worst_square(errors["bicubic"], scale=scale)
-    page = Page(high.shape, square)
+    everywhere = window(high)
+    square = worst_square(errors["bicubic"], high, everywhere, scale=scale)
+    there = window(high[square])
+    page = Page(high.shape, square, rows=("whole", "whole", "detail", "detail"), max_grey_levels=top)
     page.title(
-        f"{shortened(sample.key)}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
-        f"Scores: {_rules(protocol, sample.bits)}.  Display: from the target's 0.5 to its 99.5 percentile, row by row.",
+        f"{sample.key}   ·   {high.shape[0]} x {high.shape[1]} pixels   ·   x{scale}",
+        f"Scores: {_rules(protocol, sample.bits)}.  Display: the target's 0.5 to 99.5 percentile, row by row.",
     )
-    captions = [
-        f"input, {low.shape[0]} x {low.shape[1]}",
-        f"bicubic\n{_scores(row.baseline)}",
-        f"{model_name}\n{_scores(row.model, row.baseline)}",
-        "target",
-    ]
-    names = ["input (nearest neighbour)", "bicubic", model_name, "target"]
-    everywhere, there = window(high), window(high[square])
-    for column, picture in enumerate([low, baseline, restored, high]):
-        page.whole(0, column, shown(picture, everywhere), captions[column])
-        cut = picture[in_low(square, scale) if column == 0 else square]
-        page.detail(1, column, shown(cut, there), f"{names[column]}, detail")
-    for column, (name, error) in enumerate(errors.items()):
-        page.whole(2, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
+    captions = ["target", f"bicubic\n{_scores(row.baseline)}", f"{model_name}\n{_scores(row.model, row.baseline)}"]
+    for column, (picture, caption) in enumerate(zip((high, baseline, restored), captions, strict=True)):
+        page.whole(0, column, shown(picture, everywhere), caption)
+        page.detail(2, column, shown(picture[square], there), f"{caption.splitlines()[0]}, detail")
+    page.whole(1, 0, shown(low, everywhere), f"input, {low.shape[0]} x {low.shape[1]}")
+    page.detail(3, 0, shown(low[in_low(square, scale)], there), "input (nearest neighbour), detail")
+    for column, (name, error) in enumerate(errors.items(), start=1):
+        page.whole(1, column, error, f"|{name} - target|\nmean {error.mean():.2f} grey levels")
         inside = error[square]
-        page.detail(2, column + 2, inside, f"|{name} - target|, detail\nmean {inside.mean():.2f} grey levels")
-    page.scale_bar(
-        "Absolute error in grey levels of 255; one fixed scale for all images and models.\nWarmer is larger."
-    )
+        page.detail(3, column, inside, f"|{name} - target|, detail\nmean {inside.mean():.2f} grey levels")
+    page.scale_bar("Absolute error, grey levels of 255. Scale\nfrom bicubic's error, one for all models.")
     return page.figure
-
-
-def worst_square(error: npt.NDArray[np.float32], *, scale: int, side: int = DETAIL) -> Square:
-    """Centre a square on the spot with the largest mean error, on the low-resolution grid.
-
-    A spot is 8 x 8 pixels: large enough for noise to average out, small enough for a line or an edge to win. The outer
-    twentieth at each side is left out where the image is large enough: there lie the edges of the film and of the field
-    of exposure, which would win on every radiograph.
-
-    Args:
-        error: (h, w), absolute error.
-        scale: Corner and side are multiples of it.
-        side: Largest side of the square, in pixels.
-
-    Returns:
-        Rows and columns of the square.
-
-    Example:
-        >>> error = np.zeros((300, 300), np.float32)
-        >>> error[200, 40] = 1
-        >>> rows, columns = worst_square(error, scale=2)
-        >>> rows.start <= 200 < rows.stop and columns.start <= 40 < columns.stop
-        True
-    """
-    spot = min(SPOT, *error.shape)
-    side = max(scale, min(side, *error.shape) // scale * scale)
-    margins = [min(length // 20, (length - side) // 2) for length in error.shape]
-    rows, columns = (
-        range(first, length - spot + 1 - first) for first, length in zip(margins, error.shape, strict=True)
-    )
-    worst, place = -1.0, (0, 0)
-    for top in rows[::BAND]:  # a float64 of the whole of a large image would be most of what a command takes
-        sums = _spots(error[top : min(top + BAND, rows.stop) + spot - 1], spot)[:, columns.start : columns.stop]
-        row, column = np.unravel_index(sums.argmax(), sums.shape)
-        if sums[row, column] > worst:
-            worst, place = float(sums[row, column]), (top + int(row), columns.start + int(column))
-    corners = []
-    for middle, length in zip(place, error.shape, strict=True):
-        corner = middle + spot // 2 - side // 2
-        corners.append(max(0, min(corner, length - side)) // scale * scale)
-    top, left = corners
-    return slice(top, top + side), slice(left, left + side)
-
-
-def in_low(square: Square, scale: int) -> Square:
-    """Give the square that a square of the target covers in the degraded image."""
-    rows, columns = (slice(part.start // scale, part.stop // scale) for part in square)
-    return rows, columns
-
-
-def _spots(error: npt.NDArray[np.float32], spot: int) -> npt.NDArray[np.float64]:
-    """Sum every square of `spot` pixels."""
-    sums = np.zeros((error.shape[0] + 1, error.shape[1] + 1))
-    sums[1:, 1:] = error.astype(np.float64).cumsum(axis=0).cumsum(axis=1)
-    return sums[spot:, spot:] - sums[:-spot, spot:] - sums[spot:, :-spot] + sums[:-spot, :-spot]
 
 
 class Page:
@@ -150,25 +88,32 @@ class Page:
     Args:
         shape: Height and width of the whole images, and whatever follows.
         square: The place that the details show.
-        columns: Pictures side by side.
-        rows: One of whole images, one of details, and one of both.
+        rows: What each row shows, from above.
+        max_grey_levels: Error that gets the last colour.
     """
 
-    def __init__(self, shape: tuple[int, ...], square: Square, *, columns: int = 4, rows: int = 3) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        square: Square,
+        *,
+        rows: Sequence[Literal["whole", "detail"]],
+        max_grey_levels: float = MAX_GREY_LEVELS,
+    ) -> None:
         from matplotlib.colors import Normalize
 
         self.high, self.wide = shape[:2]
         self.square = square
-        self.norm = Normalize(0, MAX_GREY_LEVELS)
+        self.norm = Normalize(0, max_grey_levels)
         tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
-        self.rows = (tall, CELL, max(tall, CELL))[:rows]
-        self.width = 2 * MARGIN + columns * (CELL + GAP) - GAP
-        self.height = TITLE + sum(self.rows) + sum(CAPTIONS[:rows]) + BAR
+        self.rows = [tall if row == "whole" else CELL for row in rows]
+        self.width = 2 * MARGIN + COLUMNS * (CELL + GAP) - GAP
+        self.height = TITLE + sum(self.rows) + len(rows) * CAPTION + BAR
         self.figure = new_figure(self.width, self.height)
 
     def title(self, first: str, second: str) -> None:
         """Write two lines at the top."""
-        self._text(MARGIN, 28, first, size=15, bold=True)
+        self._text(MARGIN, 28, shortened(first), size=15, bold=True)
         self._text(MARGIN, 62, second)
 
     def whole(self, row: int, column: int, picture: npt.NDArray[np.float32], caption: str) -> None:
@@ -204,7 +149,7 @@ class Page:
     def _axes(self, row: int, column: int, size: tuple[int, int], caption: str) -> Axes:
         """Axes of an exact size in a cell, centred over their caption."""
         middle = MARGIN + column * (CELL + GAP) + CELL // 2
-        top = TITLE + sum(self.rows[:row]) + sum(CAPTIONS[:row])
+        top = TITLE + sum(self.rows[:row]) + row * CAPTION
         axes = self.figure.add_axes(self._box(middle - size[1] // 2, top, *size))
         axes.set_axis_off()
         below = 1 - (top + size[0] + 6) / self.height

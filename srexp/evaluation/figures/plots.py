@@ -1,4 +1,4 @@
-"""Figures of an evaluation: error maps, learning curves, inference times.
+"""Figures of an evaluation: learning curves, inference times.
 
 They are drawn with Matplotlib's objects, never with pyplot, whose state is global and may want a display.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from srexp.evaluation.figures.hues import GREY, colours
 from srexp.evaluation.timing import Timing
 from srexp.metrics.table import with_unit
 from srexp.types import Pixels
@@ -21,14 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Upper end of the error scale, in grey levels of 255; one for all pictures, or maps couldn't be compared.
-MAX_GREY_LEVELS = 8.0
-
-#: Perceptually uniform and sequential: black is no error, warmer and brighter is more.
-COLOURS = "inferno"
-
 DPI = 100
-INK, FAINT, MODEL, BASELINE, FAILED = "#222222", "#8a8a8a", "#c2410c", "#1d4ed8", "#b91c1c"
+INK, FAINT, MODEL, FAILED = "#222222", "#8a8a8a", "#c2410c", "#b91c1c"
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -83,46 +78,6 @@ def _characters() -> frozenset[int]:
     return frozenset.intersection(*(frozenset(font.get_charmap()) for font in fonts)) | {ord("\n")}
 
 
-def error_map(restored: Pixels, high: Pixels) -> npt.NDArray[np.float32]:
-    """Absolute error of every pixel, in grey levels of 255 whatever the bit depth.
-
-    Args:
-        restored: Network output, (h, w, c), clipped to [0, 1] here.
-        high: Target, (h, w, c), in [0, 1].
-
-    Returns:
-        (h, w), mean over the channels, in 0..255.
-
-    Example:
-        >>> error_map(np.full((1, 1, 1), 0.5, np.float32), np.zeros((1, 1, 1), np.float32))
-        array([[127.5]], dtype=float32)
-    """
-    error: npt.NDArray[np.float32] = np.abs(np.clip(restored, 0, 1) - high).mean(axis=-1) * np.float32(255)
-    return error
-
-
-def error_map_rgb(
-    error: npt.NDArray[np.floating[Any]], max_grey_levels: float = MAX_GREY_LEVELS
-) -> npt.NDArray[np.uint8]:
-    """Colour an error map on the fixed scale: one error has one colour, in whatever picture.
-
-    Args:
-        error: (h, w), grey levels of 255, as `error_map` gives it.
-        max_grey_levels: Error that gets the last colour, as do all larger ones.
-
-    Returns:
-        (h, w, 3), uint8.
-
-    Example:
-        >>> error_map_rgb(np.array([[0.0, 8.0, 100.0]])).tolist()
-        [[[0, 0, 3], [252, 254, 164], [252, 254, 164]]]
-    """
-    table = _colour_table()
-    steps = np.floor(error * (len(table) / max_grey_levels))
-    colours: npt.NDArray[np.uint8] = table[np.clip(steps, 0, len(table) - 1).astype(np.intp)]
-    return colours
-
-
 def grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
     """Show [0, 1] as 8-bit grey levels, halves upwards, the same in every picture.
 
@@ -138,7 +93,11 @@ def grey_levels(pixels: Pixels) -> npt.NDArray[np.uint8]:
 
 
 def learning_curves(
-    history: Sequence[Mapping[str, float]], *, best_epoch: int | None = None, bicubic_psnr: float | None = None
+    history: Sequence[Mapping[str, float]],
+    *,
+    best_epoch: int | None = None,
+    bicubic_psnr: float | None = None,
+    model_name: str = "",
 ) -> Figure:
     """Draw loss and validation PSNR over the epochs.
 
@@ -147,6 +106,7 @@ def learning_curves(
             present and finite.
         best_epoch: Epoch whose weights were kept, from 1; marked.
         bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
+        model_name: Whose curves, which decides their colour.
 
     Returns:
         Figure of 1200 x 450 pixels.
@@ -155,14 +115,15 @@ def learning_curves(
 
     figure = new_figure(1200, 450)
     left, right = figure.subplots(1, 2)
-    _curve(left, history, "loss")
+    colour = colours([model_name])[model_name]
+    _curve(left, history, "loss", colour)
     left.set(title="Training loss", xlabel="epoch", ylabel="loss, logarithmic", yscale="log")
     left.yaxis.set_major_formatter(LogFormatter())
     left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
-    _curve(right, history, "val_psnr")
+    _curve(right, history, "val_psnr", colour)
     right.set(title="Validation PSNR", xlabel="epoch", ylabel="dB")
     if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
-        right.axhline(bicubic_psnr, color=BASELINE, linestyle="--", label=f"bicubic, {with_unit(bicubic_psnr)}")
+        right.axhline(bicubic_psnr, color=GREY, linestyle="--", label=f"bicubic, {with_unit(bicubic_psnr)}")
     best = history[best_epoch - 1].get("val_psnr", math.nan) if best_epoch else math.nan
     if best_epoch and math.isfinite(best):
         right.plot([best_epoch], [best], "o", color=INK, label=f"kept: epoch {best_epoch}, {with_unit(best)}", zorder=3)
@@ -197,7 +158,7 @@ def validation_strip(curves: Mapping[str, Sequence[float]], *, bicubic_psnr: flo
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, linewidth=1.5, marker=one, markersize=3, color=colour, label=label)
     if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
-        axes.axhline(bicubic_psnr, color=BASELINE, linestyle="--", linewidth=0.9, label="bicubic")
+        axes.axhline(bicubic_psnr, color=GREY, linestyle="--", linewidth=0.9, label="bicubic")
     axes.tick_params(labelsize=6, length=2, pad=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=5))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
@@ -288,21 +249,14 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-@cache
-def _colour_table() -> npt.NDArray[np.uint8]:
-    from matplotlib import colormaps
-
-    return colormaps[COLOURS](np.arange(256), bytes=True)[:, :3].copy()
-
-
-def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> None:
+def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str, colour: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     values = [numbers.get(name, math.nan) for numbers in history]
     points = [(epoch, value) for epoch, value in enumerate(values, start=1) if math.isfinite(value)]
     if points:
         marker = "o" if len(points) == 1 else ""  # a line through one point shows nothing
-        axes.plot(*zip(*points, strict=True), color=MODEL, linewidth=1.8, marker=marker)
+        axes.plot(*zip(*points, strict=True), color=colour, linewidth=1.8, marker=marker)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlim(0.5, max(1, len(history)) + 0.5)
     tidy(axes)
@@ -310,7 +264,7 @@ def _curve(axes: Axes, history: Sequence[Mapping[str, float]], name: str) -> Non
 
 def _times(axes: Axes, models: Mapping[str, Timing]) -> None:
     unit, factor = ("s", 1) if max(timing.median for timing in models.values()) >= 1 else ("ms", 1000)
-    boxes(axes, models, dict.fromkeys(models, MODEL), factor)
+    boxes(axes, models, colours(list(models)), factor)
     labels = []
     for name, timing in models.items():
         low, high = (factor * quartile for quartile in timing.quartiles)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from srexp.evaluation.figures.panel import BAND, CELL, TALLEST, Page, shortened, shown, window, worst_square
-from srexp.evaluation.figures.plots import error_map
+from srexp.evaluation.figures.detail import BAND, worst_square
+from srexp.evaluation.figures.error_maps import error_map
+from srexp.evaluation.figures.panel import CELL, TALLEST, Page, shown, window
 from srexp.types import Pixels
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ def side_by_side(
     """
     scale = restored.shape[0] // low.shape[0]
     pictures, difference, everywhere = _overview(interpolate, restored)
-    square = worst_square(difference, scale=scale)
-    page = Page(restored.shape, square, columns=3, rows=2)
+    square = worst_square(difference, restored, everywhere, scale=scale)
+    page = Page(restored.shape, square, rows=("whole", "detail"))
     page.title(
-        shortened(title),
+        title,
         "Display: from the interpolated image's 0.5 to its 99.5 percentile, row by row.",
     )
     details = [interpolate(square[0])[:, square[1]], restored[square]]

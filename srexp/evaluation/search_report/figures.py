@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from srexp.evaluation.figures.plots import BASELINE, DPI, FAILED, FAINT, INK, literal
+from srexp.evaluation.figures.hues import GREY
+from srexp.evaluation.figures.plots import DPI, FAILED, FAINT, INK, literal
 from srexp.evaluation.search_report.study import quiet, study_of
 from srexp.evaluation.search_report.trials import (
     LABELS,
@@ -278,7 +279,7 @@ def _picture(plot: _Plot, drawn: Any) -> Figure:
         sign, colour = MARKS[name]
         panels[0].plot([*points], [*points.values()], sign, color=colour, mfc="none", label=name)
     if plot.level is not None:
-        panels[0].axhline(plot.level, color=BASELINE, linestyle="--", label=_bicubic(plot.level))
+        panels[0].axhline(plot.level, color=GREY, linestyle="--", label=_bicubic(plot.level))
     if legend := panels[0].get_legend():
         legend.remove()  # one line for each trial would leave no room for the curves
     if handles := [each for each in panels[0].get_legend_handles_labels()[0] if not _needs_no_legend(each.get_label())]:
@@ -300,7 +301,7 @@ def _part(plot: _Plot, drawn: Any, identifier: str) -> str:
         marker = {"symbol": _SIGNS[sign], "color": colour, "size": 8, "line": {"width": 2}}
         drawn.add_scatter(x=[*points], y=[*points.values()], mode="markers", name=name, marker=marker)
     if plot.level is not None:
-        line = {"color": BASELINE, "dash": "dash"}
+        line = {"color": GREY, "dash": "dash"}
         drawn.add_hline(plot.level, line=line, annotation_text=_bicubic(plot.level), annotation_position="top left")
     if plot.limits:
         drawn.update_yaxes(range=plot.limits)

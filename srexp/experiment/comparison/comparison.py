@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build
@@ -15,6 +13,7 @@ from srexp.evaluation import grid
 from srexp.evaluation.comparison import conclusions, tables
 from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
+from srexp.evaluation.figures.error_maps import error_scale
 from srexp.experiment.comparison import pictures, runs
 from srexp.experiment.comparison import report as reporting
 from srexp.experiment.comparison.runs import Entry
@@ -22,10 +21,6 @@ from srexp.tracking.runs.tracking import Tracking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-#: Upper ends of the error maps' scale, in grey levels of 255.
-ERROR_SCALES = tuple(2.0**power for power in range(-2, 8))
 
 
 def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
@@ -49,10 +44,10 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     if config.time_again:
         contenders = pictures.timed_again(contenders, models, int(chosen[0].result["protocol"]["scale"]), config)
     found = standings(chosen[0].keys, contenders, seed=config.seed)
-    top = config.max_grey_levels or error_scale(found)
+    top = config.max_grey_levels or error_scale(found.row(BASELINE).contender.values["psnr"])
     shown = pictures.exhibit(config, chosen, models, found, top)
     notes = [*notes, *unloadable, *_times_apart(chosen, config)]
-    figures = reporting.draw(chosen, found, top)
+    figures = reporting.draw(chosen, found)
     report = reporting.compose(chosen, found, shown, notes, figures)
     result = {
         "experiment_name": chosen[0].run.experiment,
@@ -68,20 +63,6 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     result |= {"files": [path.name for path in files], "report": str(config.run_dir / "report.html")}
     result["run_id"] = None if config.names else _track(tracking, chosen, files, result)
     return found, result
-
-
-def error_scale(found: Standings) -> float:
-    """Choose the one scale of all error maps, before any of them is drawn: three times bicubic's usual error.
-
-    Args:
-        found: The standings.
-
-    Returns:
-        A power of two, in grey levels of 255; the same for all comparisons on the same images.
-    """
-    bicubic = [psnr for psnr in found.row(BASELINE).contender.values["psnr"] if math.isfinite(psnr)]
-    usual = 255 / 10 ** (median(bicubic) / 20) if bicubic else 0.0
-    return next((top for top in ERROR_SCALES if top >= 3 * usual), ERROR_SCALES[-1])
 
 
 def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
@@ -119,7 +100,7 @@ def _write(
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    drawn = {f"{name}.png": figure for name, figure in figures.items() if name != "scale"}
+    drawn = {f"{name}.png": figure for name, figure in figures.items()}
     for name, figure in drawn.items():
         figure.savefig(folder / name, dpi=200)
     return [folder / name for name in (*texts, *drawn)]

@@ -37,10 +37,12 @@ class Exhibits:
     """What the loaded models show.
 
     Args:
+        max_grey_levels: Upper end of the one scale of all error maps.
         cards: Test images as the models restore them.
         notes: What isn't shown, and why.
     """
 
+    max_grey_levels: float
     cards: list[Card] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -134,14 +136,16 @@ def exhibit(
         Cards, and notes on what isn't shown.
     """
     if not config.pictures or not models:
-        return Exhibits()
+        return Exhibits(max_grey_levels)
     try:
         task = _task(config, entries[0])
     except SrexpError as error:
-        return Exhibits(notes=[f"No pictures: the test images can't be read again ({error.what.rstrip(':')})."])
+        return Exhibits(
+            max_grey_levels, notes=[f"No pictures: the test images can't be read again ({error.what.rstrip(':')})."]
+        )
     ranked = [row.name for row in found.models if row.name in models]
     best = {name: models[name] for name in ranked[:MOST_MODELS]}
-    shown = _restored(task, best, found, _spread(found, config.pictures), max_grey_levels)
+    shown = _restored(config, task, best, found, max_grey_levels)
     if len(ranked) > MOST_MODELS:
         shown.notes.append(f"Pictures show the {MOST_MODELS} models that rank highest.")
     return shown
@@ -171,10 +175,10 @@ def _spread(found: Standings, most: int) -> list[str]:
 
 
 def _restored(
-    task: Task, models: Mapping[str, Network], found: Standings, wanted: Sequence[str], max_grey_levels: float
+    config: CompareConfig, task: Task, models: Mapping[str, Network], found: Standings, max_grey_levels: float
 ) -> Exhibits:
     """Make the cards of the wanted images, in their order, as long as there is room."""
-    shown = Exhibits()
+    shown, wanted = Exhibits(max_grey_levels), _spread(found, config.pictures)
     restorers = _restorers(models, task.config, task.channels, task.config.scale)
     room = MOST_BYTES
     for sample in _samples(task, wanted):
@@ -183,7 +187,14 @@ def _restored(
         psnr = {name: found.row(name).contender.values["psnr"][place] for name in restored}
         if strange := _unlike(task, sample, restored, psnr):
             shown.notes.append(strange)
-        made = card(sample, restored, psnr, scale=task.config.scale, max_grey_levels=max_grey_levels)
+        made = card(
+            sample,
+            restored,
+            psnr,
+            scale=task.config.scale,
+            max_grey_levels=max_grey_levels,
+            place=_place(config, sample, shown),
+        )
         room -= made.bytes
         if room < 0:
             break
@@ -194,6 +205,17 @@ def _restored(
         )
         shown.notes.append(f"Pictures of {len(shown.cards)} of {len(found.keys)} test images are shown{chosen}.")
     return shown
+
+
+def _place(config: CompareConfig, sample: Sample, shown: Exhibits) -> tuple[int, int] | None:
+    """Give the place that was asked for, where the image has it."""
+    if config.detail is None:
+        return None
+    row, column = config.detail
+    if row < sample.high.shape[0] and column < sample.high.shape[1]:
+        return row, column
+    shown.notes.append(f"{sample.key} ends before detail=[{row},{column}]: it shows where the models differ most.")
+    return None
 
 
 def _restorers(models: Mapping[str, Network], config: Config, channels: int, scale: int) -> dict[str, Predict]:

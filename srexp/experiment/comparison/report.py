@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison import quality_plots, tables, time_plots
-from srexp.evaluation.comparison.report import Drawing, Report
+from srexp.evaluation.comparison.report import Report
 from srexp.evaluation.comparison.standings import Standings
+from srexp.evaluation.figures.hues import colours
+from srexp.evaluation.figures.image_cards import Picture, data_uri, png, scale_bar
 from srexp.experiment.comparison.pictures import Exhibits
 from srexp.experiment.comparison.runs import Entry
 from srexp.metrics.table import NONE, counted
@@ -28,28 +30,25 @@ DRAWN = {
     "times": "Inference times of each model as box plots",
     "curves": "Validation PSNR against epochs and against wall time",
     "quality": "Gain over bicubic against inference time, training time, weights and multiply-adds",
-    "scale": "Colour bar of the error maps",
 }
 
 
-def draw(chosen: Sequence[Entry], found: Standings, max_grey_levels: float) -> dict[str, Figure]:
+def draw(chosen: Sequence[Entry], found: Standings) -> dict[str, Figure]:
     """Draw the figures.
 
     Args:
         chosen: The runs, whose order decides their colours.
         found: Their standings.
-        max_grey_levels: Upper end of the error scale.
 
     Returns:
         Name to figure; those for which nothing is known are missing.
     """
-    hue = quality_plots.colours([entry.name for entry in chosen])
+    hue = colours([entry.name for entry in chosen])
     drawn = {
         "gains": quality_plots.gains(found, hue),
         "times": time_plots.times(found, hue),
         "curves": quality_plots.curves(found, hue),
         "quality": time_plots.quality_against_cost(found, hue, tables.common_input(found)),
-        "scale": quality_plots.scale_bar(max_grey_levels),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
@@ -78,9 +77,11 @@ def compose(
         found=found,
         notes=list(notes),
         alarms=_alarms(chosen),
-        hues=quality_plots.colours([entry.name for entry in chosen]),
+        hues=colours([entry.name for entry in chosen]),
         drawings={name: _drawing(name, figure) for name, figure in figures.items()},
         cards=shown.cards,
+        scale_bar=scale_bar(shown.max_grey_levels),
+        max_grey_levels=shown.max_grey_levels,
         card_notes=shown.notes,
         findings=_findings(ordered),
         protocol=flatten(chosen[0].result["protocol"]),
@@ -92,11 +93,9 @@ def compose(
     )
 
 
-def _drawing(name: str, figure: Figure) -> Drawing:
-    from srexp.evaluation.figures.image_cards import data_uri, png
-
+def _drawing(name: str, figure: Figure) -> Picture:
     width, height = (round(100 * length) for length in figure.get_size_inches())
-    return Drawing(data_uri(png(figure), "image/png"), width, height, DRAWN[name])
+    return Picture(data_uri(png(figure), "image/png"), width, height, DRAWN[name])
 
 
 def _alarms(chosen: Sequence[Entry]) -> list[str]:

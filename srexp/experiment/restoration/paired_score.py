@@ -12,7 +12,7 @@ from srexp.data.degradation.imresize import resize
 from srexp.data.formats.registry import answer
 from srexp.data.image import Channel, Stored, UnreadableImageError, to_channel
 from srexp.errors import RequestError
-from srexp.evaluation.figures.plots import error_map
+from srexp.evaluation.figures.error_maps import error_map
 from srexp.experiment.restoration.request_images import Asked, mended_elsewhere
 from srexp.metrics.protocol import Protocol
 from srexp.metrics.suite import measure

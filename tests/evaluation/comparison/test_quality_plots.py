@@ -11,7 +11,7 @@ from srexp.evaluation.comparison import quality_plots as plots
 from srexp.evaluation.comparison import time_plots
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point, standings
 from srexp.evaluation.cost import Cost
-from srexp.evaluation.figures.image_cards import coloured
+from srexp.evaluation.figures.hues import GREY, colours
 from srexp.evaluation.timing import Timing
 
 NASTY = r"$\frac{1}{0}$ <b>_{"
@@ -52,7 +52,7 @@ def found():
 
 
 def test_every_figure_draws_names_as_they_are(found):
-    hue = plots.colours([NASTY, "vdsr"])
+    hue = colours([NASTY, "vdsr"])
     for figure in (
         plots.gains(found, hue), time_plots.times(found, hue), plots.curves(found, hue),
         time_plots.quality_against_cost(found, hue, "image 64"),
@@ -62,10 +62,9 @@ def test_every_figure_draws_names_as_they_are(found):
 
 
 def test_a_model_has_one_colour_and_bicubic_is_grey(found):
-    hue = plots.colours([NASTY, "vdsr"])
+    hue = colours([NASTY, "vdsr"])
     assert len(set(hue.values())) == 3
-    assert hue[BASELINE] == plots.GREY
-    assert len(set(plots.colours([str(number) for number in range(12)]).values())) == 13
+    assert hue[BASELINE] == GREY
     lines = plots.curves(found, hue).axes[0].lines
     named = {line.get_label(): to_hex(line.get_color()) for line in lines if not line.get_label().startswith("_")}
     assert named == {name: hue[name] for name in (NASTY, "vdsr")}
@@ -77,7 +76,7 @@ def test_one_bad_epoch_does_not_flatten_the_curves():
     found = standings(
         ["a"], [contender("good", [31.0], 1, good), contender("bad", [30.5], 1, bad), contender(BASELINE, [30.0])]
     )
-    low, high = plots.curves(found, plots.colours(["good", "bad"])).axes[0].get_ylim()
+    low, high = plots.curves(found, colours(["good", "bad"])).axes[0].get_ylim()
     assert low > 45
     assert high > 49.5
 
@@ -88,7 +87,7 @@ def test_a_worse_model_and_bicubic_stay_in_view_of_many_better_epochs():
     worse = [Point(epoch, 7.0 * epoch, 47.0 + 0.006 * epoch - 3 * (epoch % 20 == 0)) for epoch in range(1, 42)]
     pair = [contender("better", [31.0], 1, better), contender("worse", [30.5], 1, worse)]
     found = standings(["a"], [*(replace(each, bicubic_val_psnr=46.9) for each in pair), contender(BASELINE, [30.0])])
-    low, high = plots.curves(found, plots.colours(["better", "worse"])).axes[0].get_ylim()
+    low, high = plots.curves(found, colours(["better", "worse"])).axes[0].get_ylim()
     assert 46.5 < low < 46.9
     assert 48.0 < high < 48.2
 
@@ -96,7 +95,7 @@ def test_a_worse_model_and_bicubic_stay_in_view_of_many_better_epochs():
 def test_times_that_hardly_differ_stand_side_by_side(found):
     rows = [replace(row.contender, train_seconds=605.0 + place) for place, row in enumerate(found.models)]
     near = standings(["a$.png", "b_^{.png"], [*rows, contender(BASELINE, [30.0, 31.0], 0.001)])
-    axes = time_plots.quality_against_cost(near, plots.colours([NASTY, "vdsr"]), "image 64").axes[1]
+    axes = time_plots.quality_against_cost(near, colours([NASTY, "vdsr"]), "image 64").axes[1]
     least, most = axes.get_xlim()
     assert most > 3 * least
 
@@ -107,12 +106,12 @@ def test_bicubic_is_drawn_where_all_curves_are_of_the_same_images(second, lines)
     one, other = contender("one", [31.0], 1, curve), contender("other", [30.5], 1, curve)
     pair = [replace(one, bicubic_val_psnr=48.5), replace(other, bicubic_val_psnr=second)]
     found = standings(["a"], [*pair, contender(BASELINE, [30.0])])
-    for axes in plots.curves(found, plots.colours(["one", "other"])).axes:
+    for axes in plots.curves(found, colours(["one", "other"])).axes:
         assert [line.get_ydata()[0] for line in axes.lines if line.get_label() == "bicubic"] == [48.5] * lines
 
 
 def test_gains_are_those_of_the_images(found):
-    left, right = plots.gains(found, plots.colours([NASTY, "vdsr"])).axes
+    left, right = plots.gains(found, colours([NASTY, "vdsr"])).axes
     drawn = {line.get_label(): np.sort(line.get_ydata()).tolist() for line in left.lines if len(line.get_xdata()) == 2}
     assert drawn["vdsr"] == [2.0, 2.0]
     assert drawn[NASTY] == [1.0, 1.5]
@@ -121,7 +120,7 @@ def test_gains_are_those_of_the_images(found):
 
 def test_what_is_not_known_has_no_figure():
     found = standings(["a"], [contender("copy", [math.inf]), contender(BASELINE, [30.0])])
-    hue = plots.colours(["copy"])
+    hue = colours(["copy"])
     assert plots.gains(found, hue) is None
     assert time_plots.times(found, hue) is None
     assert plots.curves(found, hue) is None
@@ -141,19 +140,13 @@ def test_each_cost_that_is_known_has_a_panel(found):
     costs = [Cost(57_281, 2.3e11), Cost(12_809, None)]
     rows = [replace(row.contender, cost=each, timings={}) for row, each in zip(found.models, costs, strict=True)]
     priced = standings(["a$.png", "b_^{.png"], [*rows, replace(found.row(BASELINE).contender, timings={})])
-    axes = time_plots.quality_against_cost(priced, plots.colours([NASTY, "vdsr"]), None).axes
+    axes = time_plots.quality_against_cost(priced, colours([NASTY, "vdsr"]), None).axes
     assert [each.get_title() for each in axes] == ["Training", "Weights", "Work"]
     drawn = [[line.get_xdata()[0] for line in each.lines if len(line.get_xdata()) == 1] for each in axes]
     assert sorted(drawn[1]) == [12.809, 57.281]
     assert drawn[2] == [230.0]
 
 
-def test_the_colour_bar_has_the_colours_of_the_maps():
-    image = plots.scale_bar(4.0).axes[0].images[0]
-    assert np.array_equal(np.asarray(image.get_array())[0, ::8], coloured(np.arange(64)[np.newaxis] / 16, 4.0)[0])
-    assert "4 and more" in texts(plots.scale_bar(4.0))
-
-
 def test_the_name_of_the_best_model_is_drawn_as_it_is():
     best = [contender(NASTY, [33.0, 34.0]), contender(BASELINE, [30.0, 31.0])]
-    plots.gains(standings(["a$.png", "b_^{.png"], best), plots.colours([NASTY])).canvas.draw()
+    plots.gains(standings(["a$.png", "b_^{.png"], best), colours([NASTY])).canvas.draw()

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from srexp.evaluation.comparison.report import Drawing, Report, render
+from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
-from srexp.evaluation.figures.image_cards import card
+from srexp.evaluation.figures.image_cards import Picture, card, scale_bar
 from srexp.types import Sample
 
 NASTY = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> {{ 7*7 }} &amp; é 肺.png"
@@ -17,7 +17,7 @@ NASTY = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> {{ 7*7 }} &
 class Reader(HTMLParser):
     """Collects elements and text, and whether elements are closed in order."""
 
-    VOID = frozenset({"meta", "link", "img", "br"})
+    VOID = frozenset({"meta", "link", "img", "br", "input"})
 
     def __init__(self):
         super().__init__()
@@ -55,8 +55,10 @@ def report_of(name, key):
         notes=[name],
         alarms=[name],
         hues={name: "#c2410c", BASELINE: "#7a7a7a"},
-        drawings={kind: Drawing("data:,", 10, 10, name) for kind in ("gains", "times", "curves", "quality", "scale")},
+        drawings={kind: Picture("data:,", 10, 10, name) for kind in ("gains", "times", "curves", "quality")},
         cards=[made],
+        scale_bar=scale_bar(8.0),
+        max_grey_levels=8.0,
         card_notes=[name],
         findings={name: [], "some": [name]},
         protocol={name: name},
@@ -128,3 +130,23 @@ def test_what_is_missing_has_no_section():
         assert f'href="#{section}"' not in text
     assert "found nothing" in text
     assert 'role="alert"' not in text
+
+
+def test_the_slider_and_large_pictures_need_no_script(page):
+    inputs = [attributes for tag, attributes in page.elements if tag == "input"]
+    stops = [each for each in inputs if each["type"] == "radio"]
+    assert {each["name"] for each in stops} == {"slider-1"}
+    assert sum("checked" in each for each in stops) == 1
+    assert all(each["aria-label"] for each in inputs)
+    style = render(report_of("srcnn", "a.png")).partition("</style>")[0]
+    assert f"input:nth-of-type({len(stops)}):checked" in style
+    assert f"input:nth-of-type({len(stops) + 1})" not in style
+    large = [each for each in inputs if each["type"] == "checkbox"]
+    assert len(large) == len([tag for tag, _ in page.elements if tag == "figure"]) - 1  # all but the scale of the maps
+
+
+def test_the_best_values_are_bold():
+    text = render(report_of("srcnn", "a.png"))
+    assert "<strong>32.00</strong>" in text
+    assert "<strong>30.50</strong>" not in text
+    assert "<strong>1.500</strong>" in text  # the mean error, of which less is better

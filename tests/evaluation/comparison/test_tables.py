@@ -2,6 +2,8 @@
 
 import csv
 import io
+import math
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +42,27 @@ def test_rows_say_mean_and_spread(found):
     assert [str(cell) for cell in further(found).rows[0]] == [NASTY, "1.500 [1.000, 2.000]"]
 
 
+def test_the_best_value_of_a_column_is_marked_where_values_differ(found):
+    def marked(grid):
+        return [[cell.best for cell in row] for row in grid.rows]
+
+    assert marked(scores(found)) == [[False, True, True, True, False, True], [False] * 6]
+    assert "**32.00** [31.00, 33.00]" in markdown(scores(found))
+    alike = Contender(name="copy", values={**found.rows[0].contender.values, "mae": [1.0, 2.0]})
+    rows = [replace(row.contender, values={**row.contender.values, "mae": [1.5, 2.5]}) for row in found.rows]
+    three = standings(["a", "b"], [*rows, alike])
+    assert [row[1] for row in marked(scores(three))] == [True, True, False]  # of equal ones, both
+    least = further(three)
+    column = [cell.main for cell in least.headings].index("mean error")
+    assert [row[0].main for row in least.rows if row[column].best] == ["copy"]
+
+
+def test_means_over_different_images_are_not_held_against_each_other():
+    exact = Contender(name="exact", values={"psnr": [math.inf, 33.0], "ssim": [1.0, 0.93]})
+    bicubic = Contender(name=BASELINE, values={"psnr": [30.0, 31.0], "ssim": [0.9, 0.9]})
+    assert [row[1].best for row in scores(standings(["a", "b"], [exact, bicubic])).rows] == [False, False]
+
+
 def test_times_on_different_inputs_are_not_put_side_by_side(found):
     assert common_input(found) == "image 64"
     other = Contender(
@@ -52,7 +75,7 @@ def test_times_on_different_inputs_are_not_put_side_by_side(found):
 
 def test_names_are_escaped_in_latex(found):
     written = latex(scores(found))
-    assert r"\textless{}script\textgreater{}\&50\%\_\$x\$ [a](b) |é\textbackslash{} & 32.00" in written
+    assert r"\textless{}script\textgreater{}\&50\%\_\$x\$ [a](b) |é\textbackslash{} & \textbf{32.00}" in written
     assert written.count(r"\toprule") == written.count(r"\bottomrule") == 1
 
 

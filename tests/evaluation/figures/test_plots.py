@@ -1,4 +1,4 @@
-"""Figures that say what they show; error colours that mean the same in every picture."""
+"""Figures that say what they show."""
 
 import math
 import subprocess
@@ -6,16 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
-from srexp.evaluation.figures.plots import MAX_GREY_LEVELS, error_map, error_map_rgb, inference_times, learning_curves
+from srexp.evaluation.figures.plots import inference_times, learning_curves
 from srexp.evaluation.timing import Timing
-
-maps = hnp.arrays(
-    np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=8), elements=st.floats(0, 255, width=32)
-)
 
 
 def texts(figure):
@@ -26,41 +19,6 @@ def texts(figure):
 def pixels(figure):
     figure.canvas.draw()
     return np.asarray(figure.canvas.buffer_rgba())
-
-
-@given(maps, maps, st.floats(0, 255, width=32))
-def test_equal_errors_get_equal_colours_whatever_the_picture(one, other, error):
-    one[0, 0] = other[-1, -1] = error
-    assert np.array_equal(error_map_rgb(one)[0, 0], error_map_rgb(other)[-1, -1])
-
-
-@given(maps)
-def test_a_colour_depends_on_nothing_but_its_error(error):
-    together = error_map_rgb(error)
-    apart = [error_map_rgb(np.array([[value]], np.float32))[0, 0] for value in error.ravel()]
-    assert np.array_equal(together.reshape(-1, 3), apart)
-    assert together.dtype == np.uint8
-
-
-def test_larger_errors_are_brighter_and_warmer():
-    colours = error_map_rgb(np.linspace(0, MAX_GREY_LEVELS, 200)[np.newaxis])[0].astype(float)
-    brightness = colours @ [0.299, 0.587, 0.114]
-    assert (np.diff(brightness) >= 0).all()
-    assert (np.diff(colours[:, 0]) >= -4).all()  # red grows; inferno gives a little back at its very end
-
-
-def test_errors_beyond_the_scale_get_the_last_colour():
-    first, last, beyond = error_map_rgb(np.array([[0, MAX_GREY_LEVELS, 255]]))[0]
-    assert np.array_equal(last, beyond)
-    assert first.sum() < 10
-    assert last.sum() > 500
-    assert np.array_equal(error_map_rgb(np.array([[16.0]]), max_grey_levels=16)[0, 0], last)
-
-
-def test_error_is_in_grey_levels_of_255_and_clipped_first():
-    high = np.array([[[0.5, 0.5, 0.5], [1, 1, 1]]], np.float32)
-    restored = np.array([[[0.6, 0.4, 0.5], [7, 7, 7]]], np.float32)
-    assert error_map(restored, high) == pytest.approx(np.array([[17, 0]]), abs=1e-4)
 
 
 def test_learning_curves_mark_bicubic_and_the_kept_epoch():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from srexp.evaluation.figures.panel import reduced, shown, window, worst_square
+from srexp.evaluation.figures.detail import worst_square
+from srexp.evaluation.figures.panel import reduced, shown, window
 from srexp.evaluation.figures.side_by_side import side_by_side
 
 RNG = np.random.default_rng(2)
@@ -41,7 +42,7 @@ def test_the_difference_is_drawn_where_it_is_in_grey_levels():
     detail = figure.axes[5].images[0]
     assert detail.get_array().max() == pytest.approx(3, abs=1e-3)
     assert (detail.norm.vmin, detail.norm.vmax) == (0, 8)
-    square = worst_square(np.abs(restored - interpolated).mean(axis=-1), scale=2)
+    square = worst_square(np.abs(restored - interpolated).mean(axis=-1), restored, window(interpolated), scale=2)
     assert np.array_equal(detail.get_array(), np.abs(restored - interpolated).mean(axis=-1)[square] * np.float32(255))
 
 

@@ -1,26 +1,10 @@
-"""What a comparison decides before it draws: the scale of the error maps, and whether times compare."""
+"""What a comparison says of its times: whether they compare."""
 
-import math
 from types import SimpleNamespace
 
 import pytest
 
-from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
-from srexp.experiment.comparison.comparison import ERROR_SCALES, _times_apart, error_scale
-
-
-def found(*bicubic):
-    both = [Contender(name=name, values={"psnr": list(bicubic)}) for name in (BASELINE, "srcnn")]
-    return standings([str(place) for place, _ in enumerate(bicubic)], both)
-
-
-@pytest.mark.parametrize(
-    ("bicubic", "expected"),
-    [((30.0, 31.0, 29.0), 32.0), ((48.0,), 4.0), ((math.inf, 48.0), 4.0), ((5.0,), 128.0), ((math.inf,), 0.25)],
-)
-def test_the_scale_of_the_error_maps_is_a_power_of_two_three_times_bicubics_usual_error(bicubic, expected):
-    assert error_scale(found(*bicubic)) == expected
-    assert expected in ERROR_SCALES
+from srexp.experiment.comparison.comparison import _times_apart
 
 
 def ran_on(host, processors=2, *, earlier=False):

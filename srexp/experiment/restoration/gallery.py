@@ -1,0 +1,144 @@
+"""A page of what `enhance` made of a folder: every image beside its result, to look over at a glance."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from srexp.config.schema import EnhanceConfig
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.image import Stored
+from srexp.enhance.output_manifest import OutputManifest
+from srexp.errors import SrexpError
+from srexp.evaluation.figures.image_cards import Picture, thumbnail
+from srexp.experiment.restoration.jobs import Job, Outcome
+from srexp.metrics.table import counted
+from srexp.system.masking.pseudonyms import pseudonym, pseudonymised
+from srexp.types import Pixels
+
+NAME = "gallery.html"
+TEMPLATE = "gallery.html.j2"
+MOST = 500  # images with pictures: radiographs make some 2 MB, pure noise 16 MB
+FEW, LARGE, SMALL = 100, 320, 160  # up to so many images have pictures of so many pixels, more have smaller ones
+
+_MARK = b'<meta name="generator" content="srexp enhance">'
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One image and what it became.
+
+    Args:
+        name: What the page calls it.
+        before: A picture of the input.
+        after: A picture of the result.
+        sizes: Heights and widths of both.
+        links: Addresses of the input and of the result, relative to the page.
+        distance: How far the result is from its input when it is reduced again, in grey levels; None: not measured.
+    """
+
+    name: str
+    before: Picture
+    after: Picture
+    sizes: tuple[str, str]
+    links: tuple[str, str]
+    distance: float | None
+
+
+def write_gallery(
+    config: EnhanceConfig, jobs: Sequence[Job], outcome: Outcome, manifest: OutputManifest
+) -> tuple[Path | None, str]:
+    """Write the page of a folder's images; none of a single file.
+
+    Pictures are made of the files once more, so that those of an earlier run are there as well. Names are pseudonyms
+    unless `names` is set. The page links to files, whose names it therefore holds, and belongs to their folder.
+
+    Args:
+        config: Checked configuration, with `input`, `output`, `intensity` and `names`.
+        jobs: The files.
+        outcome: What became of them.
+        manifest: Of the output folder.
+
+    Returns:
+        The page, None where there is none, and a warning, which may be empty.
+    """
+    done = {*outcome.restored, *outcome.skipped}
+    made = [job for job in jobs if job.name in done]
+    if not made or Path(config.input).expanduser().is_file():
+        return None, ""
+    page = manifest.folder / NAME
+    try:
+        if page.exists() and not config.overwrite and _MARK not in page.read_bytes()[:1000]:
+            return None, f"{NAME} in output is not what this would write, and was left as it was"
+        with tempfile.TemporaryDirectory(dir=manifest.folder, prefix=".srexp-") as scratch:
+            file = Path(scratch, NAME)
+            file.write_text(_page(config, made, outcome), encoding="utf-8", errors="replace")
+            manifest.place({NAME: file}, *(job.path for job in made))
+    except (OSError, SrexpError) as error:
+        return None, f"{NAME} can't be written: {getattr(error, 'strerror', None) or error}"
+    return page, ""
+
+
+def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    exhibits = [each for job in made[:MOST] if (each := _exhibit(config, job, outcome, len(made)))]
+    unseen = len(made) - len(exhibits)
+    failed = {_called(config, name): reason for name, reason in outcome.failed.items()}
+    environment = Environment(
+        loader=PackageLoader("srexp.experiment.restoration", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(TEMPLATE).render(
+        mark=_MARK.decode(),
+        title=counted(len(made), "restored file"),
+        exhibits=exhibits,
+        left_out=f"{counted(unseen, 'file')} without pictures" if unseen else "",
+        failed=failed if config.names else pseudonymised(failed),
+    )
+
+
+def _exhibit(config: EnhanceConfig, job: Job, outcome: Outcome, count: int) -> Exhibit | None:
+    """Show the middle image of a file, None where it can't be read any more."""
+    output = config.output.expanduser()
+    side = LARGE if count <= FEW else SMALL
+    files = [name for name in job.outputs if name != job.picture]
+    result = output / files[len(files) // 2]
+    try:
+        frames = frames_in(result)
+        before = read_image(job.path, job.frames[len(job.frames) // 2], config.intensity or "bits")
+        after = read_image(result, frames[len(frames) // 2])
+    except (OSError, SrexpError):
+        return None
+    name = _called(config, job.name)
+    sizes = (f"{image.pixels.shape[0]} x {image.pixels.shape[1]}" for image in (before, after))
+    return Exhibit(
+        name,
+        thumbnail(_coarse(before, side), side, f"{name}, input"),
+        thumbnail(_coarse(after, side), side, f"{name}, restored"),
+        (next(sizes), next(sizes)),
+        (_link(job.path, output), _link(result, output)),
+        outcome.distances.get(job.name),
+    )
+
+
+def _coarse(image: Stored, side: int) -> Pixels:
+    """Leave out rows and columns of a large image, so that no float32 of the whole is made."""
+    step = max(1, max(image.pixels.shape[:2]) // (4 * side))
+    return replace(image, pixels=image.pixels[::step, ::step]).to_float()
+
+
+def _called(config: EnhanceConfig, name: str) -> str:
+    return name if config.names else pseudonym(name)
+
+
+def _link(path: Path, folder: Path) -> str:
+    """Write the way from the page to a file; a colon in a name makes no scheme of it."""
+    return quote(os.fsencode(os.path.relpath(path.absolute(), folder.absolute())))
