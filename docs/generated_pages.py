@@ -1,4 +1,4 @@
-"""Pages that are made and not written: the configuration with its comments, and pages of the project's root folder.
+"""Pages that are made and not written: the configuration with its comments, cards, and pages of the root folder.
 
 MkDocs calls `on_files` (mkdocs.yml, `hooks`). The comments of conf/ and sweeps/ are the source.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.config.reference.keys import is_global, keys, opening
+from srexp.zoo.catalogue import Shipped, shipped
 
 ROOT = Path(__file__).parents[1]
 _VIEW = 'class="srexp-result"'  # how a notebook shows what `srexp.run` gives
@@ -40,6 +41,8 @@ def pages() -> dict[str, str]:
             "`+experiment=NAME` and `+debug=NAME` change several keys; `search +sweeps=NAME` has a space to search.",
             {path: f"`+{path.parent.name}={path.stem}`" for path in recipes},
         ),
+        "reference/zoo.md": "# Networks that come with srexp: their cards\n\n"
+        + "\n".join(map(card, shipped().values())),
         "notebook.md": notebook(ROOT / "docs" / "notebook.ipynb"),
         "promises.md": _moved("SECURITY").replace("# Security", "# Security: the promises", 1),
         "contributing.md": _moved("CONTRIBUTING"),
@@ -66,6 +69,28 @@ def described(path: Path) -> str:
         else:
             text += f"\n{_plain(line)}"
     return text.strip()
+
+
+def card(network: Shipped) -> str:
+    """Show what is known of a network of the package."""
+    known = network.card()
+    rows = [
+        f"| {score['task']}, {score['part']} | {score['images']} | {score['psnr']:.2f} | {score['bicubic_psnr']:.2f} | "
+        f"{score['gain_db']:+.2f} | {score['gain_ci95'][0]:.2f} to {score['gain_ci95'][1]:.2f} |"
+        for score in known["scores"]
+    ]
+    heads = "| scored on | images | PSNR, dB | bicubic, dB | gain, dB | 95 % interval |"
+    terms = {
+        "Weights": f"{known['weights']:,}, digest `sha256:{known['sha256']}`",
+        "Trained on": known["images"],
+        "Licence of the images": known["licence"],
+        "Source of the images": known["source"],
+        "Machine": known["machine"],
+        "Limits": known["limits"],
+    }
+    told = [f"{name}\n:   {_plain(text) if name != 'Weights' else text}\n" for name, text in terms.items()]
+    head = f"## `{network.address}`\n\n{known['about']}.\n\n```sh\n{known['command']}\n```\n"
+    return "\n".join([head, *told, heads, "|---|---|---|---|---|---|", *rows, ""])
 
 
 def notebook(path: Path) -> str:

@@ -124,7 +124,7 @@ def _leak(
     """Look for scored images that the model has seen: their number by split of its training, and sentences."""
     if found is None:
         return {"train": 0, "validation": 0}, []
-    seen = models.training_images(tracking.store, found.run_id) if found.run_id else None
+    seen = models.training_images(tracking.store, found)
     if seen is None:
         return None, [
             f"it isn't known which images {found.uri} was trained on, so some of those scored here may be among them"

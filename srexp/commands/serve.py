@@ -18,6 +18,7 @@ from srexp.experiment.restoration.request_restoration import request_restoration
 from srexp.experiment.restoration.request_score import request_score
 from srexp.experiment.restoration.request_view import request_view
 from srexp.system.stdio import say
+from srexp.zoo.catalogue import shipped
 
 #: Pixels of the restoration in a tile: small images come between two. For the halos VDSR computes a quarter more than
 #: in tiles that fill the memory.
@@ -69,7 +70,8 @@ def run(config: ServeConfig) -> dict[str, Any]:
 def _served(config: ServeConfig, turns: Turns) -> tuple[dict[str, Restorer], list[dict[str, Any]]]:
     """Start the models; gives them by their names, and what is told of each."""
     restorers, facts = dict[str, Restorer](), list[dict[str, Any]]()
-    for uri in [config.model_uri] if isinstance(config.model_uri, str) else config.model_uri:
+    asked = config.model_uri or [each.address for each in shipped().values()]
+    for uri in [asked] if isinstance(asked, str) else asked:
         model = opened(config, uri)
         if (name := model.loaded.found.readable) in restorers:
             continue

@@ -10,7 +10,7 @@ from srexp.commands import console
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.config.schema import Config, TrainConfig
-from srexp.experiment import multiscale, pipeline, resume
+from srexp.experiment import multiscale, pipeline, resume, start
 from srexp.experiment.batch_size import sized
 from srexp.experiment.multirun import driver, job
 from srexp.experiment.pipeline import Plan
@@ -41,6 +41,7 @@ def run(config: Config) -> dict[str, Any]:
             result = _conducted(task, going_on, watch, plan)
             job.finish(task.config.run_dir, result)
         return result
+    config = start.settled(config)
     with watch("data"):
         task = Task(config)
         for split in ("validation", "test"):

@@ -18,7 +18,7 @@ INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "s
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
 PLACES = ("root", "test_root", "cache", "url")
 #: Keys that came later, and what all runs before them did; where a run still does so, it has the identity that it had.
-LATER = {"protocol": {"colour": False}}
+LATER: dict[str, dict[str, object]] = {"protocol": {"colour": False}, "trainer": {"start": None}}
 #: Tag of a training with its `identity`.
 IDENTITY_TAG = "srexp.identity"
 

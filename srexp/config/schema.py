@@ -80,6 +80,7 @@ class Trainer(Strict):
     batch_size: Positive | Literal["auto"]
     patch_size: Annotated[int, Field(ge=8)]
     scales: Annotated[list[Scale], Field(min_length=2)] | None
+    start: Annotated[str, Field(min_length=1)] | None
     patches_per_image: Positive
     decoded_cache: bool
     validation_images: Positive
@@ -270,7 +271,7 @@ class RestoreConfig(Config):
 class ServeConfig(RestoreConfig, verb="serve"):
     """What `serve` adds."""
 
-    model_uri: ModelUri | Annotated[list[ModelUri], Field(min_length=1)]
+    model_uri: ModelUri | Annotated[list[ModelUri], Field(min_length=1)] | None
     host: str
     port: Annotated[int, Field(ge=1, le=65535)]
     hosts: list[Annotated[str, Field(pattern=r"^([^\s:/@\[\]]+|\[[0-9a-fA-F:.]+\])$")]]

@@ -14,7 +14,7 @@ from srexp.metrics.ranking import ranked
 from srexp.metrics.table import figure, interval, with_unit
 
 #: Findings of an audit that let a model know its test images.
-LEAKS = ("patients", "duplicates", "near-duplicates", "selection")
+LEAKS = ("patients", "duplicates", "near-duplicates", "selection", "start")
 
 _TIMES_VARY = 1.2  # from one measurement to the next
 

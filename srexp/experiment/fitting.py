@@ -10,7 +10,7 @@ from typing import Any
 
 from srexp.config.builders import build
 from srexp.evaluation.score import score
-from srexp.experiment import network
+from srexp.experiment import network, start
 from srexp.experiment.preflight import one_scale_only
 from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
@@ -95,6 +95,7 @@ def fit_network(
     network.prepare(config)
     restorer = network.float32_network(config, task.channels)
     _require_shared(restorer, task)
+    start.begin(restorer, config)
     precision = network.precision_of(config, restorer)
     tracked.set_tags({"precision": precision})
     if not restorer.trainable_weights:

@@ -47,9 +47,9 @@ def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
     found = {
         **{key: known.get(key) for key in ("run_id", "task", "model", "protocol")},
         "fingerprint": known.get("data.fingerprint"),
-        "commit": commit,
+        "commit": commit or known.get("commit"),
         "degradation": ", ".join(degradation),
-        "attribution": _attribution(known),
+        "attribution": known.get("attribution") or _attribution(known),
         **{key: _figure(known[key]) for key in known if key.startswith(("test_", "bicubic_", "gain_"))},
     }
     return {key: value for key, value in found.items() if value}

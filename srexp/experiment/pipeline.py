@@ -19,6 +19,7 @@ import numpy as np
 
 from srexp.evaluation.run_description import beginning
 from srexp.evaluation.score import Scores
+from srexp.experiment import start
 from srexp.experiment.fitting import OnBegin, fit_network, require_fits, validation
 from srexp.experiment.recorded_config import log_request, run_name, run_of, task_tags
 from srexp.experiment.run_pictures import describe, score_and_draw
@@ -181,6 +182,7 @@ def _begin(tracked: Run, task: Task, plan: Plan) -> None:
         tracked.set_tags({COUNT_TAG: earlier.times})
     if earlier is None or not earlier.logged:
         log_request(tracked, task, without=plan.unused)
+        start.record(tracked, task.config)
     tracked.describe(beginning(task.name, task.config.model.name, task.config.overrides))
 
 

@@ -25,6 +25,7 @@ from srexp.data.sources.paired import Paired
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
+from srexp.experiment import start
 from srexp.experiment.preflight import channels_of, require_trainable
 from srexp.metrics.protocol import Protocol
 from srexp.system.stdio import stage
@@ -137,7 +138,7 @@ class Task:
         return other
 
     def _audit(self) -> list[Finding]:
-        found = audit_data(self.config, self.parts, self.prepared)
+        found = [*audit_data(self.config, self.parts, self.prepared), *start.findings(self.config, self.prepared)]
         if self.config.audit == "strict":
             require_clean(found)
         return found
@@ -146,7 +147,10 @@ class Task:
         """Whether what another task decoded, checked and split is what this one would."""
         ours, theirs = self.config, other.config
         same = ("dataset", "degradation", "protocol", "scale", "seed", "audit")
-        if any(ours.resolved[key] != theirs.resolved[key] for key in same):
+        if (
+            any(ours.resolved[key] != theirs.resolved[key] for key in same)
+            or ours.trainer.start != theirs.trainer.start
+        ):
             return False
         patch, scale = ours.trainer.patch_size, ours.scale
         return patch == theirs.trainer.patch_size or (

@@ -12,6 +12,7 @@ from srexp.cli import run
 from srexp.tracking.registry.models import training_images
 from srexp.tracking.runs.queries import read_text
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.addresses import find
 
 NAME = "folder-bicubic-x2"
 QUIET = ["tracking.max_images=0", "tracking.system_metrics=false"]
@@ -74,6 +75,6 @@ def version_tags(project, number):
 def seen(project, result):
     """Test images that the champion was trained on, for another seed drew its split."""
     store = Tracking(folder=project.root / "mlruns").store
-    known = training_images(store, version_tags(project, 1)["run_id"])
+    known = training_images(store, find(store, f"models:/{NAME}/1"))
     rows = csv.DictReader(read_text(store, result["run_id"], "promotion.csv").splitlines())
     return [row["key"] for row in rows if row["sha256"] in known]

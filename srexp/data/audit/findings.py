@@ -22,6 +22,7 @@ Kind: TypeAlias = Literal[
     "unknown-patients",
     "skipped",
     "source",
+    "start",
 ]
 Severity: TypeAlias = Literal["warning", "note"]
 

@@ -183,8 +183,7 @@ def when_and_by_which_code() -> dict[str, Any]:
 def _seen(store: Store, name: str, version: int, task: Task) -> int | None:
     """Count the test images that a version was trained on, or chosen by."""
     try:
-        run_id = addresses.find(store, f"models:/{name}/{version}").run_id
+        seen = models.training_images(store, addresses.find(store, f"models:/{name}/{version}"))
     except SrexpError:
         return None
-    seen = models.training_images(store, run_id) if run_id else None
     return None if seen is None else sum(entry.sha256 in seen for entry in task.prepared.entries["test"])

@@ -19,6 +19,8 @@ from srexp.tracking.store.store import Store, download, opened, translated
 from srexp.types import Network
 
 MANIFEST = "data/manifest.csv"
+#: Of a run that began from weights that were there: the images that those had seen.
+SEEN_BEFORE = "data/seen_before.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = (), digest
 
 
 def _facts(store: Store, found: Found) -> dict[str, str]:
+    if found.shipped:
+        return dict(found.shipped.card()["facts"])
     if not found.model_id:
         return {}
     with opened(store, f"{found.uri} can't be looked up") as client:
@@ -103,19 +107,22 @@ def _facts(store: Store, found: Found) -> dict[str, str]:
     return known
 
 
-def training_images(store: Store, run_id: str) -> dict[str, str] | None:
-    """Say which images a run used for training and validation.
+def training_images(store: Store, found: Found) -> dict[str, str] | None:
+    """Say which images a model was trained on and chosen by.
 
     Args:
         store: Where runs are kept.
-        run_id: The run that trained.
+        found: The model.
 
     Returns:
-        SHA-256 of each such image to `train` or `validation`; None when the run kept no manifest of its data.
+        SHA-256 of each such image to `train` or `validation`; None where nobody kept them.
     """
-    rows = read_rows(store, run_id, MANIFEST)
-    if not rows or not {"sha256", "split"} <= rows[0].keys():
+    if found.shipped:
+        return found.shipped.seen()
+    rows = read_rows(store, found.run_id, MANIFEST) if found.run_id else []
+    if not found.run_id or not rows or not {"sha256", "split"} <= rows[0].keys():
         return None
+    rows += read_rows(store, found.run_id, SEEN_BEFORE)
     return {row["sha256"]: split for split in ("validation", "train") for row in rows if row["split"] == split}
 
 

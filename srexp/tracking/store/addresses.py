@@ -1,4 +1,4 @@
-"""Where a model is: in the registry, logged by a run, or a file; found in a moment, without loading it."""
+"""Where a model is: in the registry, logged by a run, a file, or one of the package; found in a moment, not loaded."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from srexp.errors import RequestError, did_you_mean
 from srexp.tracking.store.failures import ABSENT, required
 from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.store import Client, Store, opened, selected
+from srexp.zoo.catalogue import ZOO, Shipped, listing, shipped
 
-ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, or a .keras file"
+ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, zoo/NAME, or a .keras file"
 _MOST_LISTED = 100
 
 
@@ -26,6 +27,7 @@ class Found:
         model_id: Logged model, `m-...`; None of a file.
         run_id: Run that logged it; None of a file.
         path: The file; None of a logged model.
+        shipped: What else the package has of the model; None where it isn't of the package.
     """
 
     uri: str
@@ -34,10 +36,13 @@ class Found:
     model_id: str | None = None
     run_id: str | None = None
     path: Path | None = None
+    shipped: Shipped | None = None
 
     @property
     def address(self) -> str:
-        """What always means this model: `models:/m-...`, or an absolute path."""
+        """What always means this model: `models:/m-...`, `zoo/...`, or an absolute path."""
+        if self.shipped:
+            return self.shipped.address
         return f"models:/{self.model_id}" if self.model_id else str(self.path)
 
     @property
@@ -48,7 +53,9 @@ class Found:
     @property
     def label(self) -> str:
         """What a reader calls it: `samples-bicubic-x2 version 3`, else its address."""
-        return f"{self.registered} version {self.version}" if self.registered else Path(self.address).name
+        if self.registered:
+            return f"{self.registered} version {self.version}"
+        return self.shipped.address if self.shipped else Path(self.address).name
 
 
 def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
@@ -70,13 +77,15 @@ def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
     if separator and kind in ("models", "runs"):
         with opened(store, f"{uri} can't be looked up") as client, selected(store.uri):
             return _logged(client, uri, rest) if kind == "models" else _of_run(client, uri, rest)
+    if uri.partition("/")[0] == ZOO and not uri.endswith(".keras"):
+        return _shipped(uri)
     path = Path(uri).expanduser()
     if network := next((each for each in (path, path / "data" / "model.keras") if each.is_file()), None):
         return Found(uri, path=network.resolve())
     if path.suffix == ".keras":
         beside = [each.name for each in path.parent.glob("*.keras")]
         raise _no_model(uri, f"there is no file {uri}", did_you_mean(path.name, beside))
-    words = [*others, "models:/", "runs:/"]
+    words = [*others, "models:/", "runs:/", *(each.address for each in shipped().values())]
     raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
 
 
@@ -141,6 +150,21 @@ def _nearest(client: Client, name: str, at: str, chosen: str) -> str:
         known = [str(number) for number in sorted(int(each.version) for each in versions)]
     near = did_you_mean(chosen, known)
     return near or " or ".join(f"models:/{name}{at}{each}" for each in known[-3:])
+
+
+def _shipped(uri: str) -> Found:
+    """Find a network that comes with the package."""
+    known = shipped()
+    name = uri.partition("/")[2]
+    if name in known:
+        return Found(uri, path=known[name].network, shipped=known[name])
+    near = did_you_mean(uri, [each.address for each in known.values()])
+    raise RequestError(
+        "the package brings no such network",
+        got=uri,
+        expected="one of these:\n" + listing(),
+        fix=near or f"model_uri={next(iter(known.values())).address}",
+    )
 
 
 def _of_run(client: Client, uri: str, rest: str) -> Found:

@@ -10,6 +10,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.tracking.registry import models, registry
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.store import addresses
+from srexp.tracking.store.addresses import Found
 from srexp.tracking.store.store import connect
 
 NAME = "samples-bicubic-x2"
@@ -150,10 +151,18 @@ def test_a_pickle_is_never_read(tracking, tmp_path):
 
 
 def test_training_images_come_from_the_manifest_of_the_run(tracking, logged):
-    assert models.training_images(tracking.store, logged[0]) == {f"{0:064}": "train"}
+    assert models.training_images(tracking.store, Found("a", run_id=logged[0])) == {f"{0:064}": "train"}
     with tracking.run(NAME) as empty:
         pass
-    assert models.training_images(tracking.store, empty.id) is None
+    assert models.training_images(tracking.store, Found("file.keras")) is None
+    assert models.training_images(tracking.store, Found("b", run_id=empty.id)) is None
+
+
+def test_images_that_the_weights_of_its_beginning_had_seen_are_seen_by_a_model_too(tracking):
+    with tracking.run(NAME) as run:
+        run.log_rows([{"sha256": "a", "split": "validation"}, {"sha256": "b", "split": "test"}], models.MANIFEST)
+        run.log_rows([{"sha256": "a", "split": "train"}, {"sha256": "c", "split": "train"}], models.SEEN_BEFORE)
+    assert models.training_images(tracking.store, Found("a", run_id=run.id)) == {"a": "train", "c": "train"}
 
 
 def test_an_evaluation_appears_with_the_model(tracking, logged):

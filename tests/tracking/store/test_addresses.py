@@ -32,3 +32,28 @@ def test_what_is_shown_of_an_address() -> None:
 def test_what_is_no_address_is_refused_with_the_nearest(address: str, mend: str) -> None:
     with pytest.raises(RequestError, match=f"did you mean {mend}"):
         find(NOWHERE, address, others=["bicubic"])
+
+
+def test_a_network_of_the_package_is_found_by_its_name() -> None:
+    found = find(NOWHERE, "zoo/hybrid-cxr-x2")
+    assert found.path is not None
+    assert found.path.is_file()
+    assert (found.address, found.readable, found.label) == ("zoo/hybrid-cxr-x2",) * 3
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("zoo", "zoo/hybrid-cxr-x2  "),
+        ("zoo/", "zoo/hybrid-cxr-x2  "),
+        ("zoo/hybrid", "zoo/hybrid-cxr-x2  "),
+        ("zoo/hybrid-cxr-2", "did you mean zoo/hybrid-cxr-x2"),
+        ("zo/hybrid-cxr-x2", "did you mean zoo/hybrid-cxr-x2"),
+        ("zoo/../secret", "zoo/hybrid-cxr-x2  "),
+        ("zoo/mine.keras", "there is no file"),
+    ],
+)
+def test_what_the_package_has_not_is_refused_with_what_it_has(address: str, said: str) -> None:
+    with pytest.raises(RequestError) as refused:
+        find(NOWHERE, address)
+    assert said in str(refused.value)
