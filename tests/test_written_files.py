@@ -74,6 +74,7 @@ DRAWN: dict[str, Callable[[str], Any]] = {
     "details": lambda name: overview.details({name: PICTURE}, name, name),
     "panel": _panel,
     "side_by_side": _side_by_side,
+    "validation_strip": lambda name: plots.validation_strip({name: [40.0, 41.0], f"2{name}": [40.0]}),
     "inference_times": lambda name: plots.inference_times({name: [Timing((9, 9, 1), (0.1,), 0.1, (0.1, 0.1), 1)]}),
     "gains": lambda name: quality_plots.gains(_compared(name), colours([name])),
     "curves": lambda name: quality_plots.curves(_compared(name), colours([name])),

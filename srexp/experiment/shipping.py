@@ -6,7 +6,6 @@ What it takes is in the store and in the results of `evaluate`; nothing of a car
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -107,10 +106,8 @@ def ship(model_uri: str, new: Shipped, scored: Sequence[Path], words: Mapping[st
     loaded.model.save(new.network)
     card["sha256"] = sha256(new.network)
     new.network.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    with new.network.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["sha256", "split"])
-        rows.writerows(sorted(seen.items()))
+    lines = ["sha256,split", *(f"{digest},{split}" for digest, split in sorted(seen.items()))]
+    new.network.with_suffix(".csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     return new
 
 

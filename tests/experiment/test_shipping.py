@@ -38,8 +38,8 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     tracking = Tracking(folder=tmp_path / "mlruns")
     with tracking.run("cxr-bicubic-x2") as run:
-        run.log_config({"model": {"name": "srcnn"}, "dataset": {"intensity": "bits", "root": "/home/ann"}}, "")
-        typed = ["model=srcnn", "dataset.root=/home/ann", "trainer.epochs=3"]
+        run.log_config({"model": {"name": "srcnn"}, "dataset": {"intensity": "bits", "root": "/data/ann"}}, "")
+        typed = ["model=srcnn", "dataset.root=/data/ann", "trainer.epochs=3"]
         run.log_dict({"overrides": typed, "commit": "abc"}, "environment.json")
         run.log_rows([{"sha256": "1" * 64, "split": "train"}, {"sha256": "2" * 64, "split": "test"}], MANIFEST)
         network = srcnn.build(2, 1, kernels=[3, 1, 3], filters=[4, 4])
