@@ -13,6 +13,7 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
+from srexp.errors import SrexpError
 from srexp.system.masking.redaction import Masked
 
 PASSWORD = "q7Xv_not_to_be_seen"
@@ -54,10 +55,11 @@ def test_what_hydra_says_of_the_jobs_of_a_multirun_shows_no_password_and_forges_
     assert not {"\x1b", "\u202e"} & set(caught.out + caught.err)
 
 
-def test_ui_over_a_server_shows_its_address_without_the_password(capfd) -> None:
-    result = srexp.run("ui", [f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9"])
-    assert PASSWORD not in capfd.readouterr().out + str(result)
-    assert result["address"] == "http://***@127.0.0.1:9"
+def test_ui_over_a_server_that_is_away_shows_its_address_without_the_password(capfd) -> None:
+    with pytest.raises(SrexpError, match="Connection refused") as refused:
+        srexp.run("ui", [f"tracking.uri=http://ann:{PASSWORD}@127.0.0.1:9"])
+    assert PASSWORD not in capfd.readouterr().out + str(refused.value)
+    assert "http://***@127.0.0.1:9" in str(refused.value)
 
 
 def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path, capfd) -> None:

@@ -163,7 +163,7 @@ def test_an_image_restored_exactly_by_the_champion_alone_counts_for_it():
 def test_each_line_says_what_was_found_and_what_is_asked():
     assert [(line.name, line.measured, line.required) for line in Gate().judge(GOOD)] == [
         ("not degenerate", "not degenerate", "an input that is worse than its target"),
-        ("no leak", "none", "none of patients, duplicates, near-duplicates, selection"),
+        ("no leak", "none", "none of patients, duplicates, near-duplicates, selection, start"),
         ("finite figures", "PSNR 32.000 dB, SSIM 0.90000", "numbers"),
         ("test images", "9", "at least 6"),
         ("PSNR over bicubic", "+1.333 dB [+1.000, +2.000]", "at least +0.05 dB, and an interval above 0"),

@@ -137,7 +137,10 @@ def test_answers_that_nobody_takes_make_room(spool):
         for _ in range(6):
             slow.enter_context(talk(port, head(3) + b"abc"))
         assert len(ask(port, b"abc")[1]) == large
-        assert bytes_in(spool, "restored") <= 4 * large
+        deadline = time.monotonic() + 20
+        while bytes_in(spool, "restored") > 4 * large:  # a connection that was broken off takes its file along
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_ten_at_a_time_take_turns():

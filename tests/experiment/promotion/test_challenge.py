@@ -14,7 +14,7 @@ from srexp.experiment.promotion.candidate import Candidate
 from srexp.experiment.promotion.challenge import Challenge
 
 #: Findings that let a model know its test images; all others only limit what a score is worth.
-LETS_KNOW = {"patients", "duplicates", "near-duplicates", "selection"}
+LETS_KNOW = {"patients", "duplicates", "near-duplicates", "selection", "start"}
 INF = float("inf")
 
 
