@@ -40,6 +40,7 @@ def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     checked, said = typed("check", *folder_of)
     assert checked["experiment_name"] == NAME
     assert "20 images" in said
+    assert "+experiment=mine" in typed("init", *folder_of[1:3], "name=mine")[1]  # folder and patients
     prepared, _ = typed("data", *folder_of, *LEARNS)
     trained, _ = typed("train", *folder_of, *LEARNS, "trainer.steps_per_epoch=60", "optimizer.lr=1e-3")
     assert prepared["data_fingerprint"] == trained["data_fingerprint"]
@@ -80,9 +81,9 @@ def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
     assert [(row["version"], row["aliases"]) for row in listed["models"]] == [(2, ["candidate"]), (1, ["champion"])]
     assert listed["models"][1]["digest"] == promoted["digest"]
     assert "champion" in said
-    ran, _ = typed("runs")
-    assert {row["state"] for row in ran["runs"]} == {"FINISHED"}
-    assert {"train", "search", "compare", "promote"} <= {row["verb"] for row in ran["runs"]}
+    ran = typed("runs")[0]["runs"]
+    assert {row["state"] for row in ran} == {"FINISHED"}
+    assert {"train", "search", "compare", "promote"} <= {row["verb"] for row in ran}
     for folder in ("mlruns", "enhanced", "exported"):
         written = [path for path in (project.root / folder).rglob("*") if path.suffix != ".answered"]
         assert [path for path in written if path.stat().st_mode & 0o077] == []

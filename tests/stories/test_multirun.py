@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from srexp.cli import run
+from srexp.tracking.runs.queries import read_json
+from srexp.tracking.runs.tracking import Tracking
 
 pytestmark = pytest.mark.system
 
@@ -65,8 +67,9 @@ def test_seeds_are_gathered_and_then_skipped(launcher, project, folder_of, capfd
     parent, children = parent_and_children(project)
     assert sorted(child.data.tags["seed"] for child in children) == ["1", "2"]
     assert {tracked.info.status for tracked in (parent, *children)} == {"FINISHED"}
-    environments = [Path(child.info.artifact_uri, "environment.json") for child in children]
-    processes = {json.loads(file.read_text())["process"]["pid"] for file in environments}
+    store = Tracking(folder=project.root / "mlruns").store
+    environments = [read_json(store, child.info.run_id, "environment.json") for child in children]
+    processes = {each["process"]["pid"] for each in environments}
     assert len(processes) == 2
     assert os.getpid() not in processes
 
