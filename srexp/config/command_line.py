@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from srexp.config.override_grammar import key_of, without_secrets
@@ -82,8 +83,7 @@ class CommandLine:
         """
         words = [without_secrets(word) for word in words]
         # Hydra lets `--info` go without a value, which the parser would take from what follows.
-        following = [*words[1:], ""]
-        bare = [word in ("-i", "--info") and after not in _INFO for word, after in zip(words, following, strict=True)]
+        bare = [word in ("-i", "--info") and after not in _INFO for word, after in pairwise([*words, ""])]
         options = Parser().parse_intermixed_args(
             ["--info=all" if each else word for word, each in zip(words, bare, strict=True)]
         )

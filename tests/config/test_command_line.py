@@ -10,6 +10,7 @@ from srexp.errors import RequestError
 @pytest.mark.parametrize(
     ("words", "verb", "overrides"),
     [
+        ([], "train", []),
         (["--config-dir", "data", "check"], "check", []),
         (["--config-dir", "data"], "train", []),
         (["model=vdsr", "-m", "seed=1,2", "evaluate"], "evaluate", ["model=vdsr", "seed=1,2"]),
