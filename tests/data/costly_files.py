@@ -246,7 +246,7 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "jpeg-bytes-xmp": lambda n: jpeg(segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"<a>" * 20_000) * 50 * n),
     "jpeg-nesting-exif": lambda _: jpeg(looping_exif()),
     "jpeg-nesting-pictures": lambda _: looping_set(2**31),
-    "jpeg-time-scans": lambda n: scans(4000 * n),
+    "jpeg-time-scans": lambda n: scans(20_000 * n),
     "bmp-pixels-claimed": lambda _: (
         b"BM" + bytes(12) + struct.pack("<IiiHHI", 40, 60_000, 60_000, 1, 24, 0) + bytes(20)
     ),
@@ -271,9 +271,10 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "dicom-bytes-palette": lambda _: inserted(struct.pack("<HHI", 0x28, 0x1201, 40_000_000) + bytes(40_000_000)),
     "dicom-nesting-elements": lambda n: empty_elements(110_000 * n),
     "dicom-nesting-items": lambda n: items(100_000 * n),
+    "dicom-nesting-items-that-are-read": lambda n: items(24_000 * min(n, 4)),
     "dicom-nesting-sequences": lambda n: nested_items(1500 * n, known=False),
     "dicom-nesting-sequences-with-lengths": lambda n: nested_items(1500 * n, known=True),
-    "dicom-time-scans": lambda n: encapsulated(scans(4000 * n), 2200),
+    "dicom-time-scans": lambda n: encapsulated(scans(20_000 * n), 2200),
     "nifti-pixels-claimed": lambda _: nifti((30_000, 30_000, 1)),
     "nifti-pixels-slices": lambda _: nifti((1, 1, 30_000, 30_000), bytes(100)),
     "nifti-gz-pixels-slices": lambda n: nifti_gzip((1, 1, 10_000, 3000 * n), 96 * MIB * n),

@@ -22,7 +22,7 @@ from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.system import confinement
 from srexp.system.memory import peak_bytes
-from tests.data.costly_files import FILES, MIB, inserted, jpeg, many, scans, tiff_pages
+from tests.data.costly_files import FILES, MIB, inserted, items, jpeg, many, scans, tiff_pages
 
 MADE = Provenance("models:/a/1", "0" * 64, "1", 2)
 GIB = 2**30
@@ -138,9 +138,17 @@ def test_elements_are_counted_with_those_of_items(tmp_path: Path, monkeypatch: p
         answer("dicom", "shape_of", path)
 
 
+def test_empty_items_are_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.dcm"
+    path.write_bytes(items(200))
+    monkeypatch.setattr(header, "_MOST_ELEMENTS", 200)
+    with pytest.raises(UnreadableImageError, match=r"has 2\d\d elements, where 200 are read"):
+        answer("dicom", "shape_of", path)
+
+
 def test_a_file_that_met_a_bound_is_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    path.write_bytes(scans(2000))
+    path.write_bytes(scans(20_000))
     monkeypatch.setattr(confinement, "SECONDS", 0.3)
     with pytest.raises(UnreadableImageError, match=r"takes more than 0.3 s"):
         read_image(path)

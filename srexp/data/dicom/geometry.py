@@ -67,19 +67,19 @@ def _move_corners(above: Sequence[Dataset], shared: Sequence[Dataset], scale: in
     """Move the centre of each first pixel; spacings, here or above, are still those of the original."""
     place, places = above[0], [*above[:-1], *shared, above[-1]]
     for keyword, (orientation, spacing, length) in _CORNERS.items():
-        corner = numbers(place, keyword, length)
+        if not (corner := numbers(place, keyword, length)):
+            continue
         steps = _nearest(places, spacing, 2)
         axes = _nearest(places, orientation, 2 * _COSINES) or (_RT_UPRIGHT if length < _COSINES else [])
-        if corner:
-            if not steps or not axes:
-                raise UnreadableImageError(
-                    f"has {label(keyword)} and no {label(orientation if steps else spacing)}, "
-                    "so the place of smaller pixels can't be told",
-                    fix="format=png or format=tiff, which keep the pixels alone",
-                )
-            across, down = (step * (1 / scale - 1) / 2 for step in reversed(steps))
-            moved = [corner[i] + across * axes[i] + down * axes[i + _COSINES] for i in range(length)]
-            _put(place, keyword, moved)
+        if not steps or not axes:
+            raise UnreadableImageError(
+                f"has {label(keyword)} and no {label(orientation if steps else spacing)}, "
+                "so the place of smaller pixels can't be told",
+                fix="format=png or format=tiff, which keep the pixels alone",
+            )
+        across, down = (step * (1 / scale - 1) / 2 for step in reversed(steps))
+        moved = [corner[i] + across * axes[i] + down * axes[i + _COSINES] for i in range(length)]
+        _put(place, keyword, moved)
     for part in _parts(place):
         _move_corners([part, *above], shared, scale)
 

@@ -144,8 +144,8 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def _elements_in(dataset: pydicom.Dataset) -> int:
-    """Count elements, with those of items: whoever describes what is made of this image goes through all of them."""
-    return len(dataset) + sum(_elements_in(item) for _, item in elements.nested(dataset))
+    """Count elements, with items and what they hold: whoever describes what is made of this image goes through all of them."""
+    return len(dataset) + sum(1 + _elements_in(item) for _, item in elements.nested(dataset))
 
 
 def _check_inflated_size(file: BinaryIO) -> None:
