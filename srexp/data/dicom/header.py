@@ -144,7 +144,7 @@ def read_header(file: BinaryIO) -> Header:
 
 
 def _elements_in(dataset: pydicom.Dataset) -> int:
-    """Count elements, with items and what they hold: whoever describes what is made of this image goes through all of them."""
+    """Count elements, items and what these hold: whoever describes what is made of the image goes through all."""
     return len(dataset) + sum(1 + _elements_in(item) for _, item in elements.nested(dataset))
 
 
