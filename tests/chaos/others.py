@@ -73,7 +73,7 @@ class Enhancing:
         self.expected = {path.name: _pixels(path) for path in out.glob("*.png")}
 
     def _start(self, folder: Path, out: Path, project: Path) -> subprocess.Popen[bytes]:
-        arguments = [*self.model, f"input={folder}", f"output={out}", f"hydra.run.dir={project}/last"]
+        arguments = [*self.model, f"input={folder}", f"output={out}", f"hydra.run.dir={project}/last", "names=true"]
         return self.world.start("enhance", *arguments, project=project)
 
     def round(self) -> None:
