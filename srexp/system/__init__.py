@@ -1,4 +1,4 @@
 """What the operating system is asked: processes, signals, streams, whole files, memory, locks, time; masked secrets.
 
-Nothing here knows images, networks or MLflow, and every part may import it.
+Templates are filled here as well. Nothing here knows images, networks or MLflow, and every part may import it.
 """

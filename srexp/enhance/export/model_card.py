@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from srexp.enhance.export.export import Parity
+from srexp.system.templates import filled
 
 TEMPLATE = "model_card.md.j2"
 _UNKNOWN = "not recorded"
@@ -24,13 +25,5 @@ def card(facts: Mapping[str, object], file: str, parity: Parity) -> str:
     Returns:
         Markdown.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 - Markdown
-        loader=PackageLoader("srexp.enhance.export", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
     known = {"known": lambda key: facts.get(key) or _UNKNOWN, "file": file, "parity": parity}
-    return environment.get_template(TEMPLATE).render({**facts, **known})
+    return filled(__package__, TEMPLATE, **{**facts, **known})

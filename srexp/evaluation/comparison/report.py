@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from srexp.evaluation.comparison import conclusions, tables
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.figures.image_cards import Card, Picture
+from srexp.system.templates import filled
 
 TEMPLATE = "report.html.j2"
 
@@ -66,13 +67,4 @@ def render(report: Report) -> str:
     Returns:
         HTML.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("srexp.evaluation.comparison", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(report=report, conclusions=conclusions, tables=tables)
+    return filled(__package__, TEMPLATE, report=report, conclusions=conclusions, tables=tables)

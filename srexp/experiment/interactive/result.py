@@ -13,6 +13,7 @@ from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.errors import SrexpError, did_you_mean
 from srexp.metrics.table import figure, heading, interval
+from srexp.system.templates import filled
 from srexp.tracking.runs.queries import read_pictures
 from srexp.tracking.runs.tracking import Tracking
 
@@ -87,12 +88,9 @@ class Result(dict[str, Any]):
 
     def _repr_html_(self) -> str:
         """Draw what a notebook shows."""
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-
-        environment = Environment(
-            loader=PackageLoader("srexp.experiment.interactive", ""), undefined=StrictUndefined, autoescape=True
-        )
-        return environment.get_template(_VIEW).render(
+        return filled(
+            __package__,
+            _VIEW,
             title=self.get("experiment_name") or "",
             headings=self._headings(),
             rows=self._rows(),

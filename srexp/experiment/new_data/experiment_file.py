@@ -17,6 +17,7 @@ from srexp.errors import RequestError
 from srexp.experiment.new_data.inventory import Inventory
 from srexp.experiment.task import builders
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.templates import filled
 
 _FILE = "experiment.yaml.j2"
 _PATCH, _SCALE = 48, 2  # of conf/trainer and conf/base
@@ -34,14 +35,6 @@ def text_of(name: str, root: str, patients: str | None, found: Inventory) -> str
     Returns:
         YAML with comments.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 - YAML, whose texts are quoted by `quoted`
-        loader=PackageLoader("srexp.experiment.new_data", ""),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
     smallest = min(min(size) for size in found.sizes)
     fitting = min(_PATCH, smallest // _SCALE * _SCALE)
     facts: Mapping[str, Any] = {
@@ -56,7 +49,7 @@ def text_of(name: str, root: str, patients: str | None, found: Inventory) -> str
         "patch_size": None if fitting == _PATCH else fitting,
         "quoted": lambda value: json.dumps(literal(value), ensure_ascii=False),
     }
-    return environment.get_template(_FILE).render(facts)
+    return filled(__package__, _FILE, **facts)
 
 
 def write(path: Path, text: str, *, overwrite: bool) -> None:

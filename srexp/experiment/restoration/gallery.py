@@ -18,6 +18,7 @@ from srexp.evaluation.figures.image_cards import Picture, thumbnail
 from srexp.experiment.restoration.jobs import Job, Outcome
 from srexp.metrics.table import counted
 from srexp.system.masking.pseudonyms import pseudonym, pseudonymised
+from srexp.system.templates import filled
 from srexp.types import Pixels
 
 NAME = "gallery.html"
@@ -84,19 +85,12 @@ def write_gallery(
 
 
 def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     exhibits = [each for job in made[:MOST] if (each := _exhibit(config, job, outcome, len(made)))]
     unseen = len(made) - len(exhibits)
     failed = {_called(config, name): reason for name, reason in outcome.failed.items()}
-    environment = Environment(
-        loader=PackageLoader("srexp.experiment.restoration", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return filled(
+        __package__,
+        TEMPLATE,
         mark=_MARK.decode(),
         title=counted(len(made), "restored file"),
         exhibits=exhibits,
