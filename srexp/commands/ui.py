@@ -10,6 +10,7 @@ from srexp.config.builders import build
 from srexp.config.schema import UiConfig
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.experiment.search.search_job import studies_in
+from srexp.metrics.table import counted
 from srexp.search.optuna.dashboard import open_study, require_dashboard, server
 from srexp.system.child_process import run_server
 from srexp.system.masking.redaction import mask
@@ -47,7 +48,7 @@ def run(config: UiConfig) -> dict[str, Any]:
         return {"address": mask(store.uri)}
     if moved := strayed(store.uri, store.artifacts):
         fix = "`python -m srexp runs relocate=true` lets MLflow find them"
-        say(f"srexp: {moved} addresses in the store lead to where its artifacts were; {fix}", stderr=True)
+        say(f"srexp: the store names {counted(moved, 'folder')} that its artifacts were in; {fix}", stderr=True)
     say(f"MLflow UI: {page}  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:

@@ -153,12 +153,20 @@ def strayed(uri: str, artifacts: str | None, *, mend: bool = False) -> int:
 
 
 def _strayed(connection: Connection, root: Path) -> Iterator[tuple[Column[Any], str, str]]:
-    """Give column, address as recorded, and address now."""
+    """Give column, address as recorded, and address now.
+
+    Left out is MLflow's experiment 0: it lies below whatever folder MLflow was first started in, and nothing of srexp
+    is in it.
+    """
     from sqlalchemy import select
 
     for kind, (name, depth) in _kinds().items():
-        column = kind.__table__.c[name]
-        for old in connection.scalars(select(column).distinct()).all():
+        table: Table = kind.__table__
+        column = table.c[name]
+        query = select(column).distinct()
+        if kind.__tablename__ == "experiments":
+            query = query.where(table.c.experiment_id != 0)
+        for old in connection.scalars(query).all():
             if old and (new := found(old, root, depth)) != old:
                 yield column, old, new
 

@@ -191,9 +191,9 @@ def test_mlflow_itself_finds_them_once_the_addresses_were_rewritten(old, tmp_pat
     _, run_id = old
     (tmp_path / "old").rename(tmp_path / "new")
     store = Tracking(folder=tmp_path / "new" / "mlruns", system_metrics=False).store
-    assert strayed(store.uri, store.artifacts) == 5  # of the experiment without a name, too
+    assert strayed(store.uri, store.artifacts) == 4
     changed, backup = relocate(store)
-    assert (changed, relocate(store)) == (5, (0, None))
+    assert (changed, relocate(store)) == (4, (0, None))
     with closing(sqlite3.connect(tmp_path / "new" / "mlruns" / "mlflow.db")) as rows:
         addresses = rows.execute(
             "SELECT artifact_uri FROM runs UNION SELECT storage_location FROM model_versions UNION "
@@ -206,6 +206,13 @@ def test_mlflow_itself_finds_them_once_the_addresses_were_rewritten(old, tmp_pat
         assert "/old/" in rows.execute("SELECT artifact_uri FROM runs").fetchone()[0]
     with selected(store.uri):
         assert find(store, f"runs:/{run_id}").run_id == run_id
+
+
+def test_in_a_new_store_nothing_has_strayed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracking = Tracking(folder=tmp_path / "mlruns", system_metrics=False)
+    trained(tracking)
+    assert strayed(tracking.store.uri, tracking.store.artifacts) == 0
 
 
 def test_other_addresses_mean_what_they_say(tmp_path):
