@@ -161,25 +161,28 @@ def _mean(row: Row, name: str) -> str:
     return f"{text} ({found.n})" if found.n < row.seeds else text
 
 
-def search(result: Mapping[str, Any]) -> None:
+def search(result: Mapping[str, Any], kept: Kept) -> None:
     """Print what a search found and where to look next.
 
     Args:
         result: What `search` returns.
+        kept: Where what its run logged is to be looked at.
     """
     console, best = Terminal(), result["best"]
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     console.about("search", f"{result['study']}: {counted}")
     console.about("best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
     console.about("again", f"python -m srexp {result['preset']}")
-    console.about("run", f"{result['run_id']} (figures below search/, best.yaml)")
+    console.about("run", result["run_id"])
+    _kept(console, kept)
 
 
-def promotion(result: Mapping[str, Any]) -> None:
-    """Print who was compared, the gate line by line, and where the aliases point.
+def promotion(result: Mapping[str, Any], kept: Kept = NOTHING_KEPT) -> None:
+    """Print who was compared, the gate line by line, where the aliases point, and where the evidence is.
 
     Args:
         result: What `promote` returns, or would return.
+        kept: Where what its run logged is to be looked at.
     """
     console = Terminal()
     if result.get("table"):
@@ -199,6 +202,8 @@ def promotion(result: Mapping[str, Any]) -> None:
     if digest := result.get("digest"):
         console.about("digest", f"{digest} (version {result['version']})")
     console.about("champion", _outcome(result))
+    if kept.page:
+        _kept(console, kept)
 
 
 def _outcome(result: Mapping[str, Any]) -> str:

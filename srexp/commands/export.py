@@ -11,7 +11,7 @@ from srexp.config.schema import ExportConfig
 from srexp.experiment.loaded_model import scale_of
 from srexp.experiment.model_facts import commit, facts
 from srexp.experiment.restoration.reference_images import real_images
-from srexp.system.stdio import say
+from srexp.system.terminal import Terminal
 from srexp.tracking.registry.models import load
 
 
@@ -53,14 +53,16 @@ def run(config: ExportConfig) -> dict[str, Any]:
         "version": importlib.metadata.version("srexp"),
     }
     parity = export(model, target, images=images, tolerance=config.tolerance, card=partial(card, known))
-    say(f"written  {folder / file}, with parity.json, MODEL_CARD.md and SHA256SUMS")
-    say(f"parity   {parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
-    say(f"digest   {loaded.digest}, of the model that it was made from")
+    made = sorted((path.name for path in folder.iterdir()), key=lambda name: (name != file, name))
+    console = Terminal()
+    console.files("written", folder, made)
+    console.about("parity", f"{parity.largest:.1e} at most, {parity.mean:.1e} on average, on {len(images)} real images")
+    console.about("digest", f"{loaded.digest}, of the model that it was made from")
     return {
         "model_uri": loaded.found.readable,
         "digest": loaded.digest,
         "format": config.format,
         "output": str(folder),
-        "files": sorted(path.name for path in folder.iterdir()),
+        "files": sorted(made),
         "parity": {"largest": parity.largest, "mean": parity.mean, "tolerance": parity.tolerance},
     }

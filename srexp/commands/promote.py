@@ -18,6 +18,7 @@ from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.registry import catalog, promotion
+from srexp.tracking.runs.run import NOTHING_KEPT
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
@@ -46,7 +47,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
         console.promotion(result)
         return result
     found = _found(config, tracking.store)
-    version = int(found.version or 0)
+    version, kept = int(found.version or 0), NOTHING_KEPT
     if version == now.champion:
         result = decision.unchanged(config, version, now)
     else:
@@ -59,10 +60,13 @@ def run(config: PromoteConfig) -> dict[str, Any]:
             with watch("evaluate"):
                 network.prepare(task.config)
                 ours = scored(loaded_for(task, tracking.store, found), task, version)
-                result = decision.decide(config, tracked, ours, task, tags=tags, tell=console.promotion)
+                result = decision.decide(
+                    config, tracked, ours, task, tags=tags, tell=lambda told: console.promotion(told, tracked.kept())
+                )
             result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
             tracked.log_dict(result, "result.json")
-    console.promotion(result)
+        kept = tracked.kept()
+    console.promotion(result, kept)
     return result
 
 

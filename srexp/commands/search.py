@@ -23,8 +23,8 @@ def run(config: SearchConfig) -> dict[str, Any]:
         RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
         SrexpError: Too many trials failed.
     """
-    result, final = driver.search(config, tell=say)
+    result, final, kept = driver.search(config, tell=say)
     if final:
         console.training(final)
-        console.search(result)
+        console.search(result, kept)
     return result

@@ -18,6 +18,7 @@ from srexp.config.builders import check_section, validated
 from srexp.config.frozen_files import FrozenFolder
 from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
+from srexp.config.reference.keys import others_with
 from srexp.config.scales import one_scale
 from srexp.config.schema import FILLED_IN, VERB_CONFIGS, Config, Section
 from srexp.errors import RequestError
@@ -144,12 +145,23 @@ def check(
     extensions = _extensions(values.get("extensions"), overrides)
     for name, hint in hints.items():
         if hint is Section and isinstance(section := values.get(name), dict):
-            values[name] = check_section(name, section, extensions)
+            values[name] = _section(name, section, extensions)
     config: Config = validated("", adapter.validate_python, values, list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
         config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
     )
+
+
+def _section(name: str, options: Mapping[str, Any], extensions: Sequence[str]) -> Section:
+    """Check a section; of a key that it doesn't have, say which choices of its group do."""
+    try:
+        return check_section(name, options, extensions)
+    except RequestError as error:
+        key = re.fullmatch(r"(\S+) does not exist", error.what)
+        if key and (others := others_with(key[1])):
+            raise RequestError(error.what, expected=error.expected, fix=others) from error
+        raise
 
 
 @functools.cache  # pydantic takes longer to make one than to use it

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf.errors import OmegaConfBaseException
 
 from srexp.config.override_grammar import parse
+from srexp.config.reference.keys import others_with
 from srexp.errors import RequestError, did_you_mean
 
 #: Launchers of multiruns that are packages of their own, and the extra that installs each.
@@ -98,7 +99,7 @@ def _no_such_key(keys: Keys, overrides: Sequence[str], error: Exception) -> Requ
             nearest = "" if entry[2] in known else did_you_mean(entry[1], [each for each in known if each != key])
             adding = f"where any entries may be, '+{key}={{...}}' adds them"
             return RequestError(f"{entry[1]} does not exist", expected=f"entries that {key} has", fix=nearest or adding)
-        nearest = did_you_mean(key, known)
+        nearest = others_with(key) or did_you_mean(key, known)
         return RequestError(
             f"{key} does not exist", expected="a key or group that --cfg job shows", fix=nearest or "see --cfg job"
         )

@@ -18,7 +18,8 @@ def test_a_registered_model_is_exported_with_its_card(champion, tmp_path, capfd,
     out = tmp_path / "out"
     assert run(["export", f"model_uri={uri}", "format=onnx", f"output={out}", f"hydra.run.dir={tmp_path}/run"]) == 0
     shown = capfd.readouterr().out
-    assert str(out / "model.onnx") in shown
+    assert f"written     {out}" in shown
+    assert "model.onnx, MODEL_CARD.md, SHA256SUMS, parity.json" in shown
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["files"] == ["MODEL_CARD.md", "SHA256SUMS", "model.onnx", "parity.json"]
     assert result["parity"]["largest"] < 1e-5

@@ -62,12 +62,14 @@ def promote() -> None:
     row = {"who": NAME, "psnr": 30.0, "ssim": 0.9, "seconds": None}
     gate = {"name": NAME, "measured": NAME, "required": NAME, "holds": False}
     result = {"name": NAME, "version": NAME, "champion": 1, "previous": NAME, "promoted": True, "forced": True}
-    console.promotion({**result, "reason": NAME, "warnings": [NAME], "table": [row], "n_images": 4, "gate": [gate]})
+    console.promotion(
+        {**result, "reason": NAME, "warnings": [NAME], "table": [row], "n_images": 4, "gate": [gate]}, KEPT
+    )
 
 
 def search() -> None:
     best = {"number": 1, "overrides": [NAME]}
-    console.search({"study": NAME, "trials": {NAME: 1}, "best": best, "preset": NAME, "run_id": NAME})
+    console.search({"study": NAME, "trials": {NAME: 1}, "best": best, "preset": NAME, "run_id": NAME}, KEPT)
     say(NAME)
 
 

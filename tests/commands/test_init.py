@@ -66,6 +66,8 @@ def test_what_is_typed_is_not_asked_for_nor_where_there_is_no_terminal(folder, a
     assert answers == ["never asked for"]
     with pytest.raises(RequestError, match="a folder of images"):
         srexp.run("init", [*typed, "dataset=paired"])
+    with pytest.raises(RequestError, match=r"dataset=folder, dataset=paired have it"):
+        srexp.run("init", ["dataset=montgomery"])
 
 
 def test_ctrl_d_is_an_interruption(monkeypatch):

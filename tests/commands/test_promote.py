@@ -96,7 +96,15 @@ def promote(version, *more):
 def test_a_better_version_becomes_champion_and_a_worse_one_does_not(store, tmp_path, capfd):
     assert promote(1) == 0
     first = capfd.readouterr().out
-    for shown in ("version 1", "bicubic", "PSNR over bicubic", "yes", f"champion    version 1 of {NAME}"):
+    for shown in (
+        "version 1",
+        "bicubic",
+        "PSNR over bicubic",
+        "yes",
+        f"champion    version 1 of {NAME}",
+        "promotion.json",
+        "its page ",
+    ):
         assert shown in first
     assert promotion.places(store, NAME) == Places(1, None)
 

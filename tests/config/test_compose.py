@@ -92,6 +92,8 @@ def test_every_verb_composes(verb):
     ("override", "said", "mend"),
     [
         ("optimzer.lr=1", "optimzer.lr does not exist", "did you mean optimizer.lr?"),
+        ("dataset.root=/data", "dataset.root does not exist", "dataset=folder, dataset=paired have it"),
+        ("+dataset.root=/data", "dataset.root does not exist", "dataset=folder, dataset=paired have it"),
         ("model=vdsrr", "model=vdsrr does not exist", "did you mean vdsr?"),
         ("model={kernals:[3]}", "model.kernals does not exist", "did you mean model.kernels?"),
         ("+optimizer.lrr=1", "optimizer.lrr does not exist", "did you mean optimizer.lr?"),

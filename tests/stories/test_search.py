@@ -51,6 +51,7 @@ def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of,
     for line in ("trial 0 finished", "3/3, done"):
         assert line in done.stderr
     assert "python -m srexp +experiment=best_tiny" in done.stdout
+    assert "search/search.html" in done.stdout
 
     runs = {run.info.run_id: run for run in project.runs()}
     parent = runs.pop(result["run_id"])

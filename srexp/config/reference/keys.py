@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from srexp.config.paths import config_home, found_presets
+from srexp.errors import some
 
 #: Names the schema of a file to editors.
 _MODELINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
@@ -105,6 +106,18 @@ def files(group: str, *more: Path) -> dict[str, Path]:
     """
     places = [config_home() / "conf", config_home(), found_presets(), *more]
     return {path.stem: path for place in places for path in sorted((place / group).glob("*.yaml"))}
+
+
+def others_with(key: str) -> str:
+    """Say which choices of a group have a key, of which the chosen one has none; empty where no other has it.
+
+    Example:
+        >>> others_with("dataset.root"), others_with("dataset.nothing"), others_with("seed")
+        ('dataset=folder, dataset=paired have it', '', '')
+    """
+    group, _, name = key.partition(".")
+    found = [f"{group}={choice}" for choice, path in files(group).items() if name in (each.name for each in keys(path))]
+    return f"{some(found)} {'has' if len(found) == 1 else 'have'} it" if name and found else ""
 
 
 def groups() -> list[str]:

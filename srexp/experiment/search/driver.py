@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from srexp.config.builders import build
 from srexp.config.frozen_files import Files, frozen
@@ -31,11 +31,14 @@ from srexp.search.study import Search, Study
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
-from srexp.tracking.runs.run import Run
+from srexp.tracking.runs.run import NOTHING_KEPT, Kept, Run
 from srexp.tracking.runs.tracking import Tracking
 
+#: `result.json`, the last run's outcome, and where the search's own run is to be looked at.
+Searched: TypeAlias = tuple[dict[str, Any], Outcome | None, Kept]
 
-def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[str, Any], Outcome | None]:
+
+def search(config: SearchConfig, tell: Callable[[str], object]) -> Searched:
     """Search, or go on with a search of this name.
 
     Args:
@@ -43,8 +46,9 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
         tell: Receives what a person should know besides.
 
     Returns:
-        `result.json`: the study's counts and best trial, and what its network scored on the test images; and the
-        outcome of that last run, None where it was concluded before or by another driver.
+        `result.json`: the study's counts and best trial, and what its network scored on the test images; the
+        outcome of that last run, None where it was concluded before or by another driver; and where the search's run
+        is to be looked at.
 
     Raises:
         RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
@@ -54,7 +58,7 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> tuple[dict[st
         return _search(config, tell, files)
 
 
-def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -> tuple[dict[str, Any], Outcome | None]:
+def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -> Searched:
     watch = Stopwatch()
     engine = _engine(config)
     composed = require_composable(config, engine.parsed)
@@ -72,7 +76,7 @@ def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -
         _close_dead(tracking, task)
     if finished := _finished(study, engine, tracking):
         tell(f"search {engine.name} finished before as run {finished['run_id']}")
-        return finished, None
+        return finished, None, NOTHING_KEPT
     job = SearchJob(config, engine, study, tracking, files)
     with _parent(job, task) as parent:
         run_id = parent if isinstance(parent, str) else parent.id
@@ -82,12 +86,12 @@ def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -
             tell(f"the space has no more values: {done} trials instead of {engine.trials}")
         if isinstance(parent, str):
             tell(f"search {engine.name} has its trials; {_state_of(job, run_id)}")
-            return {"run_id": run_id, "study": engine.name, "trials": counts(study), "joined": True}, None
+            return {"run_id": run_id, "study": engine.name, "trials": counts(study), "joined": True}, None, NOTHING_KEPT
         result, final = finalize(job, parent, watch)
         parent.log_dict(result, "result.json")
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)
-    return result, final
+    return result, final, parent.kept()
 
 
 def _engine(config: SearchConfig) -> Search:
