@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import os
+import select
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,19 +103,85 @@ def test_a_shell_asks_and_is_told(
     assert f"query={shell}" in capfd.readouterr().out
 
 
-@pytest.mark.system
-def test_bash_completes_what_is_typed(tmp_path: Path) -> None:
-    """As Bash calls it: it takes words apart at `=`, and what is replaced is behind that."""
+@pytest.fixture
+def shell_environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a shell that finds a `srexp`."""
     program = tmp_path / "srexp"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m srexp "$@"\n')
     program.chmod(0o755)
+    root = str(Path(cli.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": root, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TERM": "xterm"}
+
+
+@pytest.mark.system
+def test_bash_completes_what_is_typed(shell_environment: dict[str, str]) -> None:
+    """As Bash calls it: it takes words apart at `=`, and what is replaced is behind that."""
     lines = ["srexp evaluate model_u", "srexp model=vd", "srexp +experiment=cxr", "srexp nothing"]
     asked = [
         f"COMP_LINE='{line}'; COMP_POINT={len(line)}; _srexp srexp '{line.rpartition(' ')[2].rpartition('=')[2]}' ''\n"
         'echo "${COMPREPLY[@]}"\n'
         for line in lines
     ]
-    script = f'PATH={tmp_path}:$PATH; eval "$(srexp -sc install=bash)"; compopt() {{ :; }}\n{"".join(asked)}'
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=environment)
+    script = f'eval "$(srexp -sc install=bash)"; compopt() {{ :; }}\n{"".join(asked)}'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=shell_environment)
     assert (done.stdout.splitlines(), done.stderr) == (["model_uri=", "vdsr", "cxr_x2 cxr_x4", ""], "")
+
+
+#: What is typed before the tab key, and what the line is then: one word is completed, of several what they share.
+TYPED_IN_A_SHELL = {
+    "srexp evaluate model_u": "srexp evaluate model_uri=",
+    "srexp enh": "srexp enhance ",
+    "srexp model=vd": "srexp model=vdsr ",
+    "srexp model=srcnn,vd": "srexp model=srcnn,vdsr ",
+    "srexp +experiment=cxr": "srexp +experiment=cxr_x",
+    "srexp optimizer.beta": "srexp optimizer.beta_",
+    "srexp nothing": "srexp nothing",
+}
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish here; .ci/run installs it")
+def test_fish_completes_what_is_typed(shell_environment: dict[str, str]) -> None:
+    asked = "srexp -sc install=fish | source; for line in $argv; echo (complete -C $line); end"
+    command = ["fish", "--no-config", "-c", asked, *TYPED_IN_A_SHELL]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=shell_environment)
+    for shown, (typed, line) in zip(done.stdout.splitlines(), TYPED_IN_A_SHELL.items(), strict=True):
+        assert bool(shown) == (line != typed)
+        assert all(each.startswith(line.split()[-1]) for each in shown.split())
+    assert done.stderr == ""
+
+
+@pytest.mark.system
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here; .ci/run installs it")
+def test_zsh_completes_what_is_typed(shell_environment: dict[str, str], tmp_path: Path) -> None:
+    """At a terminal, as its user presses the keys; another one, bound here, writes down what the line is then."""
+    lines = tmp_path / "lines"
+    begin = (
+        "autoload -Uz compinit && compinit -u -D; "
+        f'eval "$(srexp -sc install=zsh)"; noted() {{ print -r -- "$BUFFER" >> {lines}; BUFFER= }}; '
+        f"zle -N noted; bindkey '^X' noted; : > {lines}\n"
+    )
+    terminal, theirs = os.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    zsh = subprocess.Popen(["zsh", "-f", "-i"], env=shell_environment, start_new_session=True, **streams)
+    os.close(theirs)
+    said = b""
+
+    def wait(until: Callable[[], bool]) -> None:
+        nonlocal said
+        limit = time.monotonic() + 60
+        while not until() and time.monotonic() < limit:
+            if select.select([terminal], [], [], 0.1)[0]:
+                said += os.read(terminal, 10_000)
+
+    try:
+        os.write(terminal, begin.encode())
+        wait(lines.exists)
+        for number, typed in enumerate(TYPED_IN_A_SHELL, start=1):
+            os.write(terminal, f"{typed}\t\x18".encode())
+            wait(lambda number=number: lines.read_text().count("\n") == number)
+    finally:
+        zsh.kill()
+        zsh.wait()
+        os.close(terminal)
+    assert lines.read_text().splitlines() == list(TYPED_IN_A_SHELL.values()), said.decode(errors="replace")
