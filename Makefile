@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint schema docs audit wheel image chaos mutants pins clean
+.PHONY: help setup run test test-slow lint schema docs pictures audit wheel image chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -47,6 +47,10 @@ schema: $(VENV)/.installed ## Write conf/**/schema.json, for editors and for hel
 docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictly and without network
 	NO_MKDOCS_2_WARNING=1 $(PYTHON_IN) -m mkdocs build --quiet
 	@echo "Built build/site; to read it: $(PYTHON_IN) -m http.server --bind 127.0.0.1 --directory build/site"
+
+pictures: $(VENV)/.installed-dev ## Train on the embedded images and take the pictures of README, the tutorial and the page of serve anew
+	$(PYTHON_IN) docs/pictures.py
+	SREXP_PICTURES=$(CURDIR)/docs/pictures $(PYTHON_IN) -m pytest -m "" tests/stories/test_page.py
 
 wheel: $(VENV)/.installed-dev ## Build dist/srexp-VERSION.whl, install it by itself, and train with it in an empty folder
 	rm -f dist/*.whl
