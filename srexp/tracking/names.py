@@ -10,8 +10,6 @@ from srexp.errors import RequestError
 
 #: Folder of the checkpoints of a run, in the folder of the run; a tag as long as the run can go on.
 CHECKPOINTS_TAG = "srexp.checkpoints"
-#: Name of a multirun, on the run that has those of its combinations below it.
-SWEEP_TAG = "srexp.sweep"
 #: Shortest of the columns in which MLflow's tables keep names.
 MOST = 250
 # MLflow's `validate_param_and_metric_name`.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from srexp.system.masking.redaction import mask
-from srexp.tracking.names import SWEEP_TAG
 from srexp.tracking.store.store import Client, Store, every
 
 #: Where `python -m srexp ui` serves unless told otherwise.
@@ -19,7 +18,6 @@ _VIEW = "srexp"
 _SHARED = "viewStateShare%4Bey"
 #: Name of the experiment's tag in which MLflow keeps a view that an address can name.
 _VIEW_TAG = f"mlflow.sharedViewState.{_VIEW}"
-_OPENED = 20  # a tag has room for some more
 _COLUMNS = (
     "metrics.`test/psnr`", "metrics.`test/gain_db`", "metrics.`val/best_psnr`", "tags.`model`", "tags.`scale`",
 )  # fmt: skip
@@ -56,14 +54,9 @@ def server_of(store: Store) -> str:
 
 
 def keep_view(client: Client) -> None:
-    """Let the lists of all experiments begin with PSNR, gain, model and scale, and show what multiruns came to.
-
-    The newest multiruns are opened: they have no score of their own, and their runs would be hidden behind a click.
-    """
+    """Let the lists of all experiments begin with PSNR, gain, model and scale, where nobody has said so yet."""
+    view = json.dumps({"selectedColumns": _COLUMNS})
     for each in every(client.search_experiments):
-        parents = client.search_runs([each.experiment_id], f"tags.`{SWEEP_TAG}` LIKE '%'", max_results=_OPENED)
-        opened = {run.info.run_id: True for run in parents}
-        view = json.dumps({"selectedColumns": _COLUMNS, "runsExpanded": opened})
         if each.tags.get(_VIEW_TAG) != view:
             client.set_experiment_tag(each.experiment_id, _VIEW_TAG, view)
 

@@ -18,7 +18,6 @@ from srexp.experiment.recorded_config import kept_by
 from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
 from srexp.system.masking import pseudonyms
-from srexp.tracking.names import SWEEP_TAG
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
 from srexp.tracking.store.parameters import flatten
@@ -129,7 +128,7 @@ def _is_trained(store: Store, run: StoredRun) -> bool:
     if "model" not in run.tags or "debug" in run.tags or run.tags.get("verb", "train") != "train":
         return False
     # Parents of multiruns say which; the other parents are those of searches.
-    return parent is None or SWEEP_TAG in queries.get_run(store, parent).tags
+    return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags
 
 
 def _read(store: Store, run: StoredRun, root: Path) -> Entry:

@@ -17,7 +17,6 @@ from srexp.config.schema import Config
 from srexp.experiment.multirun import job, page, summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
-from srexp.tracking.names import SWEEP_TAG
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
@@ -101,7 +100,7 @@ def parent(tracking: Tracking, config: Config) -> str | None:
         driver = os.environ.get(DRIVER)
         about: dict[str, Any] = {
             "name": f"multirun {'/'.join(config.sweep.parts[-2:])}",
-            "tags": {SWEEP_TAG: config.sweep.name},
+            "tags": {"srexp.sweep": config.sweep.name},
             "process": json.loads(driver) if driver else process_identity.process_tags(),
         }
         begin = partial(groups.open_parent, tracking.store, config.experiment_name, **about)
