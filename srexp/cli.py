@@ -167,4 +167,4 @@ def _close_multirun(sweep: Path, status: str) -> None:
     from srexp.commands import console
     from srexp.experiment.multirun import driver
 
-    driver.close(sweep, status, console.multirun)
+    driver.close(sweep, status, console.multirun, console.shards)

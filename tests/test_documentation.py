@@ -19,6 +19,7 @@ import yaml
 
 import srexp
 from srexp.cli import VERBS
+from srexp.config.shards import all_shards
 from srexp.errors import RequestError
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +73,8 @@ def test_make_targets_that_are_named_exist():
 @pytest.mark.parametrize("words", srexp_commands(), ids=" ".join)
 def test_commands_compose(words: tuple[str, ...]):
     verb = words[0] if words and words[0] in VERBS else "train"
-    overrides = [first_choice(word) for word in words if "=" in word and not word.startswith("--")]
+    typed = all_shards(words) if "-m" in words else words
+    overrides = [first_choice(word) for word in typed if "=" in word and not word.startswith("--")]
     if "hydra/launcher=ray" in overrides:  # known only where the unpinned extra is installed
         overrides = [word for word in overrides if "launcher" not in word]
 

@@ -20,6 +20,7 @@ from srexp.tracking.runs.run import NOTHING_KEPT, Kept
 if TYPE_CHECKING:
     from srexp.config.schema import Config
     from srexp.experiment.fitting import Beginning
+    from srexp.experiment.multirun.shards import Shared
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
     from srexp.experiment.task import Task
@@ -127,6 +128,46 @@ def evaluation(result: Mapping[str, Any], kept: Kept = NOTHING_KEPT) -> None:
     console.about("model", f"{result['model_uri']} ({result['model']['parameters']} parameters)")
     console.about("run", f"{result['run_id']} (rows in scores/, panels)")
     _kept(console, kept)
+
+
+def shard(name: str, images: int, *, missing: Sequence[str] = (), joined: str | None = None) -> None:
+    """Say how far the shards of an evaluation are.
+
+    Args:
+        name: The one that has ended.
+        images: That were scored.
+        missing: Shards that have not ended.
+        joined: Run that has the scores of all of them.
+    """
+    ended = (
+        f"the scores of all are in run {joined}"
+        if joined
+        else f"the last to end joins them; missing: {', '.join(missing)}"
+    )
+    say(f"shard {name}: {counted(images, 'image')} scored; {ended}")
+
+
+def shards(found: Sequence[Shared], folder: Path) -> None:
+    """Say what shards came to, for each input that was shared out.
+
+    Args:
+        found: From `shards.gathered`.
+        folder: Of the multirun.
+    """
+    console = Terminal()
+    for each in found:
+        states = ", ".join(f"{count} {state}" for state, count in each.states.items())
+        console.about("shards", f"{sum(each.states.values())} of {each.verb}: {states}")
+        result = each.result
+        if "test" in result:
+            images = counted(result["test"]["n_images"], "image")
+            console.about(
+                "scores", f"{with_unit(result['test']['psnr'], fine=True)} on {images}, run {result['run_id']}"
+            )
+        elif "restored" in result:
+            done = f"{counted(len(result['restored']), 'file')} restored, {len(result['skipped'])} finished before"
+            console.about("files", f"{done}, {len(result['failed'])} failed; {result['ledger']} lists all of them")
+    console.files("files", folder, ("shards.json",))
 
 
 def multirun(summary: Summary, folder: Path) -> None:

@@ -16,6 +16,7 @@ from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, restorer_of, result_of
 from srexp.experiment.restoration.gallery import write_gallery
 from srexp.experiment.restoration.jobs import find_jobs
+from srexp.experiment.restoration.sharing import Sharing
 from srexp.metrics.table import counted
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
@@ -39,16 +40,19 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
     """
     watch = Stopwatch()
     jobs, outcome = find_jobs(config)
+    sharing = Sharing(config, jobs, outcome)
+    sharing.join()
     with watch("model"):
         restorer = restorer_of(config)
-        enhancement = FolderEnhancement(config, restorer)
-    enhancement.require_same_model([job.name for job in jobs])
-    with watch("files"), _progress(len(jobs)) as show:
-        enhancement.run(jobs, outcome, show)
+        enhancement = FolderEnhancement(config, restorer, part=sharing.part)
+    enhancement.require_same_model([job.name for job in sharing.jobs])
+    with watch("files"), _progress(len(sharing.jobs)) as show, sharing.at_work():
+        enhancement.run(sharing.jobs, outcome, show)
     result = result_of(config, restorer, outcome)
     with watch("gallery"):
-        page, warning = write_gallery(config, jobs, outcome, enhancement.manifest)
-    result |= {"gallery": page and str(page)}
+        whole = sharing.end(enhancement.manifest)
+        page, warning = write_gallery(config, jobs, whole, enhancement.manifest) if whole else (None, "")
+    result |= {"gallery": page and str(page), "shard": config.shard, "all_shards_ended": whole is not None}
     result["warnings"] += [warning] * bool(warning)
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
     _print(result, restorer)
@@ -86,6 +90,9 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
         console.print(
             f"fidelity  reduced again, at most {distances[furthest]:.2f} grey levels from the input ({furthest})"
         )
+    if result["shard"]:
+        others = "all shards have ended" if result["all_shards_ended"] else "other shards have not ended yet"
+        console.print(f"shard     {result['shard']} of the input; {others}")
     for warning in result["warnings"]:
         console.print("warning   ", style="yellow", end="")
         console.print(warning)

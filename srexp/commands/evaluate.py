@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from srexp.commands import console
 from srexp.config.builders import build
+from srexp.config.override_grammar import key_of
 from srexp.config.schema import EvaluateConfig
+from srexp.config.shards import Shard
 from srexp.data.sources.source import Split
 from srexp.errors import RequestError
 from srexp.evaluation.cost import cost
@@ -14,14 +17,16 @@ from srexp.evaluation.score import Scores
 from srexp.experiment import network
 from srexp.experiment.loaded_model import NO_FILE, loaded_for
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of
-from srexp.experiment.run_pictures import describe, score_and_draw
+from srexp.experiment.run_pictures import describe, draw_scored, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
+from srexp.experiment.shared_scores import SharedScores
 from srexp.experiment.task import Task
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.registry import models
+from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store import addresses
@@ -46,7 +51,8 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
         RequestError: There is no such model, it doesn't fit the data or the scale, or the data set is wrong.
         SrexpError: The model gives values that are no numbers, or the store refused.
     """
-    watch = Stopwatch()
+    watch, shard = Stopwatch(), Shard.read(config.shard) if config.shard else None
+    config = _unshared(config)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     found = _found(tracking, config)
     with watch("data"):
@@ -55,40 +61,113 @@ def run(config: EvaluateConfig) -> dict[str, Any]:
     require_scorable(task, split)
     with watch("load"):
         model, digest = _model(tracking, found, task)
-    trained_on, warnings = _leak(tracking, found, task, split)
-    known = {
-        "verb": "evaluate",
-        "model": model.name,
-        "model_uri": config.model_uri,
-        "split": config.split,
-        "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
-    }
-    with run_of(task, tracking, name=dated(f"evaluate {model.name} on {config.split}"), tags=known) as tracked:
-        with watch("track"):
-            log_request(tracked, task, without=TRAINING)
-        with watch("evaluate"):
-            scores = score_and_draw(model, task, tracked, Fitted(), model_name=model.name, split=split)
-        scores.write_csv(config.run_dir / "test.csv")
-        scores.write_parquet(config.run_dir / "test.parquet")
-        origin = {key: getattr(found, key, None) for key in ("registered", "version", "model_id", "run_id")}
-        result = {
-            "run_id": tracked.id,
-            **result_of(scores, task),
-            "metrics": _metrics(scores, config.seed),
+    evaluation = _Evaluation(watch, tracking, task, split, found, model, digest)
+    return evaluation.of_shard(shard) if shard else evaluation.result()
+
+
+def _unshared(config: EvaluateConfig) -> EvaluateConfig:
+    """Give the configuration of what all shards come to together."""
+    typed = [each for each in config.overrides if key_of(each) != "shard"]
+    return config.changed(shard=None, overrides=typed)
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """A model that is scored on a split of the images of a task."""
+
+    watch: Stopwatch
+    tracking: Tracking
+    task: Task
+    split: Split
+    found: addresses.Found | None
+    model: Network
+    digest: str | None
+
+    def of_shard(self, shard: Shard) -> dict[str, Any]:
+        """Score the images of a shard, and where it is the last one to end, keep all of them together as a run."""
+        shared = SharedScores(self.task, self.split, shard, model=self.digest)
+        with self.watch("evaluate"):
+            shared.score(network.predictor(self.model, self.task.config))
+        with shared.turn():
+            if (earlier := shared.kept()) and _is_stored(self.tracking, earlier["run_id"]):
+                console.shard(str(shard), earlier["test"]["n_images"], joined=earlier["run_id"])
+                return {**earlier, "skipped": True}
+            if missing := shared.missing():
+                console.shard(str(shard), shared.images, missing=missing)
+                return {
+                    "run_id": None,
+                    "experiment_name": self.task.name,
+                    "model_uri": self.task.config.resolved["model_uri"],
+                    "split": self.task.config.resolved["split"],
+                    "shard": str(shard),
+                    "n_images": shared.images,
+                    "missing_shards": missing,
+                    "data_fingerprint": self.task.prepared.fingerprint,
+                    "warnings": [],
+                    "seconds": self.watch.seconds(),
+                    "peak_rss_mb": peak_rss_mb(),
+                }
+            result = self.result(shared)
+            shared.keep(result)
+        return result
+
+    def result(self, shared: SharedScores | None = None) -> dict[str, Any]:
+        """Score the images, unless shards have done so, and keep that as a run."""
+        task, split, watch, model = self.task, self.split, self.watch, self.model
+        config: EvaluateConfig = task.config  # type: ignore[assignment]  # the task of this command
+        trained_on, warnings = _leak(self.tracking, self.found, task, split)
+        known = {
+            "verb": "evaluate",
+            "model": model.name,
             "model_uri": config.model_uri,
-            "model": {"name": model.name, "parameters": cost(model).parameters, "digest": digest, **origin},
             "split": config.split,
-            "trained_on": trained_on,
-            "warnings": [*warnings, *warnings_of(scores), *task.findings(split)],
+            "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
         }
-        with watch("track"):
-            _log(tracked, task, found, split, scores)
-        result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
-        describe(tracked, task, result, model_name=model.name)
-        tracked.log_result(result)
-    result = tracked.answered(result)
-    console.evaluation(result, tracked.kept())
-    return result
+        name = dated(f"evaluate {model.name} on {config.split}")
+        with run_of(task, self.tracking, name=name, tags=known) as tracked:
+            with watch("track"):
+                log_request(tracked, task, without=TRAINING)
+            with watch("evaluate"):
+                scores, shards = self._scores(tracked, shared)
+            scores.write_csv(config.run_dir / "test.csv")
+            scores.write_parquet(config.run_dir / "test.parquet")
+            origin = {key: getattr(self.found, key, None) for key in ("registered", "version", "model_id", "run_id")}
+            result = {
+                "run_id": tracked.id,
+                **result_of(scores, task),
+                "metrics": _metrics(scores, config.seed),
+                "model_uri": config.model_uri,
+                "model": {"name": model.name, "parameters": cost(model).parameters, "digest": self.digest, **origin},
+                "split": config.split,
+                "trained_on": trained_on,
+                "warnings": [*warnings, *warnings_of(scores), *task.findings(split)],
+                **({"shards": shards} if shards else {}),
+            }
+            with watch("track"):
+                _log(tracked, task, self.found, split, scores)
+            result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
+            describe(tracked, task, result, model_name=model.name)
+            tracked.log_result(result)
+        result = tracked.answered(result)
+        console.evaluation(result, tracked.kept())
+        return result
+
+    def _scores(self, tracked: Run, shared: SharedScores | None) -> tuple[Scores, list[dict[str, Any]]]:
+        """Give the scores, drawn in the run, and how long each shard took to find them."""
+        model, named = self.model, {"model_name": self.model.name, "split": self.split}
+        if shared is None:
+            return score_and_draw(model, self.task, tracked, Fitted(), **named), []
+        scores, shards = shared.joined()
+        draw_scored(model, self.task, tracked, scores, **named)
+        return scores, shards
+
+
+def _is_stored(tracking: Tracking, run_id: str | None) -> bool:
+    """Whether a run is there still; one that waits to be sent is."""
+    try:
+        return run_id is None or bool(queries.get_run(tracking.store, run_id))
+    except RequestError:
+        return False
 
 
 def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None:

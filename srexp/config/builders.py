@@ -186,7 +186,8 @@ def validated(
         elif error["type"] in ("missing", "missing_argument"):
             lines.append(f"{key} is missing")
         else:
-            lines.append(f"{key}={error['input']!r}: {error['msg'][0].lower()}{error['msg'][1:]}")
+            said = error["msg"].removeprefix("Value error, ")  # of a check of ours
+            lines.append(f"{key}={error['input']!r}: {said[0].lower()}{said[1:]}")
             if error["type"] in _TEXTS and isinstance(error["input"], bool | float):
                 fixes.append(f"quotes make it a text: '{key}=\"{error['input']}\"'")
     raise RequestError(

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from srexp.config.override_grammar import key_of, without_secrets
+from srexp.config.shards import all_shards
 from srexp.errors import RequestError, did_you_mean
 
 #: What `--info` may be told to show.
@@ -90,6 +91,7 @@ class CommandLine:
         # Keys that are deleted or added have a sign; what else has no value is meant as a verb.
         named = [word for word in options.overrides if "=" not in word and not word.startswith(("~", "+"))]
         overrides = presets_last([word for word in options.overrides if word not in named])
+        overrides = all_shards(overrides) if options.multirun else overrides
         if named[:1] == ["help"]:
             options.help, named = True, named[1:]
         for word in named:

@@ -14,7 +14,7 @@ from srexp.config.schema import Config
 from srexp.errors import RequestError
 
 #: Sections and keys that may differ between two runs that give the same numbers.
-INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume")
+INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "search", "resume", "shard")
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
 PLACES = ("root", "test_root", "cache", "url")
 #: Keys that came later, and what all runs before them did; where a run still does so, it has the identity that it had.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, dataclass_transform
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
 
+from srexp.config.shards import EXPECTED, PATTERN, Shard
 from srexp.errors import RequestError
 
 Positive = Annotated[int, Field(ge=1)]
@@ -19,6 +20,17 @@ Scale = Annotated[int, Field(ge=1, le=8)]
 _SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
 #: Of the file of a model.
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+def _is_shard(text: str) -> str:
+    try:
+        return str(Shard.read(text))
+    except ValueError:
+        raise ValueError(f"expected {EXPECTED}; all shards are a multirun: -m shard=all/8") from None
+
+
+#: A part of an input, as `shards.Shard` reads it.
+ShardText = Annotated[str, AfterValidator(_is_shard), WithJsonSchema({"type": "string", "pattern": f"^{PATTERN}$"})]
 
 #: Pydantic settings of every section: a key that it has no field for is refused, and so are infinity and NaN.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -228,6 +240,7 @@ class EvaluateConfig(Config, verb="evaluate"):
     model_uri: str | None
     require_digest: Digest | None
     split: Literal["all", "train", "validation", "test"]
+    shard: ShardText | None
 
 
 class SearchConfig(Config, verb="search"):
@@ -301,6 +314,7 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     check: bool
     check_levels: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     compare: bool
+    shard: ShardText | None
 
 
 class PromoteConfig(Config, verb="promote"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import os
 import shutil
 import stat
@@ -11,10 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
+from srexp.enhance.manifest_parts import join, part_of
 from srexp.errors import RequestError, SrexpError
-from srexp.system.files.atomic_files import whole_file
+from srexp.system.files.atomic_files import whole_file, write_whole
 from srexp.system.files.digests import sha256
 from srexp.system.masking.pseudonyms import note
 from srexp.system.masking.redaction import as_cell, from_cell
@@ -37,13 +39,15 @@ class OutputManifest:
         folder: Output folder; made when the first row is added.
         model: What a reader calls the model.
         settings: Digest of what decides the result: the model's weights and the options.
+        shard: Name of the shard whose part rows are added to, see `manifest_parts`; None for the list itself.
 
     Raises:
         RequestError: There is a list that another program has changed, that is a link, or that can't be read.
     """
 
-    def __init__(self, folder: Path, *, model: str, settings: str) -> None:
+    def __init__(self, folder: Path, *, model: str, settings: str, shard: str | None = None) -> None:
         self.folder, self.model, self.settings = folder, model, settings
+        self._file = part_of(folder, shard) if shard else folder / NAME
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
         self._columns: Sequence[str] = (*COLUMNS, _LOST, _DISTANCE)
         path = folder / NAME
@@ -130,18 +134,15 @@ class OutputManifest:
             distance: How far they are from it when they are reduced again, in grey levels; None: not measured.
         """
         known = "" if distance is None else f"{distance:.4g}"
-        path = self.folder / NAME
-        last = _last_byte(path)
-        with open(path, "a", newline="", encoding="utf-8", opener=_no_link) as file:
-            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", lineterminator="\r\n")
-            if not last:
-                writer.writeheader()
-            elif last != b"\n":  # a run was killed while it wrote
+        last = _last_byte(self._file)
+        with open(self._file, "a", newline="", encoding="utf-8", opener=_no_link) as file:
+            writer = _writer(file, self._columns, head=not last)
+            if last not in (b"", b"\n"):  # a run was killed while it wrote
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
                 row |= {_LOST: "; ".join(lost), _DISTANCE: known}
-                writer.writerow({key: as_cell(cell) for key, cell in row.items()})
+                writer.writerow(_cells(row))
                 self._rows[name] = row
 
     def place(self, made: Mapping[str, Path], *sources: Path) -> None:
@@ -177,6 +178,44 @@ class OutputManifest:
                 "a link in output leads out of it", got=str(parent), fix="remove the link, or output= another folder"
             )
         parent.mkdir(parents=True, exist_ok=True)
+
+
+def join_parts(folder: Path, inputs: Sequence[str]) -> list[str]:
+    """Put the parts of shards that have ended, or died, into the list of an output folder.
+
+    Args:
+        folder: Output folder.
+        inputs: Relative names of files, in whose order their rows stand as those of one process do; others come first.
+
+    Returns:
+        Names of the shards that are at work.
+
+    Raises:
+        RequestError: The list or a part can't be used.
+    """
+    order = {name: place for place, name in enumerate(inputs)}
+
+    def put(parts: Sequence[Path]) -> None:
+        lists = [_read(path) for path in (folder / NAME, *parts) if path.exists() or path.is_symlink()]
+        rows = [row for _, each in lists for row in each if all(row.get(column) for column in COLUMNS)]
+        columns = list(dict.fromkeys(name for names, _ in lists for name in names))
+        text = io.StringIO(newline="")
+        writer = _writer(text, columns, head=True)
+        writer.writerows(_cells(row) for row in sorted(rows, key=lambda row: order.get(row["input"], -1)))
+        write_whole(folder / NAME, text.getvalue())
+
+    return join(folder, put)
+
+
+def _writer(file: TextIO, columns: Sequence[str], *, head: bool) -> csv.DictWriter[str]:
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\r\n")
+    if head:
+        writer.writeheader()
+    return writer
+
+
+def _cells(row: Mapping[str, str]) -> dict[str, Any]:
+    return {key: as_cell(cell) for key, cell in row.items()}
 
 
 def _move(made: Path, target: Path) -> None:

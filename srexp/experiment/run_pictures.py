@@ -17,7 +17,7 @@ from srexp.evaluation.figures.plots import grey_levels, inference_times, learnin
 from srexp.evaluation.run_description import scored
 from srexp.evaluation.score import Row, Scores
 from srexp.evaluation.timing import Timing, time_inference
-from srexp.experiment.network import predictor
+from srexp.experiment.network import bicubic_predictor, predictor
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.tracking.pages import picture
@@ -51,6 +51,27 @@ def score_and_draw(
     scores = score_split(predictor(model, task.config), task, split, on_image=pictures.add)
     pictures.finish(model, fitted, scores)
     return scores
+
+
+def draw_scored(
+    model: Network, task: Task, tracked: Run, scores: Scores, *, model_name: str, split: Split = "test"
+) -> None:
+    """Log what a run shows of the images of a split that other processes have scored.
+
+    Args:
+        model: The network.
+        task: Whose images and protocol.
+        tracked: The open run.
+        scores: Of all images of the split.
+        model_name: Name of the network on the pictures.
+        split: Which images.
+    """
+    pictures = RunPictures(tracked, task, model_name=model_name, step=0)
+    predict, bicubic = predictor(model, task.config), bicubic_predictor(task.config, task.channels)
+    shown = scores.rows[: task.config.tracking.max_images]
+    for sample, row in zip(task.samples(split, {row.key for row in shown}), shown, strict=True):
+        pictures.add(sample, predict(sample.low), bicubic(sample.low), row)
+    pictures.finish(model, Fitted(), scores)
 
 
 def describe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Container
 from typing import Any
 
 from srexp.data.sources.source import Split
@@ -16,7 +17,13 @@ _NAMED = 3
 
 
 def score_split(
-    predict: Predict, task: Task, split: Split = "test", *, full: bool = True, on_image: OnImage | None = None
+    predict: Predict,
+    task: Task,
+    split: Split = "test",
+    *,
+    full: bool = True,
+    on_image: OnImage | None = None,
+    within: Container[str] | None = None,
 ) -> Scores:
     """Score a network on the images of a split, bicubic beside it.
 
@@ -26,6 +33,7 @@ def score_split(
         split: Which images.
         full: All metrics, or PSNR and SSIM alone.
         on_image: Called after each image, for pictures.
+        within: Names of images, others are left out; None for all.
 
     Returns:
         One row for each image.
@@ -37,7 +45,7 @@ def score_split(
     config = task.config
     return score(
         predict,
-        task.samples(split),
+        task.samples(split, within),
         task.parts.protocol,
         config.scale,
         baseline=bicubic_predictor(config, task.channels),

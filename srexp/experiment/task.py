@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -241,9 +241,10 @@ class Task:
             fix="a larger trainer.validation_size or trainer.validation_images, another seed, or no blank images",
         )
 
-    def samples(self, split: Split) -> Iterator[Sample]:
-        """Give the images of a split, whole unless configured otherwise."""
-        return self._samples(self.prepared.entries[split], self.config.trainer.test_size)
+    def samples(self, split: Split, within: Container[str] | None = None) -> Iterator[Sample]:
+        """Give the images of a split, whole unless configured otherwise; of some names alone where those are given."""
+        entries = [each for each in self.prepared.entries[split] if within is None or each.key in within]
+        return self._samples(entries, self.config.trainer.test_size)
 
     def _samples(self, entries: Any, crop: int | None) -> Iterator[Sample]:
         return scored_samples(entries, self._pairing(self.config.scale), crop=crop)

@@ -354,3 +354,51 @@ def test_what_a_file_can_not_hold_is_said_and_listed(models, tree, capsys):
     assert f"2 files: {lost}" in result["warnings"]
     assert f"2 files: {lost}" in capsys.readouterr().out
     assert {row["input"]: row["not_kept"] for row in rows()} == {"a.png": "", "b.png": lost, "c.png": lost}
+
+
+def contents(output):
+    """All files of an output folder, but those of the program itself."""
+    found = sorted(path for path in Path(output).rglob("*") if path.is_file() and ".srexp-shards" not in path.parts)
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in found}
+
+
+def test_shards_make_what_one_process_makes(models, tree):
+    for number in range(8):
+        Image.fromarray(RNG.integers(0, 256, (6, 9), np.uint8)).save(tree / f"{number}.png")
+    (tree / "sub" / "b.png").write_bytes((tree / "0.png").read_bytes())
+    options = {"format": "png", "check": True}  # two files named b, and names given with all of them in sight
+    enhance(models / "plus_x2.keras", tree, "one", **options)
+    results = [enhance(models / "plus_x2.keras", tree, "two", shard=f"{each}/3", **options) for each in (3, 1, 2)]
+    assert contents("one").keys() >= {"a.png", "7.png", "sub/b.png", "sub/b.tif.png", "enhanced.csv", "gallery.html"}
+    differ = {name for name, content in contents("one").items() if content != contents("two").get(name)}
+    assert (differ, contents("one").keys()) == (set(), contents("two").keys())
+    assert sum(len(result["restored"]) for result in results) == len(rows("one"))
+    assert all(result["restored"] for result in results)
+    assert [result["all_shards_ended"] for result in results] == [False, False, True]
+    assert [bool(result["gallery"]) for result in results] == [False, False, True]
+
+
+def test_repeated_shards_do_what_is_missing(models, tree):
+    for each in (1, 2):
+        enhance(models / "plus_x2.keras", tree, shard=f"{each}/2")
+    before = contents("out")
+    Path("out/a.png").unlink()
+    again = [enhance(models / "plus_x2.keras", tree, shard=f"{each}/4") for each in (1, 2, 3, 4)]
+    assert [name for result in again for name in result["restored"]] == ["a.png"]
+    assert sum(len(result["skipped"]) for result in again) == 2
+    assert {**contents("out"), "enhanced.csv": b""} == {**before, "enhanced.csv": b""}
+    assert enhance(models / "plus_x2.keras", tree)["restored"] == []
+
+
+def test_a_file_that_fails_is_of_one_shard(models, tree):
+    (tree / "broken.png").write_text("no image")
+    failed = []
+    for each in (1, 2):
+        try:
+            enhance(models / "plus_x2.keras", tree, shard=f"{each}/2")
+        except SrexpError as error:
+            failed += [failure["reason"] for failure in error.result["failed"]]
+    assert len(failed) == 1
+    assert "broken.png" not in Path("out/gallery.html").read_text()
+    assert failed[0] in Path("out/gallery.html").read_text()
+    assert sorted(row["input"] for row in rows()) == ["a.png", "sub/1.2.3", "sub/b.tif"]

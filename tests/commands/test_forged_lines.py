@@ -15,6 +15,7 @@ from srexp.commands.data import SPLITS
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
 from srexp.experiment.fitting import Beginning
+from srexp.experiment.multirun.shards import Shared
 from srexp.experiment.multirun.summary import Row, Summary
 from srexp.experiment.new_data.inventory import Inventory
 from srexp.system.masking.redaction import printable
@@ -49,6 +50,10 @@ def train() -> None:
     console.skipped(SimpleNamespace(overrides=[NAME]), {"run_id": NAME})  # type: ignore[arg-type]
     row = Row({NAME: NAME}, NAME, seeds=1, figures={}, data=[NAME], state=NAME, reasons=[NAME], runs=[])
     console.multirun(Summary(keys=[NAME], rows=[row], notes=[NAME]), Path("folder\x1b\nsrexp: forged"))
+    scored = {"test": {"psnr": 30.0, "n_images": 4}, "run_id": NAME}
+    restored = {"restored": [NAME], "skipped": [], "failed": [], "ledger": NAME}
+    found = [Shared(NAME, {NAME: NAME}, {NAME: 2}, result) for result in (scored, restored, {})]
+    console.shards(found, Path("folder\x1b\nsrexp: forged"))
 
 
 def evaluate() -> None:
@@ -56,6 +61,8 @@ def evaluate() -> None:
     model = {"name": NAME, "parameters": 1}
     result = {**KNOWN, "test": {"n_images": 4}, "split": NAME, "metrics": metrics, "model": model, "trained_on": None}
     console.evaluation(result, KEPT)
+    console.shard(NAME, 4, missing=[NAME])
+    console.shard(NAME, 4, joined=NAME)
 
 
 def promote() -> None:
@@ -105,7 +112,7 @@ def enhance_() -> None:
     restorer = SimpleNamespace(made=SimpleNamespace(model=NAME), chosen=SimpleNamespace(told=lambda: NAME))
     failed = [{"file": NAME, "reason": NAME}]
     result = {"restored": [], "skipped": [], "failed": failed, "warnings": [NAME], "output": NAME, "scale": 2}
-    result |= {"distances": {NAME: 1.0}, "gallery": NAME}
+    result |= {"distances": {NAME: 1.0}, "gallery": NAME, "shard": NAME, "all_shards_ended": False}
     enhance._print({**result, "seconds": {"files": 1.0}}, restorer)  # type: ignore[arg-type]
     with pytest.raises(SrexpError) as raised:
         enhance._require_success(result)

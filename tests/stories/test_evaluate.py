@@ -166,3 +166,42 @@ def test_a_foreign_file_is_scored_and_its_training_called_unknown(project, tmp_p
 def test_a_wrong_request_exits_2_before_anything_is_read(project, capfd, asked, said):
     assert run(["evaluate", "dataset=folder", "dataset.root=/nowhere", *asked]) == 2
     assert said in capfd.readouterr().err
+
+
+TIMED = ("seconds", "peak_rss_mb", "run_id", "shards")
+
+
+def untimed(result):
+    return {key: value for key, value in result.items() if key not in TIMED}
+
+
+def test_shards_come_to_the_result_of_one_process(project, folder_of, capfd):
+    asked = [*folder_of, "tracking.max_images=1", "tracking.system_metrics=false", "model_uri=lanczos"]
+    one = srexp.run("evaluate", asked)
+    parts = [srexp.run("evaluate", [*asked, f"shard={number}/3"]) for number in (2, 3, 1)]
+    assert [part.get("missing_shards") for part in parts] == [["1/3", "3/3"], ["1/3"], None]
+    assert [part["run_id"] is None for part in parts] == [True, True, False]
+    joined = parts[-1]
+    assert untimed(joined) == untimed(one)
+    assert [each["shard"] for each in joined["shards"]] == ["1/3", "2/3", "3/3"]
+    assert sum(each["n_images"] for each in joined["shards"]) == one["test"]["n_images"] == 20
+
+    runs = {tracked.info.run_id: tracked for tracked in project.runs()}
+    assert set(runs) == {one["run_id"], joined["run_id"]}  # one run of all shards
+    of_one, of_all = runs[one["run_id"]].data, runs[joined["run_id"]].data
+    assert of_all.params == of_one.params
+    scored = {name: value for name, value in of_one.metrics.items() if name.startswith(("test/", "bicubic/", "gain"))}
+    assert len(scored) > 10
+    assert {name: of_all.metrics[name] for name in scored} == scored
+    artifacts = [{file.path for file in project.client().list_artifacts(run_id, "panels")} for run_id in runs]
+    assert artifacts[0] == artifacts[1] != set()
+    tables = list((project.root / "mlruns" / "outputs" / "evaluate").rglob("test.csv"))
+    assert len(tables) == 2
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+    assert "missing: 1/3, 3/3" in capfd.readouterr().out
+    again = srexp.run("evaluate", [*asked, "shard=2/3"])
+    assert (again["skipped"], again["run_id"]) == (True, joined["run_id"])
+    assert len(project.runs()) == 2
+    project.client().delete_run(joined["run_id"])
+    assert srexp.run("evaluate", [*asked, "shard=2/3"])["run_id"] not in (None, joined["run_id"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, digest, identity
 from srexp.config.schema import Config
-from srexp.experiment.multirun import job, page, summary
+from srexp.experiment.multirun import job, page, shards, summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
 from srexp.tracking.runs import groups, queries
@@ -125,15 +125,25 @@ def end_lost(sweep: Path, *, status: str, reason: str) -> None:
         _unless_away(store, lambda: groups.reap(store, parent=run_id, status=status, reason=reason), REAP)
 
 
-def close(sweep: Path, status: str, tell: Callable[[summary.Summary, Path], object]) -> None:
+def close(
+    sweep: Path,
+    status: str,
+    tell: Callable[[summary.Summary, Path], object],
+    tell_shards: Callable[[Sequence[shards.Shared], Path], object],
+) -> None:
     """End a multirun, whatever happened to its jobs: its runs, its summary, its parent. Called by its driver.
 
     Args:
         sweep: Folder of the multirun.
         status: FINISHED, FAILED or KILLED.
         tell: Receives the summary, where there are trainings to sum up, and the folder.
+        tell_shards: Receives what shards came to, where there are such, and the folder.
     """
-    jobs = [each for each in job.jobs(sweep) if each.verb == "train"]
+    every = job.jobs(sweep)
+    jobs = [each for each in every if each.verb == "train"]
+    if shared := shards.gathered(every):
+        shards.write(shared, sweep)
+        tell_shards(shared, sweep)
     store, run_id = _opened(sweep)
     try:
         table = summary.summarise(jobs)

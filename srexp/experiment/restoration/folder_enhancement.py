@@ -59,12 +59,15 @@ class FolderEnhancement:
     Args:
         config: Checked configuration, with `output`, `overwrite` and `compare`.
         restorer: The model and what decides its result.
+        part: Of the list, to which a shard's rows are added; None for the list itself.
     """
 
-    def __init__(self, config: EnhanceConfig, restorer: Restorer) -> None:
+    def __init__(self, config: EnhanceConfig, restorer: Restorer, *, part: str | None = None) -> None:
         self.config, self.output, self.restorer = config, config.output.expanduser(), restorer
         self._following: dict[tuple[Path, int], tuple[Path, int]] = {}
-        self.manifest = OutputManifest(self.output, model=restorer.made.model, settings=restorer.made.identity)
+        self.manifest = OutputManifest(
+            self.output, model=restorer.made.model, settings=restorer.made.identity, shard=part
+        )
 
     def require_same_model(self, names: Sequence[str]) -> None:
         """Refuse to mix in one folder what two models, or two settings, made of the same images.

@@ -24,7 +24,7 @@ def test_a_multirun_begins_without_a_store_that_is_away(config, tmp_path, caplog
     assert driver.parent(tracking, config) is None
     assert not (tmp_path / driver.PARENT).exists()
     assert "no parent run" in caplog.text
-    driver.close(tmp_path, "FINISHED", pytest.fail)
+    driver.close(tmp_path, "FINISHED", pytest.fail, pytest.fail)
 
 
 def test_a_store_that_answers_and_refuses_is_not_away(config, tmp_path, monkeypatch):
