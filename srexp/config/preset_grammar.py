@@ -27,8 +27,11 @@ from srexp.errors import RequestError
 
 #: Bounds of a file: its bytes, its values, and how deep they are nested.
 MOST_BYTES, MOST_VALUES, DEEPEST = 100_000, 10_000, 20
-#: Top-level keys that a file may set. Whose code may build, and which verb runs, is for the command line.
-KEYS = {each.name for kind in VERB_CONFIGS.values() for each in fields(kind)} - {"extensions", "verb"}
+#: Top-level keys for the command line alone: whose code may build, which verb runs, to whom a server or names of
+#: patients are open, and that a version is promoted whatever the gate says; as `paths.shared`, for others to read.
+TYPED = {"extensions", "verb", "host", "hosts", "origins", "names", "force"}
+#: Top-level keys that a file may set.
+KEYS = {each.name for kind in VERB_CONFIGS.values() for each in fields(kind)} - TYPED
 #: How logs are arranged, which is srexp's as its code is.
 LOGS = ("hydra/job_logging/srexp", "hydra/hydra_logging/srexp")
 _KEY, _NAME = "|".join(sorted({*KEYS, "experiment", "debug", "sweeps"})), r"[\w-][\w.-]*(?:/[\w-][\w.-]*)*"
@@ -47,7 +50,7 @@ _HYDRA = re.compile(
     "mode=(?:RUN|MULTIRUN)"
     "|launcher\\.(?:partition|qos|comment|constraint|gres|exclude|mem_per_[cg]pu|account|name|backend|prefer|require)="
     rf"{_WORD}|launcher\.(?:ray\.(?:init|remote)\.)?(?!\w*_folder)[a-z]\w*={_NUMBER}"
-    rf"|sweeper\.params\.\+{{0,2}}(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=(?:(?!{_STEERING})[^$])*",
+    rf"|sweeper\.params\.\+{{0,2}}(?!paths\b)(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=(?:(?!{_STEERING})[^$])*",
     re.ASCII,
 )
 #: What would make Hydra build something, where it is typed.
@@ -146,9 +149,10 @@ def _expected(keys: Sequence[str], value: str) -> str:
         if _HYDRA.fullmatch(f"{'.'.join(keys[1:])}={value}"):
             return ""
         return "of Hydra its launcher with numbers and plain words, and what is swept; type anything else"
+    if keys[0] in TYPED or (tuple(keys[:2]) == ("paths", "shared") and value.lower() != "false"):
+        return "it on the command line"
     if keys[0] not in KEYS:
-        typed = keys[0] in ("extensions", "verb")
-        return "it on the command line" if typed else "keys of srexp; '# @package _global_' heads presets"
+        return "keys of srexp; '# @package _global_' heads presets"
     if _REFUSED.search(value) or ("$" in value and tuple(keys[:2]) == ("search", "space")):
         return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}"
     return ""

@@ -6,6 +6,7 @@ Each preset here would make a folder if what it names were called.
 from __future__ import annotations
 
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 import srexp
 from srexp import cli
 from srexp.cli import run
+from srexp.config.compose import compose
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgedFiles, Written
 from srexp.errors import RequestError
@@ -79,6 +81,15 @@ HOSTILE = {
     "environment in a name": "run_name: '${oc.env:NAMED_TARGET}'",
     "environment in a search": "search: {space: {model: {choices: ['\\${oc.env:NAMED_TARGET}']}}}",
     "another verb": "verb: promote",
+    "server for all": "host: 0.0.0.0",
+    "server by another name": "hosts: [rebound.example]",
+    "server for foreign pages": "origins: ['https://evil.example']",
+    "names of patients": "names: true",
+    "promotion by force": "force: true",
+    "files for all": "paths: {shared: true}",
+    "files for all by interpolation": "tags: {a: 'true'}\npaths: {shared: '${tags.a}'}",
+    "files for all swept": "hydra: {mode: MULTIRUN, sweeper: {params: {paths.shared: 'true'}}}",
+    "files for all swept as a mapping": "hydra: {mode: MULTIRUN, sweeper: {params: {paths: '{shared: true}'}}}",
     "aliases": "tags: &a {x: y}\nmodel: *a",
     "depth": f"tags: {'[' * 1000}",
     "no mapping": "[a]",
@@ -101,7 +112,7 @@ PLAIN = [
     "run_name: a_${model.name}\noptimizer: {lr: '${srexp.by:${model.name},{srcnn:1e-4}}'}",
     "defaults: [{override /hydra/launcher: joblib}]\nhydra: {launcher: {n_jobs: 2, backend: loky, timeout: 1e3}}",
     "hydra: {mode: RUN, sweeper: {params: {model: 'srcnn,vdsr', +tags.x: 'range(1,4)', optimizer.lr: [1, 2]}}}",
-    "paths: {root: '${srexp.root:}/mlruns'}\ntags: {pattern: '^a(b|c)$'}",
+    "paths: {root: '${srexp.root:}/mlruns', shared: false}\ntags: {pattern: '^a(b|c)$'}",
 ]
 
 
@@ -114,9 +125,21 @@ def trace(tmp_path: Path, monkeypatch) -> Path:
 
 def preset(trace: Path, text: str) -> list[str]:
     folder = trace.parent / "presets" / "experiment"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "hostile.yaml").write_text(f"# @package _global_\n{text.replace('TRACE', str(trace))}\n")
     return ["+experiment=hostile", f"hydra.searchpath=[file://{folder.parent}]"]
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_what_opens_something_to_others_is_typed_and_in_no_file(verb: str, trace: Path) -> None:
+    """Every key of a verb that names hosts, pages or names is for the command line."""
+    root = yaml.safe_load((CONF / f"{verb}.yaml").read_text())
+    for key in {"host", "hosts", "origins", "names", "force"} & root.keys():
+        with pytest.raises(RequestError, match=f"a file can't set {key}"):
+            compose(verb, preset(trace, f"{key}: {json.dumps(root[key])}"))
+        (trace.parent / "presets" / "experiment" / "hostile.yaml").unlink()
+    with pytest.raises(RequestError, match=r"line 2: a file can't set paths\.shared"):
+        compose(verb, preset(trace, "paths: {shared: true}"))
 
 
 WAYS = ["run", "multirun", "notebook"]
