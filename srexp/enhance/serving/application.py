@@ -206,7 +206,7 @@ class _Answers:
             left.cancel()
 
     def _answer(self, visit: Visit, media_type: str) -> StreamingResponse:
-        visit.sent.unlink()
+        visit.keep_restored()
         size = visit.restored.stat().st_size
         self._spool.has_room(visit, size)  # what is there is sent, if only alone
         return StreamingResponse(_parts(visit.restored), media_type=media_type, headers={"Content-Length": str(size)})

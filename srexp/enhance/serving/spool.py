@@ -20,6 +20,12 @@ class Visit:
         self.sent, self.restored = folder / "sent", folder / "restored"
         self.break_off, self.size = break_off, 0
 
+    def keep_restored(self) -> None:
+        """Let go of all but what is to be sent."""
+        for path in self.sent.parent.iterdir():
+            if path != self.restored:
+                path.unlink()
+
 
 class Spool:
     """Room on disk for all requests. Where it is full, the connection that has been moving a file longest goes.

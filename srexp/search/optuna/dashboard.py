@@ -101,9 +101,13 @@ def guarded(application: WSGIApplication, host: str) -> WSGIApplication:
     names = {"localhost", "127.0.0.1", "::1", host}
 
     def answer(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        name = re.sub(r":\d*$", "", environment.get("HTTP_HOST", "")).strip("[]").lower()
+        called = environment.get("HTTP_HOST", "").lower()
+        name = re.sub(r":\d*$", "", called).strip("[]")
+        # Browsers tell the site only to addresses that they trust, as this machine's own; an origin to all.
+        origin = environment.get("HTTP_ORIGIN", f"http://{called}").lower().partition("://")[2]
+        site = environment.get("HTTP_SEC_FETCH_SITE", "none")
         changes = environment["REQUEST_METHOD"] not in _HARMLESS
-        foreign = changes and environment.get("HTTP_SEC_FETCH_SITE", "none") not in ("none", "same-origin")
+        foreign = changes and (origin != called or site not in ("none", "same-origin"))
         if foreign or (host not in _EVERYWHERE and name not in names):
             start("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This server doesn't go by this name, or a page of another origin asks.\n"]

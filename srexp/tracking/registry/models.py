@@ -91,8 +91,20 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = (), digest
         copy = Path(scratch, "model.keras")
         path = Path(shutil.copyfile(found.path, copy)) if found.path else _fetched(store, found, Path(scratch))
         require_digest(found.uri, f"sha256:{sha256(path)}", digest)
+        _require_as_shipped(found, sha256(path))
         require_plain(path, found.uri)
         return Loaded(_opened(path, found.uri), found, sha256(path), _facts(store, found))
+
+
+def _require_as_shipped(found: Found, got: str) -> None:
+    """Refuse a network of the package that isn't the one whose figures and limits the package tells."""
+    if found.shipped and got != (expected := str(found.shipped.card()["sha256"])):
+        raise SrexpError(
+            f"{found.shipped.network} is not the network that came with the package, and was not loaded",
+            got=f"sha256:{got}",
+            expected=f"sha256:{expected}",
+            fix="pip install --force-reinstall srexp; model_uri=FILE.keras takes a network of your own",
+        )
 
 
 def _facts(store: Store, found: Found) -> dict[str, str]:

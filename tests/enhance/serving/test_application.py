@@ -13,10 +13,22 @@ from pathlib import Path
 import pytest
 
 from srexp.enhance.serving import application
-from srexp.enhance.serving.application import SMALL_PIXELS
+from srexp.enhance.serving.application import SMALL_PIXELS, Looked
 from srexp.enhance.serving.turns import AbandonedError, Turns
 from srexp.system.confinement import confined
-from tests.enhance.serving.served import LIMIT, ask, backwards, drip, eventually, head, refused, serving, talk, told
+from tests.enhance.serving.served import (
+    LIMIT,
+    answering,
+    ask,
+    backwards,
+    drip,
+    eventually,
+    head,
+    refused,
+    serving,
+    talk,
+    told,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -333,3 +345,20 @@ def test_a_small_image_that_costs_much_waits_with_the_large_ones(monkeypatch):
         assert [ask(port, body)[1] for body in (b"cheap", b"costly", b"cheap")] == [b"cheap", b"costly", b"cheap"]
     threads = {body: {name.rpartition("_")[0] for each, name in lanes if each == body} for body in seconds}
     assert not threads[b"cheap"] & threads[b"costly"]
+
+
+def test_while_an_answer_is_taken_nothing_else_of_its_request_is_kept(spool):
+    """Parts of a body, too: they would lie beside the bytes that are counted."""
+
+    def look(sent, options):
+        sent.with_name("part").write_bytes(sent.read_bytes())
+
+        def write(target):
+            target.write_bytes(bytes(10**7))
+            return "image/png"
+
+        return Looked(0, write)
+
+    with answering({"/restore": look}, {}, spool_bytes=10**8) as port, talk(port, head(3), b"abc", takes=1000):
+        eventually(lambda: bytes_in(spool, "restored") == 10**7 and bytes_in(spool, "sent") == 0)
+        assert [path.name for path in spool.glob("*/*")] == ["restored"]

@@ -62,7 +62,10 @@ def test_a_name_that_was_rebound_and_a_foreign_page_get_no_answer(address):
 
     assert answer(server, Host="evil.example")[0] == 403
     assert answer(f"{server}/api/studies/{number}", "DELETE", Sec_Fetch_Site="cross-site")[0] == 403
+    for origin in ("https://evil.example", "null", server.replace("http://", "http://evil.")):
+        assert answer(f"{server}/api/studies/{number}", "DELETE", Origin=origin)[0] == 403
     assert answer(f"{server}/api/studies", Host="localhost:5000")[0] == 200
+    assert answer(f"{server}/api/studies/{number}", "DELETE", Origin=server)[0] == 204
 
 
 @needs_dashboard

@@ -1,6 +1,7 @@
 """Models found by every address and loaded; wrong addresses and foreign code refused."""
 
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -12,6 +13,7 @@ from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.store import addresses
 from srexp.tracking.store.addresses import Found
 from srexp.tracking.store.store import connect
+from srexp.zoo import catalogue
 
 NAME = "samples-bicubic-x2"
 IMAGE = np.random.default_rng(0).random((1, 9, 14, 1), dtype=np.float32)
@@ -185,3 +187,21 @@ def test_a_configuration_of_our_own_networks_is_plain(tmp_path):
         require_plain(tmp_path / "ours.keras", "ours")
         with zipfile.ZipFile(tmp_path / "ours.keras") as archive:
             assert json.loads(archive.read("config.json"))["config"]["name"] == model.name
+
+
+@pytest.mark.parametrize("hostile", [True, False])
+def test_a_network_of_the_package_that_was_replaced_is_not_loaded(tracking, tmp_path, file, monkeypatch, hostile):
+    """Neither one with code, which no card helps, nor an honest one of other weights: it has another's figures."""
+    import keras
+
+    [(name, shipped), *_] = catalogue.shipped().items()
+    shutil.copytree(shipped.folder, tmp_path / "networks")
+    replaced = catalogue.Shipped(name, tmp_path / "networks")
+    monkeypatch.setattr(addresses, "shipped", lambda: {name: replaced})
+    if hostile:
+        image = keras.Input((None, None, 1))
+        keras.Model(image, keras.layers.Lambda(lambda low: low)(image)).save(file)
+    assert models.load(tracking.store, f"zoo/{name}").sha256 == shipped.card()["sha256"]
+    shutil.copy(file, replaced.network)
+    with pytest.raises(SrexpError, match="not the network that came with the package"):
+        models.load(tracking.store, f"zoo/{name}")
