@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from srexp.enhance.export.export import Parity
+from srexp.system.masking.redaction import printable
 from srexp.system.templates import filled
 
 TEMPLATE = "model_card.md.j2"
 _UNKNOWN = "not recorded"
+_MARKUP = re.compile(r"[&<>`*|\\\[\]]")
 
 
 def card(facts: Mapping[str, object], file: str, parity: Parity) -> str:
@@ -25,5 +28,19 @@ def card(facts: Mapping[str, object], file: str, parity: Parity) -> str:
     Returns:
         Markdown.
     """
-    known = {"known": lambda key: facts.get(key) or _UNKNOWN, "file": file, "parity": parity}
-    return filled(__package__, TEMPLATE, **{**facts, **known})
+    known = {key: as_text(value) for key, value in facts.items() if value}
+    given = {"known": lambda key: known.get(key, _UNKNOWN), "file": file, "parity": parity}
+    return filled(__package__, TEMPLATE, **{**facts, **given})
+
+
+def as_text(value: object) -> str:
+    """Show what a run of the store says as a line of text, of which nothing is markup.
+
+    Args:
+        value: Whatever it says.
+
+    Example:
+        >>> as_text("knees|x2 <b>Approved</b>"), as_text("models:/m-1, 41.2")
+        ('knees&#124;x2 &#60;b&#62;Approved&#60;/b&#62;', 'models:/m-1, 41.2')
+    """
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", printable(str(value)))

@@ -73,7 +73,8 @@ def write_gallery(
         return None, ""
     page = manifest.folder / NAME
     try:
-        if page.exists() and not config.overwrite and _MARK not in page.read_bytes()[:1000]:
+        restored = any(NAME in job.outputs for job in jobs)
+        if restored or (page.exists() and not config.overwrite and _MARK not in page.read_bytes()[:1000]):
             return None, f"{NAME} in output is not what this would write, and was left as it was"
         with tempfile.TemporaryDirectory(dir=manifest.folder, prefix=".srexp-") as scratch:
             file = Path(scratch, NAME)

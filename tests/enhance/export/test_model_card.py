@@ -1,10 +1,13 @@
 """What a model card says, and that its example works."""
 
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from srexp.enhance.export import model_card
 from srexp.enhance.export.export import RUNTIME_OF, Parity, Target, export
 from srexp.enhance.export.model_card import card
 from srexp.models import vdsr
@@ -48,3 +51,15 @@ def test_the_example_in_the_card_works(network, tmp_path, form, monkeypatch):
     monkeypatch.chdir(tmp_path / "out")
     exec(code, names)  # our own
     assert names["restored"].shape == (1, 18, 28, 1)
+
+
+def test_what_a_run_says_is_text_on_a_line_of_its_own():
+    hostile = "`a`|b\n\n# Approved for diagnosis\n<script>alert(1)</script>[x](javascript:alert(1))\u202e"
+    keys = re.findall(r"known\(\"(\w+)\"\)", Path(model_card.__file__).with_name(model_card.TEMPLATE).read_text())
+    made = {"form": "onnx", "scale": 3, "channels": 1, "version": "9"}
+    parity = Parity(1e-6, 1e-7, 1e-4, ())
+    usual = card({**dict.fromkeys(keys, "said"), **made}, file="model.onnx", parity=parity)
+    text = card({**dict.fromkeys(keys, hostile), **made}, file="model.onnx", parity=parity)
+    assert len(keys) > 12
+    assert text == usual.replace("said", model_card.as_text(hostile))
+    assert not set("\n\u202e`|<>[]") & set(model_card.as_text(hostile))

@@ -125,6 +125,15 @@ def test_a_page_of_somebody_else_is_left_alone(asked, identity):
     assert "<article>" in made(asked, identity)[0]
 
 
+def test_a_restored_image_of_that_name_is_left_alone(asked, identity):
+    """A pattern takes files by their content, whatever they are called."""
+    Path(asked.input, "patient7.png").rename(Path(asked.input, gallery.NAME))
+    asked.input, asked.overwrite = f"{asked.input}/*", True
+    _, warning = made(asked, identity)
+    assert "left as it was" in warning
+    assert (asked.output / gallery.NAME).read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_page_that_cannot_be_written_harms_nothing(asked, identity):
     (asked.output / gallery.NAME).mkdir(parents=True)
     page, warning = made(asked, identity)
