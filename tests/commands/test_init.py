@@ -11,8 +11,11 @@ from PIL import Image
 
 import srexp
 from srexp.commands import init
+from srexp.config.compose import compose
 from srexp.errors import RequestError
 from srexp.system.terminal import Terminal
+
+NEEDED = {"search": ["+sweeps=srcnn_tpe"], "evaluate": ["model_uri=bicubic"], "adopt": ["weights=mine.npz"]}
 
 
 @pytest.fixture
@@ -51,6 +54,8 @@ def test_it_asks_shows_and_writes_what_check_accepts(folder, answers, capfd):
     assert "matches no patient in" in said  # the first pattern, which was asked for again
     assert "0009" not in (result.folder / "result.json").read_text()
     assert srexp.run("check", ["+experiment=chest_scans"]).images == 7
+    for verb in ("check", "data", "train", "search", "evaluate", "adopt"):  # each that takes a data set
+        assert compose(verb, ["+experiment=chest_scans", *NEEDED.get(verb, [])])[0].dataset.root == str(folder)
     with pytest.raises(RequestError, match="an experiment of this name"):
         srexp.run("init", [f"dataset.root={folder}"])
 
