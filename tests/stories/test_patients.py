@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -182,3 +183,27 @@ def test_no_verb_keeps_a_name(project, planted, own_user, monkeypatch, capfd):
     assert run(["compare", f"runs=[{trained['run_id']},{theirs['run_id']}]"]) == 2
     assert "SREXP_PSEUDONYM_KEY" in capfd.readouterr().err
     assert os.environ["SREXP_PSEUDONYM_KEY"] not in str(project.client().get_run(theirs["run_id"]).to_dictionary())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_neither_a_new_experiment_nor_a_shipped_network_keeps_a_name(project, planted, capfd):
+    """What is made of a folder without typing a configuration, or training anything before."""
+    (planted / "19450209_99_MEIER.png").write_bytes(b"no image")
+    begun = srexp.run("init", [f"dataset.root={planted}", r"dataset.patients='^(\d{8})'", "name=wards"])
+    assert (begun.patients, len(begun.unreadable)) == (10, 1)
+    silent(project)
+    capfd.readouterr()  # on the terminal it names what can't be read
+
+    zoo, asked = "zoo/hybrid-cxr-x2", ["+experiment=wards", *TINY]
+    assert run(["data", *asked]) == 0
+    trained = srexp.run("train", [*asked, "model=hybrid", f"trainer.start={zoo}", "tracking.max_images=2"])
+    scored = srexp.run("evaluate", [*asked, f"model_uri={zoo}", "split=test"])
+    report = srexp.run("compare", [f"runs=[{trained.run_id},{scored.run_id}]", "detail=[16,16]"])["report"]
+    assert "img" in (project.root / report).read_text()
+    assert run(["enhance", f"model_uri={zoo}", f"input={planted}", "output=restored"]) == 1  # one is no image
+    silent(project, capfd.readouterr().out)
+    gallery = (project.root / "restored" / "gallery.html").read_text()
+    assert "MEIER.png" in gallery  # in links to the files beside it
+    shown = re.sub('href="[^"]*"', "", gallery)
+    assert not [mark for mark in PLANTED if mark.lower() in shown.lower()]
