@@ -42,10 +42,19 @@ class Resolution:
     def of(cls, pixels: Any, unit: float | None) -> Resolution | None:
         """Take what a file says, two numbers or fractions (across, down); None where that is no resolution."""
         try:
-            across, down = (each[0] / each[1] if isinstance(each, tuple) else float(each) for each in pixels)
+            across, down = map(cls.fraction, pixels)
+        except (TypeError, ValueError):
+            return None
+        return cls(across, down, unit) if across and down else None
+
+    @staticmethod
+    def fraction(said: Any) -> float | None:
+        """Take a number or a fraction (numerator, denominator); None where it is none above 0."""
+        try:
+            number = said[0] / said[1] if isinstance(said, tuple) else float(said)
         except (TypeError, ValueError, ArithmeticError, IndexError):
             return None
-        return cls(across, down, unit) if 0 < across < math.inf and 0 < down < math.inf else None
+        return number if 0 < number < math.inf else None
 
     @classmethod
     def of_pixel(cls, size: Any, unit: float | None) -> Resolution | None:
@@ -84,6 +93,7 @@ class Display:
         profile: Colour profile of the ICC.
         tone: What is said of the colours besides the profile: a PNG's chunks (kind, content), a TIFF's tags (number,
             type, count, value), or that a BMP does so.
+        place: Where the image lies on its page, across and down, in mm, or in what resolution counts without a unit.
         window: Whether a range of the stored values is named that is to be shown, from black to white.
         planes: Distance between this image and the next one of a stack, in mm.
         stack: Lines of an ImageJ description that say what the pages of a stack are, and in what unit.
@@ -96,6 +106,7 @@ class Display:
     resolution: Resolution | None = None
     profile: bytes | None = None
     tone: tuple[tuple[Any, ...], ...] = ()
+    place: tuple[float, float] | None = None
     window: bool = False
     planes: float | None = None
     stack: tuple[str, ...] = ()

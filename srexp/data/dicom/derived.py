@@ -23,6 +23,7 @@ from pydicom.uid import (
 from srexp.data.dicom.attributes import REWRITTEN, dropped, is_foreign, of_this_image
 from srexp.data.dicom.elements import integer, items, nested, readable, text, texts, uid
 from srexp.data.dicom.geometry import scale_geometry
+from srexp.data.dicom.grayscale import is_inverted
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, is_enhanced, sop_class
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
@@ -164,7 +165,7 @@ def _say_new_values(image: Dataset, encoding: Encoding) -> None:
         image.add_new("ConversionType", "CS", "WSD")
         image.add_new("PatientOrientation", "CS", texts(image, "PatientOrientation"))
     if text(image, "PixelIntensityRelationshipSign"):
-        turned = text(image, "PhotometricInterpretation") != encoding.photometric == "MONOCHROME2"
+        turned = is_inverted(image) and encoding.photometric == "MONOCHROME2"
         sign = integer(image, "PixelIntensityRelationshipSign")
         image.add_new("PixelIntensityRelationshipSign", "SS", -sign if turned else sign)
     if not encoding.window_kept and "PresentationLUTShape" in image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydicom.dataset import Dataset
@@ -9,8 +10,8 @@ from pydicom.dataset import Dataset
 from srexp.data.display import Display, Resolution
 from srexp.data.image import Intensity
 
-# PS3.3 10.7.1: in the patient, at the detector, on the film that was scanned.
-_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+# PS3.3 10.7.1, C.8.8.2: in the patient, in the plane of an RT image, at the detector, on the film that was scanned.
+_SPACINGS = ("PixelSpacing", "ImagePlanePixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _MM = 1.0
 
 
@@ -38,7 +39,8 @@ def _display(image: Dataset, frame: int) -> Display:
     measures = [part for group in groups for part in group.get("PixelMeasuresSequence") or []]
     sizes = [part.get(keyword) for part in (*measures, image) for keyword in _SPACINGS]
     windows = [part for group in groups for part in group.get("FrameVOILUTSequence") or []]
-    size, ratio = next((size for size in sizes if size), ()), image.get("PixelAspectRatio") or ()
+    size, ratio = next((size for size in sizes if _is_pair(size)), ()), image.get("PixelAspectRatio")
+    ratio = ratio if _is_pair(ratio) else ()
     profile, several = image.get("ICCProfile"), (image.get("NumberOfFrames") or 1) > 1
     between = [part.get("SpacingBetweenSlices") for part in (*measures, image) if several]
     return Display(
@@ -47,3 +49,8 @@ def _display(image: Dataset, frame: int) -> Display:
         window=any(part.get("WindowCenter") is not None or part.get("VOILUTSequence") for part in (*windows, image)),
         planes=next((float(distance) for distance in between if distance), None),
     )
+
+
+def _is_pair(value: object) -> bool:
+    """Whether there are two numbers, of which one alone, as some devices write, says nothing."""
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 2  # noqa: PLR2004

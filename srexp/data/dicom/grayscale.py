@@ -72,7 +72,7 @@ def to_grayscale(values: Numbers, header: Header, frame: int, intensity: Intensi
         low = 0
     else:
         slope, intercept = rescale(header.dataset, frame)
-    inverted = header.photometric == "MONOCHROME1"
+    inverted = is_inverted(header.dataset)
     if intensity == "window":
         unit = _windowed(values * slope + intercept, header, frame, incoming(header, frame))
         image = stored(quantised(np.nan_to_num(1 - unit if inverted else unit), bits), bits, lossy=header.lossy)
@@ -83,6 +83,21 @@ def to_grayscale(values: Numbers, header: Header, frame: int, intensity: Intensi
         return image
     darkest = image.pixels[valid].min()
     return stored(np.where(valid[..., np.newaxis], image.pixels, darkest), bits, lossy=header.lossy)
+
+
+def is_inverted(dataset: pydicom.Dataset) -> bool:
+    """Tell whether larger values are darker, before any rescaling.
+
+    A Presentation LUT Shape goes before the photometric interpretation, with which it should agree (PS3.3
+    C.8.11.3.1.2), as in dcmtk.
+
+    Args:
+        dataset: The image's elements.
+    """
+    shape = text(dataset, "PresentationLUTShape")
+    if shape in ("IDENTITY", "INVERSE"):
+        return shape == "INVERSE"
+    return text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
 
 
 def padding_of(header: Header) -> range | None:

@@ -87,7 +87,7 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
             LUT and requantises to the stored bits, `percentile` stretches the image. Colour is never windowed.
 
     Returns:
-        The image; MONOCHROME1 is turned over, padding has the darkest value, colours are red, green, blue.
+        The image; larger is brighter, padding has the darkest value, colours are red, green, blue.
 
     Raises:
         UnreadableImageError: No image that can be used, and why.

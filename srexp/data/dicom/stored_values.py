@@ -8,7 +8,15 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from srexp.data.dicom.elements import items, numbers
-from srexp.data.dicom.grayscale import first_mapped, is_padding, modality_table, padding_of, rescale, smallest
+from srexp.data.dicom.grayscale import (
+    first_mapped,
+    is_inverted,
+    is_padding,
+    modality_table,
+    padding_of,
+    rescale,
+    smallest,
+)
 from srexp.data.dicom.header import Header
 from srexp.data.image import Intensity, Numbers
 from srexp.data.restored_image import file_bits
@@ -75,11 +83,11 @@ def encoding_of(header: Header, *, bits: int, channels: int, frame: int, intensi
         return replace(colours, modality_kept=intensity == "bits" and not palette)
     if intensity != "bits":
         return unsigned(bits, "MONOCHROME2")
+    inverted = is_inverted(header.dataset)
     if modality_table(header) is not None:  # it has many values for one, so what it gives is stored
-        inverted = header.photometric == "MONOCHROME1"
         return Encoding(file_bits(bits), bits, 0, header.photometric, inverted, modality_kept=False)
     photometric = "MONOCHROME1" if header.photometric == "MONOCHROME1" else "MONOCHROME2"
-    inverted = (photometric == "MONOCHROME1") != (rescale(header.dataset, frame)[0] < 0)
+    inverted = inverted != (rescale(header.dataset, frame)[0] < 0)
     padding = padding_of(header)
     return Encoding(header.bits_allocated, header.bits, smallest(header), photometric, inverted, padding)
 

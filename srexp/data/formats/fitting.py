@@ -77,6 +77,7 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
         if all(kind != b"sRGB" for kind, *_ in display.tone):
             gone.append("gamma and chromaticities")
         display = replace(display, tone=())
+    gone += ["place on its page"] * (display.place is not None and (source != target or display.resolution is None))
     stack = display.stack and target == "tiff"
     gone += ["colours of channels"] * ("LUTs" in dict(display.channels) and not stack)
     gone += ["range of values to be shown"] * (display.window and not stack)

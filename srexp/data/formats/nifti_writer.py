@@ -16,6 +16,7 @@ from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Restored
 
 _PLANE, _LONGEST_AXIS = 2, 2**15 - 1
+_COMMENT = 6  # of extensions the one kind that holds plain text; others describe the old grid, and persons
 
 
 def write(target: Path, origin: Origin, scale: int, images: Iterable[Restored]) -> None:
@@ -67,6 +68,9 @@ def _header(source: Any, dtype: np.dtype[Any], scale: int, *, exact: bool) -> An
     zooms = header.get_zooms()
     header.set_data_shape((1,) * len(zooms))
     header.set_zooms((zooms[0] / scale, zooms[1] / scale, *zooms[_PLANE:]))
+    if header.get_dim_info()[-1] in range(_PLANE):  # slices that were acquired lie across these, and have no number now
+        header["slice_start"] = header["slice_end"] = header["slice_code"] = header["slice_duration"] = 0
+    header.extensions[:] = [each for each in header.extensions if each.get_code() == _COMMENT]
     if not exact:  # the range to display, and what the values are, were those of other values
         header["cal_min"] = header["cal_max"] = 0
         header.set_intent("none")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _BYTE, _WORD = 8, 16
 _RGBA = 4
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
-_BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 1, 2, 3, 6
+_BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _YCBCR = 1, 2, 3, 4, 6
 _COLOURS = {WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 # Tag 338: what a sample besides the colours is.
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -159,6 +159,11 @@ def _check_claims(page: TiffPage, size: int) -> None:
     decoded_to_rgb = photometric != _YCBCR or int(page.compression) in _JPEG
     if page.imagedepth != 1:
         raise UnreadableImageError(f"holds {page.imagedepth} planes in one page", fix="save each plane as a page")
+    if photometric == _MASK:
+        raise UnreadableImageError(
+            "is a mask of another page, which srexp doesn't apply",
+            fix="save the image with its opacity as a sample (ExtraSamples), and no mask beside it",
+        )
     if photometric not in _COLOURS or not decoded_to_rgb:
         raise UnreadableImageError(
             f"has {page.samplesperpixel} samples per pixel of photometric interpretation {photometric}",

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 ORIENTATION, PROFILE = 274, 34675
 WHITE_IS_ZERO = 0  # of tag 262
 _BLACK_IS_ZERO, _RGB, _BYTE = 1, 2, 8
-_COLOURS, _CURVE = (318, 319), 301  # TIFF 6.0, section 20: white point and primary colours; how samples become light
+_COLOURS = (318, 319)  # TIFF 6.0, section 20: white point and primary colours
+_CURVES = (290, 291, 301)  # how values become optical density, and light
+#: Place of the image on its page, across and down, in units of its resolution.
+PLACE = (286, 287)
 _UIC2 = 33629  # of MetaMorph; it has a value for each plane
 _ACROSS, _DOWN, _UNIT, _INCH = 282, 283, 296, 2
 #: TIFF 6.0 tag 296, in mm.
@@ -67,6 +70,7 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         resolution=resolution,
         profile=profile if isinstance(profile, bytes) else None,
         tone=_tone(page),
+        place=None if file.is_imagej or file.is_ome else _place(page),  # which count in other units
         window="Ranges" in dict(channels) or any(line.startswith("max=") for line in stack),
         planes=planes,
         stack=stack,
@@ -100,8 +104,15 @@ def described_planes(file: TiffFile) -> int:
 def _tone(page: TiffPage) -> tuple[tuple[Any, ...], ...]:
     """Give the tags that say of which colours samples are; the curve goes by values, which must stay those stored."""
     as_stored = int(page.photometric) in (_BLACK_IS_ZERO, _RGB) and int(page.bitspersample) >= _BYTE
-    found = [page.tags.get(code) for code in (*_COLOURS, _CURVE)[: None if as_stored else -1]]
+    found = [page.tags.get(code) for code in (*_COLOURS, *(_CURVES if as_stored else ()))]
     return tuple((tag.code, int(tag.dtype), tag.count, tuple(np.ravel(tag.value).tolist())) for tag in found if tag)
+
+
+def _place(page: TiffPage) -> tuple[float, float] | None:
+    """Give where the image lies on its page, in mm, or as it is said where there is no unit; None: nowhere is said."""
+    across, down = (Resolution.fraction(page.tags.valueof(code)) for code in PLACE)
+    unit = UNITS.get(page.tags.valueof(_UNIT, default=_INCH)) or 1.0
+    return ((across or 0) * unit, (down or 0) * unit) if across or down else None
 
 
 def _plain(value: Any) -> float | bytes:

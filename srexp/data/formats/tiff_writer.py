@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ import numpy as np
 import tifffile
 
 from srexp.data.display import Display, as_stored
-from srexp.data.formats.tiff_tags import OF_VALUES, ORIENTATION, UNITS
+from srexp.data.formats.tiff_tags import OF_VALUES, ORIENTATION, PLACE, UNITS
 from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
 
 _BYTE, _WORD = 8, 16
-_SHORT, _CENTIMETRE = 3, 10.0
+_SHORT, _RATIONAL, _CENTIMETRE = 3, 5, 10.0
 _COUNTS = ("channels=", "slices=", "frames=")  # of a stack; a page that is written alone is none
 _CLASSIC_BYTES = 2**32 - 2**25  # what offsets of 32 bits reach, but for the directories
 
@@ -87,6 +88,9 @@ def _tags(display: Display, origin: Origin, *, first: bool) -> dict[str, Any]:
         elif unit not in UNITS.values():
             unit = _CENTIMETRE
         tags["resolution"] = resolution.per(unit)
+        for code, place in zip(PLACE, display.place or (), strict=False):  # of a TIFF alone
+            share = Fraction(place / (unit or 1)).limit_denominator(10**5)
+            tags["extratags"].append((code, _RATIONAL, 1, share.as_integer_ratio(), True))
         tags["resolutionunit"] = next(code for code, length in UNITS.items() if length == unit)
     return tags
 

@@ -16,7 +16,9 @@ def item(**elements: object) -> Dataset:
     return dataset
 
 
-@pytest.mark.parametrize("keyword", ["PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"])
+@pytest.mark.parametrize(
+    "keyword", ["PixelSpacing", "ImagePlanePixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"]
+)
 def test_height_and_width_of_a_pixel(keyword: str) -> None:
     assert display_of(item(**{keyword: [0.5, 0.25]}), 0) == Display(resolution=Resolution(4, 2, 1.0))
 
@@ -49,6 +51,8 @@ def test_a_colour_profile_goes_along() -> None:
 )
 def test_what_is_missing_or_damaged_says_nothing(image: Dataset) -> None:
     assert display_of(image, 0) == Display()
+    image.ICCProfile, image.WindowCenter, image.WindowWidth = b"profile!", 40, 400
+    assert display_of(image, 0) == Display(profile=b"profile!", window=True)  # the rest says what it says
 
 
 @pytest.mark.parametrize(

@@ -144,3 +144,22 @@ def test_a_long_table_has_its_length_in_the_kind_of_its_first_value(length: int,
         image.VOILUTSequence = Sequence([table])
         sign_tables(image, -20, 100)
         assert table["LUTDescriptor"].value[0] == expected
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("shape", ["IDENTITY", "INVERSE"])
+@pytest.mark.parametrize("slope", [1, -1])
+def test_a_presentation_lut_shape_turns_values_over(
+    radiograph: Write, photometric: str, shape: str, slope: int
+) -> None:
+    """As dcmtk's dcmj2pnm shows them, also where the photometric interpretation contradicts it; both are kept."""
+    pixels = unsigned(12)
+    path = radiograph(
+        pixels, BitsStored=12, PhotometricInterpretation=photometric, PresentationLUTShape=shape, RescaleSlope=slope,
+        RescaleIntercept=0, RescaleType="US",
+    )  # fmt: skip
+    turned = (shape == "INVERSE") != (slope < 0)
+    np.testing.assert_array_equal(read_image(path).pixels[..., 0], 4095 - pixels if turned else pixels)
+    image = quietly_read(through(path))
+    np.testing.assert_array_equal(image.pixel_array, pixels)
+    assert (image.PhotometricInterpretation, image.PresentationLUTShape) == (photometric, shape)

@@ -56,3 +56,19 @@ def test_display_range_and_meaning_go_with_the_values(tmp_path: Path, intensity:
     header = nibabel.load(target).header
     assert (header["cal_min"], header["cal_max"]) == ((100, 900) if kept else (0, 0))
     assert header.get_intent() == (("z score", (), "activation") if kept else ("none", (), ""))
+
+
+def test_what_counts_the_old_grid_in_a_header_goes(tmp_path: Path) -> None:
+    """Slices that were acquired may lie along any axis; extensions of AFNI and DICOM describe the old object."""
+    for axis, kept in ((0, False), (1, False), (2, True)):
+        image = nibabel.Nifti1Image(RNG.integers(0, 99, (8, 6, 4), np.uint8), np.eye(4))
+        image.header.set_dim_info(slice=axis)
+        image.header["slice_end"], image.header["slice_code"], image.header["slice_duration"] = 3, 1, 0.5
+        for code, content in ((2, b"DICM"), (4, b"<AFNI_attributes/>"), (6, b"a comment")):
+            image.header.extensions.append(nibabel.nifti1.Nifti1Extension(code, content))
+        image.to_filename(tmp_path / f"{axis}.nii")
+        [target] = through(tmp_path / f"{axis}.nii", tmp_path / "out" / f"{axis}.nii", scale=2)
+        header = nibabel.load(target).header
+        said = [float(header[key]) for key in ("slice_end", "slice_code", "slice_duration")]
+        assert (header.get_dim_info()[2], said) == (axis, [3, 1, 0.5] if kept else [0, 0, 0])
+        assert [each.get_code() for each in header.extensions] == [6]

@@ -186,3 +186,30 @@ def test_a_transfer_function_of_other_values_goes(tmp_path: Path) -> None:
     tags = [(301, 3, 256, tuple(range(256)), True)]
     path = written(tmp_path / "a.tif", values(8, (6, 8)), photometric="miniswhite", metadata=None, extratags=tags)
     assert seen(path).tone == ()
+
+
+def test_a_curve_of_grey_values_stays_in_a_tiff(tmp_path: Path) -> None:
+    tags = [(290, 3, 1, 3, True), (291, 3, 256, tuple(range(0, 2560, 10)), True)]
+    path = written(tmp_path / "a.tif", values(8, (6, 8)), photometric="minisblack", metadata=None, extratags=tags)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(target) as file:
+        kept = [np.ravel(file.pages[0].tags.valueof(tag)).tolist() for tag in (290, 291)]
+    assert (kept, lost) == ([[3], list(range(0, 2560, 10))], [])
+    _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted="png")
+    assert lost == ["gamma and chromaticities not kept, for which PNG has no place"]
+
+
+@pytest.mark.parametrize(("unit", "resolution"), [("inch", (300, 150)), ("centimeter", (100, 100)), ("none", (2, 1))])
+def test_an_image_stays_where_it_lies_on_its_page(tmp_path: Path, unit: str, resolution: tuple[int, int]) -> None:
+    """TIFF 6.0, XPosition and YPosition: in units of the resolution, of which pixels don't change the length."""
+    tags = [(286, 5, 1, (3, 2), True), (287, 5, 1, (7, 3), True)]
+    how = {"photometric": "minisblack", "metadata": None, "resolution": resolution, "resolutionunit": unit}
+    path = written(tmp_path / "a.tif", values(8, (6, 8)), extratags=tags, **how)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(path) as before, tifffile.TiffFile(target) as after:
+        for tag, factor in ((296, 1), (286, 1), (287, 1), (282, 2), (283, 2)):
+            was, is_ = (np.ravel(file.pages[0].tags.valueof(tag)) for file in (before, after))
+            assert is_[0] / is_[-1] == pytest.approx(factor * was[0] / was[-1])
+    assert lost == []
+    _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted="png")
+    assert lost == ["place on its page not kept, for which PNG has no place"]
