@@ -21,7 +21,7 @@ import pytest
 from hypothesis import settings
 
 from srexp.system.memory import peak_bytes
-from tests.warm_start import Server
+from tests import warm_start
 
 # The key of pseudonyms is the suite's, and nothing is entered in the user's list of names.
 _configuration = tempfile.TemporaryDirectory(prefix="srexp-tests-")
@@ -100,7 +100,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _commands_start_warm() -> Iterator[None]:
     """Fork commands from a process that has TensorFlow loaded; it inherits nothing that a single test sets."""
-    with Server.offered():
+    with warm_start.offered():
         yield
 
 

@@ -45,6 +45,7 @@ COVERS = {
     "stories/test_scales.py": "experiment.multiscale",
     "stories/test_search.py": "commands.search",
     "stories/test_train.py": "commands.train experiment.run_pictures",
+    "system/forks/test_forked.py": "system.forks.server",
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
     "tracking/registry/test_registry.py": "tracking.journal.upload",

@@ -29,6 +29,7 @@ from srexp.config.override_grammar import TURN, parse, without_secrets
 from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError
+from srexp.system import child_process
 from srexp.system.files.atomic_files import require_no_way_out
 from srexp.system.masking.credentials import hidden_variables
 from srexp.system.signals import interruptible
@@ -187,9 +188,15 @@ class _Application(Hydra):
     def run_many(self, root: str, task: Callable[[DictConfig], object], overrides: list[str]) -> None:
         """Run a job for each combination, all composed from the files of now.
 
-        SIGTERM and SIGHUP end it in order, also while a launcher waits.
+        SIGTERM and SIGHUP end it in order, also while a launcher waits. Jobs that Hydra itself launches, one after the
+        other, are forked; those of another launcher begin in processes that know nothing of that.
         """
-        with interruptible(), writable("hydra.sweep.dir"), frozen() as files:
+        with (
+            interruptible(),
+            writable("hydra.sweep.dir"),
+            child_process.offered(f"srexp.commands.{root}"),
+            frozen() as files,
+        ):
             loader: Any = self.config_loader
             loader.files = files
             self.multirun(root, functools.partial(_with_files, files, task), [*overrides, "hydra.mode=MULTIRUN"])

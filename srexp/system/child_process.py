@@ -1,6 +1,7 @@
 """A process of its own for each job of a multirun and each worker of a search: what TensorFlow keeps goes with it.
 
-Not through `multiprocessing`, which fails within a worker of joblib.
+Within `offered` they are forked from one that has TensorFlow imported, so that only the first waits for that. Not
+through `multiprocessing`, which fails within a worker of joblib.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from srexp.system.forks import forked
 from srexp.system.process_identity import process_is_gone
-from srexp.system.signals import Interrupted, interruptible
+from srexp.system.signals import Interrupted, ctrl_c_ignored, interruptible
 from srexp.system.stdio import mask_tracebacks, outlive_reader
 
 #: How long a job may take to end its run in order after it was asked to.
 END_SECONDS = 60.0
 #: Tells the jobs of a multirun, perhaps in other processes or on other machines, which process drives it.
 DRIVER = "SREXP_DRIVER"
+#: What jobs import that takes long. Not the runtimes of other makers: to import those starts threads.
+_LIBRARIES = ("keras", "matplotlib.pyplot", "mlflow.keras", "tensorflow")
+_TARGET = f"{__name__}:begin"
 _LOOK_SECONDS = 5.0
 _SERVER_SECONDS = 10.0
 _START = (
@@ -34,7 +39,7 @@ _START = (
 
 
 def run_alone(work: Callable[..., int], *arguments: object) -> int:
-    """Run a function in a fresh Python process and wait for it.
+    """Run a function in a Python process of its own and wait for it.
 
     Whoever interrupts this process interrupts the other one, whose run ends KILLED; should this process be killed, the
     other one notices and ends too.
@@ -67,7 +72,7 @@ def start(
     output: IO[bytes] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a function in a fresh Python process; it ends when this one does, and ignores Ctrl-C, which is passed on.
+    """Start a function in a Python process of its own; it ends when this one does, and gets Ctrl-C from this one.
 
     Args:
         work: Function of a module; its return value is the exit code.
@@ -78,14 +83,8 @@ def start(
     Returns:
         The process, to be given to `hang_up` when it has ended.
     """
-    with _ctrl_c_ignored():
-        process = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            env=environment,
-        )
+    streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": output, "stderr": output}
+    process = _started(dict(os.environ if environment is None else environment), streams)
     request = pickle.dumps((work, arguments))
     # The pipe stays open, and its end tells the other process that this one is gone.
     with suppress(BrokenPipeError):  # it died before it read; its exit code says so
@@ -93,6 +92,26 @@ def start(
             process.stdin.write(request)
             process.stdin.flush()
     return process
+
+
+@contextmanager
+def offered(*modules: str) -> Iterator[None]:
+    """Let processes started meanwhile be forked from one that has imported what they need, where the system allows it.
+
+    Args:
+        *modules: Of srexp, beside the libraries that take long.
+    """
+    with forked.offered(_TARGET, [*modules, *_LIBRARIES]):
+        yield
+
+
+def _started(environment: Mapping[str, str], streams: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _START, json.dumps(sys.path)]
+    if server := forked.server_for(_TARGET, environment):
+        with suppress(forked.ServerGoneError):
+            return forked.Forked(command, server=server, ignoring=[signal.SIGINT], env=environment, **streams)
+    with ctrl_c_ignored():
+        return subprocess.Popen(command, env=environment, **streams)
 
 
 def run_server(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
@@ -152,24 +171,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    """Let a process that is started now ignore Ctrl-C, which a terminal sends to both: it is passed on as SIGTERM."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def begin() -> None:
+def begin(_words: Sequence[str] = ()) -> None:
     """Do what another process asks for; `start` starts it."""
     outlive_reader()
     mask_tracebacks()
-    work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    try:
+        work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
+    except EOFError:  # that one was interrupted before it said what to do
+        sys.exit(Interrupted.exit_code)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:
         with interruptible():

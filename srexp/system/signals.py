@@ -152,3 +152,16 @@ def interruptible() -> Iterator[Shield]:
             signal.signal(number, handler)
     if shield.waiting:
         raise Interrupted(shield.waiting)
+
+
+@contextmanager
+def ctrl_c_ignored() -> Iterator[None]:
+    """Let a process that is started now ignore Ctrl-C, which a terminal sends to both: it is passed on as SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

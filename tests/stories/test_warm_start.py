@@ -9,7 +9,8 @@ import subprocess
 import psutil
 import pytest
 
-from tests.warm_start import CHECKOUT, Command, Server
+from srexp.system.forks import forked
+from tests.warm_start import CHECKOUT, Command
 
 pytestmark = pytest.mark.system
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -53,7 +54,9 @@ def test_what_is_read_at_the_start_is_there_at_the_start(project):
 
 def test_its_server_has_no_thread_but_those_of_openblas_which_it_looks_after_itself(project):
     assert project.run("check").returncode == 0
-    server = psutil.Process(Server.for_environment({**os.environ, "PYTHONPATH": str(CHECKOUT)}).process.pid)
+    server = psutil.Process(
+        forked.server_for("tests.warm_start:become", {**os.environ, "PYTHONPATH": str(CHECKOUT)}).process.pid
+    )
     assert server.num_threads() <= int(os.environ.get("OPENBLAS_NUM_THREADS", os.cpu_count()))
 
 

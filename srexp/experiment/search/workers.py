@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -61,7 +62,9 @@ class Workers:
         """
         self.retry_lost()
         trials = self.study.trials()
-        with SearchProgress(self.engine.trials) as progress:
+        several = self.engine.workers > 1  # a single one would only wait for another process to import
+        warm = child_process.offered("srexp.experiment.search.trial_worker") if several else nullcontext()
+        with warm, SearchProgress(self.engine.trials) as progress:
             try:
                 for _ in range(max(1, min(self.engine.workers, self.engine.trials - progress.done(trials)))):
                     self._start()
