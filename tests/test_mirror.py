@@ -49,6 +49,8 @@ COVERS = {
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
     "tracking/registry/test_registry.py": "tracking.journal.upload",
+    "training/courses/test_adversarial.py": "training.courses.discriminator training.courses.duel "
+    "training.courses.supervised",
     "training/test_fit.py": "training.plan",
 }
 

@@ -21,7 +21,7 @@ from srexp.tracking.runs.tracking import Tracking
 from srexp.training.fit import Fitted
 
 #: Sections that decide how a network is trained; they say nothing of one that is adopted.
-UNUSED = ("loss", "optimizer", "schedule", "augmentation")
+UNUSED = ("loss", "training", "optimizer", "schedule", "augmentation")
 UNKNOWN = "unknown"
 
 

@@ -16,6 +16,7 @@ BUILDERS = {
     "model": ("srexp.models.MODULE.build",),
     "loss": ("srexp.training.losses.FUNCTION", "srexp.training.MODULE.build", "keras.losses.CLASS"),
     "optimizer": ("srexp.training.optimizers.FUNCTION", "srexp.training.MODULE.build", "keras.optimizers.CLASS"),
+    "training": ("srexp.training.courses.MODULE.build",),
     "schedule": ("srexp.training.schedules.FUNCTION", "srexp.training.MODULE.build"),
     "protocol": ("srexp.metrics.MODULE.CLASS",),
     "tracking": ("srexp.tracking.runs.MODULE.CLASS",),

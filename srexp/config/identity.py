@@ -18,7 +18,11 @@ INDIFFERENT = ("verb", "paths", "tracking", "checkpoint", "run_name", "tags", "s
 #: Keys of a data set that say where its files are; what they hold is in its fingerprint.
 PLACES = ("root", "test_root", "cache", "url")
 #: Keys that came later, and what all runs before them did; where a run still does so, it has the identity that it had.
-LATER: dict[str, dict[str, object]] = {"protocol": {"colour": False}, "trainer": {"start": None}}
+LATER: dict[str, dict[str, object]] = {
+    "protocol": {"colour": False},
+    "trainer": {"start": None},
+    "training": {"_target_": "srexp.training.courses.supervised.build"},
+}
 #: Tag of a training with its `identity`.
 IDENTITY_TAG = "srexp.identity"
 
@@ -41,7 +45,9 @@ def digest(config: Config) -> str:
     decisive = copy.deepcopy({key: value for key, value in config.resolved.items() if key not in INDIFFERENT})
     decisive["dataset"] = {key: value for key, value in decisive["dataset"].items() if key not in PLACES}
     for name, later in LATER.items():
-        decisive[name] = {key: value for key, value in decisive[name].items() if later.get(key, ...) != value}
+        decisive[name] = {key: value for key, value in decisive.get(name, {}).items() if later.get(key, ...) != value}
+        if not decisive[name]:  # the section itself came later
+            del decisive[name]
     for section in decisive.values():
         if isinstance(section, dict) and "_target_" in section:
             section["_target_"] = first(section["_target_"])

@@ -149,6 +149,7 @@ class Config(Strict):
     augmentation: Section
     model: Section
     loss: Section
+    training: Section
     optimizer: Section
     schedule: Section
     protocol: Section
@@ -348,6 +349,7 @@ class RunsConfig(Config, verb="runs"):
 #: Arguments that a command hands to a builder at run time; they are no configuration keys.
 RUNTIME: dict[str, frozenset[str]] = {
     "model": frozenset({"scale", "channels"}),
+    "training": frozenset({"scale", "channels"}),
     "tracking": frozenset({"folder"}),
     "search": frozenset({"folder"}),
 }

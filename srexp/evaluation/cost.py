@@ -48,12 +48,16 @@ def cost(model: keras.Model) -> Cost:
         >>> cost(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32])).parameters
         57281
     """
-    parameters = sum(prod(weight.shape) for weight in model.trainable_weights)
     try:
         counted, pixels = _count(model)
     except _UnknownLayerError:
-        return Cost(parameters, None)
-    return Cost(parameters, counted / pixels * _MEGAPIXEL)
+        return Cost(parameters(model), None)
+    return Cost(parameters(model), counted / pixels * _MEGAPIXEL)
+
+
+def parameters(model: keras.Model) -> int:
+    """Count the weights, biases included, that training changes: not the fixed numbers that shuffle or split pixels."""
+    return sum(prod(weight.shape) for weight in model.trainable_weights)
 
 
 class _UnknownLayerError(Exception):

@@ -17,6 +17,7 @@ from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.errors import SrexpError
 from srexp.experiment import network
+from srexp.experiment.preflight import course_of
 from srexp.experiment.task import Task
 from srexp.system import child_process
 from srexp.system.files.atomic_files import write_whole
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 #: No further size is tried after this time.
 TRYING_SECONDS = 60.0
 _TIMED = 2
-_DECIDING = ("model", "loss", "optimizer", "scale")
+_DECIDING = ("model", "loss", "training", "optimizer", "scale")
 _DECIDING_OF_TRAINER = ("patch_size", "scales", "patches_per_image", "precision", "strategy", "deterministic")
 
 
@@ -68,8 +69,11 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
     trainer = config.trainer
     network.prepare(config)
     design = network.float32_network(config, channels, scale=config.inner_scale)
-    with network.trained_network(config, channels, precision=network.precision_of(config, design)) as trained:
-        trained.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
+    course, precision = course_of(config, channels), network.precision_of(config, design)
+    with network.trained_network(config, channels, precision=precision, one_device=course.one_device) as trained:
+        stepping = course.stepping(trained)
+        stepping.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
+        course.try_out()
     before, began = peak_bytes(), time.perf_counter()
 
     def cost(size: int) -> memory.Measured:
@@ -77,7 +81,7 @@ def try_sizes(config: Config, channels: int, found: Path) -> int:
         seconds = []
         for _ in range(1 + _TIMED):  # the first one traces the graph
             start = time.perf_counter()
-            trained.train_on_batch(low, high)
+            stepping.train_on_batch(low, high)
             seconds.append(time.perf_counter() - start)
         return memory.Measured(size, min(seconds[1:]), peak_bytes() - before)
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from srexp.config.builders import build
+from srexp.evaluation.cost import parameters
 from srexp.evaluation.score import score
 from srexp.experiment import network, start
-from srexp.experiment.preflight import one_scale_only
+from srexp.experiment.preflight import course_of, one_scale_only
 from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
 from srexp.system.stdio import stage
@@ -109,7 +110,9 @@ def fit_network(
         on_epoch(epoch, numbers)
 
     sizes = {"batch_size": trainer.patches, "patch_size": trainer.patch_size}
-    with memory.explained(**sizes), network.trained_network(config, task.channels, precision=precision) as trained:
+    course = course_of(config, task.channels)
+    whole = network.trained_network(config, task.channels, precision=precision, one_device=course.one_device)
+    with memory.explained(**sizes), whole as trained:
         trained.set_weights(restorer.get_weights())
         memory.require(memory.least_bytes(trained, *task.sampler().shapes()), **sizes)
 
@@ -132,10 +135,11 @@ def fit_network(
             Validation(score_network, bicubic_psnr),
             on_epoch=record,
             checkpoints=checkpoints,
+            course=course,
         )
         on_begin(
             Beginning(
-                weights=restorer.count_params(),
+                weights=parameters(restorer),
                 precision=precision,
                 devices=numerics.devices(),
                 bicubic_psnr=bicubic_psnr,

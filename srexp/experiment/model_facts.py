@@ -45,7 +45,7 @@ def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
         if key.startswith("degradation.") and not key.endswith("_target_")
     ]
     found = {
-        **{key: known.get(key) for key in ("run_id", "task", "model", "protocol")},
+        **{key: known.get(key) for key in ("run_id", "task", "model", "protocol", "detail")},
         "fingerprint": known.get("data.fingerprint"),
         "commit": commit or known.get("commit"),
         "degradation": ", ".join(degradation),

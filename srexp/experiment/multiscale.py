@@ -98,4 +98,6 @@ def _course(fitted: Fitted, run_id: str, config: Config) -> Fitted:
     """Give the course of a training as that of another scale: without the numbers of validation, made at the first."""
     *most, last = (f"x{scale}" for scale in config.trainer.scales or [])
     shared = f"one network for {', '.join(most)} and {last}, trained by run {run_id}; validation there chose its epoch"
-    return dataclasses.replace(fitted, history=[], earlier_seconds=fitted.seconds, warnings=[*fitted.warnings, shared])
+    return dataclasses.replace(
+        fitted, history=[], validation=None, earlier_seconds=fitted.seconds, warnings=[*fitted.warnings, shared]
+    )

@@ -46,18 +46,19 @@ def float32_network(config: Config, channels: int, *, scale: int | None = None) 
 
 
 @contextmanager
-def trained_network(config: Config, channels: int, *, precision: str) -> Iterator[Network]:
+def trained_network(config: Config, channels: int, *, precision: str, one_device: bool = False) -> Iterator[Network]:
     """Build the network whose steps are taken, and hold the devices that they are taken on.
 
     Args:
         config: Checked configuration.
         channels: Of the images.
         precision: Keras dtype policy, from `precision_of`.
+        one_device: Whether several GPUs can't share its steps.
 
     Yields:
         A network with initial weights; it is compiled and trained while the context is open.
     """
-    with numerics.strategy_scope(config.trainer.strategy):
+    with numerics.strategy_scope("single" if one_device else config.trainer.strategy):
         with numerics.policy(precision):
             network = build(config.model, scale=config.inner_scale, channels=channels)
         yield network

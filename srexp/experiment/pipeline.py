@@ -37,6 +37,8 @@ from srexp.training.checkpoint import Checkpoints
 from srexp.training.fit import Fitted
 from srexp.types import Network
 
+#: Tags of a run and a version whose network was taught to invent detail.
+INVENTED = {"detail": "invented"}
 #: How often a run was resumed.
 COUNT_TAG = "srexp.resumed"
 
@@ -150,6 +152,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             obtained = plan.obtain(task, tracked) if plan.obtain else None
             model, fitted = obtained or fit_network(task, tracked, on_begin=plan.on_begin, checkpoints=checkpoints)
             model = folded(model)
+            tracked.set_tags(INVENTED if fitted.invented else {})
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
             stage(f"scoring {len(task.prepared.entries['test'])} test images")
@@ -160,7 +163,8 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             model_uri = registry.log_best(
                 tracked, model, channels=task.channels, step=fitted.best_epoch, metrics=_figures(scores, chosen)
             )
-            registered = _register(model, model_uri, task, tracked, {**plan.origin, **_figures(scores, chosen)})
+            known = {**plan.origin, **(INVENTED if fitted.invented else {}), **_figures(scores, chosen)}
+            registered = _register(model, model_uri, task, tracked, known)
         result = _result(task, tracked, fitted, scores, watch)
         result["warnings"] += earlier.warnings if earlier else []
         result |= {"validation": chosen, "model_uri": model_uri, "registered": registered}
@@ -188,7 +192,9 @@ def _begin(tracked: Run, task: Task, plan: Plan) -> None:
 
 def _validation(model: Network, task: Task, fitted: Fitted) -> dict[str, float | None]:
     """Give the validation figures of the best epoch; of a network that wasn't trained they are measured now."""
-    best = fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
+    best = fitted.validation or (
+        fitted.history[fitted.best_epoch - 1] if fitted.history else validation(model, task)[0]()
+    )
     figures = {name: best[f"val_{name}"] for name in ("psnr", "ssim")}
     return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 

@@ -11,6 +11,14 @@ from srexp.metrics.protocol import Protocol
 from srexp.metrics.ssim import WINDOW
 from srexp.tracking.names import require_run, require_task
 from srexp.tracking.runs.tracking import Tracking
+from srexp.training.courses.supervised import Supervised
+
+#: What the trainer must have where a discriminator takes part, and why.
+_EXPECTED = {
+    "patience": "null: validation PSNR falls in the second phase, and patience would end it",
+    "epochs": "2 or more: its second phase begins with an epoch of its own",
+    "strategy": "single or auto: the discriminator can't be shared by several GPUs",
+}
 
 
 def require_trainable(config: Config, protocol: Protocol) -> None:
@@ -28,6 +36,7 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
     check_arguments(config.model, scale=config.inner_scale, channels=channels_of(protocol))
     for section in (config.loss, config.optimizer, config.schedule):
         check_arguments(section)
+    _require_course(config)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     _ = tracking.store  # an address that is none is refused
     if config.trainer.scales and config.model.target.startswith("srexp."):
@@ -36,6 +45,51 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
             raise one_scale_only(config)
     for scale in config.trainer.scales or [config.scale]:
         _require_scored(config, protocol, scale)
+
+
+def course_of(config: Config, channels: int) -> Supervised:
+    """Build the course of one training.
+
+    Args:
+        config: Checked configuration.
+        channels: Of its images.
+    """
+    course: Supervised = build(config.training, scale=config.inner_scale, channels=channels)
+    return course
+
+
+def require_ranked_by_psnr(config: Config) -> None:
+    """Refuse a course whose networks a search would put in the wrong order.
+
+    Args:
+        config: Checked configuration of a search.
+
+    Raises:
+        RequestError: It teaches to invent detail, by which validation PSNR falls.
+    """
+    if course_of(config, channels=1).invents:
+        raise RequestError(
+            "training=adversarial can't be searched: trials are put in order by validation PSNR, which it lowers",
+            got=config.training.target,
+            expected="training=supervised",
+            fix="search with training=supervised, then train the best with training=adversarial",
+        )
+
+
+def _require_course(config: Config) -> None:
+    """Refuse what an adversarial course can't go along with."""
+    trainer = config.trainer
+    if not course_of(config, channels=1).invents:
+        return
+    for key, got, holds, fix in (
+        ("patience", trainer.patience, trainer.patience is None, "trainer.patience=null"),
+        ("epochs", trainer.epochs, trainer.epochs > 1, "trainer.epochs=8"),
+        ("strategy", trainer.strategy, trainer.strategy != "mirrored", "trainer.strategy=single"),
+    ):
+        if not holds:
+            raise RequestError(
+                f"trainer.{key} doesn't go with training=adversarial", got=got, expected=_EXPECTED[key], fix=fix
+            )
 
 
 def channels_of(protocol: Protocol) -> int:

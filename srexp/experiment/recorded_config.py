@@ -32,7 +32,7 @@ from srexp.tracking.store.parameters import shorten
 from srexp.tracking.store.store import Store
 
 #: Sections that decide how a model is trained; they say nothing of one that is given.
-TRAINING = ("model", "loss", "optimizer", "schedule", "augmentation")
+TRAINING = ("model", "loss", "training", "optimizer", "schedule", "augmentation")
 #: What decides which images are scored, and how; it is taken from the training.
 DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_name")
 #: The same of the trainer.
@@ -246,7 +246,7 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     OmegaConf.resolve(tree)
     now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
-    tree = OmegaConf.unsafe_merge({key: now[key] for key in ("trainer", "checkpoint")}, tree)
+    tree = OmegaConf.unsafe_merge({key: now[key] for key in ("trainer", "training", "checkpoint")}, tree)
     # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run, and is
     # asked who may read.
     taken = [

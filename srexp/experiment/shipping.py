@@ -16,6 +16,7 @@ from srexp.config.builders import build
 from srexp.config.compose import compose, register_resolvers
 from srexp.config.override_grammar import key_of
 from srexp.errors import RequestError
+from srexp.evaluation.cost import parameters
 from srexp.experiment.model_facts import facts
 from srexp.system.files.digests import sha256
 from srexp.system.stdio import say
@@ -54,7 +55,7 @@ def card_of(
     return {
         **words,
         "sha256": loaded.sha256,
-        "weights": loaded.model.count_params(),
+        "weights": parameters(loaded.model),
         "command": f"python -m srexp {shlex.join(typed)}",
         "scores": [_score(each) for each in scored],
         "facts": {

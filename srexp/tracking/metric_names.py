@@ -15,6 +15,9 @@ _GROUPS = {
 }
 _NAMES = {
     "loss": "train/loss",
+    "adversarial_loss": "train/adversarial_loss",
+    "discriminator_loss": "train/discriminator_loss",
+    "discriminator_accuracy": "train/discriminator_accuracy",
     "lr": "train/lr",
     "gain_db": "test/gain_db",
     "gain_champion_db": "test/gain_champion_db",

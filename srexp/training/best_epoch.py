@@ -46,6 +46,8 @@ class History:
         bicubic_psnr: float,
         patience: int | None,
         last: bool,
+        selects: bool = True,
+        warnings: Sequence[str] = (),
     ) -> History:
         """Give the history after one more epoch.
 
@@ -56,10 +58,12 @@ class History:
             bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
             patience: Epochs without a better validation PSNR after which training is over; None for never.
             last: Whether no other epoch was asked for, or there is no time for one.
+            selects: Whether it may be the best one; the first one is in any case.
+            warnings: Further ones.
         """
         epochs = (*self.epochs, dict(numbers))
         best = self.epochs[self.best_epoch - 1]["val_psnr"] if self.epochs else math.nan
-        better = not self.epochs or numbers["val_psnr"] > best or math.isnan(best)
+        better = not self.epochs or (selects and (numbers["val_psnr"] > best or math.isnan(best)))
         best_epoch = len(epochs) if better else self.best_epoch
         return replace(
             self,
@@ -67,7 +71,7 @@ class History:
             ended=(*self.ended, at),
             best_epoch=best_epoch,
             best_weights=weights() if better else self.best_weights,
-            warnings=(*self.warnings, *_dead(epochs, bicubic_psnr)),
+            warnings=(*self.warnings, *_dead(epochs, bicubic_psnr), *warnings),
             over=last or (patience is not None and len(epochs) - best_epoch >= patience),
         )
 

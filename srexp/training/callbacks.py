@@ -13,6 +13,7 @@ import keras
 from srexp.errors import SrexpError
 from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
 
 Scores = Mapping[str, float]
@@ -66,6 +67,11 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
     def seconds(self) -> float:
         """Time spent training, interruptions left out."""
         return time.monotonic() - self.started
+
+    def share(self) -> float:
+        """Tell how much of the training is over, by steps or by the clock, from 0 to 1."""
+        by_clock = min(self.seconds / self.max_seconds, 1.0) if self.max_seconds else 0.0
+        return max(self.step / self.total, by_clock)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Set the rate of this step."""
@@ -126,21 +132,28 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
         plan: When training is over.
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
         clock: Gives the seconds spent training so far, interruptions left out, for `training_seconds` of the epoch.
+        course: Says which epochs may be the best, and what there is to warn of.
     """
 
-    def __init__(self, history: History, plan: Plan, bicubic_psnr: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, history: History, plan: Plan, bicubic_psnr: float, clock: Callable[[], float], course: Supervised
+    ) -> None:
         super().__init__()
         self.history, self.plan, self.bicubic_psnr, self.clock = history, plan, bicubic_psnr, clock
+        self.course = course
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the numbers in."""
+        numbers = {**{key: float(value) for key, value in (logs or {}).items()}, "training_seconds": self.clock()}
         self.history = self.history.after(
-            {**{key: float(value) for key, value in (logs or {}).items()}, "training_seconds": self.clock()},
+            numbers,
             at=int(time.time() * 1000),
             weights=self.model.get_weights,
             bicubic_psnr=self.bicubic_psnr,
             patience=self.plan.patience,
             last=self.model.stop_training or epoch + 1 == self.plan.epochs,
+            selects=self.course.selects,
+            warnings=self.course.warnings([*self.history.epochs, numbers]),
         )
         if self.history.over:
             self.model.stop_training = True

@@ -38,6 +38,7 @@ class Checkpoint:
         model: Variables of the network, random seeds of its layers included.
         optimizer: Variables of the optimizer.
         metrics: Variables of the running loss of the epoch.
+        beside: Variables of what the course has beside network and optimizer, such as a discriminator with its own.
         seconds: Time spent training so far, interruptions left out, validation included.
         validation_seconds: The part of it that was validation.
         first_loss: Running loss after the first step, by which an explosion is known.
@@ -48,13 +49,15 @@ class Checkpoint:
     model: Arrays = field(default=(), repr=False)
     optimizer: Arrays = field(default=(), repr=False)
     metrics: Arrays = field(default=(), repr=False)
+    beside: Arrays = field(default=(), repr=False)
     seconds: float = 0.0
     validation_seconds: float = 0.0
     first_loss: float | None = None
 
     def finite(self) -> bool:
         """Whether all weights are numbers; otherwise there is nothing to go on with."""
-        return all(bool(np.isfinite(array).all()) for array in self.model if array.dtype.kind == "f")
+        arrays = [*self.model, *self.beside]
+        return all(bool(np.isfinite(array).all()) for array in arrays if array.dtype.kind == "f")
 
 
 class Checkpoints:
@@ -139,9 +142,12 @@ def _packed(checkpoint: Checkpoint) -> bytes:
         "metrics": checkpoint.metrics,
         "best": checkpoint.history.best_weights,
     }
+    if checkpoint.beside:  # else an older version can read it, too
+        groups["beside"] = checkpoint.beside
     arrays: dict[str, Any] = {f"{name}/{i}": array for name, group in groups.items() for i, array in enumerate(group)}
     history = replace(checkpoint.history, best_weights=())
-    rest = asdict(replace(checkpoint, history=history, model=(), optimizer=(), metrics=()))
+    rest = asdict(replace(checkpoint, history=history, model=(), optimizer=(), metrics=(), beside=()))
+    del rest["beside"]
     course = rest.pop("history")
     rest["course"] = {"history": course.pop("epochs"), **course}  # as the first version of srexp called them
     rest["sizes"] = {name: len(group) for name, group in groups.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.training import state
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Fitted:
         warnings: What the user should know of the training.
         bicubic_psnr: Validation PSNR of bicubic, in dB; None when nothing was trained.
         earlier_seconds: The part of `seconds` before an interruption, spent in another process.
+        validation: Scores of the network as it ended, where it isn't that of an epoch.
+        invented: Whether it was taught to invent detail.
     """
 
     best_epoch: int = 0
@@ -70,6 +73,8 @@ class Fitted:
     warnings: list[str] = field(default_factory=list)
     bicubic_psnr: float | None = None
     earlier_seconds: float = 0.0
+    validation: Scores | None = None
+    invented: bool = False
 
 
 @dataclass
@@ -77,21 +82,23 @@ class Fitting:
     """A training that begins, or goes on from its newest checkpoint.
 
     Args:
-        model: A Keras model; compiled here.
+        network: A Keras model, which is trained.
         recipe: Loss, optimizer and schedule.
         plan: Length of training.
         validation: Scores the model after each epoch.
         on_epoch: Receives each epoch's number, from 1, its numbers, and when it ended, in milliseconds since 1970; also
             those of epochs before an interruption.
         checkpoints: Of this training; None to keep none.
+        course: How steps are taken; of this training alone.
     """
 
-    model: keras.Model
+    network: keras.Model
     recipe: Recipe
     plan: Plan
     validation: Validation
     on_epoch: OnEpoch
     checkpoints: Checkpoints | None = None
+    course: Supervised = field(default_factory=Supervised)
 
     def __post_init__(self) -> None:
         import keras
@@ -99,6 +106,7 @@ class Fitting:
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
+        self.model = self.course.stepping(self.network)
         # XLA has no kernel for bicubic resizing.
         self.model.compile(optimizer=self.recipe.optimizer, loss=self.recipe.loss, jit_compile=False)
         self.recipe.optimizer.build(self.model.trainable_variables)
@@ -109,12 +117,13 @@ class Fitting:
         self.explosion = callbacks.StopOnExplosion(start, checkpoints)
         self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
         bicubic_psnr = self.validation.bicubic_psnr
-        self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds)
+        self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds, self.course)
         self.progress = ShowProgress(plan, start, lambda: self.record.history, bicubic_psnr)
         self.keep = callbacks.KeepCheckpoints(checkpoints, self._capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
         report = keras.callbacks.LambdaCallback(on_epoch_end=self._tell)
-        self.callbacks = [self.pace, self.explosion, self.validate, self.record, self.progress, self.keep, report]
+        own = self.course.callbacks(plan, self.pace.share)
+        self.callbacks = [self.pace, *own, self.explosion, self.validate, self.record, self.progress, self.keep, report]
 
     def _tell(self, epoch: int, _: object) -> None:
         history = self.record.history
@@ -124,6 +133,7 @@ class Fitting:
         """Take the state as it is."""
         return state.take(
             self.model,
+            self.course.state(),
             history=self.record.history,
             seconds=self.pace.seconds,
             validation_seconds=self.validate.seconds,
@@ -131,7 +141,7 @@ class Fitting:
         )
 
     def run(self, batches: Batches) -> Fitted:
-        """Train until it is over; the model ends with the weights of its best validation epoch.
+        """Train until it is over; the network ends with the weights of its best validation epoch, or its course's.
 
         Args:
             batches: Opens a `tf.data.Dataset` of (low, high) over all steps from a given one on.
@@ -143,7 +153,9 @@ class Fitting:
             SrexpError: The loss was no number or exploded, or the checkpoint is of another network.
         """
         if self.start.model:
-            state.put(self.model, self.start)  # also the learning rate of its last step; the recipe's is known by now
+            # Also the learning rate of its last step; the recipe's is known by now.
+            state.put(self.model, self.start, self.course.state())
+            self.course.resumed()
         history = self.start.history
         for epoch, (numbers, at) in enumerate(zip(history.epochs, history.ended, strict=True), 1):
             self.on_epoch(epoch, numbers, at)
@@ -156,8 +168,7 @@ class Fitting:
         except KeyboardInterrupt:  # it leaves a checkpoint of the last step
             self.keep.save()
             raise
-        self.model.set_weights(self.record.history.best_weights)
-        return self._fitted()
+        return self._ended()
 
     def _end_begun_epoch(self, batches: Batches) -> int:
         """Do what an epoch lacks that was interrupted; give the number of the next one, from 0."""
@@ -173,7 +184,7 @@ class Fitting:
             )
             self._fit(batches, epoch, epoch + 1, steps - done, restore)
             # Keras ends a fit with the averages of the weights, where the optimizer keeps such.
-            state.put(self.model, self.keep.last)
+            state.put(self.model, self.keep.last, self.course.state())
         else:  # but for its validation
             state.put_metrics(self.model, self.start)
             every = keras.callbacks.CallbackList(self.callbacks, model=self.model)
@@ -193,16 +204,24 @@ class Fitting:
                 verbose=0,
             )
 
-    def _fitted(self) -> Fitted:
-        """Say what it led to."""
-        history, seconds = self.record.history, self.pace.seconds
+    def _ended(self) -> Fitted:
+        """Give the network the weights that it ends with, and say what it led to."""
+        history, seconds, last = self.record.history, self.pace.seconds, len(self.record.history.epochs)
+        blended = self.course.blend(history.best_weights, self.network.get_weights())
+        self.network.set_weights(history.best_weights if blended is None else blended)
         return Fitted(
-            best_epoch=history.best_epoch,
+            best_epoch=history.best_epoch if blended is None else last,
+            validation=None if blended is None else self.validation.score(),
+            invented=blended is not None,
             history=list(history.epochs),
             seconds=seconds,
             train_seconds=seconds - self.validate.seconds,
             steps=self.pace.step,
-            warnings=[*history.warnings, *([self.keep.warning] if self.keep.warning else [])],
+            warnings=[
+                *history.warnings,
+                *([self.keep.warning] if self.keep.warning else []),
+                *self.course.summary(best=history.best_epoch, last=last),
+            ],
             bicubic_psnr=self.validation.bicubic_psnr,
             earlier_seconds=self.start.seconds,
         )

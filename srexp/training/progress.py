@@ -79,6 +79,8 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         said = [f"loss {numbers['loss']:.4g}", f"val {numbers['val_psnr']:.3f} dB"]
         if math.isfinite(gain := numbers["val_psnr"] - self.bicubic_psnr):
             said.append(f"{gain:+.3f} dB")
+        if "discriminator_loss" in numbers:
+            said.append(f"discriminator {numbers['discriminator_loss']:.3g}")
         said.append(f"lr {numbers['lr']:.2g}")
         if self.stepped > began:  # nothing of an epoch that lacked but its validation
             said.append(f"{(self.done - before) * self.plan.patches / (self.stepped - began):.0f}/s")

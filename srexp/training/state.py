@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     import keras
 
 
-def take(model: keras.Model, **known: Any) -> Checkpoint:
+def take(model: keras.Model, beside: Sequence[Any] = (), **known: Any) -> Checkpoint:
     """Copy the state of a training. A step of Keras is one call of TensorFlow, so there is no state within one.
 
     Args:
         model: A compiled model whose optimizer is built.
+        beside: Variables of what else is trained, built as well.
         **known: What the training knows of itself: the checkpoint's `history`, `seconds`, `validation_seconds` and
             `first_loss`.
 
@@ -30,22 +31,25 @@ def take(model: keras.Model, **known: Any) -> Checkpoint:
         model=_copied(model.variables),
         optimizer=optimizer,
         metrics=_copied(model.metrics_variables),
+        beside=_copied(beside),
         **known,
     )
 
 
-def put(model: keras.Model, checkpoint: Checkpoint) -> None:
+def put(model: keras.Model, checkpoint: Checkpoint, beside: Sequence[Any] = ()) -> None:
     """Bring network and optimizer to the state that they had.
 
     Args:
         model: A compiled model whose optimizer is built.
-        checkpoint: Of the same network and optimizer.
+        checkpoint: Of the same network, optimizer and course.
+        beside: See `take`.
 
     Raises:
-        SrexpError: It is of another network or optimizer.
+        SrexpError: It is of another network, optimizer or course.
     """
     _assign(model.variables, checkpoint.model, "network")
     _assign(model.optimizer.variables, checkpoint.optimizer, "optimizer")
+    _assign(beside, checkpoint.beside, "course")
 
 
 def put_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:

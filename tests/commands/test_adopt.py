@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,8 +13,9 @@ from PIL import Image
 import srexp
 from srexp.cli import run
 from srexp.config.builders import build
+from srexp.tracking.registry.models import load
 from srexp.tracking.store.store import connect
-from tests.networks import built
+from tests.networks import built, thin
 
 PLAIN = ["tracking.system_metrics=false", "tracking.max_images=0"]
 LUMINANCE = ["protocol=y", "protocol.colour=true"]
@@ -60,6 +62,44 @@ def test_an_adopted_network_is_scored_and_registered_with_its_origin(tmp_path: P
     ):
         assert told.items() <= tags.items()
     assert "optimizer.lr" not in store.get_run(result["run_id"]).data.params
+
+
+def as_in_pytorch(network: keras.Model) -> dict[str, np.ndarray]:
+    """Give random weights for a network by the names and in the shapes of its authors' state dictionary."""
+    rng = np.random.default_rng(5)
+    arrays = {}
+    for layer in network.layers:
+        for name, variable in zip(("weight", "bias"), layer.trainable_weights, strict=False):
+            shape = tuple(variable.shape)
+            if isinstance(layer, keras.layers.PReLU):
+                shape = shape[-1:]
+            elif len(shape) == 4:
+                shape = tuple(shape[place] for place in (3, 2, 0, 1))
+            arrays[f"{layer.name}.{name}"] = rng.normal(0, 0.02, shape).astype(np.float32)
+    return arrays
+
+
+@pytest.mark.parametrize("name", ["imdn", "rfdn", "rlfn", "pan"])
+def test_networks_whose_weights_we_do_not_have_are_adopted_by_their_authors_names(
+    name: str, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    narrow = thin(name)
+    network = built(name, 2, 3, **narrow)
+    arrays = as_in_pytorch(network)
+    file = tmp_path / "theirs.npz"
+    np.savez(file, **arrays)
+    small = [*(f"model.{key}={value}" for key, value in narrow.items()), "trainer.test_size=64", *PLAIN]
+    typed = [f"model={name}", "scale=2", f"weights={file}", *small, *LUMINANCE]
+    result = srexp.run("adopt", typed)
+    config = srexp.compose(typed, verb="adopt")
+    model = load(build(config.tracking, folder=config.paths.root).store, result["model_uri"]).model
+    adopted = {layer.name: layer for layer in model.layers if layer.trainable_weights}
+    assert list(adopted) == list(dict.fromkeys(key.rpartition(".")[0] for key in arrays))
+    for key, array in arrays.items():
+        layer, _, kind = key.rpartition(".")
+        kept = adopted[layer].get_weights()[("weight", "bias").index(kind)]
+        np.testing.assert_array_equal(kept.transpose(3, 2, 0, 1) if array.ndim == 4 else kept.reshape(-1), array)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from omegaconf import OmegaConf
 
 from srexp.config.compose import check, compose, composed
-from srexp.config.identity import identity, without_seed
+from srexp.config.identity import digest, identity, without_seed
 
 
 def of(*typed: str) -> str:
@@ -23,6 +25,14 @@ def test_places_and_names_decide_nothing(typed: str) -> None:
 @pytest.mark.parametrize("typed", ["seed=7", "optimizer.lr=1e-3", "model=vdsr", "trainer.epochs=2", "dataset.limit=3"])
 def test_everything_else_does(typed: str) -> None:
     assert of(typed) != of()
+
+
+def test_a_training_by_the_loss_alone_is_what_it_was_before_there_was_a_choice() -> None:
+    config = compose("train", [])[0]
+    assert "training" in config.resolved
+    earlier = {key: value for key, value in config.resolved.items() if key != "training"}
+    assert digest(dataclasses.replace(config, resolved=earlier)) == digest(config)
+    assert of("training=adversarial") != of()
 
 
 def test_the_images_do_and_their_place_does_not() -> None:

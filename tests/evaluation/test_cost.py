@@ -1,10 +1,14 @@
 """Multiply-adds as the literature counts them, and by hand for layers that it doesn't mention."""
 
+import ast
+from pathlib import Path
+
 import keras
 import pytest
 
-from srexp.evaluation.cost import cost
-from srexp.models import bicubic, hybrid, srcnn, vdsr
+import srexp
+from srexp.evaluation.cost import cost, parameters
+from srexp.models import bicubic, hybrid, rlfn, srcnn, vdsr
 
 GIGA_720P = 1280 * 720 / 1e15  # from multiply-adds per megapixel to 10^9 of them at 720p
 
@@ -25,6 +29,19 @@ def test_the_hybrid_costs_no_more_than_srcnn_where_it_enlarges():
     # 5*5*64 + 64*48 + 10*9*48*48 + 6*6*48 for each low-resolution pixel, of which four restored ones have one.
     assert cost(hybrid.build(2, 1)).multiply_adds == 213_760 / 4 * 1e6 < small
     assert cost(hybrid.build(4, 1)).multiply_adds < small / 4
+
+
+def test_parameters_are_counted_in_one_way_and_without_fixed_numbers():
+    network = rlfn.build(2, 1)
+    assert parameters(network) == cost(network).parameters == 522_168 < network.count_params()
+    code = {path: ast.parse(path.read_text()) for path in Path(srexp.__file__).parent.rglob("*.py")}
+    called = {
+        str(path)
+        for path, tree in code.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "count_params"
+    }
+    assert not called
 
 
 def test_interpolation_is_not_counted():

@@ -22,6 +22,10 @@ def test_public_images_are_attributed_by_whatever_name_their_set_had(target):
     assert facts({"dataset._target_": target})["attribution"].endswith("pydicom-data (MIT licence)")
 
 
+def test_that_detail_is_invented_goes_with_the_model():
+    assert facts({"detail": "invented"})["detail"] == "invented"
+
+
 def test_what_the_store_does_not_know_is_missing():
     assert facts({}) == {}
     assert facts({"degradation._target_": "x", "degradation.name": "worn", "degradation.noise": "2"}, "f00") == {

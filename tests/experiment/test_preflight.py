@@ -40,6 +40,14 @@ REFUSED = {
     "optimizer.lr=inf": ["optimizer.lr=inf"],
     "optimizer.lr=nan": ["optimizer.lr=nan"],
     "loss.epsilon is out of range": ["loss=charbonnier", "loss.epsilon=0"],
+    "training.weight is out of range": ["training=adversarial", "training.weight=-1"],
+    "training.pixel_share is out of range": ["training=adversarial", "training.pixel_share=1"],
+    "training.blend is out of range": ["training=adversarial", "training.blend=0"],
+    "training.width is out of range": ["training=adversarial", "training.width=0"],
+    "training.discriminator_lr is out of range": ["training=adversarial", "training.discriminator_lr=0"],
+    "trainer.patience doesn't go with training=adversarial": ["training=adversarial", "trainer.patience=3"],
+    "trainer.epochs doesn't go with training=adversarial": ["training=adversarial", "trainer.epochs=1"],
+    "trainer.strategy doesn't go with training=adversarial": ["training=adversarial", "trainer.strategy=mirrored"],
     "schedule.final_fraction isn't a fraction": ["schedule.final_fraction=2"],
     "schedule.milestones lie outside the training": ["schedule=step", "schedule.milestones=[1.5]"],
     "schedule.decay doesn't lower the rate": ["schedule=step", "schedule.decay=0"],
@@ -83,7 +91,7 @@ def test_check_refuses_in_the_words_of_training(said: str, tmp_path: Path, monke
     [
         (said, group)
         for said in REFUSED
-        for group in ("model", "loss", "optimizer", "schedule")
+        for group in ("model", "loss", "training", "optimizer", "schedule")
         if said.startswith(f"{group}.")
     ],
 )
@@ -101,7 +109,7 @@ def arguments_refused() -> set[str]:
     found = set()
     for path in [
         *({*(ROOT / "models").glob("*.py")} - {ROOT / "models" / "foreign_weights.py"}),  # those refusals are `adopt`'s
-        *(ROOT / "training" / f"{name}.py" for name in ("losses", "optimizers", "schedules")),
+        *(ROOT / "training" / f"{name}.py" for name in ("losses", "optimizers", "schedules", "courses/adversarial")),
     ]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RequestError":
@@ -124,8 +132,8 @@ def test_nothing_heavy_is_imported_to_check_arguments() -> None:
         "import srexp, sys\n"
         "from srexp.config.builders import check_arguments\n"
         f"for choice in {choices}:\n"
-        "    config = srexp.compose([choice, 'loss=charbonnier', 'schedule=step'])\n"
-        "    for each in (config.model, config.optimizer, config.loss, config.schedule):\n"
+        "    config = srexp.compose([choice, 'loss=charbonnier', 'schedule=step', 'training=adversarial'])\n"
+        "    for each in (config.model, config.optimizer, config.loss, config.schedule, config.training):\n"
         "        check_arguments(each, scale=2, channels=1)\n"
         "print([name for name in ('tensorflow', 'keras', 'mlflow') if name in sys.modules])"
     )

@@ -65,8 +65,12 @@ def test_a_training_outlives_who_reads_what_it_says(project, folder_of):
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_of_an_epoch(project, folder_of, capsys):
+@pytest.mark.parametrize(
+    "course", [[], ["training=adversarial", "training.width=2", "training.pixel_share=0.25"]], ids=["alone", "opposed"]
+)
+def test_killed_in_the_middle_of_an_epoch(course, project, folder_of, capsys):
     asked = [*folder_of, "model=vdsr", "model.depth=4", "trainer.epochs=4", "trainer.steps_per_epoch=25", "seed=3"]
+    asked += course
     process = start(project, [*asked, "checkpoint.minutes=0"], "epoch 2/")
     time.sleep(random.Random(5).uniform(0.05, 0.3))
     process.kill()

@@ -13,6 +13,7 @@ from srexp.errors import SrexpError
 from srexp.training import callbacks
 from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint
+from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
 
 PLAN = Plan(epochs=5, steps_per_epoch=2)
@@ -98,7 +99,7 @@ def test_a_step_that_tells_no_loss_is_no_explosion() -> None:
 
 
 def test_epochs_are_recorded() -> None:
-    record = on(callbacks.RecordHistory(History(), replace(PLAN, patience=1), 20.0, lambda: 12.5))
+    record = on(callbacks.RecordHistory(History(), replace(PLAN, patience=1), 20.0, lambda: 12.5, Supervised()))
     for epoch, psnr in enumerate([30.0, 29.0]):
         record.on_epoch_end(epoch, {"val_psnr": psnr})
     assert record.history.epochs == (
@@ -113,7 +114,7 @@ def test_epochs_are_recorded() -> None:
     ("epoch", "stopped", "over"), [(4, False, True), (3, False, False), (6, False, False), (0, True, True)]
 )
 def test_training_is_over_with_its_last_epoch_or_when_it_was_stopped(epoch: int, stopped: bool, over: bool) -> None:
-    record = on(callbacks.RecordHistory(History(), PLAN, 20.0, lambda: 12.5))
+    record = on(callbacks.RecordHistory(History(), PLAN, 20.0, lambda: 12.5, Supervised()))
     record.model.stop_training = stopped
     record.on_epoch_end(epoch, {"val_psnr": 30.0})
     assert record.history.over == record.model.stop_training == over

@@ -21,7 +21,7 @@ def card(facts: Mapping[str, object], file: str, parity: Parity) -> str:
         facts: What must be known: the `form` of the file, the model's `scale` and `channels`, the `version` of srexp.
             What else is known of the model: `uri`, `digest`, `task`, `model`, `degradation`, `fingerprint`,
             `attribution`, `protocol`, `test_psnr`, `test_ssim`, `bicubic_psnr`, `bicubic_ssim`, `gain_db`, `commit`,
-            `run_id`; what is missing is said to be.
+            `run_id`; what is missing is said to be. `detail`, where it is invented.
         file: Name of the file.
         parity: Differences to the model.
 

@@ -34,7 +34,7 @@ def limits(found: Standings) -> list[str]:
     Returns:
         Sentences.
     """
-    return [*_few_images(found), *_infinite(found), *_always(found)]
+    return [*_invented(found), *_few_images(found), *_infinite(found), *_always(found)]
 
 
 def _winner(found: Standings) -> Iterator[str]:
@@ -142,6 +142,14 @@ def _ratios(one: Standing, other: Standing) -> Iterator[tuple[str, float]]:
             yield "inference time", timing.median / again.median
     if one.contender.train_seconds and other.contender.train_seconds:
         yield "training time", one.contender.train_seconds / other.contender.train_seconds
+
+
+def _invented(found: Standings) -> Iterator[str]:
+    if names := [row.name for row in found.rows if row.contender.invents]:
+        yield (
+            f"The detail of {_listed(names)} is invented: trained against a discriminator, to look like other images. "
+            "PSNR and SSIM don't reward it, and sharper doesn't mean that it is there."
+        )
 
 
 def _few_images(found: Standings) -> Iterator[str]:

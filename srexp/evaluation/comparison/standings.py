@@ -47,6 +47,7 @@ class Contender:
         patches_per_second: Speed of training.
         curve: Learning curve.
         bicubic_val_psnr: What bicubic interpolation scores on the images of that curve, in dB.
+        invents: Whether it was taught to invent detail.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Contender:
     patches_per_second: float | None = None
     curve: Sequence[Point] = ()
     bicubic_val_psnr: float | None = None
+    invents: bool = False
 
 
 @dataclass(frozen=True, slots=True)

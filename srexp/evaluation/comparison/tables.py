@@ -33,7 +33,7 @@ def scores(found: Standings) -> Grid:
         One row for each model, best first.
     """
     columns: list[Column[Standing]] = [
-        (Cell("model"), lambda row: Cell(row.name)),
+        (Cell("model"), _name),
         *(_metric(name) for name in QUICK),
         (Cell("gain dB", INTERVAL), lambda row: gain_cell(row.gains.get("psnr"))),
         (Cell("p", "to the best"), lambda row: Cell(p_value(row.p_best))),
@@ -53,7 +53,7 @@ def costs(found: Standings) -> Grid:
     """
     label = common_input(found)
     columns: list[Column[Standing]] = [
-        (Cell("model"), lambda row: Cell(row.name)),
+        (Cell("model"), _name),
         (Cell("weights"), lambda row: Cell(_weights(row))),
         (Cell("multiply-adds", "per megapixel"), lambda row: Cell(_operations(row))),
         (Cell("training"), lambda row: Cell(duration(row.contender.train_seconds))),
@@ -75,7 +75,7 @@ def further(found: Standings) -> Grid | None:
     names = [name for name in found.rows[0].means if name not in QUICK and all(name in row.means for row in found.rows)]
     if not names:
         return None
-    columns: list[Column[Standing]] = [(Cell("model"), lambda row: Cell(row.name)), *map(_metric, names)]
+    columns: list[Column[Standing]] = [(Cell("model"), _name), *map(_metric, names)]
     return _with_best(found, _grid(found.rows, columns), [None, *names])
 
 
@@ -125,6 +125,11 @@ def _flat(row: Standing) -> dict[str, object]:
         flat |= {f"seconds of {label}": timing.median, f"seconds of {label}, low": timing.quartiles[0]}
         flat[f"seconds of {label}, high"] = timing.quartiles[1]
     return flat
+
+
+def _name(row: Standing) -> Cell:
+    """Name a model, and say of one whose detail is invented that it is."""
+    return Cell(row.name, "detail invented" if row.contender.invents else "")
 
 
 def _metric(name: str) -> Column[Standing]:

@@ -99,22 +99,23 @@ def learning_curves(
     bicubic_psnr: float | None = None,
     model_name: str = "",
 ) -> Figure:
-    """Draw loss and validation PSNR over the epochs.
+    """Draw loss and validation PSNR over the epochs; of an adversarial training the losses of both sides, too.
 
     Args:
-        history: Numbers of each epoch, from epoch 1; `loss` and `val_psnr` are drawn where they are
-            present and finite.
+        history: Numbers of each epoch, from epoch 1; `loss`, `val_psnr`, `adversarial_loss` and `discriminator_loss`
+            are drawn where they are present and finite.
         best_epoch: Epoch whose weights were kept, from 1; marked.
         bicubic_psnr: Validation PSNR of bicubic interpolation in dB; a line to be above of.
         model_name: Whose curves, which decides their colour.
 
     Returns:
-        Figure of 1200 x 450 pixels.
+        Figure of 1200 x 450 pixels, or 1700 x 450.
     """
     from matplotlib.ticker import LogFormatter
 
-    figure = new_figure(1200, 450)
-    left, right = figure.subplots(1, 2)
+    duel = any("discriminator_loss" in numbers for numbers in history)
+    figure = new_figure(1700 if duel else 1200, 450)
+    left, right, *third = figure.subplots(1, 3 if duel else 2)
     colour = colours([model_name])[model_name]
     _curve(left, history, "loss", colour)
     left.set(title="Training loss", xlabel="epoch", ylabel="loss, logarithmic", yscale="log")
@@ -129,6 +130,16 @@ def learning_curves(
         right.plot([best_epoch], [best], "o", color=INK, label=f"kept: epoch {best_epoch}, {with_unit(best)}", zorder=3)
     if right.get_legend_handles_labels()[0]:
         right.legend(frameon=False)
+    for axes in third:
+        for name, hue, label in (
+            ("adversarial_loss", colour, "network: to be taken for real"),
+            ("discriminator_loss", INK, "discriminator: to know"),
+        ):
+            _curve(axes, history, name, hue)
+            axes.lines[-1].set_label(label)
+        axes.axhline(math.log(2), color=GREY, linestyle="--", label="guessing, ln 2")
+        axes.set(title="Adversarial losses", xlabel="epoch", ylabel="cross-entropy")
+        axes.legend(frameon=False)
     figure.tight_layout(pad=1.5)
     return figure
 

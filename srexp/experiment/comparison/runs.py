@@ -81,6 +81,7 @@ class Entry:
             patches_per_second=self.result.get("train_patches_per_second"),
             curve=self.curve,
             bicubic_val_psnr=self.run.metrics.get("bicubic_val_psnr"),
+            invents=self.run.tags.get("detail") == "invented",
         )
 
     def baseline(self) -> Contender:

@@ -16,7 +16,7 @@ from srexp.config.identity import digest
 from srexp.config.schema import SearchConfig
 from srexp.data.batches.patches import require_divisible
 from srexp.errors import RequestError, SrexpError, did_you_mean
-from srexp.experiment.preflight import require_trainable
+from srexp.experiment.preflight import require_ranked_by_psnr, require_trainable
 from srexp.experiment.search.search_job import base_overrides, refused, trial_overrides
 from srexp.experiment.task import Task, require_whole_visits
 from srexp.search.space import Space, difference
@@ -87,6 +87,7 @@ def require_composable(config: SearchConfig, space: Space) -> list[str]:
             trial = check(tree, overrides=base)
             _ = trial.trainer.patches  # a number: trials of different sizes aren't comparable
             require_trainable(trial, build(trial.protocol))
+            require_ranked_by_psnr(trial)
             digests.setdefault(typed, digest(trial))
         except SrexpError as error:
             fix = error.fix or "mend search.space"

@@ -36,6 +36,13 @@ def test_a_card_says_what_is_not_known():
         assert needed in text
 
 
+def test_a_card_says_that_detail_is_invented():
+    made = {"form": "onnx", "scale": 3, "channels": 1, "version": "9"}
+    plain, told = (card({**made, **more}, "m", Parity(0, 0, 1e-4, ())) for more in ({}, {"detail": "invented"}))
+    assert "**Its detail is invented**" in told
+    assert "invented" not in plain
+
+
 @pytest.mark.parametrize("form", RUNTIME_OF)
 def test_the_example_in_the_card_works(network, tmp_path, form, monkeypatch):
     import onnxruntime

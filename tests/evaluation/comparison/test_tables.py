@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from srexp.evaluation.comparison.conclusions import limits
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
 from srexp.evaluation.comparison.tables import comma_separated, common_input, costs, further, pairs, scores
 from srexp.evaluation.cost import Cost
@@ -40,6 +41,16 @@ def test_rows_say_mean_and_spread(found):
         "57\u202f281", "57.2 G", "12 min 34 s", "-", "500 ms [500, 500]",
     ]  # fmt: skip
     assert [str(cell) for cell in further(found).rows[0]] == [NASTY, "1.500 [1.000, 2.000]"]
+
+
+def test_a_model_whose_detail_is_invented_is_marked_in_every_table(found):
+    made_up = replace(found.rows[0].contender, invents=True)
+    again = standings(["a", "b"], [made_up, found.rows[1].contender])
+    for table in (scores(again), further(again), costs(again)):
+        assert [str(row[0]) for row in table.rows] == [f"{NASTY} detail invented", BASELINE]
+    assert "detail invented" in markdown(scores(again))
+    assert any("is invented" in said for said in limits(again))
+    assert not any("is invented" in said for said in limits(found))
 
 
 def test_the_best_value_of_a_column_is_marked_where_values_differ(found):

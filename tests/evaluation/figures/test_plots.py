@@ -28,6 +28,16 @@ def test_learning_curves_mark_bicubic_and_the_kept_epoch():
     assert "kept: epoch 20, 32.00 dB" in shown
 
 
+def test_learning_curves_of_an_adversarial_training_have_both_losses():
+    both = [{"loss": 1.0, "adversarial_loss": 0.7, "discriminator_loss": 0.6}] * 2
+    figure = learning_curves([{"loss": 2.0, "val_psnr": 30.0}, *both])
+    shown = texts(figure)
+    assert all(said in shown for said in ("network: to be taken for real", "discriminator: to know", "guessing, ln 2"))
+    assert pixels(figure).shape == (450, 1700, 4)
+    [_, _, third] = figure.axes
+    assert [list(line.get_xdata()) for line in third.lines[:2]] == [[2, 3], [2, 3]]
+
+
 @pytest.mark.parametrize(
     "history", [[], [{"loss": 1.0}], [{"val_psnr": math.inf}], [{"loss": 1.0, "val_psnr": 30.0}, {"loss": math.nan}]]
 )

@@ -71,6 +71,13 @@ def test_what_the_configuration_refuses_is_named(space: str, said: tuple[str, ..
     assert all(part in message for part in said), message
 
 
+def test_what_lowers_psnr_on_purpose_is_not_searched_by_it() -> None:
+    message = refusal(LR, "training=adversarial")
+    assert "training=adversarial can't be searched" in message
+    assert "train the best with training=adversarial" in message
+    srexp.compose(["+sweeps=srcnn_tpe", "training=adversarial", "training.weight=0"], verb="search")
+
+
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (config_home() / "sweeps").glob("*.yaml")))
 def test_every_recipe_fits_its_configuration(recipe: str, tmp_path: Path) -> None:
     config = srexp.compose([f"+sweeps={recipe}"], verb="search")

@@ -1,0 +1,210 @@
+"""Adversarial training: two phases in one loop, a discriminator that starts undecided, an end that is a blend."""
+
+from __future__ import annotations
+
+import math
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from srexp.errors import RequestError
+from srexp.models import srcnn
+from srexp.training import numerics, optimizers, schedules
+from srexp.training.checkpoint import Checkpoints
+from srexp.training.courses import adversarial, supervised
+from srexp.training.courses.discriminator import discriminator
+from srexp.training.fit import Fitting, Recipe, Validation
+from srexp.training.losses import l1
+from tests.training.test_fit import EPOCHS, PLAN, STEPS, batches, once, timeless
+
+IMAGE = np.random.default_rng(1).random((1, 8, 8, 1), dtype=np.float32)
+
+
+def course(**options):
+    return adversarial.build(
+        2, 1, **{"width": 2, "weight": 100.0, "pixel_share": 0.3, "discriminator_lr": 1e-2, **options}
+    )
+
+
+def train(how, checkpoints=None, interrupt=lambda _place: None):
+    """Train a small network by a course; give what it led to, the network and what was told of each epoch."""
+    numerics.prepare(seed=3, deterministic=True)
+    network = srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4])
+    told = {}
+
+    def follow(step, total):
+        interrupt(f"step {step}")
+        return schedules.cosine()(step, total)
+
+    def validate():
+        interrupt("validation")
+        return {"val_psnr": 40 - float(np.abs(network(IMAGE, training=False)).mean()), "val_ssim": 0.5}
+
+    fitting = Fitting(
+        network,
+        Recipe(loss=l1(), optimizer=optimizers.adam(1e-3), schedule=follow),
+        PLAN,
+        Validation(validate, bicubic_psnr=30.0),
+        on_epoch=lambda epoch, numbers, _: told.update({epoch: timeless(numbers)}),
+        checkpoints=checkpoints,
+        course=how,
+    )
+    return fitting.run(batches), network, told
+
+
+def assert_equal_weights(one, other):
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.fixture(scope="module")
+def never_stopped():
+    how = course()
+    return how, *train(how)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return train(supervised.build())
+
+
+def test_weight_0_trains_as_supervised_to_the_last_bit(alone):
+    fitted, network, told = train(course(weight=0.0))
+    plain, expected, told_plain = alone
+    assert_equal_weights(network.get_weights(), expected.get_weights())
+    assert fitted.best_epoch == plain.best_epoch
+    assert not fitted.invented
+    assert fitted.validation is None
+    for epoch, numbers in told_plain.items():
+        assert {key: told[epoch][key] for key in numbers} == numbers
+    assert "discriminator_loss" in told[EPOCHS]  # it looked on
+
+
+def test_the_loss_alone_comes_first_and_the_discriminator_starts_undecided(never_stopped, alone):
+    *_, told = never_stopped
+    assert "discriminator_loss" not in told[1]
+    assert "adversarial_loss" not in told[1]
+    assert told[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.05)
+    assert told[2]["adversarial_loss"] == pytest.approx(math.log(2), abs=0.05)
+    assert 0 <= told[3]["discriminator_accuracy"] <= 1
+    plain = alone[2]
+    assert told[1] == plain[1]
+    assert told[3]["loss"] != plain[3]["loss"]
+
+
+def test_the_end_is_a_blend_of_both_phases_and_says_so(never_stopped):
+    _, fitted, network, _ = never_stopped
+    last = train(course(blend=1.0))[1].get_weights()
+    first = train_first_epoch()
+    for blended, best, end in zip(network.get_weights(), first, last, strict=True):
+        np.testing.assert_allclose(blended, 0.2 * best + 0.8 * end, rtol=1e-5, atol=1e-7)
+    assert fitted.invented
+    assert fitted.best_epoch == EPOCHS
+    assert fitted.validation["val_psnr"] == 40 - float(np.abs(network(IMAGE, training=False)).mean())
+    assert any("detail is invented" in warning and "20% of epoch 1" in warning for warning in fitted.warnings)
+
+
+def train_first_epoch():
+    """Give the weights after the first epoch: those of the loss alone."""
+    kept = []
+    how = course()
+    ends = how.callbacks
+
+    def callbacks(plan, share):
+        keep = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, _: kept.append(how.duel.get_weights()) if epoch == 0 else None
+        )
+        return [*ends(plan, share), keep]
+
+    how.callbacks = callbacks
+    train(how)
+    return kept[0]
+
+
+PLACES = {
+    "before the second phase": once("step 2"),
+    "within its first epoch": once(f"step {STEPS + 2}"),
+    "while validating": once("validation", 1),
+    "after the last epoch": once("validation", EPOCHS - 1),
+}
+
+
+@pytest.mark.parametrize(
+    "place", [pytest.param(each, marks=[] if "within" in each else pytest.mark.slow) for each in PLACES]
+)
+def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
+    whole, fitted, network, told = never_stopped
+    with pytest.raises(KeyboardInterrupt):
+        train(course(), Checkpoints(tmp_path), PLACES[place])
+    resumed = course()
+    again, network_again, told_again = train(resumed, Checkpoints(tmp_path))
+    assert told_again == told
+    assert again.best_epoch == fitted.best_epoch
+    assert again.validation == fitted.validation
+    assert again.warnings == fitted.warnings
+    assert_equal_weights(network_again.get_weights(), network.get_weights())
+    assert_equal_weights([each.numpy() for each in resumed.state()], [each.numpy() for each in whole.state()])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_left_to_do_after_the_last_step_is_done_in_its_phase(never_stopped, tmp_path):
+    *_, told = never_stopped
+    with pytest.raises(KeyboardInterrupt):
+        train(course(), Checkpoints(tmp_path), once("validation", EPOCHS - 1))
+    assert train(course(), Checkpoints(tmp_path))[2] == told
+
+
+def test_plain_and_relativistic_differ(never_stopped):
+    *_, told = never_stopped
+    plain = train(course(objective="plain"))[2]
+    assert plain[1] == told[1]
+    assert plain[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.05)
+    assert plain[3]["adversarial_loss"] != told[3]["adversarial_loss"]
+
+
+def test_a_training_without_time_for_the_second_phase_says_so():
+    fitted, _, told = train(course(pixel_share=0.99))
+    assert not fitted.invented
+    assert "discriminator_loss" not in told[EPOCHS]
+    assert any("training ended before its adversarial phase" in warning for warning in fitted.warnings)
+
+
+def duel(losses, accuracies):
+    return [
+        {"loss": 1.0, "discriminator_loss": loss, "discriminator_accuracy": accuracy}
+        for loss, accuracy in zip(losses, accuracies, strict=True)
+    ]
+
+
+def test_a_winner_is_named_once_with_what_to_do():
+    how = course()
+    epochs = [{"loss": 2.0}, *duel([0.6, 0.01, 0.01, 0.01, 0.01, 0.5, 0.01, 0.01, 0.01], [0.9] * 9)]
+    told = [how.warnings(epochs[:end]) for end in range(1, len(epochs) + 1)]
+    assert [len(each) for each in told] == [0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+    assert "the discriminator wins: after epoch 5" in told[4][0]
+    assert "training.discriminator_lr" in told[4][0]
+    guessing = how.warnings(duel([math.log(2)] * 3, [0.5] * 3))
+    assert len(guessing) == 1
+    assert "the network wins: after epoch 3" in guessing[0]
+    assert "50%" in guessing[0]
+    assert how.warnings(duel([0.5] * 3, [0.7] * 3)) == []
+
+
+@pytest.mark.parametrize(("channels", "weights"), [(1, 1_194_525), (3, 1_195_677)])
+def test_the_discriminator_has_the_weights_that_are_written_down(channels, weights):
+    network = discriminator(4, channels, 32)
+    assert sum(math.prod(each.shape) for each in network.trainable_weights) == weights
+    judged = network([np.zeros((2, 64, 64, channels), np.float32), np.zeros((2, 16, 16, channels), np.float32)])
+    assert judged.shape == (2, 1)
+    assert not np.any(judged)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("weight", -1.0), ("pixel_share", 1.0), ("blend", 0.0), ("width", 0), ("discriminator_lr", 0.0)],
+)
+def test_values_out_of_range_are_refused(key, value):
+    with pytest.raises(RequestError, match=rf"training\.{key} is out of range"):
+        adversarial.build(2, 1, **{key: value})
