@@ -19,6 +19,7 @@ LATE = {
     "srexp.search.optuna.study": "it is one of Optuna's studies",
     "srexp.training.callbacks": "its classes are Keras callbacks",
     "srexp.training.clipped_sgd": "it is a Keras optimizer",
+    "srexp.training.courses.duel": "what takes its steps is a Keras model",
     "srexp.training.progress": "the progress bar is a Keras callback",
 }
 

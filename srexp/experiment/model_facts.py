@@ -45,14 +45,21 @@ def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
         if key.startswith("degradation.") and not key.endswith("_target_")
     ]
     found = {
-        **{key: known.get(key) for key in ("run_id", "task", "model", "protocol", "detail")},
+        **{key: known.get(key) for key in ("run_id", "task", "model", "protocol")},
         "fingerprint": known.get("data.fingerprint"),
         "commit": commit or known.get("commit"),
         "degradation": ", ".join(degradation),
+        "detail": known.get("detail") or _detail(known),
         "attribution": known.get("attribution") or _attribution(known),
         **{key: _figure(known[key]) for key in known if key.startswith(("test_", "bicubic_", "gain_"))},
     }
     return {key: value for key, value in found.items() if value}
+
+
+def _detail(known: Mapping[str, str]) -> str:
+    """Say of a model without a version, of which only the parameters are known, whether it may invent detail."""
+    opposed = known.get("training._target_", "").endswith(".adversarial.build")
+    return "invented" if opposed and float(known.get("training.weight", 1)) > 0 else ""
 
 
 def _figure(text: str) -> str:

@@ -24,6 +24,9 @@ def test_public_images_are_attributed_by_whatever_name_their_set_had(target):
 
 def test_that_detail_is_invented_goes_with_the_model():
     assert facts({"detail": "invented"})["detail"] == "invented"
+    asked = {"training._target_": "srexp.training.courses.adversarial.build", "training.weight": "0.255"}
+    assert facts(asked)["detail"] == "invented"  # by parameters, where the model has no version
+    assert "detail" not in facts({**asked, "training.weight": "0.0"})
 
 
 def test_what_the_store_does_not_know_is_missing():

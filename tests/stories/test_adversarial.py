@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 def test_invented_detail_is_named_from_the_training_to_the_card(project, folder_of, tmp_path):
     small = ["model=edsr_se", "model.width=4", "model.blocks=1", "loss=l1", "trainer.epochs=3", "tracking.max_images=1"]
-    result = srexp.run("train", [*folder_of, *small, "training=adversarial", "training.width=2"])
-    plain = srexp.run("train", [*folder_of, *small])
+    result = srexp.run("train", [*folder_of, *small, "training=adversarial", "training.width=2", "run_name=opposed"])
+    plain = srexp.run("train", [*folder_of, *small, "run_name=alone"])
     assert any("detail is invented" in warning for warning in result["warnings"])
     assert not any("invented" in warning for warning in plain["warnings"])
 
