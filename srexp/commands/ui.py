@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from typing import Any
 
@@ -34,7 +35,7 @@ def run(config: UiConfig) -> dict[str, Any]:
         The address served.
 
     Raises:
-        RequestError: There is no such study, or what would show it is not installed.
+        RequestError: There is no such study, what would show it is not installed, or the port is taken.
         SrexpError: The server ended by itself.
     """
     if config.study is not None:
@@ -49,6 +50,7 @@ def run(config: UiConfig) -> dict[str, Any]:
     if moved := strayed(store.uri, store.artifacts):
         fix = "`python -m srexp runs relocate=true` lets MLflow find them"
         say(f"srexp: the store names {counted(moved, 'folder')} that its artifacts were in; {fix}", stderr=True)
+    _require_free(config.host, config.port)
     say(f"MLflow UI: {page}  (Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:
@@ -86,6 +88,14 @@ def _dashboard(config: UiConfig, study: str) -> dict[str, Any]:
         say(f"Optuna Dashboard: {address}  (Ctrl-C ends it)")
         serving.serve_forever()
     return {"address": address}
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse a port that is taken: MLflow would say so in its log alone, and wait there for good."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise RequestError(f"can't listen on {host}:{port}: {error.strerror}", fix=f"port={port + 1}") from error
 
 
 def _page(store: Store, address: str, asked: str) -> str:

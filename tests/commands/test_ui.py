@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ def run(tmp_path, monkeypatch):
 
 def test_the_task_of_the_newest_run_is_opened_and_one_line_printed(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(ui, "run_server", lambda command, environment, log: 0)
+    monkeypatch.setattr(ui, "_require_free", lambda host, port: None)
     tracking = Tracking(folder=tmp_path / "mlruns", system_metrics=False)
     for task in ("older", "newer"):
         with tracking.run(task):
@@ -42,6 +44,13 @@ def test_the_task_of_the_newest_run_is_opened_and_one_line_printed(tmp_path, mon
         ui.run(srexp.compose([f"paths.root={tmp_path / 'mlruns'}", *typed], verb="ui"))
         [line] = capfd.readouterr().out.splitlines()
         assert f"/experiments/{client.get_experiment_by_name(task).experiment_id}/runs?" in line
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_is_served(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RequestError, match=f"can't listen on 127.0.0.1:{port}"):
+            ui.run(srexp.compose([f"paths.root={tmp_path / 'mlruns'}", f"port={port}"], verb="ui"))
 
 
 @pytest.mark.parametrize(
