@@ -82,19 +82,18 @@ def _show(result: Mapping[str, Any]) -> None:
         if summary["images"]:
             table.add_row(split, *_cells(summary, patients_known=result["patients_known"]))
     console.print(table)
-    console.print(f"fingerprint  {result['data_fingerprint']}")
+    console.about("fingerprint", result["data_fingerprint"])
     if result["attribution"]:
-        console.print(f"images by    {result['attribution']}")
+        console.about("images by", result["attribution"])
     for skipped in result["skipped"][:LISTED]:
-        console.print(f"skipped      {skipped['image']}: {skipped['reason']}")
+        console.about("skipped", f"{skipped['image']}: {skipped['reason']}")
     if len(result["skipped"]) > LISTED:
-        console.print(f"             and {len(result['skipped']) - LISTED} more, see result.json")
+        console.about("", f"and {len(result['skipped']) - LISTED} more, see result.json")
     for finding in result["findings"]:
         colour = "yellow" if finding["severity"] == "warning" else "cyan"
-        console.print(f"{finding['severity']:<13}", style=colour, end="")
-        console.print(finding["message"])
+        console.about(finding["severity"], finding["message"], colour)
     if place := where([*result["warnings"], *(each["image"] for each in result["skipped"])]):
-        console.print(f"names        {place}; names=true shows them")
+        console.about("names", f"{place}; names=true shows them")
     if not result["findings"]:
         console.print("the audit found nothing")
 

@@ -13,6 +13,8 @@ DETAIL = 112  # pixels of the target in a detail: drawn three times as large, an
 SPOT = 8  # large enough for noise to average out, small enough for a line or an edge to win
 BORDER = 5  # one part in so many at each side: edges of the film and of the field of exposure, and most markers
 REACH = 16  # pixels around a saturated one: an error at the rim of a clip lies beside it
+STEP = 0.1  # part of what is displayed, from a pixel to the next: no anatomy of a radiograph is as hard
+RARE = 5e-4  # share of the pixels; where more steps are as hard, as in CT and photographs, they are what is shown
 BAND = 256  # rows of a large image that are worked on at a time
 
 #: Rows and columns.
@@ -24,9 +26,9 @@ def worst_square(
 ) -> Square:
     """Centre a square on the spot with the largest mean error, on the low-resolution grid.
 
-    Left out is the outer fifth at each side, and what lies near a saturated pixel, drawn black or white: metal,
-    burnt-in letters and air have the hardest edges of a radiograph and would win on each. Where no other spot is left,
-    those near saturated pixels count.
+    Left out is the outer fifth at each side, and what lies near a saturated pixel, drawn black or white, or near one of
+    few hard edges: metal, burnt-in letters and air have the hardest edges of a radiograph and would win on each. Where
+    no other spot is left, those near them count.
 
     Args:
         error: (h, w), absolute error.
@@ -46,7 +48,7 @@ def worst_square(
         True
     """
     spot = min(SPOT, *error.shape)
-    top, left = _worst_spot(error, spot, image, limits) or _worst_spot(error, spot) or (0, 0)
+    top, left = _worst_spot(error, spot, _foreign(image, limits)) or _worst_spot(error, spot) or (0, 0)
     return square_at((top + spot // 2, left + spot // 2), error.shape, scale=scale, side=side)
 
 
@@ -77,19 +79,23 @@ def in_low(square: Square, scale: int) -> Square:
     return rows, columns
 
 
+def _inside(length: int, spot: int) -> range:
+    """Give where a spot off the border may begin."""
+    first = min(length // BORDER, (length - spot) // 2)
+    return range(first, length - spot + 1 - first)
+
+
 def _worst_spot(
-    error: npt.NDArray[np.float32], spot: int, image: Pixels | None = None, limits: tuple[float, float] = (0, 1)
+    error: npt.NDArray[np.float32], spot: int, foreign: npt.NDArray[np.bool_] | None = None
 ) -> tuple[int, int] | None:
-    """Find the worst spot off the border and, of a given image, off what is saturated; None where there is none."""
-    rows, columns = (
-        range(first := min(length // BORDER, (length - spot) // 2), length - spot + 1 - first) for length in error.shape
-    )
+    """Find the worst spot off the border and away from what is foreign; None where there is none."""
+    rows, columns = (_inside(length, spot) for length in error.shape)
     worst, place = -1.0, None
     for top in rows[::BAND]:  # a float64 of the whole of a large image would be most of what a command takes
         bottom = min(top + BAND, rows.stop) + spot - 1
         sums = _spots(error[top:bottom], spot)
-        if image is not None:
-            sums[_spots(_near_saturated(image, limits, top, bottom), spot) > 0] = -1
+        if foreign is not None:
+            sums[_spots(_near(foreign, top, bottom), spot) > 0] = -1
         sums = sums[:, columns.start : columns.stop]
         row, column = np.unravel_index(sums.argmax(), sums.shape)
         if sums[row, column] > worst:
@@ -97,14 +103,24 @@ def _worst_spot(
     return place
 
 
-def _near_saturated(image: Pixels, limits: tuple[float, float], top: int, bottom: int) -> npt.NDArray[np.bool_]:
-    """Mark the pixels of some rows that are drawn black or white, and those around them."""
+def _foreign(image: Pixels, limits: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """Mark the pixels that are drawn black or white and, where they are rare, those at hard edges."""
+    saturated = np.asarray(((image <= limits[0]) | (image >= limits[1])).any(axis=-1))
+    hard, step = np.zeros_like(saturated), STEP * (limits[1] - limits[0])
+    for top in range(0, len(image), BAND):
+        part, marked = image[top : top + BAND + 1], hard[top : top + BAND + 1]
+        marked[1:] |= (np.abs(np.diff(part, axis=0)) > step).any(axis=-1)
+        marked[:, 1:] |= (np.abs(np.diff(part, axis=1)) > step).any(axis=-1)
+    inside = tuple(slice(each.start, each.stop) for each in (_inside(length, 1) for length in hard.shape))
+    return saturated | hard if hard[inside].mean() < RARE else saturated
+
+
+def _near(foreign: npt.NDArray[np.bool_], top: int, bottom: int) -> npt.NDArray[np.bool_]:
+    """Mark what is foreign in some rows, and the pixels around it."""
     from scipy.ndimage import maximum_filter
 
     first = max(0, top - REACH)
-    part = image[first : bottom + REACH]
-    saturated = ((part <= limits[0]) | (part >= limits[1])).any(axis=-1)
-    near: npt.NDArray[np.bool_] = maximum_filter(saturated, size=2 * REACH + 1, mode="constant")
+    near: npt.NDArray[np.bool_] = maximum_filter(foreign[first : bottom + REACH], size=2 * REACH + 1, mode="constant")
     return near[top - first : bottom - first]
 
 

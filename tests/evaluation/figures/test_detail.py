@@ -82,6 +82,27 @@ def test_bands_of_a_tall_image_are_held_against_the_same_rows():
     assert middle(worst_square(error, image, (0, 1), scale=1, side=SPOT)) == (604, 104)
 
 
+def clipped(texture):
+    """A spot that is not quite white, on a soft or a coarse background; the errors are largest at its edge."""
+    image, error = grey(400, 400) + texture, np.zeros((400, 400), np.float32)
+    image[158:162, 158:162] = 0.8
+    error[156:164, 156:164] = 100
+    error[250, 200] = 1
+    return worst_square(error, image, (0, 1), scale=2, side=64)
+
+
+def test_an_edge_that_is_harder_than_all_else_is_not_chosen_though_nothing_is_saturated():
+    ramp = np.linspace(0, 0.2, 400, dtype=np.float32)[:, None]
+    rows, columns = clipped(ramp[..., None])
+    assert (rows.start <= 250 < rows.stop, columns.start <= 200 < columns.stop) == (True, True)
+
+
+def test_where_many_edges_are_hard_they_are_what_is_shown():
+    stripes = np.where(np.arange(400) % 16 < 8, 0.0, 0.2).astype(np.float32)[:, None, None]
+    rows, columns = clipped(stripes)
+    assert (rows.start < 160, rows.stop > 160, columns.start < 160, columns.stop > 160) == (True,) * 4
+
+
 def test_a_faint_line_wins_over_noise_and_the_edge_of_the_film_does_not():
     error = np.random.default_rng(0).exponential(1, (800, 800)).astype(np.float32)
     error[:10] = 60
