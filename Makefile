@@ -50,7 +50,7 @@ docs: $(VENV)/.installed-dev ## Build the documentation into build/site, strictl
 
 pictures: $(VENV)/.installed-dev ## Train on the embedded images and take the pictures of README, the tutorial and the page of serve anew
 	$(PYTHON_IN) docs/pictures.py
-	SREXP_PICTURES=$(CURDIR)/docs/pictures $(PYTHON_IN) -m pytest -m "" tests/stories/test_page.py
+	SREXP_PICTURES=$(CURDIR)/docs/pictures $(PYTHON_IN) -m pytest -m "" -k every_screen tests/stories/test_page.py
 
 wheel: $(VENV)/.installed-dev ## Build dist/srexp-VERSION.whl, install it by itself, and train with it in an empty folder
 	rm -f dist/*.whl

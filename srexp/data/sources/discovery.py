@@ -48,7 +48,7 @@ def find_images(named: str, key: str) -> dict[str, Path]:
     except OSError:
         if glob.has_magic(named):
             return _matching(path, named, key)
-    return image_files(existing_folder(named, key), key)
+    return image_files(existing_folder(named, key, "an existing file or folder of images, or a pattern"), key)
 
 
 def _matching(path: Path, named: str, key: str) -> dict[str, Path]:
@@ -70,12 +70,13 @@ def _matching(path: Path, named: str, key: str) -> dict[str, Path]:
     return named_by
 
 
-def existing_folder(root: str, key: str) -> Path:
+def existing_folder(root: str, key: str, expected: str = "an existing folder of images") -> Path:
     """Resolve a folder that must be there.
 
     Args:
         root: What was typed.
         key: Which key it was typed for.
+        expected: What there might be.
 
     Returns:
         The folder, absolute.
@@ -92,7 +93,7 @@ def existing_folder(root: str, key: str) -> Path:
         raise RequestError(
             f"{key} is not there",
             got=root,
-            expected="an existing folder of images" + (f"; {near}" if near else ""),
+            expected=expected + (f"; {near}" if near else ""),
             fix=f"{key}=/data/xrays, or a path relative to the current directory",
         ) from None
     except OSError as error:

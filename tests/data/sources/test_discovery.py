@@ -71,3 +71,8 @@ def test_what_file_servers_leave_is_no_image_of_the_folder(tree: Path, left: str
     (tree / "sub" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
     for named in ("sub", "sub/**/*.png"):
         assert {Path(name).name for name in find_images(str(tree / named), "input")} <= {"b.png", "c.bmp"}
+
+
+def test_what_is_not_there_might_have_been_a_file_as_well(tmp_path):
+    with pytest.raises(RequestError, match=r"input is not there[\s\S]*an existing file or folder"):
+        find_images(str(tmp_path / "scan.png"), "input")
