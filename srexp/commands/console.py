@@ -93,7 +93,7 @@ def _kept(console: Terminal, kept: Kept) -> None:
     elif kept.files:
         console.about("artifacts", ", ".join(kept.files))
     if kept.page is None or kept.page.startswith(LOCAL):
-        console.about("look at it", "python -m srexp ui")
+        console.about("look at it", kept.ui)
     if kept.page:
         console.about("its page", kept.page, link=kept.page)
 

@@ -149,7 +149,7 @@ class _Evaluation:
             describe(tracked, task, result, model_name=model.name)
             tracked.log_result(result)
         result = tracked.answered(result)
-        console.evaluation(result, tracked.kept())
+        console.evaluation(result, tracked.kept(config.overrides))
         return result
 
     def _scores(self, tracked: Run, shared: SharedScores | None) -> tuple[Scores, list[dict[str, Any]]]:

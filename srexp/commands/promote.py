@@ -61,11 +61,16 @@ def run(config: PromoteConfig) -> dict[str, Any]:
                 network.prepare(task.config)
                 ours = scored(loaded_for(task, tracking.store, found), task, version)
                 result = decision.decide(
-                    config, tracked, ours, task, tags=tags, tell=lambda told: console.promotion(told, tracked.kept())
+                    config,
+                    tracked,
+                    ours,
+                    task,
+                    tags=tags,
+                    tell=lambda told: console.promotion(told, tracked.kept(config.overrides)),
                 )
             result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
             tracked.log_dict(result, "result.json")
-        kept = tracked.kept()
+        kept = tracked.kept(config.overrides)
     console.promotion(result, kept)
     return result
 

@@ -175,7 +175,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
         tracked.log_result(result)
     checkpoints.remove()
     summary = {"model": scores.summary("model"), "bicubic": scores.summary("baseline")}
-    return Outcome(tracked.answered(result), config.model.name, summary, others, tracked.kept())
+    return Outcome(tracked.answered(result), config.model.name, summary, others, tracked.kept(config.overrides))
 
 
 def _begin(tracked: Run, task: Task, plan: Plan) -> None:

@@ -91,7 +91,7 @@ def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -
         parent.log_dict(result, "result.json")
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)
-    return result, final, parent.kept()
+    return result, final, parent.kept(config.overrides)
 
 
 def _engine(config: SearchConfig) -> Search:

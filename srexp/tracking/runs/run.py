@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shlex
 import shutil
 import time
 import uuid
@@ -42,11 +43,13 @@ class Kept(NamedTuple):
         page: Address of its page in MLflow.
         folder: Of its artifacts; None where they are on no disk of this machine.
         files: Their paths, but for those of the image grid, which is for that page.
+        ui: The command that serves the page, where no server does.
     """
 
     page: str | None = None
     folder: Path | None = None
     files: tuple[str, ...] = ()
+    ui: str = "python -m srexp ui"
 
 
 #: Of a run that the store doesn't know.
@@ -64,15 +67,20 @@ class Run(Writer):
 
     already = NOTHING
 
-    def kept(self) -> Kept:
-        """Say where what was logged is to be looked at; nothing of it while the store doesn't know the run."""
+    def kept(self, typed: Sequence[str] = ()) -> Kept:
+        """Say where what was logged is to be looked at; nothing of it while the store doesn't know the run.
+
+        Args:
+            typed: Overrides of the command; those that say where the store is are the page's as well.
+        """
         if not self.experiment:
             return NOTHING_KEPT
         folder = None
         with suppress(SrexpError), opened(self.store, f"run {self.id} can't be read") as client:
             folder = path_of(client.get_run(self.id).info.artifact_uri)
         files = tuple(name for name in self.files if not name.startswith(_GRID))
-        return Kept(run_page(server_of(self.store), self.experiment, self.id), folder, files)
+        ui = [NOTHING_KEPT.ui, *(shlex.quote(each) for each in typed if each.startswith(("paths.", "tracking.")))]
+        return Kept(run_page(server_of(self.store), self.experiment, self.id), folder, files, " ".join(ui))
 
     def reopen(self) -> None:
         """Go on with a run that was interrupted: the store gets what was left unsent, and is asked what it has then.

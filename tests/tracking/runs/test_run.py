@@ -60,7 +60,8 @@ def test_what_a_run_kept_is_named_with_its_page(tracking):
     with tracking.run("x") as run:
         run.log_text("a", "notes/a.txt")
         run.log_image(np.zeros((4, 4), np.uint8), key="test", step=0)
-    kept = run.kept()
+    kept = run.kept(["model=vdsr", "paths.root=/my runs"])
+    assert kept.ui == "python -m srexp ui 'paths.root=/my runs'"
     assert kept.files == ("notes/a.txt",)
     assert (kept.folder / "notes" / "a.txt").is_file()
     assert kept.page.endswith(f"/runs/{run.id}?workflowType=machine_learning")
