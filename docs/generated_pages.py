@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.config.reference.keys import is_global, keys, opening
+from srexp.system.kernels.choice import JOBS, SETS, measured
 from srexp.zoo.catalogue import Shipped, shipped
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +44,30 @@ def pages() -> dict[str, str]:
         ),
         "reference/zoo.md": "# Networks that come with srexp: their cards\n\n"
         + "\n".join(map(card, shipped().values())),
+        "reference/kernel-times.md": kernel_times(),
         "notebook.md": notebook(ROOT / "docs" / "notebook.ipynb"),
         "promises.md": _moved("SECURITY").replace("# Security", "# Security: the promises", 1),
         "contributing.md": _moved("CONTRIBUTING"),
         "changelog.md": _moved("CHANGELOG"),
     }
+
+
+def kernel_times() -> str:
+    """Show the measurement by which convolution kernels are chosen, with where it is from."""
+    about, rows = measured()
+    lines = [f"    {line}" for line in about]
+    columns = [(job, known) for job in JOBS for known in SETS]
+    table = [_row(["network", *map(", ".join, columns)]), _row(["---"] * (1 + len(columns)))]
+    for network in dict.fromkeys(row["network"] for row in rows):
+        of_network = [row for row in rows if row["network"] == network]
+        told = {(row["job"], row["instructions"]): row["ratio"] for row in of_network}
+        table.append(_row([network, *(told.get(column, "") for column in columns)]))
+    said = "oneDNN's time by Eigen's: below 1 oneDNN is faster."
+    return "\n".join(["# Convolution kernels: what was measured", "", said, "", *lines, "", *table, ""])
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -16,6 +16,7 @@ from srexp.experiment.task import Task, builders
 from srexp.models.foreign_weights import set_arrays
 from srexp.system.files.array_files import read_arrays
 from srexp.system.files.digests import sha256
+from srexp.system.kernels import choice
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.fit import Fitted
@@ -45,6 +46,7 @@ def run(config: AdoptConfig) -> dict[str, Any]:
     channels = channels_of(builders(config).protocol)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     with watch("load"):
+        choice.settle(config.model.name, "restoring")
         network.prepare(config)
         model = network.float32_network(config, channels)
         set_arrays(model, arrays, config.weights.name)

@@ -15,7 +15,7 @@ from srexp.errors import RequestError
 from srexp.evaluation.cost import cost
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
-from srexp.experiment.loaded_model import NO_FILE, loaded_for
+from srexp.experiment.loaded_model import NO_FILE, awaited, loaded_for
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of
 from srexp.experiment.run_pictures import describe, draw_scored, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
@@ -181,9 +181,7 @@ def _found(tracking: Tracking, config: EvaluateConfig) -> addresses.Found | None
             expected=", ".join([*METHODS, addresses.ADDRESSES]),
             fix=f"model_uri=models:/{config.experiment_name}@candidate",
         )
-    found = addresses.find(tracking.store, config.model_uri, others=METHODS)
-    addresses.require_files(tracking.store, found)
-    return found
+    return awaited(tracking.store, config.model_uri, others=METHODS)
 
 
 def _model(tracking: Tracking, found: addresses.Found | None, task: Task) -> tuple[Network, str | None]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.schema import ExportConfig
-from srexp.experiment.loaded_model import scale_of
+from srexp.experiment.loaded_model import awaited, scale_of
 from srexp.experiment.model_facts import commit, facts
 from srexp.experiment.restoration.reference_images import real_images
 from srexp.system.terminal import Terminal
@@ -38,9 +38,10 @@ def run(config: ExportConfig) -> dict[str, Any]:
     target = Target(config.format, folder, config.overwrite)
     target.require_empty()
     file = runtime_named(RUNTIME_OF[config.format]).FILE
-    load_quietly()
     store = build(config.tracking, folder=config.paths.root).store
-    loaded = load(store, config.model_uri, digest=config.require_digest)
+    found = awaited(store, config.model_uri)
+    load_quietly()
+    loaded = load(store, found, digest=config.require_digest)
     model, channels = loaded.model, loaded.model.input_shape[-1]
     images = real_images(channels)
     known = {

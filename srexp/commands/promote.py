@@ -10,7 +10,7 @@ from srexp.config.builders import build
 from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
-from srexp.experiment.loaded_model import loaded_for
+from srexp.experiment.loaded_model import awaited, loaded_for
 from srexp.experiment.promotion import decision
 from srexp.experiment.promotion.candidate import scored
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of, task_of
@@ -103,9 +103,7 @@ def _found(config: PromoteConfig, store: Store) -> addresses.Found:
             fix=did_you_mean(str(config.version), known) or (f"version={known[0]}" if known else "train a model first"),
         )
     number = isinstance(config.version, int)
-    found = addresses.find(store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
-    addresses.require_files(store, found)
-    return found
+    return awaited(store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
 
 
 def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Mapping[str, str]) -> Task:

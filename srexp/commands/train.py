@@ -16,6 +16,7 @@ from srexp.experiment.multirun import driver, job
 from srexp.experiment.pipeline import Plan
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
+from srexp.system.kernels import choice
 from srexp.system.profiling import Stopwatch
 from srexp.system.stdio import say
 from srexp.tracking.runs.tracking import Tracking
@@ -41,6 +42,7 @@ def run(config: Config) -> dict[str, Any]:
             result = _conducted(task, going_on, watch, plan)
             job.finish(task.config.run_dir, result)
         return result
+    choice.settle(config.model.name, "training", precision=config.trainer.precision)
     config = start.settled(config)
     with watch("data"):
         task = Task(config)

@@ -21,6 +21,7 @@ from srexp.experiment.preflight import course_of
 from srexp.experiment.task import Task
 from srexp.system import child_process
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.kernels import choice
 from srexp.system.memory import free_bytes, peak_bytes
 from srexp.training import memory
 
@@ -128,6 +129,7 @@ def _key(task: Task) -> str:
     known: dict[str, Any] = {key: resolved[key] for key in _DECIDING}
     known |= {key: resolved["trainer"][key] for key in _DECIDING_OF_TRAINER}
     known |= {"channels": task.channels, "machine": platform.node(), "processors": psutil.cpu_count()}
+    known |= {"kernels": choice.in_force()}
     known |= {"memory": psutil.virtual_memory().total, "devices": os.environ.get("CUDA_VISIBLE_DEVICES")}
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 

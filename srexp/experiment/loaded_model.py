@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -14,10 +15,12 @@ from srexp.config.schema import RestoreConfig
 from srexp.data.image import Channel, Intensity
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
+from srexp.experiment.kernels import network_of
 from srexp.experiment.task import Task
 from srexp.models import bicubic
+from srexp.system.kernels import choice
 from srexp.tracking.registry.models import Loaded, load, require_digest
-from srexp.tracking.store.addresses import Found
+from srexp.tracking.store.addresses import Found, find, require_files
 from srexp.tracking.store.store import Store
 from srexp.training.numerics import load_quietly
 from srexp.types import Network
@@ -66,25 +69,50 @@ def opened(config: RestoreConfig, uri: str, *, channels: int = 1) -> Opened:
         RequestError: There is no such model, it may run code, or it has another digest or scale than was asked for.
         SrexpError: The store can't be reached.
     """
-    load_quietly()
     if uri == BICUBIC:
         require_digest(uri, NO_FILE, config.require_digest)
+        load_quietly()
         loaded = _bicubic(config.scale, channels)
     else:
         store = build(config.tracking, folder=config.paths.root).store
-        loaded = load(store, uri, others=[BICUBIC], digest=config.require_digest)
+        found = awaited(store, uri, others=[BICUBIC])
+        load_quietly()
+        loaded = load(store, found, digest=config.require_digest)
     scale = scale_of(loaded.model, loaded.found.uri)
     if "scale" in map(key_of, config.overrides) and config.scale != scale:
         raise RequestError(
             "the model has another scale", got=f"scale={config.scale}", expected=f"scale={scale}, or leave it out"
         )
-    facts = loaded.facts
+    known = loaded.facts
     channels = int(loaded.model.input_shape[-1])
-    channel: Channel = "rgb" if channels > 1 else "y" if facts.get("protocol.channel") == "y" else "grey"
+    channel: Channel = "rgb" if channels > 1 else "y" if known.get("protocol.channel") == "y" else "grey"
     intensity: Intensity = next(
-        (each for each in get_args(Intensity) if each == facts.get("dataset.intensity")), "bits"
+        (each for each in get_args(Intensity) if each == known.get("dataset.intensity")), "bits"
     )
     return Opened(loaded, scale, channels, intensity, channel)
+
+
+def awaited(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
+    """Find a model that will be loaded, and let TensorFlow, if it isn't imported yet, take the kernels that suit it.
+
+    Of several models in one process the first one decides.
+
+    Args:
+        store: Where models are kept.
+        uri: See `srexp.tracking.store.addresses.find`.
+        others: Words that the caller understands besides, for did-you-mean.
+
+    Returns:
+        Where the model is; its files are there.
+
+    Raises:
+        RequestError: There is no such model.
+        SrexpError: The store can't be reached.
+    """
+    found = find(store, uri, others=others)
+    require_files(store, found)
+    choice.settle(network_of(store, found), "restoring")
+    return found
 
 
 def _bicubic(scale: int, channels: int) -> Loaded:

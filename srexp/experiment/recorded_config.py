@@ -22,6 +22,7 @@ from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task
 from srexp.system.files.moved_files import moved, with_moved
+from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.system.masking.redaction import mask, printable
 from srexp.tracking.journal.writer import SYNC
@@ -108,7 +109,7 @@ def run_of(
         task.name,
         name=config.run_name or name,
         parent=parent,
-        tags={**config.tags, **task_tags(task), **tags},
+        tags={**config.tags, **task_tags(task), choice.KERNELS: choice.in_force(), **tags},
         resume=resume,
         folder=config.run_dir,
     )
@@ -132,7 +133,7 @@ def log_request(tracked: Run, task: Task, *, without: Collection[str] = ()) -> N
 def log_config(tracked: Run, config: Config, *, without: Collection[str] = ()) -> None:
     """Log a configuration, what was typed and what it ran on; sections in `without` played no part."""
     asked = {key: value for key, value in config.resolved.items() if key not in without}
-    tracked.log_config(asked, OmegaConf.to_yaml(OmegaConf.create(asked)))
+    tracked.log_config({**asked, choice.KERNELS: choice.in_force()}, OmegaConf.to_yaml(OmegaConf.create(asked)))
     tracked.log_environment(config.overrides)
 
 

@@ -19,6 +19,7 @@ from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.system.files.file_locks import in_turn
 from srexp.system.files.moved_files import here
+from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.journal.journal import PENDING
@@ -62,6 +63,7 @@ def interrupted_training(
     folder = _require_interrupted(found, config.paths.root)
     kept = kept_by(tracking.store, found.run_id, config.paths.root)
     whole = continued(config, found, kept, folder.parents[1])
+    choice.settle_as(found.tags.get(choice.KERNELS))
     with _alone(folder, found.run_id):
         with watch("data"):
             task = Task(whole)
@@ -214,7 +216,8 @@ def _differences(tracking: Tracking, found: queries.StoredRun) -> list[str]:
     """Say what of the code differs from when the run began: numbers may differ in their last bits, or more."""
     known = queries.read_json(tracking.store, found.run_id, "environment.json") or {}
     versions = {name: version for name, version in known.get("packages", {}).items() if name in _DECISIVE}
-    today = environment.code() | environment.packages()
+    today = environment.code() | environment.packages() | {choice.KERNELS: choice.in_force()}
     then = {key: known[key] for key in environment.code() if key in known} | versions
+    then |= {choice.KERNELS: found.tags[choice.KERNELS]} if choice.KERNELS in found.tags else {}
     told = [f"{key} {then[key]}, now {today.get(key)}" for key in then if then[key] != today.get(key)]
     return [f"resumed with other code than it began with: {'; '.join(told)}"] if told else []

@@ -38,7 +38,7 @@ _START = (
 )
 
 
-def run_alone(work: Callable[..., int], *arguments: object) -> int:
+def run_alone(work: Callable[..., int], *arguments: object, environment: Mapping[str, str] | None = None) -> int:
     """Run a function in a Python process of its own and wait for it.
 
     Whoever interrupts this process interrupts the other one, whose run ends KILLED; should this process be killed, the
@@ -47,6 +47,7 @@ def run_alone(work: Callable[..., int], *arguments: object) -> int:
     Args:
         work: Function of a module; its return value is the exit code.
         *arguments: What can be pickled.
+        environment: Of the process; None for this one's.
 
     Returns:
         The exit code; a negative signal number when a signal ended the process.
@@ -55,7 +56,7 @@ def run_alone(work: Callable[..., int], *arguments: object) -> int:
         KeyboardInterrupt: This process was asked to end; the other one has ended.
     """
     with interruptible():
-        process = start(work, *arguments)
+        process = start(work, *arguments, environment=environment)
         try:
             process.wait()
         except BaseException:

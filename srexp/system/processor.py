@@ -14,7 +14,12 @@ def cores() -> int:
 
 def has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether the processor computes in bfloat16 itself; elsewhere that is emulated, and slower."""
-    return bool(_BFLOAT16_FLAGS & set(_first_of(cpuinfo).get("flags", "").split()))
+    return bool(_BFLOAT16_FLAGS & flags(cpuinfo))
+
+
+def flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """Name what the processor can do, as Linux does; nothing where there is no Linux, or another kind of processor."""
+    return set(_first_of(cpuinfo).get("flags", "").split())
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -8,8 +8,10 @@ import keras
 import pytest
 
 from srexp.errors import RequestError
-from srexp.experiment.loaded_model import require_fit, scale_of
+from srexp.experiment.loaded_model import awaited, require_fit, scale_of
 from srexp.models import vdsr
+from srexp.system.kernels import choice
+from srexp.tracking.store.store import resolve
 
 
 def pooled(scale):
@@ -40,3 +42,15 @@ def test_a_model_fits_the_scale_and_the_channels_of_a_task():
         require_fit(pooled(3), task(2), "mine")
     with pytest.raises(RequestError, match=r"mine takes images of 1 channel\b"):
         require_fit(pooled(3), task(3, channels=3), "mine")
+
+
+def test_the_network_that_comes_decides_which_kernels_are_taken(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(choice, "settle", lambda *given: told.append(given))
+    store = resolve(None, tmp_path, environ={})
+    found = awaited(store, "zoo/hybrid-cxr-x2")
+    assert found.shipped
+    file = tmp_path / "nobody-knows.keras"
+    file.touch()
+    assert awaited(store, str(file)).path == file
+    assert told == [("hybrid", "restoring"), (None, "restoring")]

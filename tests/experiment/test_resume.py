@@ -25,6 +25,7 @@ from srexp.experiment import resume
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.task import Task
 from srexp.system import process_identity
+from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import environment, queries
@@ -149,6 +150,20 @@ def test_the_configuration_of_a_run_is_the_one_it_logged_whatever_files_say(inte
     path.write_text(path.read_text().replace("\nlr:", "\nlr: 0.5  #"))
     go_on(f"resume={interrupted}")
     assert identity(conducted["task"].config, "") == identity(asked[1], "")
+
+
+def test_a_run_goes_on_with_the_kernels_that_it_began_with(interrupted, conducted, tracking, monkeypatch):
+    told = []
+    monkeypatch.setattr(choice, "settle_as", told.append)
+    go_on(f"resume={interrupted}")
+    put(tracking, interrupted, "KILLED", **{choice.KERNELS: choice.in_force()})
+    go_on(f"resume={interrupted}")
+    assert told == [None, choice.in_force()]
+    assert conducted["earlier"].warnings == []
+    put(tracking, interrupted, "KILLED", **{choice.KERNELS: "eigen"})  # and the suite has the other kind
+    go_on(f"resume={interrupted}")
+    [warning] = conducted["earlier"].warnings
+    assert "srexp.kernels eigen, now onednn" in warning
 
 
 def test_images_that_moved_are_found_where_they_are(interrupted, conducted, root, tmp_path):

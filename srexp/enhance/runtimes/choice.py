@@ -22,6 +22,7 @@ from srexp.enhance.runtimes.race import race, winner
 from srexp.enhance.runtimes.runtime import Precision, Runtime
 from srexp.errors import RequestError
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.kernels.choice import in_force
 from srexp.system.processor import processor
 from srexp.types import Batch, Network, Pixels
 
@@ -222,11 +223,11 @@ def _loss(model: Network, restore: Restore, probes: Probes) -> float | None:
 
 
 def _key(model: Network, precision: str, shape: tuple[int, int], probes: Probes) -> str:
-    """Name what a choice depends on: processor, model, weights, precision, shape, images, and installed versions."""
+    """Name what a choice depends on: processor, kernels, model with weights, precision, shape, images, versions."""
     digest = hashlib.sha256()
     packages = {package for each in RUNTIMES.values() for package in each.PACKAGES.values()}
     versions = [f"{package} {_version(package)}" for package in sorted(packages)]
-    digest.update(json.dumps([processor(), model.to_json(), precision, shape, versions]).encode())
+    digest.update(json.dumps([processor(), in_force(), model.to_json(), precision, shape, versions]).encode())
     for array in (*model.get_weights(), *(image for pair in probes for image in pair)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:32]

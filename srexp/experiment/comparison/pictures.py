@@ -14,6 +14,7 @@ from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
 from srexp.evaluation.figures.image_cards import Card, card
 from srexp.evaluation.timing import Timing, time_inference
 from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.loaded_model import awaited
 from srexp.experiment.network import Predict, bicubic_predictor, predictor, timed_image
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
@@ -60,12 +61,13 @@ def load_models(store: Store, entries: Sequence[Entry]) -> tuple[dict[str, Netwo
     from srexp.tracking.registry import models
     from srexp.training import numerics
 
-    numerics.load_quietly()
     loaded, notes = {}, []
     for entry in entries:
         uri = entry.result.get("model_uri") or f"runs:/{entry.run.run_id}/model"
         try:
-            loaded[entry.name] = models.load(store, str(uri)).model
+            found = awaited(store, str(uri))
+            numerics.load_quietly()
+            loaded[entry.name] = models.load(store, found).model
         except SrexpError as error:
             notes.append(f"{entry.name}: {error.what}; its weights aren't counted and its pictures are missing.")
     return loaded, notes

@@ -117,11 +117,14 @@ def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpErro
 
 def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings: object) -> None:
     """Run the command of a job in a process of its own."""
+    from srexp.experiment.kernels import environment_for
     from srexp.experiment.multirun import driver
     from srexp.system import child_process
 
+    environment = {**os.environ, **environment_for(config)}
     with frozen() as files:
-        code = child_process.run_alone(_in_own_process, execute, config, log, logging_settings, files)
+        work = (_in_own_process, execute, config, log, logging_settings, files)
+        code = child_process.run_alone(*work, environment=environment)
     if code and not (config.run_dir / job.FAILURE).is_file():
         reason = f"the job's process {child_process.died(code)}"
         if config.sweep:

@@ -29,6 +29,7 @@ from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.kernels import choice
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.run import NOTHING_KEPT, Kept, Run
@@ -60,6 +61,7 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> Searched:
 
 def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -> Searched:
     watch = Stopwatch()
+    choice.settle(config.model.name, "training", precision=config.trainer.precision)  # its workers inherit it
     engine = _engine(config)
     composed = require_composable(config, engine.parsed)
     with watch("data"):

@@ -93,7 +93,7 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = (), digest
         require_digest(found.uri, f"sha256:{sha256(path)}", digest)
         _require_as_shipped(found, sha256(path))
         require_plain(path, found.uri)
-        return Loaded(_opened(path, found.uri), found, sha256(path), _facts(store, found))
+        return Loaded(_opened(path, found.uri), found, sha256(path), facts(store, found))
 
 
 def _require_as_shipped(found: Found, got: str) -> None:
@@ -107,7 +107,16 @@ def _require_as_shipped(found: Found, got: str) -> None:
         )
 
 
-def _facts(store: Store, found: Found) -> dict[str, str]:
+def facts(store: Store, found: Found) -> dict[str, str]:
+    """Say what is known of a model without loading it; nothing of a file.
+
+    Args:
+        store: Where runs are kept.
+        found: The model.
+
+    Returns:
+        Parameters of its training, and tags of its version.
+    """
     if found.shipped:
         return dict(found.shipped.card()["facts"])
     if not found.model_id:

@@ -38,7 +38,7 @@ def interrupted(_: Any) -> None:
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a job in a process of its own."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    config: Any = SimpleNamespace(run_dir=tmp_path, sweep=None)
+    config: Any = SimpleNamespace(verb="promote", resolved={}, run_dir=tmp_path, sweep=None)
     return lambda work: execution._execute_alone(
         work, config, tmp_path / "srexp.log", {"version": 1, "root": {"level": "INFO"}}
     )

@@ -1,0 +1,45 @@
+"""Which convolution kernels suit what a configuration asks for, looked up without TensorFlow."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from srexp.config.builders import build
+from srexp.config.schema import Config
+from srexp.errors import SrexpError
+from srexp.system.kernels import choice
+from srexp.tracking.registry.models import facts
+from srexp.tracking.store.addresses import Found, find
+from srexp.tracking.store.store import Store
+
+
+def environment_for(config: Config) -> dict[str, str]:
+    """Give what the process of a job has to have in its environment: it may be forked from one with TensorFlow.
+
+    Args:
+        config: Checked configuration of the job.
+
+    Returns:
+        See `srexp.system.kernels.choice.environment_for`; nothing where the network isn't known.
+    """
+    if config.verb in ("train", "search"):
+        return choice.environment_for(config.model.name, "training", precision=config.trainer.precision)
+    if config.verb == "adopt":
+        return choice.environment_for(config.model.name, "restoring")
+    uri = config.resolved.get("model_uri")
+    with suppress(SrexpError):  # the job itself says what is wrong; interpolation is in no store
+        if isinstance(uri, str):
+            store: Store = build(config.tracking, folder=config.paths.root).store
+            return choice.environment_for(network_of(store, find(store, uri)), "restoring")
+    return {}
+
+
+def network_of(store: Store, found: Found) -> str | None:
+    """Name the network of a model; None where it isn't known, as of a file.
+
+    Args:
+        store: Where models are kept.
+        found: The model.
+    """
+    known = facts(store, found)
+    return known.get("model.name") or known.get("model")

@@ -1,0 +1,204 @@
+"""Which convolution kernels are the faster ones, oneDNN's or Eigen's: measured, and written where srexp looks it up.
+
+    python tests/benchmarks/bench_kernels.py --write                        # every network; replaces the table
+    python tests/benchmarks/bench_kernels.py --models srcnn vdsr hybrid     # a look only
+    python tests/benchmarks/bench_kernels.py --models mine --write          # replaces the rows of this network
+
+A process for each kind of kernels and each set of instructions takes its turn, all others wait: a training step of
+`trainer.batch_size=8` as the network is trained by default, in float32, then a batch of one image. A ratio is oneDNN's
+time by Eigen's, the median of several rounds: below 1 oneDNN is faster. It is of the processor's time, which other work
+on the machine disturbs less than the time on the clock; that is printed, too.
+
+A set of instructions that the processor has beyond the measured ones is kept from oneDNN by ONEDNN_MAX_CPU_ISA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime as dt
+import functools
+import importlib.metadata
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from srexp.system.kernels.choice import JOBS, MEASURED, instruction_set, measured
+from srexp.system.processor import cores, model_name
+
+CHECKOUT = Path(__file__).parents[2]
+#: Sets of instructions, the widest first, as srexp and as oneDNN call them.
+CAPS = {"avx512": "AVX512_CORE", "avx2": "AVX2"}
+SWITCHES = {"onednn": "1", "eigen": "0"}
+FIELDS = ("network", "job", "instructions", "ratio")
+REQUEST = ["trainer.precision=float32", "trainer.batch_size=8", "scale=2"]
+SIDE = 96
+TURN_SECONDS = 0.4
+
+
+class Cost(NamedTuple):
+    """Seconds of one call, of the processor and on the clock."""
+
+    processor: float
+    clock: float
+
+
+class Worker:
+    """A process with one kind of kernels, which works when it is asked to."""
+
+    def __init__(self, kind: str, instructions: str) -> None:
+        switches = {"TF_ENABLE_ONEDNN_OPTS": SWITCHES[kind], "ONEDNN_MAX_CPU_ISA": CAPS[instructions]}
+        hidden = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+        self.process = subprocess.Popen(
+            ["nice", "-n", "19", sys.executable, __file__, "--serve"],
+            env={**os.environ, **switches, **hidden},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, *request: str) -> Cost:
+        """Let it work, and wait."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return Cost(*json.loads(self.process.stdout.readline()))
+
+    def end(self) -> None:
+        """Let it end."""
+        self.process.communicate()
+
+
+def main() -> None:
+    """Measure, print, and write where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=[])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help=f"write {MEASURED.relative_to(CHECKOUT)}")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve()
+        return
+    known = list(CAPS)
+    here = known[known.index(instruction_set() or sys.exit("no instructions that srexp has a choice for")) :]
+    if asked.write and not asked.models:
+        MEASURED.unlink(missing_ok=True)
+    workers = {(each, kind): Worker(kind, each) for each in here for kind in SWITCHES}
+    for name in asked.models or trained():
+        for job in JOBS:
+            rows = compared(workers, here, name, job, asked.rounds)
+            if asked.write:
+                write(rows)
+    for worker in workers.values():
+        worker.end()
+
+
+def trained() -> list[str]:
+    """Name the networks of `conf/model` that learn, those that are used most first."""
+    first = ["srcnn", "vdsr", "hybrid"]
+    names = sorted(path.stem for path in (CHECKOUT / "conf" / "model").glob("*.yaml"))
+    return [*first, *(name for name in names if name not in (*first, "bicubic"))]
+
+
+def compared(
+    workers: dict[tuple[str, str], Worker], instructions: list[str], name: str, job: str, rounds: int
+) -> list[dict[str, Any]]:
+    """Let the kinds take turns; print and give a row for each set of instructions."""
+    for worker in workers.values():
+        worker.ask("prepare", name, job)
+    costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in workers}
+    for _ in range(rounds):
+        for key, worker in workers.items():
+            costs[key].append(worker.ask("turn"))
+    rows = []
+    for each in instructions:
+        pairs = list(zip(costs[each, "onednn"], costs[each, "eigen"], strict=True))
+        ratio, on_the_clock = (
+            statistics.median(one[what] / other[what] for one, other in pairs) for what in range(len(Cost._fields))
+        )
+        rows.append({"network": name, "job": job, "instructions": each, "ratio": f"{ratio:.2f}"})
+        print(*rows[-1].values(), f"(on the clock {on_the_clock:.2f})", sep="\t", flush=True)
+    return rows
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """Put rows in the place of those of the same networks, under what says where all of them are from."""
+    about, before = measured() if MEASURED.is_file() else ([], [])
+    kept = {tuple(row[field] for field in FIELDS[:3]): row for row in (*before, *rows)}
+    with MEASURED.open("w", encoding="utf-8", newline="") as file:
+        for line in dict.fromkeys([*about, conditions()]):
+            file.write(f"# {line}\n")
+        table = csv.DictWriter(file, FIELDS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(kept.values())
+
+
+@functools.cache
+def conditions() -> str:
+    """Say by which command, on what, beside how much other work, with which versions and when it is measured."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras"))
+    machine = f"{model_name()}, {cores()} cores, load average {os.getloadavg()[2]:.0f}"
+    return f"{shlex.join(['python', *sys.argv])}: {machine}; {versions}; {dt.date.today().isoformat()}"
+
+
+def serve() -> None:
+    """Prepare and work, in a process of its own, for as long as something is asked."""
+    call: Callable[[], object] = lambda: None  # noqa: E731
+    with os.fdopen(os.dup(1), "w") as answers:
+        os.dup2(2, 1)  # what libraries print isn't taken for an answer
+        for line in sys.stdin:
+            what, *about = json.loads(line)
+            if what == "prepare":
+                call = prepared(*about)
+            answers.write(json.dumps(timed(call)) + "\n")
+            answers.flush()
+
+
+def timed(call: Callable[[], object]) -> Cost:
+    """Call for a moment, at least once; give what one call took."""
+    start, worked, calls = time.perf_counter(), time.process_time(), 0
+    while not calls or time.perf_counter() - start < TURN_SECONDS:
+        call()
+        calls += 1
+    return Cost((time.process_time() - worked) / calls, (time.perf_counter() - start) / calls)
+
+
+def prepared(name: str, job: str) -> Callable[[], object]:
+    """Build a network, and give a training step of it, or the restoration of an image."""
+    import keras
+    import numpy as np
+
+    import srexp
+    from srexp.config.builders import build
+    from srexp.enhance.predict import batch_predictor
+    from srexp.experiment import network
+
+    keras.backend.clear_session()
+    config = srexp.compose([f"model={name}", *REQUEST])
+    network.prepare(config)
+    draw = np.random.default_rng(0).random
+    if job == "restoring":
+        restore, low = batch_predictor(network.float32_network(config, 1)), draw((1, SIDE, SIDE, 1), np.float32)
+        return lambda: restore(low)
+    trainer = config.trainer
+    model = network.float32_network(config, 1, scale=config.inner_scale)
+    model.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
+    shape = (trainer.patches, trainer.patch_size // config.inner_scale)
+    low = draw((shape[0], shape[1], shape[1], 1), np.float32)
+    high = draw((shape[0], trainer.patch_size, trainer.patch_size, 1), np.float32)
+    return lambda: model.train_on_batch(low, high)
+
+
+if __name__ == "__main__":
+    main()
