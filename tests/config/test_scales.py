@@ -8,6 +8,7 @@ import srexp
 from srexp.config.compose import compose
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
+from tests.networks import MODELS
 
 
 def test_a_list_of_scales_is_the_first_of_them_and_a_training_at_all():
@@ -58,6 +59,13 @@ def test_a_preset_gives_each_model_its_own_value():
         srexp.compose(["+experiment=cxr_x2", "dataset.root=.", "model.name=mine"])
     typed = ["+experiment=cxr_x2", "dataset.root=.", "model.name=mine", "optimizer.lr=1e-3"]
     assert srexp.compose(typed).optimizer.lr == 1e-3
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if name != "bicubic"])
+def test_the_leaderboard_composes_at_x4_with_patches_that_spatial_attention_is_exact_on(model):
+    config = srexp.compose(["+experiment=leaderboard", "dataset.root=.", f"model={model}", "scale=4"])
+    builders(config)
+    assert config.trainer.patch_size // config.scale >= 15
 
 
 def test_a_preset_gives_models_that_it_does_not_name_one_value():
