@@ -147,7 +147,7 @@ class RunPictures:
         if fitted.history:
             curves = learning_curves(
                 fitted.history,
-                best_epoch=fitted.best_epoch,
+                best_epoch=None if fitted.invented else fitted.best_epoch,  # a blend is no epoch's
                 bicubic_psnr=fitted.bicubic_psnr,
                 model_name=self.model_name,
             )
