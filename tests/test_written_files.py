@@ -14,7 +14,7 @@ import pytest
 
 from srexp.evaluation.comparison import quality_plots, time_plots
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point, standings
-from srexp.evaluation.figures import image_cards, overview, panel, plots, side_by_side
+from srexp.evaluation.figures import image_cards, overview, panel, plots, side_by_side, spread_map
 from srexp.evaluation.figures.hues import colours
 from srexp.evaluation.score import Row
 from srexp.evaluation.timing import Timing
@@ -67,6 +67,11 @@ def _side_by_side(name: str) -> Any:
     return side_by_side.side_by_side(low, lambda rows: high[rows], high * 0.9, title=name, model_name=name)
 
 
+def _spread_map(name: str) -> Any:
+    levels = np.random.default_rng(0).random((90, 120), np.float32)
+    return spread_map.spread_map(levels[..., np.newaxis], levels, bits=8, title=name, model_name=name)
+
+
 PICTURE = np.eye(9)
 DRAWN: dict[str, Callable[[str], Any]] = {
     "contact_sheet": lambda name: overview.contact_sheet({name: [overview.Shown(name, name, PICTURE)]}, name),
@@ -74,6 +79,7 @@ DRAWN: dict[str, Callable[[str], Any]] = {
     "details": lambda name: overview.details({name: PICTURE}, name, name),
     "panel": _panel,
     "side_by_side": _side_by_side,
+    "spread_map": _spread_map,
     "validation_strip": lambda name: plots.validation_strip({name: [40.0, 41.0], f"2{name}": [40.0]}),
     "inference_times": lambda name: plots.inference_times({name: [Timing((9, 9, 1), (0.1,), 0.1, (0.1, 0.1), 1)]}),
     "gains": lambda name: quality_plots.gains(_compared(name), colours([name])),
@@ -86,7 +92,7 @@ NAMELESS = {"new_figure", "learning_curves"}
 
 def test_every_figure_is_drawn_here() -> None:
     """Those of a search are Optuna's, and have a test of their own."""
-    modules = (image_cards, overview, panel, plots, side_by_side, quality_plots, time_plots)
+    modules = (image_cards, overview, panel, plots, side_by_side, spread_map, quality_plots, time_plots)
     functions = [each for module in modules for each in inspect.getmembers(module, inspect.isfunction)]
     drawing = {name for name, each in functions if "Figure" in str(each.__annotations__.get("return"))}
     assert {name for name in drawing if not name.startswith("_")} == {*DRAWN, *NAMELESS}

@@ -39,6 +39,7 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
         SrexpError: Some files failed; the others are done.
     """
     watch = Stopwatch()
+    _require_sense(config)
     jobs, outcome = find_jobs(config)
     sharing = Sharing(config, jobs, outcome)
     sharing.join()
@@ -58,6 +59,17 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
     _print(result, restorer)
     _require_success(result)
     return result
+
+
+def _require_sense(config: EnhanceConfig) -> None:
+    """Refuse what contradicts itself, before anything is looked for."""
+    if config.spread and not config.self_ensemble:
+        raise RequestError(
+            "spread=true has nothing to measure",
+            got="self_ensemble=false, which restores each image once",
+            expected="the eight restorations of a self-ensemble, which lie apart where the network is unsure",
+            fix="self_ensemble=true",
+        )
 
 
 @contextmanager
@@ -90,6 +102,9 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
         console.print(
             f"fidelity  reduced again, at most {distances[furthest]:.2f} grey levels from the input ({furthest})"
         )
+    if spreads := result["spreads"]:
+        name, least_sure = max(spreads.items(), key=lambda each: each[1]["p99"])
+        console.print(f"spread    of the eight, 99 % of pixels at most {least_sure['p99']:.2f} grey levels ({name})")
     if result["shard"]:
         others = "all shards have ended" if result["all_shards_ended"] else "other shards have not ended yet"
         console.print(f"shard     {result['shard']} of the input; {others}")

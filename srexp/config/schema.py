@@ -312,6 +312,7 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     overwrite: bool
     intensity: Literal["bits", "window", "percentile"] | None
     self_ensemble: bool
+    spread: bool
     check: bool
     check_levels: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     compare: bool
@@ -323,6 +324,7 @@ class PromoteConfig(Config, verb="promote"):
 
     name: Annotated[str, Field(min_length=1)]
     version: Positive | Annotated[str, Field(min_length=1)]
+    rivals: list[ModelUri]
     rollback: bool
     force: bool
     reason: str | None

@@ -23,7 +23,11 @@ from srexp.system.masking.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
-_LOST, _DISTANCE = "not_kept", "distance_grey_levels"  # lists of earlier versions go on without them
+_LOST = "not_kept"
+#: What is measured of a file, in grey levels of 255: how far it is from its input when it is reduced again, and how far
+#: the restorations of a self-ensemble lie apart.
+DISTANCE, SPREAD_MEAN, SPREAD_P99 = "distance_grey_levels", "spread_mean_grey_levels", "spread_p99_grey_levels"
+_LATER = (_LOST, DISTANCE, SPREAD_MEAN, SPREAD_P99)  # lists of earlier versions go on without them
 
 #: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
@@ -49,7 +53,7 @@ class OutputManifest:
         self.folder, self.model, self.settings = folder, model, settings
         self._file = part_of(folder, shard) if shard else folder / NAME
         self._rows: dict[str, dict[str, str]] = {}  # by output; the last row counts
-        self._columns: Sequence[str] = (*COLUMNS, _LOST, _DISTANCE)
+        self._columns: Sequence[str] = (*COLUMNS, *_LATER)
         path = folder / NAME
         if path.exists() or path.is_symlink():
             self._columns, rows = _read(path)
@@ -89,14 +93,19 @@ class OutputManifest:
             return "new"
         return "finished" if len(there) == len(outputs) else "incomplete"
 
-    def distance(self, outputs: Sequence[str]) -> float | None:
-        """Give how far files are from their input when they are reduced again, in grey levels; None: not known."""
-        known = self._rows.get(outputs[0], {}).get(_DISTANCE)
-        return float(known) if known else None
+    def measured(self, outputs: Sequence[str], wanted: Collection[str]) -> dict[str, float] | None:
+        """Give what was measured of files.
 
-    def keeps_distances(self) -> bool:
-        """Whether the list has a column for them, as one of an earlier version hasn't."""
-        return _DISTANCE in self._columns
+        Args:
+            outputs: Relative names of what an input became.
+            wanted: Columns; one that the list hasn't, being of an earlier version, is not asked for.
+
+        Returns:
+            Value by column; None where one of them isn't known, though it could be noted.
+        """
+        row = self._rows.get(outputs[0], {})
+        kept = [column for column in wanted if column in self._columns]
+        return {column: float(row[column]) for column in kept} if all(map(row.get, kept)) else None
 
     def of_another(self, source: str, outputs: Sequence[str]) -> tuple[str, str] | None:
         """Find a file that is what another input became.
@@ -122,7 +131,7 @@ class OutputManifest:
         digest: str,
         outputs: Mapping[str, str],
         lost: Sequence[str] = (),
-        distance: float | None = None,
+        measured: Mapping[str, float] | None = None,
     ) -> None:
         """Note files that are about to get their names.
 
@@ -131,9 +140,9 @@ class OutputManifest:
             digest: SHA-256 of its content.
             outputs: Relative name to SHA-256.
             lost: What of the input the files can't hold.
-            distance: How far they are from it when they are reduced again, in grey levels; None: not measured.
+            measured: Column to value.
         """
-        known = "" if distance is None else f"{distance:.4g}"
+        known = {column: f"{value:.4g}" for column, value in (measured or {}).items()}
         last = _last_byte(self._file)
         with open(self._file, "a", newline="", encoding="utf-8", opener=_no_link) as file:
             writer = _writer(file, self._columns, head=not last)
@@ -141,7 +150,7 @@ class OutputManifest:
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
-                row |= {_LOST: "; ".join(lost), _DISTANCE: known}
+                row |= {_LOST: "; ".join(lost), **known}
                 writer.writerow(_cells(row))
                 self._rows[name] = row
 
@@ -249,7 +258,7 @@ def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
         with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=_no_link) as file:
             reader = csv.DictReader(file)
             rows = [{key: from_cell(cell or "") for key, cell in row.items() if key} for row in reader]
-            columns = reader.fieldnames or (*COLUMNS, _LOST, _DISTANCE)
+            columns = reader.fieldnames or (*COLUMNS, *_LATER)
         reason = "" if {*COLUMNS} <= {*columns} else f"it begins with {','.join(columns)[:80]}"
     except csv.Error as error:
         reason = str(error)

@@ -46,6 +46,10 @@ def models(tmp_path_factory):
     network = vdsr.build(2, 1, depth=3, width=4)
     network.get_layer("residual").set_weights([np.zeros((3, 3, 4, 1)), np.array([0.1])])
     network.save(folder / "plus_x2.keras")
+    image = keras.Input((None, None, 1))
+    doubled = keras.layers.UpSampling2D(2)(image)
+    moved = keras.layers.Cropping2D(((0, 0), (0, 1)))(keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(doubled))
+    keras.Model(image, keras.layers.Average()([doubled, moved])).save(folder / "sideways_x2.keras")
     image = keras.Input((None, None, 3))
     keras.Model(image, keras.layers.Rescaling(1.0)(image)).save(folder / "colour_x1.keras")
     image = keras.Input((None, None, 1))
@@ -134,9 +138,44 @@ def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(model
     again = enhance(models / "identity_x2.keras", tree, check=True)
     assert (len(first["restored"]), len(again["skipped"])) == (3, 3)
     assert again["distances"] == pytest.approx(first["distances"], rel=1e-3)
-    list_of_earlier = [line.rpartition(",")[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
+    list_of_earlier = [line.rsplit(",", 3)[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
     Path("out/enhanced.csv").write_text("\r\n".join([*list_of_earlier, ""]))
     assert len(enhance(models / "identity_x2.keras", tree, check=True)["skipped"]) == 3
+
+
+def test_where_a_network_is_unsure_is_drawn_listed_and_shown(models, tree, capsys):
+    with pytest.raises(RequestError, match="spread=true has nothing to measure") as refused:
+        enhance(models / "sideways_x2.keras", tree, spread=True)
+    assert refused.value.exit_code == 2
+    assert not Path("out").exists()
+    result = enhance(models / "sideways_x2.keras", tree, spread=True, self_ensemble=True, names=True)
+    assert set(result["spreads"]) == {"a.png", "sub/b.tif", "sub/1.2.3"}
+    assert all(0.1 < each["mean"] < each["p99"] for each in result["spreads"].values())
+    assert "spread    of the eight, 99 % of pixels at most" in capsys.readouterr().out
+    listed = {row["input"]: row for row in rows()}
+    for name, spread in result["spreads"].items():
+        assert float(listed[name]["spread_mean_grey_levels"]) == pytest.approx(spread["mean"], rel=1e-3)
+        assert float(listed[name]["spread_p99_grey_levels"]) == pytest.approx(spread["p99"], rel=1e-3)
+        with Image.open(f"out/{name}.spread.png") as picture:
+            assert picture.size[0] > 700
+    assert Path("out/gallery.html").read_text().count("<figcaption>spread of the eight") == 3
+    again = enhance(models / "sideways_x2.keras", tree, spread=True, self_ensemble=True, names=True)
+    assert (len(again["skipped"]), again["spreads"].keys()) == (3, result["spreads"].keys())
+    Path("out/a.png.spread.png").unlink()
+    again = enhance(models / "sideways_x2.keras", tree, spread=True, self_ensemble=True, names=True)
+    assert again["restored"] == ["a.png"]
+    assert enhance(models / "identity_x2.keras", tree, "sure", spread=True, self_ensemble=True, names=True)["spreads"][
+        "a.png"
+    ]["p99"] == pytest.approx(0, abs=0.01)
+
+
+def test_the_spread_of_several_images_in_a_file_is_that_of_the_least_sure(models, tmp_path):
+    flat, busy = np.full((16, 20), 90, np.uint8), RNG.integers(0, 256, (16, 20), np.uint8)
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", np.stack([busy, flat, flat]), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "in" / "b.tif", busy, photometric="minisblack")
+    result = enhance(models / "sideways_x2.keras", "in", spread=True, self_ensemble=True, names=True)
+    assert result["spreads"]["a.tif"] == result["spreads"]["b.tif"]
 
 
 def test_nothing_is_overwritten_unless_told(models, tree):

@@ -160,16 +160,17 @@ def scale_bar(max_grey_levels: float) -> Picture:
     return _encoded(coloured(steps, max_grey_levels), "Colours of the error maps", lossless=True, sharp=True)
 
 
-def thumbnail(pixels: Pixels, side: int, caption: str) -> Picture:
-    """Make a small picture of an image, between its own 0.5 and 99.5 percentile.
+def thumbnail(pixels: Pixels, side: int, caption: str, limits: tuple[float, float] | None = None) -> Picture:
+    """Make a small picture of an image.
 
     Args:
         pixels: (h, w, c), in [0, 1].
         side: Its longer side on the page, in pixels; an image that is smaller stays as small.
         caption: What it is.
+        limits: What is drawn black and what white; None: the 0.5 and 99.5 percentile of the picture.
     """
     small = reduced(pixels, *_fitted(pixels.shape, side))
-    return _encoded(grey_levels(shown(small, window(small))), caption, quality=60)
+    return _encoded(grey_levels(shown(small, limits or window(small))), caption, quality=60)
 
 
 def png(figure: Figure, *, dpi: int = 200) -> bytes:

@@ -18,6 +18,7 @@ from srexp.types import Pixels, Sample
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 CELL, COLUMNS = 336, 3  # pixels of a picture on the page, and pictures side by side
@@ -90,6 +91,8 @@ class Page:
         square: The place that the details show.
         rows: What each row shows, from above.
         max_grey_levels: Error that gets the last colour.
+        columns: Pictures side by side.
+        norm: Another scale of the errors than one from 0 to `max_grey_levels`.
     """
 
     def __init__(
@@ -99,35 +102,43 @@ class Page:
         *,
         rows: Sequence[Literal["whole", "detail"]],
         max_grey_levels: float = MAX_GREY_LEVELS,
+        columns: int = COLUMNS,
+        norm: Normalize | None = None,
     ) -> None:
         from matplotlib.colors import Normalize
 
         self.high, self.wide = shape[:2]
         self.square = square
-        self.norm = Normalize(0, max_grey_levels)
+        self.norm = norm or Normalize(0, max_grey_levels)
         tall = min(TALLEST, max(48, round(CELL * self.high / self.wide)))
         self.rows = [tall if row == "whole" else CELL for row in rows]
-        self.width = 2 * MARGIN + COLUMNS * (CELL + GAP) - GAP
+        self.width = 2 * MARGIN + columns * (CELL + GAP) - GAP
+        self.longest = LONGEST_KEY * columns // COLUMNS
+        self.bar = (columns - 1) * (CELL + GAP) - GAP
         self.height = TITLE + sum(self.rows) + len(rows) * CAPTION + BAR
         self.figure = new_figure(self.width, self.height)
 
     def title(self, first: str, second: str) -> None:
         """Write two lines at the top."""
-        self._text(MARGIN, 28, shortened(first), size=15, bold=True)
+        self._text(MARGIN, 28, shortened(first, self.longest), size=15, bold=True)
         self._text(MARGIN, 62, second)
 
     def whole(self, row: int, column: int, picture: npt.NDArray[np.float32], caption: str) -> None:
         """Draw a whole image, reduced to the cell by averaging areas, with the frame of the detail."""
         from matplotlib.patches import Rectangle
 
-        ratio = self.wide / self.high
-        height = min(self.rows[row], max(1, round(CELL / ratio)))
-        width = min(CELL, max(1, round(height * ratio)))
-        axes = self._axes(row, column, (height, width), caption)
+        height, width = size = self._fitted(row)
+        axes = self._axes(row, column, size, caption)
         self._draw(axes, reduced(picture, height, width), extent=(0, self.wide, self.high, 0))
         rows, columns = self.square
         side = rows.stop - rows.start
         axes.add_patch(Rectangle((columns.start, rows.start), side, side, fill=False, edgecolor=FRAME, linewidth=1.4))
+
+    def place(self, row: int, column: int) -> Square:
+        """Say which pixels of the page a whole image has."""
+        height, width = self._fitted(row)
+        top, left = self._corner(row, column, width)
+        return slice(top, top + height), slice(left, left + width)
 
     def detail(self, row: int, column: int, picture: npt.NDArray[np.float32], caption: str) -> None:
         """Draw a square, every pixel of the target a whole number of pixels wide."""
@@ -139,22 +150,35 @@ class Page:
         """Draw the error scale at the bottom, and say what it is."""
         from matplotlib.cm import ScalarMappable
 
-        width = 2 * CELL + GAP
+        width = self.bar
         axes = self.figure.add_axes(self._box(MARGIN, self.height - 66, 14, width))
-        bar = self.figure.colorbar(ScalarMappable(self.norm, COLOURS), cax=axes, orientation="horizontal", extend="max")
+        bar = self.figure.colorbar(
+            ScalarMappable(self.norm, COLOURS), cax=axes, orientation="horizontal", extend="max", format="%g"
+        )
         bar.outline.set_visible(False)
         axes.tick_params(labelsize=10, color=INK, labelcolor=INK)
         self._text(MARGIN + width + 3 * GAP, self.height - 54, text)
 
     def _axes(self, row: int, column: int, size: tuple[int, int], caption: str) -> Axes:
         """Axes of an exact size in a cell, centred over their caption."""
-        middle = MARGIN + column * (CELL + GAP) + CELL // 2
-        top = TITLE + sum(self.rows[:row]) + row * CAPTION
-        axes = self.figure.add_axes(self._box(middle - size[1] // 2, top, *size))
+        top, left = self._corner(row, column, size[1])
+        middle = left + size[1] // 2
+        axes = self.figure.add_axes(self._box(left, top, *size))
         axes.set_axis_off()
         below = 1 - (top + size[0] + 6) / self.height
         self.figure.text(middle / self.width, below, literal(caption), va="top", ha="center", **_style(10.5))
         return axes
+
+    def _fitted(self, row: int) -> tuple[int, int]:
+        """Give height and width of a whole image in a row."""
+        ratio = self.wide / self.high
+        height = min(self.rows[row], max(1, round(CELL / ratio)))
+        return height, min(CELL, max(1, round(height * ratio)))
+
+    def _corner(self, row: int, column: int, width: int) -> tuple[int, int]:
+        """Give the first row and column of the page that a picture has in a cell."""
+        top = TITLE + sum(self.rows[:row]) + row * CAPTION
+        return top, MARGIN + column * (CELL + GAP) + CELL // 2 - width // 2
 
     def _box(self, left: int, top: int, height: int, width: int) -> tuple[float, float, float, float]:
         bottom = self.height - top - height
@@ -224,6 +248,6 @@ def _rules(protocol: Mapping[str, Any], bits: int) -> str:
     return f"channel {protocol['channel']}, {rounding}, border of {protocol['shave']} pixels left out"
 
 
-def shortened(key: str) -> str:
+def shortened(key: str, longest: int) -> str:
     """Cut a name to what fits beside other words."""
-    return key if len(key) <= LONGEST_KEY else "..." + key[-LONGEST_KEY:]
+    return key if len(key) <= longest else "..." + key[-longest:]

@@ -23,6 +23,7 @@ from srexp.enhance.predict import strip_predictor
 from srexp.enhance.runtimes.choice import Chosen, choose
 from srexp.enhance.self_ensemble import self_ensemble
 from srexp.enhance.tiling import joined
+from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
 from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.reference_images import pairs
 from srexp.system.memory import give_back_freed_memory, rss_mb
@@ -44,6 +45,7 @@ class Restorer:
         intensity: How stored values become a range.
         self_ensemble: Whether to average over rotations and reflections.
         memory_mb: MiB that the process should stay below.
+        spread: Whether to say how far the eight images of the self-ensemble lie apart.
         chosen: What computes the network; None for Keras.
         tile_pixels: Pixels of the restoration that are computed at a time, where the memory allows more.
         on_tiles: Called with the number of tiles of each image, before the first one is computed.
@@ -53,6 +55,7 @@ class Restorer:
     intensity: Intensity
     self_ensemble: bool
     memory_mb: int
+    spread: bool = False
     chosen: Chosen | None = None
     tile_pixels: float = math.inf
     on_tiles: Callable[[int], object] = lambda _: None
@@ -68,13 +71,14 @@ class Restorer:
         model = f"{found.label} ({found.address})" if found.registered else found.label
         return Provenance(model, identity, installed_version(), self.opened.scale)
 
+    @cached_property
     def _strips(self) -> Callable[[Pixels], Iterator[Pixels]]:
         """Choose what runs the network, within the memory that is left.
 
         Returns:
             Function from an image to its restored strips, see `srexp.enhance.predict.strip_predictor`.
         """
-        images_mb = _IMAGE_MB * (1 + self.self_ensemble)  # it adds up in one more
+        images_mb = _IMAGE_MB * (1 + self.self_ensemble + 2 * self.spread)  # it adds up in one more
         memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
         if memory_mb < _SMALL_MB:
             give_back_freed_memory()
@@ -91,9 +95,12 @@ class Restorer:
     @cached_property
     def restore(self) -> Callable[[Pixels], Iterator[Pixels]]:
         """Function from an image, (h, w, 1) or (h, w, 3), to strips of the restored image."""
-        strips, scale = self._strips(), self.opened.scale
+        return self._restoring(None)
+
+    def _restoring(self, on_spread: Callable[[Pixels], object] | None) -> Callable[[Pixels], Iterator[Pixels]]:
+        strips, scale = self._strips, self.opened.scale
         return for_colour(
-            self_ensemble(strips, scale) if self.self_ensemble else strips,
+            self_ensemble(strips, scale, on_spread=on_spread) if self.self_ensemble else strips,
             self.interpolate,
             channels=self.opened.channels,
             channel=self.opened.channel,
@@ -110,8 +117,10 @@ class Restorer:
         target: Path,
         *,
         compare: str | None = None,
+        spread: str | None = None,
         on_frame: Callable[[int], None] = lambda _: None,
         on_distance: Callable[[float], object] | None = None,
+        on_spread: Callable[[Spread], object] = lambda _: None,
     ) -> list[str]:
         """Restore the images of one file.
 
@@ -120,8 +129,10 @@ class Restorer:
             kind: What to write.
             target: File to write; several images may become several files, see `writers.output_names`.
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
+            spread: The same of a map of where its eight restorations lie apart, which are there where `spread` is set.
             on_frame: Called with the number of images that are done, when the next one has been read.
             on_distance: Called with how far each image is from its input when it is reduced again, in grey levels.
+            on_spread: Called with how far the eight restorations of each image lie apart, where `spread` is set.
 
         Returns:
             What the new file can't hold, see `writers.write_images`.
@@ -137,13 +148,24 @@ class Restorer:
                 stored = read_image(origin.path, frame, origin.intensity)
                 on_frame(number)
                 low = stored.to_float()
-                strips = self.restore(low)
+                maps: list[Levels] = []  # of this image, once its first strip is there
+
+                def unsure(spread: Pixels, maps: list[Levels] = maps) -> None:
+                    levels = in_grey_levels(spread)
+                    on_spread(summary(levels))
+                    maps.append(levels)
+
+                strips = self._restoring(unsure)(low) if self.spread else self.restore(low)
                 if on_distance:
                     strips = ReducedAgain(low, scale, on_distance).passing(strips)
-                if compare and frame == middle:
+                if (compare or spread) and frame == middle:
                     restored = joined(strips, low.shape[0] * scale)
-                    self._compare(target.parent / compare, low, restored, origin.path.name)
+                    if compare:
+                        self._compare(target.parent / compare, low, restored, origin.path.name)
+                    if spread:
+                        self._map(target.parent / spread, restored, maps[0], stored.bits, origin.path.name)
                     strips = iter([restored])
+                del maps
                 described = Restored.of(stored, frame, scale, strips)
                 del stored  # the network runs when strips are asked for, and may need the memory
                 yield described
@@ -158,6 +180,17 @@ class Restorer:
             low,
             partial(self.interpolate, low),
             restored,
+            title=f"{name}   ·   {height} x {width} pixels   ·   x{self.opened.scale}",
+            model_name=self.opened.loaded.found.label,
+        )
+        figure.savefig(path)
+
+    def _map(self, path: Path, restored: Pixels, levels: Levels, bits: int, name: str) -> None:
+        height, width = restored.shape[:2]
+        figure = spread_map(
+            restored,
+            levels,
+            bits=bits,
             title=f"{name}   ·   {height} x {width} pixels   ·   x{self.opened.scale}",
             model_name=self.opened.loaded.found.label,
         )

@@ -16,12 +16,13 @@ from typing import Any
 from srexp.config.schema import EnhanceConfig
 from srexp.data.formats.registry import expect_image, expect_nothing
 from srexp.data.restored_image import Origin
-from srexp.enhance.output_manifest import NAME, OutputManifest, State
+from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
+from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
-from srexp.experiment.restoration.jobs import Job, Outcome
+from srexp.experiment.restoration.jobs import Job, Outcome, wanted_of
 from srexp.metrics.table import counted
 from srexp.system.files.digests import sha256
 from srexp.system.signals import Shield, interruptible
@@ -50,7 +51,8 @@ def restorer_of(config: EnhanceConfig) -> Restorer:
     model = opened(config, config.model_uri)
     plain = (config.runtime, config.precision) == ("keras", "float32")
     chosen = None if plain else chosen_runtime(config, model)
-    return Restorer(model, config.intensity or model.intensity, config.self_ensemble, config.memory_mb, chosen)
+    intensity = config.intensity or model.intensity
+    return Restorer(model, intensity, config.self_ensemble, config.memory_mb, config.spread, chosen)
 
 
 class FolderEnhancement:
@@ -124,39 +126,48 @@ class FolderEnhancement:
         names = job.outputs
         digest = sha256(job.path)
         state = self.manifest.state(job.name, digest, names)
-        if state == "finished" and self._is_checked(job, outcome):
+        if state == "finished" and self._is_measured(job, outcome):
             return []
         self._require_free(job, state)
         target = self.output / job.target
         self.manifest.make_folder(job.target)
         distances: list[float] = []
+        spreads: list[Spread] = []
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             lost = self.restorer.restore_file(
                 origin,
                 job.target_kind,
                 Path(fresh, target.name),
-                compare=job.picture and Path(job.picture).name,
+                compare=job.compare and Path(job.compare).name,
+                spread=job.spread and Path(job.spread).name,
                 on_frame=partial(self._under_way, job, show),
                 on_distance=distances.append if self.config.check else None,
+                on_spread=spreads.append,
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
             digests = {name: sha256(path) for name, path in made.items()}
-            self.manifest.add(job.name, digest, digests, lost, max(distances, default=None))
+            measured = dict[str, float]()  # of several images the worst
+            if distances:
+                measured[DISTANCE] = max(distances)
+            if spreads:
+                measured |= {
+                    SPREAD_MEAN: max(each.mean for each in spreads),
+                    SPREAD_P99: max(each.p99 for each in spreads),
+                }
+            self.manifest.add(job.name, digest, digests, lost, measured)
             self.manifest.place(made, job.path)
-        if distances:
-            outcome.distances[job.name] = max(distances)
+        outcome.note(job.name, measured)
         if lost:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
         return names
 
-    def _is_checked(self, job: Job, outcome: Outcome) -> bool:
-        """Whether how far a finished file is from its input is known, where that is asked for and can be noted."""
-        if not self.config.check or not self.manifest.keeps_distances():
-            return True
-        if (known := self.manifest.distance(job.outputs)) is not None:
-            outcome.distances[job.name] = known
-        return known is not None
+    def _is_measured(self, job: Job, outcome: Outcome) -> bool:
+        """Whether of a finished file is known what is asked for, as far as the list can note it."""
+        if (known := self.manifest.measured(job.outputs, wanted_of(self.config))) is None:
+            return False
+        outcome.note(job.name, known)
+        return True
 
     def _under_way(self, job: Job, show: Callable[[float], None], number: int) -> None:
         """Show how far a file is whose image the network is about to get, and begin to decode the next one."""
@@ -243,7 +254,8 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         "loss_db": restorer.chosen.loss_db if restorer.chosen else 0.0,
         "output": str(config.output),
         "ledger": NAME,
-        **{key: value for key, value in asdict(outcome).items() if key != "failed"},
+        **{key: value for key, value in asdict(outcome).items() if key not in ("failed", "spreads")},
+        "spreads": {name: each._asdict() for name, each in outcome.spreads.items()},
         "failed": [{"file": name, "reason": reason} for name, reason in outcome.failed.items()],
         "warnings": warnings,
     }

@@ -15,6 +15,7 @@ from srexp.data.image import Stored
 from srexp.enhance.output_manifest import OutputManifest
 from srexp.errors import SrexpError
 from srexp.evaluation.figures.image_cards import Picture, thumbnail
+from srexp.evaluation.figures.spread_map import SCALE, Spread, only_map
 from srexp.experiment.restoration.jobs import Job, Outcome
 from srexp.metrics.table import counted
 from srexp.system.masking.pseudonyms import pseudonym, pseudonymised
@@ -40,6 +41,8 @@ class Exhibit:
         sizes: Heights and widths of both.
         links: Addresses of the input and of the result, relative to the page.
         distance: How far the result is from its input when it is reduced again, in grey levels; None: not measured.
+        spread: How far the eight restorations of a self-ensemble lie apart; None: not measured.
+        map: A picture of where they do, and its address; None where there is none.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Exhibit:
     sizes: tuple[str, str]
     links: tuple[str, str]
     distance: float | None
+    spread: Spread | None
+    map: tuple[Picture, str] | None
 
 
 def write_gallery(
@@ -95,6 +100,7 @@ def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
         mark=_MARK.decode(),
         title=counted(len(made), "restored file"),
         exhibits=exhibits,
+        scale=SCALE,
         left_out=f"{counted(unseen, 'file')} without pictures" if unseen else "",
         failed=failed if config.names else pseudonymised(failed),
     )
@@ -104,7 +110,7 @@ def _exhibit(config: EnhanceConfig, job: Job, outcome: Outcome, count: int) -> E
     """Show the middle image of a file, None where it can't be read any more."""
     output = config.output.expanduser()
     side = LARGE if count <= FEW else SMALL
-    files = [name for name in job.outputs if name != job.picture]
+    files = job.images
     result = output / files[len(files) // 2]
     try:
         frames = frames_in(result)
@@ -121,7 +127,21 @@ def _exhibit(config: EnhanceConfig, job: Job, outcome: Outcome, count: int) -> E
         (next(sizes), next(sizes)),
         (_link(job.path, output), _link(result, output)),
         outcome.distances.get(job.name),
+        outcome.spreads.get(job.name),
+        _map(job, name, output, after, side),
     )
+
+
+def _map(job: Job, name: str, output: Path, after: Stored, side: int) -> tuple[Picture, str] | None:
+    """Show the map of the middle image in the colours that it was drawn in."""
+    if job.spread is None:
+        return None
+    try:
+        drawn = only_map(read_image(output / job.spread, 0).to_float(), after.pixels.shape)
+    except (OSError, SrexpError):
+        return None
+    picture = thumbnail(drawn, side, f"{name}, spread of the eight restorations", (0, 1))
+    return picture, _link(output / job.spread, output)
 
 
 def _coarse(image: Stored, side: int) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +13,9 @@ from srexp.data.formats.registry import frames_in, kind_of
 from srexp.data.formats.writers import output_names, target_format, target_names
 from srexp.data.image import Kind
 from srexp.data.sources.discovery import find_images
-from srexp.enhance.output_manifest import NAME
+from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99
 from srexp.errors import RequestError
+from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
 from srexp.system.masking.pseudonyms import note, remember
 
@@ -30,7 +31,8 @@ class Job:
         frames: Which images it holds.
         target: Path to write, relative to the output; several images may become several files.
         target_kind: What to write.
-        picture: Path of the comparison, relative to the output; None for none.
+        compare: Path of the comparison, relative to the output; None for none.
+        spread: The same of the map of where the restorations of a self-ensemble lie apart.
     """
 
     name: str
@@ -39,12 +41,18 @@ class Job:
     frames: tuple[int, ...]
     target: str
     target_kind: Kind
-    picture: str | None = None
+    compare: str | None = None
+    spread: str | None = None
+
+    @property
+    def images(self) -> list[str]:
+        """The restored images, relative to the output."""
+        return output_names(self.target, self.target_kind, self.frames)
 
     @property
     def outputs(self) -> list[str]:
         """All files that are written, relative to the output."""
-        return [*output_names(self.target, self.target_kind, self.frames), *([self.picture] if self.picture else [])]
+        return [*self.images, *(picture for picture in (self.compare, self.spread) if picture)]
 
 
 @dataclass(slots=True)
@@ -57,6 +65,24 @@ class Outcome:
     lost: dict[str, list[str]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     distances: dict[str, float] = field(default_factory=dict)
+    spreads: dict[str, Spread] = field(default_factory=dict)
+
+    def note(self, name: str, measured: Mapping[str, float]) -> None:
+        """Tell what was measured of a file, now or by the command that made it.
+
+        Args:
+            name: Its relative name.
+            measured: Values by the columns of the list, see `wanted_of`.
+        """
+        if DISTANCE in measured:
+            self.distances[name] = measured[DISTANCE]
+        if SPREAD_MEAN in measured:
+            self.spreads[name] = Spread(measured[SPREAD_MEAN], measured[SPREAD_P99])
+
+
+def wanted_of(config: EnhanceConfig) -> list[str]:
+    """Give the columns of the list that a configuration asks for."""
+    return [*[DISTANCE] * config.check, *[SPREAD_MEAN, SPREAD_P99] * config.spread]
 
 
 def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:
@@ -87,8 +113,11 @@ def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:
     jobs = []
     for name, target in target_names(kinds).items():
         kind, wanted = kinds[name]
-        picture = f"{target}.compare.png" if config.compare else None
-        jobs.append(Job(name, files[name], kind, frames[name], target, wanted, picture))
+        compare, spread = (
+            f"{target}.{picture}.png" if asked else None
+            for picture, asked in (("compare", config.compare), ("spread", config.spread))
+        )
+        jobs.append(Job(name, files[name], kind, frames[name], target, wanted, compare, spread))
     written = (os.path.realpath(output / name) for job in jobs for name in job.outputs)
     if not files or {real[name] for name in files}.intersection(written):
         raise RequestError(

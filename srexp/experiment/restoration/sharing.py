@@ -11,7 +11,7 @@ from srexp.config.shards import Shard
 from srexp.enhance import manifest_parts
 from srexp.enhance.output_manifest import OutputManifest, join_parts
 from srexp.errors import RequestError
-from srexp.experiment.restoration.jobs import Job, Outcome
+from srexp.experiment.restoration.jobs import Job, Outcome, wanted_of
 
 
 class Sharing:
@@ -84,6 +84,7 @@ class Sharing:
         now = OutputManifest(self.output, model=manifest.model, settings=manifest.settings)
         failed = {name: why for each in of_all for name, why in each["failed"].items()}
         done = [job for job in self.all_jobs if job.name not in failed]
-        known = {job.name: now.distance(job.outputs) for job in done} if self.config.check else {}
-        distances = {name: levels for name, levels in known.items() if levels is not None}
-        return Outcome(skipped=[job.name for job in done], failed=failed, distances=distances)
+        whole = Outcome(skipped=[job.name for job in done], failed=failed)
+        for job in done:
+            whole.note(job.name, now.measured(job.outputs, wanted_of(self.config)) or {})
+        return whole

@@ -37,6 +37,7 @@ def asked(tmp_path):
         format="same",
         overwrite=False,
         compare=False,
+        spread=False,
         check=False,
         self_ensemble=False,
     )

@@ -56,6 +56,7 @@ def asked(tmp_path):
         format="same",
         overwrite=False,
         compare=False,
+        spread=False,
         check=True,
         intensity=None,
         names=False,

@@ -32,7 +32,7 @@ def jobs(tmp_path: Path, *names: str, **options: object) -> list[str]:
             )
         else:
             Image.new("L", (6, 5)).save(path, format="PNG")
-    asked = {"format": "same", "compare": False, **options}
+    asked = {"format": "same", "compare": False, "spread": False, **options}
     config = SimpleNamespace(input=str(tmp_path / "in"), output=tmp_path / "out", **asked)
     return [output for job in find_jobs(config)[0] for output in job.outputs]
 
@@ -54,6 +54,7 @@ def test_every_file_that_is_written_is_planned(tmp_path: Path) -> None:
         (("b.dcm", "b.tif", "b.dcm.png"), {"format": "png"}),
         (("a.png", "a.png.compare.png"), {"compare": True}),
         (("a.dcm", "a.png.compare.png"), {"compare": True, "format": "png"}),
+        (("a.png", "a.png.spread.png"), {"spread": True}),
         (("a.png", "A.png"), {}),
         (("a.png", "a.PNG"), {}),
         (("A/b.png", "a/B.png"), {}),
@@ -82,7 +83,9 @@ def test_files_of_one_name_and_different_kinds_keep_theirs(tmp_path: Path) -> No
 def test_a_name_that_is_the_list_is_refused(tmp_path: Path) -> None:
     jobs(tmp_path, "x.png")
     shutil.copy(tmp_path / "in" / "x.png", tmp_path / "in" / "Enhanced.csv")
-    config = SimpleNamespace(input=f"{tmp_path}/in/*", output=tmp_path / "out", format="same", compare=False)
+    config = SimpleNamespace(
+        input=f"{tmp_path}/in/*", output=tmp_path / "out", format="same", compare=False, spread=False
+    )
     with pytest.raises(RequestError, match=r"list of what was made and Enhanced\.csv would become the same file"):
         find_jobs(config)
 
@@ -90,7 +93,9 @@ def test_a_name_that_is_the_list_is_refused(tmp_path: Path) -> None:
 def test_what_can_not_be_opened_has_failed(tmp_path: Path) -> None:
     jobs(tmp_path, "x.png")
     (tmp_path / "in" / "loop.png").symlink_to("loop.png")
-    config = SimpleNamespace(input=f"{tmp_path}/in", output=tmp_path / "out", format="same", compare=False)
+    config = SimpleNamespace(
+        input=f"{tmp_path}/in", output=tmp_path / "out", format="same", compare=False, spread=False
+    )
     planned, outcome = find_jobs(config)
     assert ([job.name for job in planned], list(outcome.failed)) == (["x.png"], ["loop.png"])
     config.input = f"{tmp_path}/in/*.png"

@@ -15,7 +15,7 @@ NAMES = [f"{number}.png" for number in range(20)]
 
 
 def sharing(tmp_path, shard, failed=()):
-    config = SimpleNamespace(output=tmp_path / "out", shard=shard, check=False)
+    config = SimpleNamespace(output=tmp_path / "out", shard=shard, check=False, spread=False)
     jobs = [Job(name, tmp_path / name, "png", (0,), name, "png") for name in NAMES]
     return Sharing(config, jobs, Outcome(failed=dict.fromkeys(failed, "no image")))
 
