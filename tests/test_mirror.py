@@ -40,7 +40,8 @@ COVERS = {
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
     "search/test_engines.py": "search.ask_and_tell search.study",
     "stories/test_batch_size.py": "experiment.batch_size",
-    "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report",
+    "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report "
+    "experiment.comparison.unrecorded",
     "stories/test_evaluate.py": "commands.evaluate",
     "stories/test_scales.py": "experiment.multiscale",
     "stories/test_search.py": "commands.search",

@@ -17,7 +17,7 @@ from srexp.system.terminal import Terminal
 
 
 def run(config: CompareConfig) -> dict[str, Any]:
-    """Compare runs by what they left in the store; nothing is trained and nothing scored again.
+    """Compare runs by what they left in the store; only models without a run are scored, and nothing is trained.
 
     Args:
         config: Checked configuration.
@@ -38,6 +38,10 @@ def _show(found: Standings, result: Mapping[str, Any]) -> None:
     title = f"{result['experiment_name']}, {counted(result['n_images'], 'test image')}"
     console.print(terminal(tables.scores(found), title))
     console.print(terminal(tables.costs(found), "What they cost"))
+    if result["elsewhere"]:
+        console.print(
+            f"elsewhere   {counted(len(result['elsewhere']), 'other test set')}, see the report and elsewhere.csv"
+        )
     for text in result["summary"]:
         console.print(text)
     for warning in result["warnings"]:

@@ -12,7 +12,7 @@ from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
 from srexp.experiment.loaded_model import awaited, loaded_for
 from srexp.experiment.promotion import decision
-from srexp.experiment.promotion.candidate import scored
+from srexp.experiment.promotion.candidate import scored, scored_rival
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of, task_of
 from srexp.experiment.task import Task
 from srexp.system.memory import peak_rss_mb
@@ -47,6 +47,7 @@ def run(config: PromoteConfig) -> dict[str, Any]:
         console.promotion(result)
         return result
     found = _found(config, tracking.store)
+    rivals = _rivals(config, tracking.store)
     version, kept = int(found.version or 0), NOTHING_KEPT
     if version == now.champion:
         result = decision.unchanged(config, version, now)
@@ -60,14 +61,12 @@ def run(config: PromoteConfig) -> dict[str, Any]:
             with watch("evaluate"):
                 network.prepare(task.config)
                 ours = scored(loaded_for(task, tracking.store, found), task, version)
-                result = decision.decide(
-                    config,
-                    tracked,
-                    ours,
-                    task,
-                    tags=tags,
-                    tell=lambda told: console.promotion(told, tracked.kept(config.overrides)),
-                )
+                others = [scored_rival(tracking.store, each, task) for each in rivals]
+
+                def tell(told: dict[str, Any]) -> None:
+                    console.promotion(told, tracked.kept(config.overrides))
+
+                result = decision.decide(config, tracked, ours, task, tags=tags, others=others, tell=tell)
             result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
             tracked.log_dict(result, "result.json")
         kept = tracked.kept(config.overrides)
@@ -83,11 +82,11 @@ def _require_sense(config: PromoteConfig) -> None:
             expected="why the gate doesn't matter this time",
             fix="reason='the first model of this task'",
         )
-    if config.rollback and (config.force or config.version != "candidate"):
+    if config.rollback and (config.force or config.rivals or config.version != "candidate"):
         raise RequestError(
-            "rollback=true takes no version and no force",
+            "rollback=true takes no version, no force and no rivals",
             expected="rollback=true alone, or with name= and reason=",
-            fix="leave version and force out",
+            fix="leave version, force and rivals out",
         )
 
 
@@ -104,6 +103,14 @@ def _found(config: PromoteConfig, store: Store) -> addresses.Found:
         )
     number = isinstance(config.version, int)
     return awaited(store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+
+
+def _rivals(config: PromoteConfig, store: Store) -> list[addresses.Found]:
+    """Find the models that are to be beaten as well, before anything is scored; each once."""
+    found = {each.readable: each for each in (addresses.find(store, uri) for uri in config.rivals)}
+    for each in found.values():
+        addresses.require_files(store, each)
+    return list(found.values())
 
 
 def _task(config: PromoteConfig, store: Store, found: addresses.Found, tags: Mapping[str, str]) -> Task:

@@ -23,6 +23,7 @@ from srexp.tracking.registry import promotion, registry
 from srexp.tracking.registry.promotion import Places
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.tracking import Tracking
+from srexp.zoo import catalogue
 from tests.warm_start import Command
 
 NAME = "folder-bicubic-x2"
@@ -236,6 +237,38 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
     assert run(["promote", "rollback=true", f"name={NAME}"]) == 0
     assert len(seen) == 5
     assert all(seen), seen
+
+
+def test_a_rival_is_beaten_or_nothing_moves(made, store, tmp_path, capfd, monkeypatch):
+    file = tmp_path / "between.keras"
+    sharpener(0.2).save(file)
+    assert promote(1, f"rivals=[{file}]") == 1
+    said = capfd.readouterr()
+    assert f"PSNR over {file}: -" in said.err
+    assert "it isn't known which images" in said.out
+    assert promotion.places(store, NAME) == Places(None, None)
+    with monkeypatch.context() as patch:
+        entries = Task(srexp.compose(asked(made))).prepared.entries["test"]
+        patch.setattr(catalogue.Shipped, "seen", lambda _: {entries[0].sha256: "train"})
+        rivals = f"rivals=[{file},zoo/hybrid-cxr-x2,zoo/hybrid-cxr-x2]"
+        asked_for = [f"name={NAME}", "version=2", *QUIET, "promote.max_slowdown=null", rivals]
+        result = srexp.run("promote", [*asked_for, "promote.ssim_tolerance=1"])
+    assert [row["who"] for row in result["table"]] == ["version 2", str(file), "zoo/hybrid-cxr-x2", "bicubic"]
+    assert all(row["seconds"] > 0 for row in result["table"][:3])
+    assert result["gains"][str(file)]["ci95"][0] > 0
+    assert result["rivals"].keys() == {str(file), "zoo/hybrid-cxr-x2"}
+    assert f"zoo/hybrid-cxr-x2 has seen 1 of these {len(entries)} test images, which flatters it" in result["warnings"]
+    assert "PSNR over zoo/hybrid-cxr-x2" in [line["name"] for line in result["gate"]]
+    assert (result["promoted"], promotion.places(store, NAME)) == (True, Places(2, None))
+    rows = queries.read_rows(store, result["run_id"], "promotion.csv")
+    assert {"zoo/hybrid-cxr-x2_psnr", f"{file}_psnr", "bicubic_psnr"} <= rows[0].keys()
+    capfd.readouterr()
+    for words, told in (
+        (["version=1", "rivals=[zoo/hybird-cxr-x2]"], "zoo/hybrid-cxr-x2"),
+        (["rollback=true", "rivals=[zoo/hybrid-cxr-x2]"], "takes no version, no force and no rivals"),
+    ):
+        assert run(["promote", f"name={NAME}", *words]) == 2
+        assert told in capfd.readouterr().err
 
 
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):

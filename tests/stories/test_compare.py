@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
+from srexp.experiment.task import Task
+from srexp.zoo import catalogue
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -125,12 +128,46 @@ def another_split_is_refused(first, overrides, capfd):
     assert "no finished training to compare" in capfd.readouterr().err
 
 
+def test_a_network_of_the_package_stands_beside_runs(project, folder_of, nasty_images, capfd, monkeypatch):
+    common = [*folder_of, f"dataset.root={nasty_images}", "dataset.fractions=[0.4,0.1,0.5]"]
+    ours = srexp.run("train", [*common, "model=bicubic", "~tags.debug"])
+    entries = Task(srexp.compose(common)).prepared.entries["test"]
+    seen = {entries[0].sha256: "train", entries[1].sha256: "validation", "0" * 64: "train"}
+    monkeypatch.setattr(catalogue.Shipped, "seen", lambda _: seen)
+    for degradation in ("blur", "bicubic"):  # elsewhere, and what is compared anyway
+        words = [*common, "model_uri=zoo/hybrid-cxr-x2", "split=test", f"degradation={degradation}"]
+        alone = srexp.run("evaluate", words)
+    asked = ["experiment_name=folder-bicubic-x2", "models=[zoo/hybrid-cxr-x2,zoo/hybrid-cxr-x2]"]
+    result = srexp.run("compare", [*asked, "pictures=2"])
+    by_name = {row["name"]: row for row in result["models"]}
+    assert len(by_name) == 3
+    theirs = by_name["zoo/hybrid-cxr-x2"]
+    assert theirs["means"]["psnr"]["mean"] == pytest.approx(alone["test"]["psnr"])
+    assert theirs["means"]["gmsd"]["mean"] == pytest.approx(alone["test"]["gmsd"])
+    assert theirs["parameters"] == alone["model"]["parameters"]
+    assert set(result["runs"].values()) == {ours["run_id"], "zoo/hybrid-cxr-x2"}
+    flattered = f"has seen 2 of these {len(entries)} test images before, which flatters it"
+    assert [said for said in result["warnings"] if flattered in said]
+    assert flattered in (project.root / result["report"]).read_text(encoding="utf-8")
+    [elsewhere] = result["elsewhere"]
+    assert (elsewhere["task"], list(elsewhere["gains"])) == ("folder-blur-x2", ["zoo/hybrid-cxr-x2"])
+    assert elsewhere["gains"]["zoo/hybrid-cxr-x2"]["seen"] == 2
+    assert 'id="elsewhere"' in (project.root / result["report"]).read_text(encoding="utf-8")
+    assert "script>alert" not in json.dumps(result)  # images are called by pseudonyms
+
+    nasty_images.rename(nasty_images.parent / "moved")
+    capfd.readouterr()
+    assert run(["compare", *asked]) == 2
+    assert "the test images can't be read again, on which zoo/hybrid-cxr-x2" in capfd.readouterr().err
+
+
 def test_what_is_not_there_is_refused(project, capfd):
     for words, said in (
         ([], "no such experiment"),
         (["runs=[nothing]"], "no such run"),
         (["models=[models:/nothing@champion]"], "no such model"),
-        (["models=[srcnn.keras]"], "no run is known"),
+        (["models=[srcnn.keras]"], "there is no file srcnn.keras"),
+        (["models=[zoo/hybird-cxr-x2]"], "zoo/hybrid-cxr-x2"),
         (["select=worst"], "select"),
     ):
         assert run(["compare", *words]) == 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison import conclusions, elsewhere, tables
+from srexp.evaluation.comparison.elsewhere import Elsewhere
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.figures.image_cards import Card, Picture
 from srexp.system.templates import filled
@@ -21,6 +22,7 @@ class Report:
         title: Task.
         subtitle: How many models on how many images.
         found: The standings, of which the page has sentences and tables.
+        elsewhere: What the models gain on other test images; empty where they were evaluated on none.
         notes: What else limits the worth of the figures.
         alarms: What makes them worthless; shown above everything.
         hues: Name to colour.
@@ -41,6 +43,7 @@ class Report:
     title: str
     subtitle: str
     found: Standings
+    elsewhere: Sequence[Elsewhere]
     notes: Sequence[str]
     alarms: Sequence[str]
     hues: Mapping[str, str]
@@ -67,4 +70,6 @@ def render(report: Report) -> str:
     Returns:
         HTML.
     """
-    return filled(__package__, TEMPLATE, report=report, conclusions=conclusions, tables=tables)
+    return filled(
+        __package__, TEMPLATE, report=report, conclusions=conclusions, elsewhere=elsewhere, tables=tables
+    )

@@ -11,10 +11,11 @@ from srexp.config.builders import build
 from srexp.config.schema import CompareConfig
 from srexp.evaluation import grid
 from srexp.evaluation.comparison import conclusions, tables
+from srexp.evaluation.comparison.elsewhere import comma_separated, table
 from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
 from srexp.evaluation.figures.error_maps import error_scale
-from srexp.experiment.comparison import pictures, runs
+from srexp.experiment.comparison import elsewhere, pictures, runs, unrecorded
 from srexp.experiment.comparison import report as reporting
 from srexp.experiment.comparison.runs import Entry
 from srexp.tracking.runs.tracking import Tracking
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
-    """Compare runs by what they left in the store; nothing is trained and nothing scored again.
+    """Compare runs by what they left in the store; only models without a run are scored, and nothing is trained.
 
     Args:
         config: Checked configuration.
@@ -37,7 +38,11 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
         RequestError: A run doesn't exist, or the runs can't be compared.
     """
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    given = runs.unrecorded(tracking.store, config)
     chosen, notes = runs.find(tracking.store, config)
+    beside, told = unrecorded.scored(tracking.store, config, given, chosen[0])
+    chosen, notes = [*chosen, *beside], [*notes, *told]
+    runs.require_comparable(chosen)
     models, unloadable = pictures.load_models(tracking.store, chosen)
     contenders = [*(entry.contender() for entry in chosen), chosen[0].baseline()]
     contenders = pictures.with_costs(contenders, models)
@@ -48,7 +53,8 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     shown = pictures.exhibit(config, chosen, models, found, top)
     notes = [*notes, *unloadable, *_times_apart(chosen, config)]
     figures = reporting.draw(chosen, found)
-    report = reporting.compose(chosen, found, shown, notes, figures)
+    others = elsewhere.evaluated(tracking.store, chosen)
+    report = reporting.compose(chosen, found, shown, notes, figures, others=others)
     result = {
         "experiment_name": chosen[0].run.experiment,
         "runs": {entry.name: entry.run.run_id for entry in chosen},
@@ -57,6 +63,7 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
         "summary": conclusions.summary(found),
         "protocol": chosen[0].result["protocol"],
         "data_fingerprint": chosen[0].result["data_fingerprint"],
+        "elsewhere": [each.as_dict() for each in others],
         "warnings": [*report.alarms, *notes, *shown.notes],
     }
     files = _write(config.run_dir, report, figures, found, result)
@@ -75,6 +82,7 @@ def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
             entry.environment.get("processors"),
         )
         for entry in chosen
+        if entry.environment
     }
     if config.time_again:
         return ["Inference times were measured anew, all on one machine; training times are those of the runs."]
@@ -91,9 +99,11 @@ def _write(
     grids = [
         each for arrange in (tables.scores, tables.further, tables.pairs, tables.costs) if (each := arrange(found))
     ]
+    grids += [table(report.elsewhere, report.models)] if report.elsewhere else []
     texts = {
         "report.html": render(report),
         "comparison.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
+        **({"elsewhere.csv": comma_separated(report.elsewhere)} if report.elsewhere else {}),
         "table.csv": tables.comma_separated(found),
         "table.md": "\n".join(map(grid.markdown, grids)),
         "table.tex": "\n".join(map(grid.latex, grids)),

@@ -140,7 +140,7 @@ def exhibit(
     if not config.pictures or not models:
         return Exhibits(max_grey_levels)
     try:
-        task = _task(config, entries[0])
+        task = recorded_task(config, entries[0])
     except SrexpError as error:
         return Exhibits(
             max_grey_levels, notes=[f"No pictures: the test images can't be read again ({error.what.rstrip(':')})."]
@@ -153,8 +153,19 @@ def exhibit(
     return shown
 
 
-def _task(config: CompareConfig, entry: Entry) -> Task:
-    """Prepare the data set of a run again, where it is still there."""
+def recorded_task(config: CompareConfig, entry: Entry) -> Task:
+    """Prepare the data set of a run again, where it is still there.
+
+    Args:
+        config: Of the comparison.
+        entry: The run.
+
+    Returns:
+        Its task.
+
+    Raises:
+        SrexpError: The images aren't there, are other ones, or have other pseudonyms.
+    """
     composed = recomposed(config, entry.config)
     source = builders(composed).source
     if isinstance(source, Downloadable) and (sentence := source.missing()):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison import quality_plots, tables, time_plots
+from srexp.evaluation.comparison.elsewhere import Elsewhere
 from srexp.evaluation.comparison.report import Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.figures.hues import colours
@@ -54,7 +56,13 @@ def draw(chosen: Sequence[Entry], found: Standings) -> dict[str, Figure]:
 
 
 def compose(
-    chosen: Sequence[Entry], found: Standings, shown: Exhibits, notes: Sequence[str], figures: Mapping[str, Figure]
+    chosen: Sequence[Entry],
+    found: Standings,
+    shown: Exhibits,
+    notes: Sequence[str],
+    figures: Mapping[str, Figure],
+    *,
+    others: Sequence[Elsewhere],
 ) -> Report:
     """Put the report together.
 
@@ -64,6 +72,7 @@ def compose(
         shown: Test images as the models restore them.
         notes: What else limits the worth of the comparison.
         figures: From `draw`.
+        others: What the models gain on other test images.
 
     Returns:
         What the page shows.
@@ -75,6 +84,7 @@ def compose(
         title=chosen[0].run.experiment,
         subtitle=f"{models} and bicubic interpolation on {images}",
         found=found,
+        elsewhere=others,
         notes=list(notes),
         alarms=_alarms(chosen),
         hues=colours([entry.name for entry in chosen]),
@@ -117,7 +127,8 @@ def _differences(chosen: Sequence[Entry]) -> dict[str, Sequence[str]]:
     sides = [flatten({key: value for key, value in entry.config.items() if key not in INDIFFERENT}) for entry in chosen]
     keys = sorted({key for side in sides for key in side})
     rows = {key: [side.get(key, NONE) for side in sides] for key in keys}
-    return {key: values for key, values in rows.items() if len(set(values)) > 1}
+    trained = [bool(side) for side in sides]  # a model of the package has no configuration here
+    return {key: values for key, values in rows.items() if len(set(compress(values, trained))) > 1}
 
 
 def _data(entry: Entry) -> dict[str, str]:
@@ -151,7 +162,9 @@ def _origin(entry: Entry) -> dict[str, Any]:
     changes = ", with local changes" * bool(made.get("dirty"))
     return {
         "run": entry.run.run_id,
-        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.run.started / 1000)),
+        "started": time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.run.started / 1000))
+        if entry.run.started
+        else NONE,
         "best epoch": entry.result.get("best_epoch", NONE),
         "commit": f"{str(made['commit'])[:12]}{changes}" if made.get("commit") else NONE,
         **{name: packages_then.get(name, NONE) for name in ("srexp", *PACKAGES)},

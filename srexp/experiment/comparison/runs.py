@@ -20,6 +20,8 @@ from srexp.metrics.psnr import apart
 from srexp.system.masking import pseudonyms
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
+from srexp.tracking.store import addresses
+from srexp.tracking.store.addresses import Found
 from srexp.tracking.store.parameters import flatten
 from srexp.tracking.store.store import Store
 
@@ -89,12 +91,26 @@ class Entry:
         return Contender(name=BASELINE, values=self.figures(_BICUBIC))
 
 
+def unrecorded(store: Store, config: CompareConfig) -> list[Found]:
+    """Find the models of a request that no run of the store trained, each once.
+
+    Args:
+        store: Where.
+        config: With `models`.
+
+    Raises:
+        RequestError: There is no such model.
+    """
+    every = (addresses.find(store, uri) for uri in config.models)
+    return list({found.address: found for found in every if found.run_id is None}.values())
+
+
 def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
     """Find the runs of a request and read them.
 
     Args:
         store: Where.
-        config: With `runs`, `models`, or `experiment_name` when both are empty.
+        config: With `runs` and `models`; where they name no run, those of `experiment_name`.
 
     Returns:
         At least one entry, by name; and notes on what was left out.
@@ -102,7 +118,8 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
     Raises:
         RequestError: A run doesn't exist, wasn't scored, or can't be compared with the others.
     """
-    named = [*config.runs, *(queries.run_of_model(store, uri) for uri in config.models)]
+    given = {each.uri for each in unrecorded(store, config)}
+    named = [*config.runs, *(queries.run_of_model(store, uri) for uri in config.models if uri not in given)]
     chosen = [queries.get_run(store, run_id) for run_id in dict.fromkeys(named)] or [
         run for run in queries.runs_of(store, config.experiment_name) if _is_trained(store, run)
     ]
@@ -113,7 +130,7 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
             expected="finished trainings; smoke runs and trials of searches count only when they are named",
             fix="runs=[ID,ID]",
         )
-    every = _named([_pseudonymous(config, _read(store, run, config.paths.root)) for run in chosen])
+    every = _named([called_as_asked(config, _read(store, run, config.paths.root)) for run in chosen])
     require_comparable(every)
     if named or config.select == "all":
         return every, []
@@ -157,8 +174,16 @@ def _read(store: Store, run: StoredRun, root: Path) -> Entry:
     )
 
 
-def _pseudonymous(config: CompareConfig, entry: Entry) -> Entry:
-    """Call the images of a run by pseudonyms, which older runs didn't, or by their names where that was asked."""
+def called_as_asked(config: CompareConfig, entry: Entry) -> Entry:
+    """Call the images of a run by pseudonyms, which older runs didn't, or by their names where that was asked.
+
+    Args:
+        config: Of the comparison.
+        entry: The run.
+
+    Returns:
+        The run with other names.
+    """
     images, result = entry.images, entry.result
     if entry.listed:
         pseudonyms.note(entry.listed)

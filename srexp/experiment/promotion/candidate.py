@@ -1,9 +1,9 @@
-"""One version in a promotion: scored on the test images of a task, and timed."""
+"""One version in a promotion, or a model that it has to beat: scored on the test images of a task, and timed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
@@ -14,7 +14,7 @@ from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.network import Predict, predictor, timed_image
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
-from srexp.tracking.registry.models import Loaded
+from srexp.tracking.registry.models import Loaded, training_images
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
 from srexp.types import Pixels
@@ -24,26 +24,30 @@ ROUNDS, REPEATS, SECONDS = 4, 5, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A version that was scored.
+    """A version, or a rival of it, that was scored.
 
     Args:
-        version: Its number.
+        version: Its number; 0 of a model that is no version of the task.
+        called: What it is called; empty: by its number.
         scores: Its figures, bicubic's beside them; None when it has none.
         lacking: Why it has none.
         predict: The model; None when it can't be loaded.
         digest: Of its file.
+        saw: Test images that it was trained on or chosen by; None when that isn't known.
     """
 
-    version: int
+    version: int = 0
+    called: str = ""
     scores: Scores | None = None
     lacking: str = ""
     predict: Predict | None = None
     digest: str = ""
+    saw: int | None = None
 
     @property
     def name(self) -> str:
         """What it is called."""
-        return f"version {self.version}"
+        return self.called or f"version {self.version}"
 
     def means(self) -> dict[str, float | None]:
         """Its means by metric."""
@@ -71,7 +75,44 @@ def scored_champion(store: Store, name: str, version: int, task: Task) -> Candid
         loaded = loaded_for(task, store, found)
     except SrexpError as error:
         return Candidate(version=version, lacking=error.what)
-    return scored(loaded, task, version)
+    return replace(scored(loaded, task, version), saw=seen(store, found, task))
+
+
+def scored_rival(store: Store, found: addresses.Found, task: Task) -> Candidate:
+    """Load and score a model that is to be beaten, of the package or from anywhere else.
+
+    Args:
+        store: Where models are kept.
+        found: The model.
+        task: Whose test images.
+
+    Returns:
+        Its figures, or why it has none.
+
+    Raises:
+        RequestError: It doesn't fit the task.
+        SrexpError: Its files are damaged or gone.
+    """
+    rival = scored(loaded_for(task, store, found), task, 0)
+    return replace(rival, called=found.readable, saw=seen(store, found, task))
+
+
+def seen(store: Store, found: addresses.Found, task: Task) -> int | None:
+    """Count the test images that a model was trained on, or chosen by.
+
+    Args:
+        store: Where models are kept.
+        found: The model.
+        task: Whose test images.
+
+    Returns:
+        Their number; None where nobody kept what it has seen.
+    """
+    try:
+        known = training_images(store, found)
+    except SrexpError:
+        return None
+    return None if known is None else sum(entry.sha256 in known for entry in task.prepared.entries["test"])
 
 
 def scored(loaded: Loaded, task: Task, version: int) -> Candidate:
@@ -80,7 +121,7 @@ def scored(loaded: Loaded, task: Task, version: int) -> Candidate:
     Args:
         loaded: The model.
         task: Whose test images.
-        version: Its number.
+        version: Its number; 0 of a model that is no version of the task.
 
     Returns:
         Its figures, or why it has none.

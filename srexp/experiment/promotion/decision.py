@@ -27,6 +27,7 @@ def decide(
     task: Task,
     *,
     tags: Mapping[str, str],
+    others: Sequence[Candidate],
     tell: Callable[[dict[str, Any]], object],
 ) -> dict[str, Any]:
     """Hold a version against the champion; against the next one, where another promotion was faster.
@@ -37,6 +38,7 @@ def decide(
         ours: The version, scored.
         task: What it was scored on.
         tags: What the version's training said of it.
+        others: Further models that it must beat, scored.
         tell: Receives the result of a promotion that is refused.
 
     Returns:
@@ -48,7 +50,7 @@ def decide(
     store = tracked.store
     gate: Gate = build(config.promote)
     while (now := promotion.places(store, config.name)).champion != ours.version:
-        found = challenge(store, config.name, task, ours, tags=tags, over=now.champion)
+        found = challenge(store, config.name, task, ours, tags=tags, over=now.champion, others=others)
         criteria = gate.judge(found.case())
         told = _recorded(config, tracked, found, criteria)
         shown = {**told, "promoted": False, "previous": now.previous, "warnings": found.notes()}

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from srexp.evaluation.comparison.elsewhere import Elsewhere, Gain
 from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
 from srexp.evaluation.figures.image_cards import Picture, card, scale_bar
@@ -52,6 +53,7 @@ def report_of(name, key):
         title=name,
         subtitle=name,
         found=found,
+        elsewhere=[Elsewhere(name, 6, "whole", {name: Gain(0.5, (0.1, 0.9), 2)})],
         notes=[name],
         alarms=[name],
         hues={name: "#c2410c", BASELINE: "#7a7a7a"},
