@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from starlette.applications import Starlette
@@ -40,9 +41,24 @@ LIGHT_BYTES = 2**16
 #: Small images read, restored and written at a time; they take turns in the network.
 SMALL_AT_A_TIME = 4
 
+#: Header of a restored image: how far it is from what was sent once it is reduced again, in grey levels of 255.
+DISTANCE = "Srexp-Distance"
+
 _Result = TypeVar("_Result")
 _PATIENCE = 8
 _PART = 2**16
+
+
+class Made(NamedTuple):
+    """What was written to be answered.
+
+    Args:
+        media_type: Such as `image/png`.
+        headers: What else is told of it.
+    """
+
+    media_type: str
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Looked(NamedTuple):
@@ -50,11 +66,11 @@ class Looked(NamedTuple):
 
     Args:
         pixels: Of its restoration.
-        restore: Writes the restoration to a file and returns its type, such as `image/png`.
+        restore: Writes the restoration to a file, and says what that is.
     """
 
     pixels: int
-    restore: Callable[[Path], str]
+    restore: Callable[[Path], Made]
 
 
 #: Looks at a file that was sent, with what the query asks for; raises the `RequestError` that is to be answered.
@@ -95,7 +111,7 @@ def application(
         ],
         middleware=[
             Middleware(Access, hosts=hosts, origins=origins),
-            Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"]),
+            Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"], expose_headers=[DISTANCE]),
         ],
     )
     app.router.redirect_slashes = False
@@ -123,9 +139,9 @@ class _Answers:
                 with self._spool.moving(visit):
                     await self._receive(request, visit)
                 answering = self._answering(partial(look, visit.sent, request.query_params), work, visit)
-                media_type = await self._in_time(request, work, answering)
+                made = await self._in_time(request, work, answering)
                 with self._spool.moving(visit):
-                    await self._answer(visit, media_type)(scope, receive, send)
+                    await self._answer(visit, made)(scope, receive, send)
             except ClientDisconnect:
                 pass  # nobody reads an answer
             except RequestError as error:
@@ -168,18 +184,18 @@ class _Answers:
         if not size:
             raise RequestError("the body is empty", expected="an image file", fix="curl --data-binary @FILE")
 
-    async def _answering(self, look: Callable[[], Looked], work: _Work, visit: Visit) -> str:
+    async def _answering(self, look: Callable[[], Looked], work: _Work, visit: Visit) -> Made:
         """Look at an image, and answer it at once if it is small."""
         light = visit.sent.stat().st_size <= LIGHT_BYTES
 
-        def small_at_once() -> str | None:
+        def small_at_once() -> Made | None:
             with suppress(HurriedError), hurried(SMALL_SECONDS), nullcontext() if light else in_background():
                 pixels, restore = look()
                 if pixels <= SMALL_PIXELS:
                     return restore(visit.restored)
             return None
 
-        def large_or_costly() -> str:
+        def large_or_costly() -> Made:
             with in_background():
                 return look().restore(visit.restored)
 
@@ -190,7 +206,7 @@ class _Answers:
         work.image.small = False
         return await self._large.run(work, large_or_costly)
 
-    async def _in_time(self, request: Request, work: _Work, restoring: Coroutine[Any, Any, str]) -> str:
+    async def _in_time(self, request: Request, work: _Work, restoring: Coroutine[Any, Any, Made]) -> Made:
         """Wait for an image, as long as it may take and its client is there."""
         restored, left = asyncio.ensure_future(restoring), asyncio.ensure_future(_leaving(request))
         try:
@@ -205,11 +221,12 @@ class _Answers:
             restored.cancel()
             left.cancel()
 
-    def _answer(self, visit: Visit, media_type: str) -> StreamingResponse:
+    def _answer(self, visit: Visit, made: Made) -> StreamingResponse:
         visit.keep_restored()
         size = visit.restored.stat().st_size
         self._spool.has_room(visit, size)  # what is there is sent, if only alone
-        return StreamingResponse(_parts(visit.restored), media_type=media_type, headers={"Content-Length": str(size)})
+        headers = {**made.headers, "Content-Length": str(size)}
+        return StreamingResponse(_parts(visit.restored), media_type=made.media_type, headers=headers)
 
 
 class _Work:

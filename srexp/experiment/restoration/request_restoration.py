@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from srexp.data.restored_image import Origin
-from srexp.enhance.serving.application import Look, Looked
+from srexp.enhance.serving.application import DISTANCE, Look, Looked, Made
 from srexp.errors import RequestError
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.request_images import MEDIA_TYPES, asked_image, mended_elsewhere
@@ -21,7 +21,8 @@ def request_restoration(restorers: Mapping[str, Restorer], max_pixels: int) -> L
 
     Returns:
         Function that looks at an image file and can then restore it. Its options are `model`, the first where none is
-        named, and `frame`, see `asked_image`, whose refusals it raises.
+        named, `check`, whether to say how far the result is from the image, and `frame`, see `asked_image`, whose
+        refusals it raises.
     """
 
     def look(sent: Path, options: Mapping[str, str]) -> Looked:
@@ -29,14 +30,25 @@ def request_restoration(restorers: Mapping[str, Restorer], max_pixels: int) -> L
         scale, intensity = restorer.opened.scale, restorer.intensity
         image = asked_image(sent, options, most=max_pixels, scale=scale, intensity=intensity)
 
-        def restore(target: Path) -> str:
+        checked = _is_true(options, "check")
+
+        def restore(target: Path) -> Made:
+            distances: list[float] = []
+            origin = Origin(sent, image.kind, (image.frame,), intensity)
             with mended_elsewhere():
-                restorer.restore_file(Origin(sent, image.kind, (image.frame,), intensity), image.kind, target)
-            return MEDIA_TYPES[image.kind]
+                restorer.restore_file(origin, image.kind, target, on_distance=distances.append if checked else None)
+            told = {DISTANCE: f"{distances[0]:.4g}"} if distances else {}
+            return Made(MEDIA_TYPES[image.kind], told)
 
         return Looked(image.height * image.width * scale**2, restore)
 
     return look
+
+
+def _is_true(options: Mapping[str, str], name: str) -> bool:
+    if (said := options.get(name, "false")) not in ("true", "false"):
+        raise RequestError(f"{name} is neither true nor false", got=said[:20], expected="true or false")
+    return said == "true"
 
 
 def named(restorers: Mapping[str, Restorer], options: Mapping[str, str]) -> Restorer:

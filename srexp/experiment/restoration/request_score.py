@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srexp.enhance.serving.application import Look, Looked
+from srexp.enhance.serving.application import Look, Looked, Made
 from srexp.errors import RequestError
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.paired_score import ERROR_STEPS, Rules, Score, bicubic_score, restored_score
@@ -55,7 +55,7 @@ def request_score(restorers: Mapping[str, Restorer], max_pixels: int) -> Look:
                     expected=f"{size[0]} x {size[1]}, {scale} times the image",
                 )
 
-        def score(path: Path) -> str:
+        def score(path: Path) -> Made:
             rules = Rules(restorer.opened.channel, scale)
             try:
                 model: Score = confined([], restored_score, made, wanted, rules)

@@ -12,7 +12,7 @@ import numpy as np
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.data.formats.registry import read_image
 from srexp.data.image import Integers, Stored, UnreadableImageError, quantised
-from srexp.enhance.serving.application import Look, Looked
+from srexp.enhance.serving.application import Look, Looked, Made
 from srexp.experiment.restoration.request_images import Asked, asked_image, intensity_of, mended_elsewhere, whole_number
 
 PACKED = "application/octet-stream"
@@ -35,7 +35,7 @@ def request_view(max_pixels: int) -> Look:
         scale = whole_number(options, "enlarge", 1, range(1, _LARGEST_SCALE + 1))
         asked = asked_image(sent, options, most=max_pixels, scale=scale, intensity=intensity_of(options))
 
-        def show(target: Path) -> str:
+        def show(target: Path) -> Made:
             with mended_elsewhere():
                 image = read_image(asked.path, asked.frame, asked.intensity)
             facts = {
@@ -57,7 +57,7 @@ def shape_facts(image: Stored, scale: int) -> dict[str, int]:
     return {"height": height * scale, "width": width * scale, "channels": channels, "bits": image.bits}
 
 
-def pack(target: Path, facts: Mapping[str, Any], blocks: Iterable[Integers]) -> str:
+def pack(target: Path, facts: Mapping[str, Any], blocks: Iterable[Integers]) -> Made:
     """Write facts as a line of JSON, and behind it values from top to bottom.
 
     Args:
@@ -72,7 +72,7 @@ def pack(target: Path, facts: Mapping[str, Any], blocks: Iterable[Integers]) -> 
         file.write(json.dumps(facts).encode() + b"\n")
         for block in blocks:
             file.write(np.ascontiguousarray(block, block.dtype.newbyteorder("<")).data)
-    return PACKED
+    return Made(PACKED)
 
 
 def _enlarged(image: Stored, scale: int) -> Iterator[Integers]:

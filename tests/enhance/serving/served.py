@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from srexp.enhance.serving.application import Looked, application
+from srexp.enhance.serving.application import Looked, Made, application
 from srexp.enhance.serving.connections import Limits, server
 from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.enhance.serving.turns import Turns
@@ -43,7 +43,7 @@ def looking(restore, pixels=0):
 
         def write(target):
             target.write_bytes(restore(body))
-            return "image/png"
+            return Made("image/png", {"Srexp-Note": str(len(body))})
 
         return Looked(pixels(body) if callable(pixels) else pixels, write)
 

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from srexp.data.degradation.imresize import resize
 from srexp.data.image import UnreadableImageError
 from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError
@@ -36,9 +37,20 @@ def png(height, width):
     return file.getvalue()
 
 
+def test_how_far_the_result_is_from_the_image_is_told_to_who_asks(restore, tmp_path):
+    made, content = restore(png(8, 12), check="true")
+    low = np.arange(96, dtype=np.uint8).reshape(8, 12)
+    with Image.open(io.BytesIO(content)) as image:
+        again = resize(np.asarray(image, np.float32)[..., np.newaxis], scale=0.5)[..., 0]
+    assert float(made.headers["Srexp-Distance"]) == pytest.approx(np.sqrt(np.mean((again - low) ** 2)), abs=0.3)
+    assert restore(png(8, 12), check="false")[0].headers == {}
+    with pytest.raises(RequestError, match="check is neither true nor false"):
+        restore(png(8, 12), check="maybe")
+
+
 def test_the_same_kind_comes_back_larger(restore):
-    media_type, content = restore(png(8, 12))
-    assert media_type == "image/png"
+    made, content = restore(png(8, 12))
+    assert made == ("image/png", {})
     with Image.open(io.BytesIO(content)) as image:
         assert (image.size, image.mode) == ((24, 16), "L")
 
@@ -86,7 +98,7 @@ def test_one_of_several_images_is_restored_where_it_is_named(restore):
 
 def test_a_frame_of_a_dicom_object_becomes_an_object_of_one_frame(samples_dir, tmp_path):
     look = request_restoration({"mine": sharpening()}, max_pixels=10**6)
-    media_type = look(samples_dir / "emri_small.dcm", {"frame": "3"}).restore(tmp_path / "restored")
+    media_type, _ = look(samples_dir / "emri_small.dcm", {"frame": "3"}).restore(tmp_path / "restored")
     made, source = (pydicom.dcmread(path) for path in (tmp_path / "restored", samples_dir / "emri_small.dcm"))
     assert media_type == "application/dicom"
     assert (made.NumberOfFrames, made.Rows, made.Columns, made.BitsStored) == (1, 128, 128, 12)

@@ -18,7 +18,7 @@ def shown(tmp_path):
     """Facts and values of a file."""
 
     def showing(path, **options):
-        assert request_view(10**6)(path, options).restore(tmp_path / "shown") == "application/octet-stream"
+        assert request_view(10**6)(path, options).restore(tmp_path / "shown").media_type == "application/octet-stream"
         return unpacked((tmp_path / "shown").read_bytes())
 
     return showing

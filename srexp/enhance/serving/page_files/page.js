@@ -94,12 +94,14 @@ async function run() {
     at("own-window").textContent = before.window ? "As in the file" : "Usual range";
     setRange(open.range);
     step("Restoring");
-    const restored = await restore(file, { model, frame }, signal, (done, tiles) => step(`Restoring: ${done} of ${tiles} tiles`, done, tiles));
+    const { restored, distance } = await restore(file, { model, frame }, signal, (done, tiles) => step(`Restoring: ${done} of ${tiles} tiles`, done, tiles));
     step("Reading the result");
     const after = await view(restored, {}, signal);
     Object.assign(open, { restored, after, difference: difference(before, after) });
     at("scale").value = fittingEnd(open.difference, ENDS);
     offer(restored, file, scale);
+    at("distance").textContent = distance.toFixed(2);
+    at("fidelity").hidden = false;
     paintImages();
     paintMaps();
     show();
@@ -168,7 +170,7 @@ function require(file) {
 
 function forget() {
   for (const each of ["after", "restored", "difference", "error"]) delete open[each];
-  for (const each of ["score", "download-row", "target-drop"]) at(each).hidden = true;
+  for (const each of ["score", "download-row", "fidelity", "target-drop"]) at(each).hidden = true;
   at("views").disabled = at("slider").disabled = at("error-view").disabled = true;
   at("views").querySelector("[value=slider]").checked = true;
   if (!open.before) {

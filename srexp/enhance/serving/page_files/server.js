@@ -12,7 +12,7 @@ export async function view(file, options, signal) {
   return unpack(await (await post("view", file, options, signal)).arrayBuffer());
 }
 
-/** The restored file. `onTiles` is told how many of how many tiles are done. */
+/** The restored file, and how far it is from the image when it is reduced again. `onTiles` is told how many of how many tiles are done. */
 export async function restore(file, options, signal, onTiles) {
   const ticket = [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(16)).join("");
   const timer = setInterval(async () => {
@@ -24,7 +24,8 @@ export async function restore(file, options, signal, onTiles) {
     }
   }, 400);
   try {
-    return await (await post("restore", file, { ...options, ticket }, signal)).blob();
+    const answer = await post("restore", file, { ...options, check: true, ticket }, signal);
+    return { restored: await answer.blob(), distance: Number(answer.headers.get("Srexp-Distance")) };
   } finally {
     clearInterval(timer);
   }
