@@ -96,7 +96,7 @@ def card(network: Shipped) -> str:
     known = network.card()
     rows = [
         f"| {score['task']}, {score['part']} | {score['images']} | {score['psnr']:.2f} | {score['bicubic_psnr']:.2f} | "
-        f"{score['gain_db']:+.2f} | {score['gain_ci95'][0]:.2f} to {score['gain_ci95'][1]:.2f} |"
+        f"{score['gain_db']:+.2f} | {' to '.join(f'{end:.2f}' for end in score['gain_ci95'] or ()) or 'one image'} |"
         for score in known["scores"]
     ]
     heads = "| scored on | images | PSNR, dB | bicubic, dB | gain, dB | 95 % interval |"
@@ -110,7 +110,16 @@ def card(network: Shipped) -> str:
     }
     told = [f"{name}\n:   {_plain(text) if name != 'Weights' else text}\n" for name, text in terms.items()]
     head = f"## `{network.address}`\n\n{known['about']}.\n\n```sh\n{known['command']}\n```\n"
-    return "\n".join([head, *told, heads, "|---|---|---|---|---|---|", *rows, ""])
+    again = [f"# {score['task']}, {score['part']}\n{score['command']}" for score in known["scores"]]
+    repeated = [
+        "",
+        "Commands that repeat these figures, with the folder of the images for `FOLDER`:",
+        "",
+        "```sh",
+        *again,
+        "```",
+    ]
+    return "\n".join([head, *told, heads, "|---|---|---|---|---|---|", *rows, *repeated, ""])
 
 
 def notebook(path: Path) -> str:
