@@ -70,6 +70,4 @@ def render(report: Report) -> str:
     Returns:
         HTML.
     """
-    return filled(
-        __package__, TEMPLATE, report=report, conclusions=conclusions, elsewhere=elsewhere, tables=tables
-    )
+    return filled(__package__, TEMPLATE, report=report, conclusions=conclusions, elsewhere=elsewhere, tables=tables)

@@ -19,6 +19,7 @@ from srexp.config.identity import PLACES
 from srexp.config.overrides import overrides_of
 from srexp.config.schema import SearchConfig
 from srexp.errors import RequestError, SrexpError
+from srexp.experiment import start
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
@@ -76,6 +77,7 @@ def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -
     with study.alone():
         require_same_search(study, engine, task, Request(_decisive(config), composed, files))
         _close_dead(tracking, task)
+        config = _settled(config, study)
     if finished := _finished(study, engine, tracking):
         tell(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished, None, NOTHING_KEPT
@@ -127,6 +129,15 @@ def _decisive(config: SearchConfig) -> list[str]:
     """Give what the configuration would be typed as, without the places of data that has a fingerprint."""
     places = tuple(f"dataset.{key}=" for key in PLACES)
     return [typed for typed in overrides_of(config) if not typed.startswith(places)]
+
+
+def _settled(config: SearchConfig, study: Study) -> SearchConfig:
+    """Let `trainer.start` mean one model in all trials and at the end, by whichever driver and whatever is promoted."""
+    if config.trainer.start is None:
+        return config
+    if (known := study.about().get("start")) is None:
+        study.describe(start=(known := start.settled(config).trainer.start))
+    return config.changed(trainer={"start": known})
 
 
 def _finished(study: Study, engine: Search, tracking: Tracking) -> dict[str, Any] | None:

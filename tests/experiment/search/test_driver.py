@@ -43,6 +43,34 @@ def test_a_refused_search_begins_no_study(config_of, tmp_path):
     assert not (tmp_path / "mlruns" / "studies").exists()
 
 
+def test_an_alias_means_the_same_model_in_all_trials_and_to_every_driver(quick, config_of, tmp_path, monkeypatch):
+    """A champion that is promoted between two drivers changes nothing; another address is another search."""
+    path = {name: tmp_path / f"{name}.keras" for name in ("first", "second")}
+    config = config_of("trainer.start=zoo/hybrid-cxr-x2")
+    meant = iter(path.values())
+    monkeypatch.setattr(driver.start, "settled", lambda asked: asked.changed(trainer={"start": str(next(meant))}))
+    seen = []
+
+    class Watching(driver.Workers):
+        def __init__(self, job, parent):
+            seen.append((job.config.trainer.start, [each for each in base_overrides(job.config) if "start" in each]))
+
+        def run(self):
+            return 99 * len(seen)
+
+    monkeypatch.setattr(driver, "Workers", Watching)
+    ended = []
+    monkeypatch.setattr(
+        driver, "finalize", lambda job, *_: ended.append(job.config.trainer.start) or ({"run_id": "1"}, None)
+    )
+    search.run(config)
+    search.run(config_of("trainer.start=zoo/hybrid-cxr-x2", "search.trials=99"))
+    first = str(path["first"])
+    assert seen == [(first, [f"trainer.start={first}"])] * 2
+    assert ended == [first] * 2
+    assert next(meant) == path["second"]  # which nobody asked for
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """A driver whose workers have nothing to do, and a conclusion that costs nothing."""
