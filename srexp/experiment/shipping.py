@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import srexp
 from srexp.config.builders import build
 from srexp.config.compose import compose, register_resolvers
 from srexp.config.override_grammar import parse
@@ -177,6 +179,28 @@ def _environment(store: Store, run_id: str) -> Mapping[str, Any]:
     return read_json(store, run_id, "environment.json") or {"overrides": []}
 
 
+def evaluated(model_uri: str, words: Sequence[str]) -> dict[str, Any]:
+    """Evaluate a model by the command that anybody would type.
+
+    Args:
+        model_uri: The model.
+        words: Further overrides of `evaluate`.
+
+    Returns:
+        Its `result.json`.
+
+    Raises:
+        RequestError: The command failed; it has said why.
+    """
+    with TemporaryDirectory(prefix="srexp-") as folder:
+        typed = ["evaluate", f"model_uri={model_uri}", *words]
+        done = subprocess.run([sys.executable, "-m", "srexp", *typed, f"hydra.run.dir={folder}"], check=False)
+        if done.returncode:
+            raise RequestError("an evaluation failed", got=shlex.join(typed))
+        result: dict[str, Any] = json.loads(Path(folder, "result.json").read_text(encoding="utf-8"))
+        return result
+
+
 def asked() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -205,6 +229,6 @@ def asked() -> argparse.Namespace:
 if __name__ == "__main__":
     given = asked()
     results = [json.loads(each.read_text(encoding="utf-8")) for each in given.scored]
-    results += [srexp.run("evaluate", [f"model_uri={given.model_uri}", *shlex.split(each)]) for each in given.evaluate]
+    results += [evaluated(given.model_uri, shlex.split(each)) for each in given.evaluate]
     said = {word: getattr(given, word) for word in (*WORDS, *OF_IMAGES)}
     say(ship(given.model_uri, Shipped(given.name), results, said).address)

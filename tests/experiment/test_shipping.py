@@ -17,6 +17,7 @@ from srexp.experiment import shipping
 from srexp.models import srcnn
 from srexp.tracking.registry.models import MANIFEST
 from srexp.tracking.registry.registry import log_best
+from srexp.tracking.runs.queries import read_json
 from srexp.tracking.runs.tracking import Tracking
 from srexp.zoo.catalogue import Shipped, shipped
 
@@ -160,3 +161,14 @@ def test_the_commands_of_a_card_can_be_typed(network: Shipped) -> None:
         config, _ = compose("evaluate", words)
         assert (config.experiment_name, config.model_uri) == (score["task"], network.address)  # type: ignore[attr-defined]
         assert config.trainer.test_size == (512 if "512" in score["part"] else None)
+
+
+@pytest.mark.system
+def test_an_evaluation_is_the_command_that_anybody_would_type(tracking: Tracking) -> None:
+    result = shipping.evaluated("bicubic", ["trainer.test_size=48", "tracking.system_metrics=false"])
+    assert (result["experiment_name"], result["gain_db"]) == ("samples-bicubic-x2", 0)
+    environment = read_json(tracking.store, result["run_id"], "environment.json")
+    assert environment
+    assert "trainer.test_size=48" in environment["overrides"]
+    with pytest.raises(RequestError, match="an evaluation failed"):
+        shipping.evaluated("nothing.keras", [])
