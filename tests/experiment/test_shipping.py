@@ -35,7 +35,13 @@ def trained(tracking: Tracking) -> tuple[str, str]:
     """Give the address of a network in a store, and its digest."""
     with tracking.run("cxr-bicubic-x2") as run:
         run.log_config({"model": {"name": "srcnn"}, "dataset": {"intensity": "bits", "root": "/data/ann"}}, "")
-        typed = ["model=srcnn", "dataset.root=/data/ann", "trainer.epochs=3", "paths.root=/home/ann", "tags.by=ann"]
+        typed = [
+            "model=srcnn",
+            "dataset.root=/data/ann",
+            "trainer.epochs=3",
+            "paths.root=/data/ann/runs",
+            "tags.by=ann",
+        ]
         run.log_dict({"overrides": typed, "commit": "abc"}, "environment.json")
         run.log_rows([{"sha256": "1" * 64, "split": "train"}, {"sha256": "2" * 64, "split": "test"}], MANIFEST)
         network = srcnn.build(2, 1, kernels=[3, 1, 3], filters=[4, 4])
