@@ -124,7 +124,8 @@ def compare_(monkeypatch: pytest.MonkeyPatch) -> None:
     grid = Grid([Cell(NAME, NAME)], [[Cell(NAME, NAME)]])
     monkeypatch.setattr(compare, "tables", SimpleNamespace(scores=lambda _: grid, costs=lambda _: grid))
     found: Any = None
-    compare._show(found, {**KNOWN, "n_images": 4, "summary": [NAME], "report": NAME, "files": [NAME]})
+    result = {**KNOWN, "n_images": 4, "elsewhere": [NAME], "summary": [NAME], "report": NAME, "files": [NAME]}
+    compare._show(found, result)
 
 
 SHOWN = {

@@ -40,7 +40,7 @@ def test_maps_of_all_shapes_have_one_scale(height, width, channels):
     maps = [axes.images[0] for axes in (cells[1], cells[3])]
     assert len(cells) == 4
     assert {(each.norm.vmin, each.norm.vmax) for each in maps} == {SCALE}
-    assert bar.get_xlim() == SCALE
+    assert bar.get_xlim() == pytest.approx(SCALE)
     figure.canvas.draw()
     renderer, (wide, high) = figure.canvas.get_renderer(), figure.canvas.get_width_height()
     for text in figure.texts:
@@ -78,4 +78,4 @@ def test_the_map_is_cut_out_without_what_is_written_around_it(height, width):
     top, left = picture.shape[0] - round(drawn_at.y1), round(drawn_at.x0)
     rest[top : top + alone.shape[0], left : left + alone.shape[1]] = False
     assert np.array_equal(alone.reshape(-1, 3), picture[~rest])
-    assert alone[0, 0].max() < 0.5  # dark: they agree
+    assert np.median(alone) < 0.3  # dark: they agree
