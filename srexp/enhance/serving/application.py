@@ -272,3 +272,4 @@ async def _parts(path: Path) -> AsyncIterator[bytes]:
     with path.open("rb") as file:
         while part := file.read(_PART):
             yield part
+            await asyncio.sleep(0)  # or nobody hears that the connection was lost before all is read and thrown away

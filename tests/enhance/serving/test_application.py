@@ -1,5 +1,6 @@
 """The application with a function in place of a model, over a real socket."""
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -362,3 +363,20 @@ def test_while_an_answer_is_taken_nothing_else_of_its_request_is_kept(spool):
     with answering({"/restore": look}, {}, spool_bytes=10**8) as port, talk(port, head(3), b"abc", takes=1000):
         eventually(lambda: bytes_in(spool, "restored") == 10**7 and bytes_in(spool, "sent") == 0)
         assert [path.name for path in spool.glob("*/*")] == ["restored"]
+
+
+def test_that_a_client_has_left_is_heard_between_two_parts_of_an_answer(tmp_path, monkeypatch):
+    """All others were read and thrown away with a line of asyncio's for each, by which clients could fill a log."""
+    monkeypatch.setattr(application, "_PART", 10)
+    (tmp_path / "answer").write_bytes(bytes(1000))
+
+    async def parts_until_heard():
+        heard, count = [], 0
+        async for _ in application._parts(tmp_path / "answer"):
+            if heard:
+                return count
+            count += 1
+            asyncio.get_running_loop().call_soon(heard.append, True)
+        return count
+
+    assert asyncio.run(parts_until_heard()) == 1

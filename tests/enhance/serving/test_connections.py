@@ -70,6 +70,7 @@ def test_one_client_does_not_take_the_place_of_another():
         mine = [stack.enter_context(talk(port, HEALTH[:-2])) for _ in range(20)]
         eventually(lambda: sum(not closed(client) for client in mine) == 3)
         assert not closed(other)
+        other.settimeout(20)
         other.sendall(b"\r\n")
         assert other.recv(100).startswith(b"HTTP/1.1 200")
 
