@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -111,13 +112,20 @@ def kill(search: subprocess.Popen[bytes], what: str, rng: random.Random) -> None
     """Kill one of the three with SIGKILL."""
     if what == "process group":
         os.killpg(search.pid, signal.SIGKILL)
-        for child in psutil.process_iter(["cmdline"]):
-            if "srexp.system.child_process" in " ".join(child.info["cmdline"] or []) and child.ppid() == 1:
+        for child in psutil.process_iter():
+            if is_worker(child) and child.ppid() == 1:
                 child.kill()
     elif what == "driver":
         search.kill()
-    elif workers := psutil.Process(search.pid).children():
-        rng.choice(workers).kill()
+    elif workers := [each for each in psutil.Process(search.pid).children(recursive=True) if is_worker(each)]:
+        rng.choice(workers).kill()  # perhaps the one that the others are forked from
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process trains trials, or is there to fork those that do."""
+    with suppress(psutil.Error):
+        return "srexp.system.child_process" in " ".join(process.cmdline())
+    return False
 
 
 def report(project: Path, asked: list[str], code: int, wanted: int) -> None:

@@ -111,7 +111,7 @@ def test_a_search_survives_kills_in_mid_trial(project, folder_of) -> None:
     with started(project, request) as search:
         await_trials(project, 2)
         time.sleep(rng.uniform(0, 3))
-        for worker in psutil.Process(search.pid).children():
+        for worker in psutil.Process(search.pid).children(recursive=True):  # several are forked by one of them
             worker.kill()
         await_trials(project, 3)
         search.kill()
