@@ -28,6 +28,11 @@ _configuration = tempfile.TemporaryDirectory(prefix="srexp-tests-")
 os.environ["XDG_CONFIG_HOME"] = _configuration.name
 os.environ["SREXP_PSEUDONYM_KEY"] = "a key that only tests have"
 
+# What srexp writes is on the disk when it says so, thousands of times; tests would spend a third of their time waiting.
+_MEMORY = Path("/dev/shm")
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 8 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
+
 # Set before any test imports the library that reads it, and inherited by the processes that tests start.
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # the last digits of a test don't depend on network and processor

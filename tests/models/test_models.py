@@ -61,7 +61,7 @@ def test_the_small_srcnns_parameter_count_is_the_papers() -> None:
     assert cost(built("srcnn", 2, 1, kernels=[9, 1, 5])).parameters == 8_129
 
 
-@pytest.mark.parametrize(("scale", "channels"), [(1, 3), (2, 1), (2, 3), (3, 1), (4, 1)])
+@pytest.mark.parametrize(("scale", "channels"), [(1, 3), (2, 3), (3, 1), (4, 1)])  # (2, 1): most tests below
 @pytest.mark.parametrize("model", NETWORKS)
 def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -> None:
     network = build(model, scale, channels)
@@ -87,13 +87,14 @@ def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: 
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(("scale", "channels"), [(1, 1), (2, 3), (3, 1)])
-def test_what_is_given_the_bicubic_image_begins_with_it(model: str, scale: int, channels: int) -> None:
-    network, interpolation = build(model, scale, channels), bicubic.build(scale, channels)
-    if "bicubic" not in [layer.name for layer in build(model, 2, channels).layers]:  # as `begin` calls it
+def test_what_is_given_the_bicubic_image_begins_with_it(model: str) -> None:
+    if "bicubic" not in [layer.name for layer in build(model, 2, 3).layers]:  # as `begin` calls it
         return
-    low = 0.2 + 0.6 * image(9, 11, channels)  # bicubic overshoots, but not below zero, which ReLU would cut
-    np.testing.assert_allclose(network(low), interpolation(low), rtol=0, atol=1e-6)
+    for scale, channels in [(1, 1), (2, 3), (3, 1)]:
+        network = build(model, scale, channels)
+        low = 0.2 + 0.6 * image(9, 11, channels)  # bicubic overshoots, but not below zero, which ReLU would cut
+        expected = bicubic.build(scale, channels)(low)
+        np.testing.assert_allclose(network(low), expected, rtol=0, atol=1e-6, err_msg=f"{scale=} {channels=}")
 
 
 @pytest.mark.parametrize("model", TRAINED)

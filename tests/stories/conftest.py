@@ -78,9 +78,19 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def empty_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project in which nothing was done."""
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     return Project(tmp_path)
+
+
+@pytest.fixture
+def project(empty_project: Project, made_store: Path) -> Project:
+    """A project with a store, whose tables take a second to make."""
+    folder = empty_project.root / "mlruns"
+    folder.mkdir()
+    shutil.copy(made_store, folder / "mlflow.db")
+    return empty_project
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ SPACE = "search.space={optimizer.lr:{type:float,low:1e-5,high:1e-4,log:true}}"
 @pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_from_images_to_a_served_champion(project, folder_of, samples_dir):
-    verbs = {"serve"}
+def test_from_images_to_a_served_champion(empty_project, folder_of, samples_dir):
+    project, verbs = empty_project, {"serve"}
 
     def typed(verb, *words):
         verbs.add(verb)

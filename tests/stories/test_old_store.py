@@ -32,8 +32,9 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def old(project, unpacked):
+def old(empty_project, unpacked):
     """The old store in a project of its own."""
+    project = empty_project
     shutil.copytree(unpacked, project.root, dirs_exist_ok=True)
     known = {b"@ROOT@": str(project.root).encode(), b"@HOST@": socket.gethostname().encode()}
     for path in filter(Path.is_file, project.root.rglob("*")):

@@ -37,7 +37,8 @@ def assert_hidden(server: Server, *roots: Path) -> None:
     assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
 
 
-def test_two_workers_and_mlflow_share_a_server(project, folder_of, server) -> None:
+def test_two_workers_and_mlflow_share_a_server(empty_project, folder_of, server) -> None:
+    project = empty_project
     kept = [f"search.storage={server.uri('study')}", f"tracking.uri={server.uri('runs')}"]
     request = [*folder_of, SPACE, "search.name=shared", "search.trials=3", "search.workers=2", *kept]
     done = project.run("search", *request, timeout=280)

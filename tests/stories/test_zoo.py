@@ -8,7 +8,8 @@ import pytest
 pytestmark = pytest.mark.system
 
 
-def test_an_image_is_enhanced_without_any_training_before(project, samples_dir):
+def test_an_image_is_enhanced_without_any_training_before(empty_project, samples_dir):
+    project = empty_project
     before = pydicom.dcmread(samples_dir / "693_UNCR.dcm")
     words = [f"input={samples_dir / '693_UNCR.dcm'}", "output=better", "memory_mb=1200"]
     done = project.run("enhance", "model_uri=zoo/hybrid-cxr-x2", *words)
