@@ -24,6 +24,7 @@ import json, sys
 import numpy as np
 import srexp
 from srexp.config.builders import build
+from srexp.enhance.predict import predictor, strip_predictor
 from srexp.experiment import network
 from srexp.system.kernels import choice
 
@@ -47,8 +48,11 @@ for name, more in json.loads(sys.argv[1]).items():
     moved = any(map(np.any, map(np.not_equal, first.get_weights(), restorer.get_weights())))
     restorer.set_weights(first.get_weights())
     low = draw((90, 70, 1), np.float32)
-    whole, tiled = (network.predict.predictor(restorer, config.scale, memory)(low) for memory in (1024, 0.001))
-    found[name] = [moved, bits[0] == bits[1], float(np.abs(whole - tiled).max() / max(1, np.abs(whole).max()))]
+    tiles = []
+    strips = strip_predictor(restorer, config.scale, 0.001, on_tiles=tiles.append)(low)
+    whole, tiled = predictor(restorer, config.scale)(low), np.concatenate(list(strips))
+    error = float(np.abs(whole - tiled).max() / max(1, np.abs(whole).max()))
+    found[name] = [moved, bits[0] == bits[1], tiles, error]
 print(json.dumps([choice.in_force(), found]))
 """
 
@@ -63,9 +67,10 @@ def test_a_seed_repeats_and_tiles_equal_the_whole_image(kind):
     in_force, found = json.loads(said.stdout)
     assert in_force == kind
     assert found.keys() == NETWORKS.keys()
-    for name, (moved, repeated, error) in found.items():
+    for name, (moved, repeated, tiles, error) in found.items():
         assert moved, name
         assert repeated, name
+        assert sum(tiles) > 1, name
         assert error <= 1e-5, name
 
 
