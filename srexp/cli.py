@@ -138,9 +138,9 @@ def _run(line: CommandLine) -> int:
     register_resolvers()
     SweepFolder.seen.clear()
     status = "KILLED"
-    with private_files() as umask:
+    with private_files():
         try:
-            launch(line, _job, umask)
+            launch(line, _job)
             failed = [each for sweep in SweepFolder.seen for each in job.jobs(sweep) if each.failure]
             status = "FAILED" if failed else "FINISHED"
         finally:

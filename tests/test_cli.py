@@ -100,7 +100,9 @@ def readable_by_others(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.stat().st_mode & 0o077]
 
 
-@pytest.mark.parametrize("words", [["check"], ["-m", "check", "seed=1,2"]], ids=["run", "multirun"])
+@pytest.mark.parametrize(
+    "words", [["check"], ["-m", "check", "seed=1,2"], ["data"]], ids=["run", "multirun", "with names"]
+)
 def test_only_the_user_reads_what_is_written_unless_it_is_shared(words, tmp_path: Path):
     before = os.umask(0o022)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -30,7 +29,7 @@ from srexp.config.paths import config_home
 from srexp.config.preset_grammar import JudgingRepository, Written, require_no_code
 from srexp.errors import RequestError
 from srexp.system import child_process
-from srexp.system.files.atomic_files import require_no_way_out
+from srexp.system.files.atomic_files import require_no_way_out, share_files
 from srexp.system.masking.credentials import hidden_variables
 from srexp.system.signals import interruptible
 from srexp.system.stdio import masked_stdout
@@ -117,13 +116,12 @@ def _keys(root: str) -> list[str]:
     return [key for key in walk(tree, "") if not key.endswith("_target_")]
 
 
-def launch(line: CommandLine, task: Callable[[DictConfig], object], umask: int) -> None:
+def launch(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
     """Do what a command line asks for: run a job or several, or show something.
 
     Args:
         line: What was typed.
         task: Receives what was composed for a job, without Hydra's own section.
-        umask: The user's, which is set where the configuration shares what is written.
 
     Raises:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
@@ -131,7 +129,6 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], umask: int) 
     options, root = line.options, line.verb
     with explained(lambda: _keys(line.verb), line.overrides):
         application = _Application("srexp", _loader(options.config_dir))
-        application.umask = umask
         if options.hydra_help:
             application.hydra_help(None, Parser(), argparse.Namespace(overrides=[]))
         elif options.cfg or options.info:
@@ -147,16 +144,13 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object], umask: int) 
 class _Application(Hydra):
     """Hydra's application, without what it prints of errors itself."""
 
-    #: The user's umask, which holds where what is written may be shared.
-    umask = 0o077
-
     def compose_config(self, *given: Any, **options: Any) -> DictConfig:
         """Compose, let others read what will be written where the configuration says so, and look where it goes."""
         tree = super().compose_config(*given, **options)
         folder = tree.hydra.sweep if tree.hydra.mode == RunMode.MULTIRUN else tree.hydra.run
         require_no_way_out(Path(folder.dir))
         if OmegaConf.select(tree, "paths.shared") is True:
-            os.umask(self.umask)
+            share_files()
         return tree
 
     def run_one(self, root: str, task: Callable[[DictConfig], object], overrides: list[str]) -> bool:

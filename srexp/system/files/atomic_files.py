@@ -18,21 +18,18 @@ class _Umask:
     """The umask of the process, while blocks that may overlap in threads need it narrow."""
 
     def __init__(self) -> None:
-        self.turn, self.blocks, self.before = threading.Lock(), 0, 0
+        self.turn, self.blocks, self.before, self.shared = threading.Lock(), 0, 0, False
 
 
 _umask = _Umask()
 
 
 @contextmanager
-def private_files() -> Iterator[int]:
+def private_files() -> Iterator[None]:
     """Let nobody but the user read what is written meanwhile, whatever the umask allows.
 
     The umask is the process's: what other threads write meanwhile is private, too. Blocks may overlap, in threads as
     well; the last one to end brings the user's back. Processes that are started inherit it.
-
-    Yields:
-        The umask of the user.
 
     Example:
         >>> import tempfile
@@ -48,12 +45,21 @@ def private_files() -> Iterator[int]:
             _umask.before = before
         _umask.blocks += 1
     try:
-        yield _umask.before
+        yield
     finally:
         with _umask.turn:
             _umask.blocks -= 1
-            if not _umask.blocks:
+            _umask.shared &= _umask.blocks > 0
+            if not _umask.blocks or (_umask.shared and _umask.blocks == 1):
                 os.umask(_umask.before)
+
+
+def share_files() -> None:
+    """Let others read what the umask allows until the outermost block of `private_files` ends, but for inner blocks."""
+    with _umask.turn:
+        _umask.shared = _umask.blocks > 0
+        if _umask.blocks == 1:
+            os.umask(_umask.before)
 
 
 def require_no_way_out(folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from srexp.system.files.atomic_files import bring_to_disk, private_files, whole_file, write_whole
+from srexp.system.files.atomic_files import bring_to_disk, private_files, share_files, whole_file, write_whole
 
 
 def test_old_content_stays_where_the_new_one_cannot_be_written(tmp_path: Path) -> None:
@@ -102,11 +102,37 @@ def test_files_are_private_until_the_last_of_several_blocks_ends(tmp_path: Path)
     before = os.umask(0o002)
     try:
         first, second = private_files(), private_files()
-        assert first.__enter__() == second.__enter__() == 0o002
+        first.__enter__()
+        second.__enter__()
         first.__exit__(None, None, None)
         (tmp_path / "folder").mkdir()
         assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
         second.__exit__(None, None, None)
         assert os.umask(0o002) == 0o002
+    finally:
+        os.umask(before)
+
+
+def test_what_is_shared_stays_so_after_an_inner_block_and_no_longer_than_the_outer_one(tmp_path: Path) -> None:
+    """The list of names is private whatever is shared beside it, and two of its writers may overlap."""
+
+    def mode(name: str) -> int:
+        (tmp_path / name).write_text("")
+        return (tmp_path / name).stat().st_mode & 0o777
+
+    before = os.umask(0o022)
+    try:
+        with private_files():
+            share_files()
+            first, second = private_files(), private_files()
+            first.__enter__()
+            second.__enter__()
+            first.__exit__(None, None, None)
+            assert mode("within") == 0o600
+            second.__exit__(None, None, None)
+            assert mode("beside") == 0o644
+        assert mode("after") == 0o644
+        with private_files():
+            assert mode("next") == 0o600
     finally:
         os.umask(before)
