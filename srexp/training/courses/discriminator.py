@@ -1,7 +1,7 @@
 """The network that tells restored patches from real ones, in adversarial training.
 
 After the discriminator of SE-GAN (X. Bing et al., IEEE Access 7, 2019), of which squeeze and excitation is public.
-Ours: the shape of SRGAN's (C. Ledig et al. 2017) at half its width, the low-resolution image beside the candidate,
+Ours: the shape of SRGAN's (C. Ledig et al. 2017) at half its width, what the candidate adds to bicubic beside it,
 spectral normalisation (T. Miyato et al. 2018) in place of that by batches, every number.
 """
 
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import keras
 
 _SLOPE, _REDUCTION, _LEVELS = 0.2, 8, 4
+#: What a layer is multiplied by: normalised and active it halves what comes in, and eight of them would leave nothing.
+_GAIN = 2.0
+#: What a candidate adds to bicubic interpolation is a few grey levels; so many times that is seen.
+_AMPLIFIED = 16.0
 
 
 def discriminator(scale: int, channels: int, width: int) -> keras.Model:
@@ -37,7 +41,8 @@ def discriminator(scale: int, channels: int, width: int) -> keras.Model:
         candidate = keras.Input((None, None, channels), name="candidate")
         low = keras.Input((None, None, channels), name="low")
         enlarged = layers.UpSampling2D(scale, interpolation="bicubic", name="enlarged")(low) if scale > 1 else low
-        features = layers.Concatenate(name="pair")([candidate, enlarged])
+        added = layers.Rescaling(_AMPLIFIED, name="added")(layers.Subtract(name="differs")([candidate, enlarged]))
+        features = layers.Concatenate(name="pair")([candidate, added])
         for level in range(_LEVELS):
             filters = width * 2**level
             features = _convolution(features, filters, 1, f"level_{level + 1}_keep")
@@ -53,7 +58,8 @@ def _convolution(features: keras.KerasTensor, filters: int, strides: int, name: 
 
     convolution = layers.Conv2D(filters, 3, strides=strides, padding="same", kernel_initializer="he_normal", name=name)
     normalised = layers.SpectralNormalization(convolution, name=f"{name}_normalised")(features)
-    return layers.LeakyReLU(_SLOPE, name=f"{name}_active")(normalised)
+    active = layers.LeakyReLU(_SLOPE, name=f"{name}_active")(normalised)
+    return layers.Rescaling(_GAIN, name=f"{name}_gain")(active)
 
 
 def _excite(features: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
@@ -62,5 +68,6 @@ def _excite(features: keras.KerasTensor, filters: int, name: str) -> keras.Keras
 
     mean = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(features)
     hidden = layers.Conv2D(max(1, filters // _REDUCTION), 1, activation="relu", name=f"{name}_hidden")(mean)
-    factors = layers.Conv2D(filters, 1, activation="sigmoid", name=f"{name}_factors")(hidden)
+    share = layers.Conv2D(filters, 1, activation="sigmoid", kernel_initializer="zeros", name=f"{name}_share")(hidden)
+    factors = layers.Rescaling(2.0, name=f"{name}_factors")(share)  # begin at 1
     return layers.Multiply(name=f"{name}_weighed")([features, factors])

@@ -8,6 +8,7 @@ import signal
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from srexp.errors import RequestError
 from srexp.models import srcnn
@@ -15,6 +16,7 @@ from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.courses import adversarial, supervised
 from srexp.training.courses.discriminator import discriminator
+from srexp.training.courses.duel import Opponent
 from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.losses import l1
 from tests.training.test_fit import EPOCHS, PLAN, STEPS, batches, once, timeless
@@ -86,8 +88,8 @@ def test_the_loss_alone_comes_first_and_the_discriminator_starts_undecided(never
     *_, told = never_stopped
     assert "discriminator_loss" not in told[1]
     assert "adversarial_loss" not in told[1]
-    assert told[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.05)
-    assert told[2]["adversarial_loss"] == pytest.approx(math.log(2), abs=0.05)
+    assert told[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.3)
+    assert told[2]["adversarial_loss"] == pytest.approx(math.log(2), abs=0.3)
     assert 0 <= told[3]["discriminator_accuracy"] <= 1
     plain = alone[2]
     assert told[1] == plain[1]
@@ -160,7 +162,7 @@ def test_plain_and_relativistic_differ(never_stopped):
     *_, told = never_stopped
     plain = train(course(objective="plain"))[2]
     assert plain[1] == told[1]
-    assert plain[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.05)
+    assert plain[2]["discriminator_loss"] == pytest.approx(math.log(2), abs=0.3)
     assert plain[3]["adversarial_loss"] != told[3]["adversarial_loss"]
 
 
@@ -208,3 +210,28 @@ def test_the_discriminator_has_the_weights_that_are_written_down(channels, weigh
 def test_values_out_of_range_are_refused(key, value):
     with pytest.raises(RequestError, match=rf"training\.{key} is out of range"):
         adversarial.build(2, 1, **{key: value})
+
+
+def test_the_discriminator_learns_what_a_few_grey_levels_add():
+    """Normalised layers shrink what passes: eight of them once left nothing to learn from."""
+    numerics.prepare(seed=1, deterministic=False)
+    judge = discriminator(2, 1, 4)
+    opponent = Opponent(judge, keras.optimizers.Adam(1e-3), "relativistic")
+    enlarge = keras.layers.UpSampling2D(2, interpolation="bicubic")
+    rng, losses = np.random.default_rng(0), []
+
+    @tf.function
+    def learn(low, high, restored):
+        with tf.GradientTape() as tape:
+            loss = opponent.own_loss(*opponent.judge(low, high, restored, training=True))
+        weights = judge.trainable_variables
+        opponent.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    for _ in range(60):
+        low = rng.uniform(0.4, 0.5, (4, 16, 16, 1)).astype(np.float32)
+        smooth = np.asarray(enlarge(low))
+        sharp = smooth + rng.normal(0, 1.5 / 255, smooth.shape).astype(np.float32)
+        losses.append(float(learn(low, sharp, smooth)))
+    assert losses[0] == pytest.approx(math.log(2))
+    assert losses[-1] < 0.1
