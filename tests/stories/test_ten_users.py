@@ -25,7 +25,7 @@ from tests.experiment.restoration.sharpening import sharpening
 
 pytestmark = pytest.mark.system
 
-USERS, EACH = 10, 2
+USERS, EACH, PATIENCE = 10, 2, 240
 PATHS = ("/view", "/score")
 
 
@@ -58,9 +58,9 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def posted(port: int, path: str, body: bytes) -> bytes:
-    until = time.monotonic() + 240
+    until = time.monotonic() + PATIENCE
     while True:
-        status, content, _ = ask(port, body, path)
+        status, content, _ = ask(port, body, path, seconds=PATIENCE)
         if status == 200:
             return content
         assert status == 503, content  # all places are taken: a user tries again
@@ -140,7 +140,7 @@ def test_what_is_too_large_damaged_or_no_image_is_refused_and_the_next_one_answe
         (b"x" * (2**24 + 1), 413),
     ):
         address, sent = (scored(body, high, high)) if path == "/score" else (path, body)
-        got, content, _ = ask(port, sent, address)
+        got, content, _ = ask(port, sent, address, seconds=PATIENCE)
         assert got == status, content
         assert json.loads(content)["error"]
     use(port, 1)

@@ -70,8 +70,8 @@ def answering(looks, told, *, turns=None, hosts=(), origins=(), **limits):
             thread.join()
 
 
-def ask(port, body=None, path="/restore", method="POST", headers=None):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+def ask(port, body=None, path="/restore", method="POST", headers=None, *, seconds=20):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, headers or {}, encode_chunked="Transfer-Encoding" in (headers or {}))
         answer = connection.getresponse()
