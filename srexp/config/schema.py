@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, dataclass_transform
 
-from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from srexp.config.shards import EXPECTED, PATTERN, Shard
 from srexp.errors import RequestError
@@ -83,6 +83,15 @@ class Strict:
             VERB_CONFIGS[verb] = cls
 
 
+def _on_one_machine(strategy: object) -> object:
+    if strategy == "multi_worker":
+        raise ValueError(
+            "several machines can't train one network together; mirrored uses all GPUs of one machine, and -m with "
+            "hydra/launcher=submitit_slurm or ray trains a network on each"
+        )
+    return strategy
+
+
 class Trainer(Strict):
     """Length, batches and numerics of training: `conf/trainer`."""
 
@@ -103,7 +112,7 @@ class Trainer(Strict):
     patience: Positive | None
     precision: Literal["auto", "float32", "mixed_bfloat16"]
     deterministic: bool
-    strategy: Literal["auto", "single", "mirrored"]
+    strategy: Annotated[Literal["auto", "single", "mirrored"], BeforeValidator(_on_one_machine)]
     workers: Positive
     memory_mb: Annotated[int, Field(ge=64)]
 

@@ -17,7 +17,7 @@ from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
 from srexp.system.stdio import stage
 from srexp.tracking.runs.run import Run
-from srexp.training import memory, numerics
+from srexp.training import memory, numerics, replicas
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.fit import Fitted, Fitting, Recipe, Validation
 from srexp.training.plan import Plan
@@ -52,16 +52,19 @@ OnBegin = Callable[[Beginning], object]
 
 
 def require_fits(task: Task) -> None:
-    """Refuse a batch for which this machine has no memory, before there is a run that would fail by it.
+    """Refuse a batch for which this machine has no memory or no equal parts, before a run would fail by it.
 
     Args:
         task: Data and configuration.
 
     Raises:
+        RequestError: The devices can't have equal parts of it.
         SrexpError: A training step takes more memory than there is.
     """
     config, trainer = task.config, task.config.trainer
     network.prepare(config)
+    if not course_of(config, task.channels).one_device:
+        replicas.require_even(trainer.strategy, trainer.patches)
     trained = network.float32_network(config, task.channels, scale=config.inner_scale)
     if trained.trainable_weights:
         needed = memory.least_bytes(trained, *task.sampler().shapes())
@@ -141,7 +144,7 @@ def fit_network(
             Beginning(
                 weights=parameters(restorer),
                 precision=precision,
-                devices=numerics.devices(),
+                devices=numerics.devices() + replicas.told(),
                 bicubic_psnr=bicubic_psnr,
                 loss_unit=getattr(recipe.loss, "unit", "its own unit"),
                 steps_done=fitting.start.step,

@@ -12,7 +12,7 @@ from srexp.config.builders import build
 from srexp.config.schema import Config
 from srexp.enhance import predict
 from srexp.models import bicubic
-from srexp.training import numerics
+from srexp.training import numerics, replicas
 from srexp.types import Network, Pixels
 
 #: Degraded image (h, w, c) to restored image (h * scale, w * scale, c).
@@ -58,7 +58,7 @@ def trained_network(config: Config, channels: int, *, precision: str, one_device
     Yields:
         A network with initial weights; it is compiled and trained while the context is open.
     """
-    with numerics.strategy_scope("single" if one_device else config.trainer.strategy):
+    with replicas.scope("single" if one_device else config.trainer.strategy):
         with numerics.policy(precision):
             network = build(config.model, scale=config.inner_scale, channels=channels)
         yield network

@@ -92,7 +92,7 @@ class FollowSchedule(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Log the rate."""
         if logs is not None:
-            logs["lr"] = float(self.model.optimizer.learning_rate)
+            logs["lr"] = float(self.model.optimizer.learning_rate.numpy())
 
 
 class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
@@ -114,7 +114,7 @@ class StopOnExplosion(keras.callbacks.Callback):  # type: ignore[misc]
         if self.first is None:
             self.first = loss
         if not math.isfinite(loss) or loss > max(EXPLODED * self.first, HARMLESS_LOSS):
-            lr = float(self.model.optimizer.learning_rate)
+            lr = float(self.model.optimizer.learning_rate.numpy())
             kept = self.checkpoints and self.checkpoints.newest
             raise SrexpError(
                 f"the loss exploded at step {self.steps} with learning rate {lr:.3g}"

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from srexp.training import state
+from srexp.training import replicas, state
 from srexp.training.checkpoint import Checkpoint, Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
@@ -110,9 +110,10 @@ class Fitting:
         # XLA has no kernel for bicubic resizing.
         self.model.compile(optimizer=self.recipe.optimizer, loss=self.recipe.loss, jit_compile=False)
         self.recipe.optimizer.build(self.model.trainable_variables)
+        replicas.bound_whole_gradient(self.recipe.optimizer)
         plan, checkpoints = self.plan, self.checkpoints
         self.start = start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
-        lr = float(self.recipe.optimizer.learning_rate)
+        lr = float(self.recipe.optimizer.learning_rate.numpy())
         self.pace = callbacks.FollowSchedule(self.recipe.schedule, lr, plan, start)
         self.explosion = callbacks.StopOnExplosion(start, checkpoints)
         self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)

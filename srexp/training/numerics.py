@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from srexp.system.processor import cores, has_bfloat16
 from srexp.system.stdio import no_native_stderr, stage
@@ -86,25 +86,8 @@ def policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def strategy_scope(strategy: str) -> Any:
-    """Give the scope in which a model is built and compiled.
-
-    Args:
-        strategy: `single`, `mirrored`, or `auto`: mirrored where there are several GPUs.
-
-    Returns:
-        A context manager.
-    """
-    import tensorflow as tf
-
-    gpus = tf.config.list_logical_devices("GPU")
-    if strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1):
-        return tf.distribute.MirroredStrategy().scope()
-    return nullcontext()
-
-
 def devices() -> str:
-    """Name what a network is trained on, such as `CPU, 2 cores` or `GPU: NVIDIA H200`."""
+    """Name what there is to train a network on, such as `CPU, 2 cores` or `GPU: NVIDIA H200`."""
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")

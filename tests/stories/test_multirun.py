@@ -134,6 +134,7 @@ def test_ctrl_c_ends_driver_and_job(project, folder_of):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # eight processes of their own
 def test_shards_come_to_one_list_and_one_run(project, images, folder_of):
     """Jobs of a multirun, each in a process of its own; bit for bit is in the tests of `enhance` and `evaluate`."""
     output = project.root / "enhanced"

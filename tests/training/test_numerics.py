@@ -1,8 +1,7 @@
 """Precision, seeds and devices that training computes with."""
 
 import logging
-from contextlib import nullcontext, suppress
-from types import SimpleNamespace
+from contextlib import suppress
 
 import keras
 import pytest
@@ -77,14 +76,3 @@ def test_a_seed_decides_and_gpus_take_memory_as_they_need_it(monkeypatch: pytest
         drawn.append(float(keras.random.uniform(())))
     assert drawn[0] == drawn[1] != drawn[2]
     assert asked == [*["determinism"] * deterministic, ("GPU", True), ("GPU", True)] * 3
-
-
-@pytest.mark.parametrize(
-    ("strategy", "gpus", "mirrored"),
-    [("single", 2, False), ("mirrored", 1, True), ("auto", 1, False), ("auto", 2, True)],
-)
-def test_several_gpus_are_used_together(monkeypatch: pytest.MonkeyPatch, strategy: str, gpus: int, mirrored: bool):
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * gpus if kind == "GPU" else [])
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: SimpleNamespace(scope=lambda: nullcontext("all")))
-    with numerics.strategy_scope(strategy) as scope:
-        assert (scope == "all") is mirrored
