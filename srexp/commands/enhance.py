@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from srexp.config.schema import EnhanceConfig
 from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError, SrexpError
+from srexp.experiment.restoration.archive_enhancement import at_hand
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement, Show, restorer_of, result_of
 from srexp.experiment.restoration.gallery import write_gallery
@@ -40,19 +41,24 @@ def run(config: EnhanceConfig) -> dict[str, Any]:
     """
     watch = Stopwatch()
     _require_sense(config)
-    jobs, outcome = find_jobs(config)
-    sharing = Sharing(config, jobs, outcome)
-    sharing.join()
-    with watch("model"):
-        restorer = restorer_of(config)
-        enhancement = FolderEnhancement(config, restorer, part=sharing.part)
-    enhancement.require_same_model([job.name for job in sharing.jobs])
-    with watch("files"), _progress(len(sharing.jobs)) as show, sharing.at_work():
-        enhancement.run(sharing.jobs, outcome, show)
-    result = result_of(config, restorer, outcome)
-    with watch("gallery"):
-        whole = sharing.end(enhancement.manifest)
-        page, warning = write_gallery(config, jobs, whole, enhancement.manifest) if whole else (None, "")
+    with at_hand(config) as here:
+        jobs, outcome = find_jobs(here.config)
+        sharing = Sharing(here.config, jobs, outcome)
+        sharing.join()
+        with watch("model"):
+            restorer = restorer_of(config)
+            enhancement = FolderEnhancement(here.config, restorer, part=sharing.part)
+        enhancement.require_same_model([job.name for job in sharing.jobs])
+        left = here.left_to_do(list(sharing.jobs), outcome, restorer.made.identity)
+        with watch("files"), _progress(len(left)) as show, sharing.at_work():
+            enhancement.run(left, outcome, show)
+        with watch("sending"):
+            here.send(left, outcome)
+        result = result_of(config, restorer, outcome)
+        with watch("gallery"):
+            whole = sharing.end(enhancement.manifest)
+            shown = whole if here.config is config else None  # links would lead to what is here for a while only
+            page, warning = write_gallery(config, jobs, shown, enhancement.manifest) if shown else (None, "")
     result |= {"gallery": page and str(page), "shard": config.shard, "all_shards_ended": whole is not None}
     result["warnings"] += [warning] * bool(warning)
     result |= {"seconds": watch.seconds(), "peak_rss_mb": peak_rss_mb()}
@@ -113,6 +119,9 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
         console.print(warning)
     if result["gallery"]:
         console.print("gallery  ", linked(result["gallery"], Path(result["gallery"])))
+    if "://" in result["output"]:
+        console.print(f"output    {result['output']}")
+        return
     output = Path(result["output"])
     told = linked(f"({NAME} lists what was made of what)", output / NAME)
     console.print("output   ", linked(str(output), output), told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from srexp.enhance.serving.turns import Turns
 from srexp.errors import RequestError
 from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
+from srexp.experiment.restoration.relayed_restoration import relaying, require_relayable
 from srexp.experiment.restoration.request_restoration import request_restoration
 from srexp.experiment.restoration.request_score import request_score
 from srexp.experiment.restoration.request_view import request_view
@@ -37,10 +39,14 @@ def run(config: ServeConfig) -> dict[str, Any]:
     Raises:
         RequestError: There is no such model, the runtime is not installed, or the port is taken.
     """
+    require_relayable(config)
     listening = _listen(config.host, config.port)
-    with listening:
+    with listening, ExitStack() as relay:
         turns, limits = Turns(config.workers), _limits(config)
         restorers, facts = _served(config, turns)
+        if config.dicom:
+            (restorer,) = restorers.values()
+            say(f"dicom    {relay.enter_context(relaying(config, restorer, turns))}")
         app = application(
             {
                 "/restore": request_restoration(restorers, config.max_pixels),

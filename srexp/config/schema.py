@@ -18,6 +18,8 @@ ModelUri = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Scale = Annotated[int, Field(ge=1, le=8)]
 _SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
+#: Of a machine that speaks DICOM (PS3.5 6.2).
+AeTitle = Annotated[str, Field(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$")]
 #: Of the file of a model.
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -291,6 +293,24 @@ class RestoreConfig(Config):
     memory_mb: Annotated[int, Field(ge=64)]
 
 
+class Pacs(Strict):
+    """Where `serve dicom=true` listens, to whom, and to whom it sends: `pacs` in `conf/serve.yaml`."""
+
+    title: AeTitle
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    callers: list[AeTitle]
+    hosts: list[Annotated[str, Field(pattern=r"^[0-9a-fA-F:.]+$")]]
+    destination: str | None
+    spool: Path
+    spool_mb: Positive
+    max_mb: Positive
+    connections: Positive
+    idle_seconds: Seconds
+    object_seconds: Seconds
+    retry_seconds: Seconds
+
+
 class ServeConfig(RestoreConfig, verb="serve"):
     """What `serve` adds."""
 
@@ -309,6 +329,8 @@ class ServeConfig(RestoreConfig, verb="serve"):
     image_seconds: Seconds
     connections: Positive
     connections_per_client: Positive
+    dicom: bool
+    pacs: Pacs
 
 
 class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
@@ -316,7 +338,7 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
 
     model_uri: ModelUri
     input: Annotated[str, Field(min_length=1)]
-    output: Path
+    output: Annotated[str, Field(pattern="://")] | Path
     format: Literal["same", "png", "jpeg", "bmp", "tiff", "dicom"]
     overwrite: bool
     intensity: Literal["bits", "window", "percentile"] | None
@@ -326,6 +348,11 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     check_levels: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     compare: bool
     shard: ShardText | None
+
+    @property
+    def folder(self) -> Path:
+        """What `output` is where it is no address."""
+        return Path(self.output).expanduser()
 
 
 class PromoteConfig(Config, verb="promote"):

@@ -28,6 +28,7 @@ from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, is_enhanced, sop_cla
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
 
+_MAKER = "srexp"
 _WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 # Elements with a value for each frame: PS3.3 C.7.6.5 (cine), C.8.4.8 (nuclear medicine), C.8.6.3, C.8.8.3.
 _FOR_EACH_FRAME = (
@@ -38,11 +39,20 @@ _FOR_EACH_FRAME = (
 _CONTRAST = 3  # position in an image type of how the contrast was derived (C.8.16.1.4)
 
 
-def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: Provenance, *, lossy: bool) -> Dataset:
+def derived(
+    source: Dataset,
+    encoding: Encoding,
+    shape: tuple[int, int],
+    made: Provenance,
+    *,
+    lossy: bool,
+    frames: Sequence[int] = (),
+) -> Dataset:
     """Describe a restored image as what it is: made from another one, of the same patient, in a series of its own.
 
     Names, dates and everything else that says whose image it is stay as they are. Private elements, overlays and
-    thumbnails go.
+    thumbnails go. Whatever makes the same of the same image gives it the same identifier, so that an archive which gets
+    it again knows it.
 
     Args:
         source: The original's elements without its pixels; it is changed and returned.
@@ -50,12 +60,13 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: P
         shape: Height and width.
         made: Who made it, and how many times larger it became.
         lossy: Whether the original had been compressed with loss.
+        frames: Which of its frames the image has, from 0, where it hasn't all.
 
     Returns:
         The elements of the new object, ready for its pixels.
     """
-    kind, references = sop_class(source), _references(source)
-    identity = text(source, "SeriesInstanceUID") or text(source, "SOPInstanceUID")
+    kind, references, original = sop_class(source), _references(source), text(source, "SOPInstanceUID")
+    identity = text(source, "SeriesInstanceUID") or original
     _clean(source, dropped(source, encoding))
     source.SOPClassUID = kind
     if not encoding.modality_kept:
@@ -63,8 +74,8 @@ def derived(source: Dataset, encoding: Encoding, shape: tuple[int, int], made: P
     _describe_pixels(source, encoding, shape)
     scale_geometry(source, made.scale)
     _say_derived(source, made, references, lossy=lossy)
-    source.SOPInstanceUID = _new_uid()
-    source.SeriesInstanceUID = _uid(identity, made.identity) if identity else _new_uid()
+    source.SOPInstanceUID = instance_uid(original, made.identity, frames) if original else _new_uid()
+    source.SeriesInstanceUID = series_uid(identity, made.identity) if identity else _new_uid()
     source.SeriesDescription = f"{text(source, 'SeriesDescription')[:40]} srexp x{made.scale}".strip()
     return _as_file(source)
 
@@ -101,8 +112,8 @@ def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], m
         The elements of the new object, ready for its pixels.
     """
     image = Dataset()
-    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, _new_uid()
-    image.StudyInstanceUID, image.SeriesInstanceUID = _uid(digest), _uid(digest, made.identity)
+    image.SOPClassUID, image.SOPInstanceUID = SecondaryCaptureImageStorage, instance_uid(digest, made.identity)
+    image.StudyInstanceUID, image.SeriesInstanceUID = _uid(digest), series_uid(digest, made.identity)
     for keyword in (
         *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
         *("AccessionNumber", "ReferringPhysicianName", "Manufacturer", "Laterality", "PatientOrientation"),
@@ -112,6 +123,40 @@ def secondary_capture(digest: str, encoding: Encoding, shape: tuple[int, int], m
     _describe_pixels(image, encoding, shape)
     _say_derived(image, made, [], lossy=False)
     return _as_file(image)
+
+
+def series_uid(original: str, made: str) -> UID:
+    """Give the identifier of the series that a series becomes.
+
+    Args:
+        original: Identifier of the series, or of the image where it has none.
+        made: What decides the result, see `Provenance.identity`.
+    """
+    return _uid(original, made)
+
+
+def is_restoration(image: Dataset) -> bool:
+    """Whether srexp made an image, as it says of itself.
+
+    Args:
+        image: Its elements.
+    """
+    return any(text(item, "Manufacturer") == _MAKER for item in items(image, "ContributingEquipmentSequence"))
+
+
+def instance_uid(original: str, made: str, frames: Sequence[int] = ()) -> UID:
+    """Give the identifier of what an image becomes.
+
+    Args:
+        original: Identifier of the image, or another text that is its own.
+        made: What decides the result, see `Provenance.identity`.
+        frames: Which of its frames are kept, where not all are.
+
+    Example:
+        >>> instance_uid("1.2.3", "x2") == instance_uid("1.2.3", "x2") != instance_uid("1.2.3", "x2", [0])
+        True
+    """
+    return _uid("instance", original, made, *map(str, frames))
 
 
 def _uid(*texts: str) -> UID:
@@ -201,7 +246,7 @@ def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *,
     image.InstanceCreationDate, image.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
     equipment = Dataset()
     equipment.PurposeOfReferenceCodeSequence = [_code(codes.DCM.ProcessingEquipment)]
-    equipment.Manufacturer, equipment.SoftwareVersions = "srexp", made.version
+    equipment.Manufacturer, equipment.SoftwareVersions = _MAKER, made.version
     equipment.ContributionDescription = made.sentence()
     equipment.ContributionDateTime = now.strftime("%Y%m%d%H%M%S")
     image.ContributingEquipmentSequence = [*items(image, "ContributingEquipmentSequence"), equipment]

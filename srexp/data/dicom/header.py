@@ -32,6 +32,8 @@ _UNCOMPRESSED = {
     uid.ExplicitVRBigEndian,
     uid.DeflatedExplicitVRLittleEndian,
 }
+#: Transfer syntaxes that are read.
+SYNTAXES = (*_UNCOMPRESSED, *DECODERS)
 
 # PS3.5 A.4 and pydicom.uid: transfer syntaxes that may lose something.
 _LOSSY_SYNTAXES = {
@@ -114,7 +116,7 @@ def read_header(file: BinaryIO) -> Header:
     check_image(dataset)
     if not syntax:
         raise UnreadableImageError("has no Transfer Syntax UID (0002,0010), so the pixels can't be decoded")
-    if syntax not in _UNCOMPRESSED and syntax not in DECODERS:
+    if syntax not in SYNTAXES:
         raise UnreadableImageError("has a transfer syntax that srexp does not decode", fix="decompress it")
     layout = None if deflated else layout_of(file, dataset, syntax)
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")

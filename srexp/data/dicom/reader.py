@@ -20,6 +20,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import RLELossless
 
 from srexp.data.dicom.codecs import DECODERS, register
+from srexp.data.dicom.derived import is_restoration
 from srexp.data.dicom.display import display_of
 from srexp.data.dicom.elements import integer, label, numbers, text
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
@@ -75,6 +76,14 @@ def patient_of(path: Path) -> str:
                 "has no PatientID (0010,0020)", fix="dataset.patients=null, a pattern or a CSV file"
             )
         return f"{text(header, 'IssuerOfPatientID')}/{patient}"
+
+
+def identity_of(path: Path) -> tuple[str, str, str, bool]:
+    """Give UIDs, and whether srexp made it, as `formats.registry.identity_of` does for whoever asks."""
+    with path.open("rb") as file:
+        image = _header(file).dataset
+    uids = (text(image, f"{level}InstanceUID") for level in ("Study", "Series", "SOP"))
+    return (*uids, is_restoration(image))  # type: ignore[return-value] # three texts
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:

@@ -93,8 +93,17 @@ def check_image(dataset: pydicom.Dataset) -> None:
     if kind:
         raise UnreadableImageError(f"is {kind}, not an image")
     found = sop_class(dataset)
-    if found.keyword and "Image" not in found.name and found.name not in _ALSO_IMAGES:
+    if not is_image_class(found):
         raise UnreadableImageError(f"is no image but of the class {found.name!r}")
+
+
+def is_image_class(found: UID) -> bool:
+    """Whether objects of a class are images, as far as is known.
+
+    Args:
+        found: The class; empty, or of a private one, where that isn't known.
+    """
+    return not found.keyword or "Image" in found.name or found.name in _ALSO_IMAGES
 
 
 def check_geometry(dataset: pydicom.Dataset) -> None:

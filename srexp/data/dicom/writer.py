@@ -80,7 +80,8 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
             values = as_stored(block, encoding)
             _put(with_padding(values, original, encoding, top=top, scale=made.scale), encoding, scratch)
     with refusing("has a damaged description"):
-        made_of_it = derived(source, encoding, shape, made, lossy=header.lossy)
+        some = origin.frames if len(origin.frames) < header.frames else ()
+        made_of_it = derived(source, encoding, shape, made, lossy=header.lossy, frames=some)
         if encoding.window_kept:
             sign_tables(made_of_it, *incoming(header, 0))
     return made_of_it

@@ -8,7 +8,7 @@ import threading
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from srexp.data.display import Display, Resolution
 from srexp.data.image import (
@@ -300,6 +300,34 @@ def patient_of(path: Path) -> str:
     """
     patient: str = _ask("patient_of", path, kind="dicom")
     return patient
+
+
+class Identity(NamedTuple):
+    """Which object a DICOM file is. The UIDs lead to a person and must not be shown or kept.
+
+    Args:
+        study: UID of its study, empty where it has none.
+        series: UID of its series.
+        instance: Its own.
+        restored: Whether srexp made it.
+    """
+
+    study: str
+    series: str
+    instance: str
+    restored: bool
+
+
+def identity_of(path: Path) -> Identity:
+    """Tell which object a DICOM file is.
+
+    Args:
+        path: A DICOM file.
+
+    Raises:
+        UnreadableImageError: The header can't be read.
+    """
+    return Identity(*_ask("identity_of", path, kind="dicom"))
 
 
 def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) -> Any:

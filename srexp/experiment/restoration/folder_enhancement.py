@@ -65,7 +65,7 @@ class FolderEnhancement:
     """
 
     def __init__(self, config: EnhanceConfig, restorer: Restorer, *, part: str | None = None) -> None:
-        self.config, self.output, self.restorer = config, config.output.expanduser(), restorer
+        self.config, self.output, self.restorer = config, Path(config.output).expanduser(), restorer
         self._following: dict[tuple[Path, int], tuple[Path, int]] = {}
         self.manifest = OutputManifest(
             self.output, model=restorer.made.model, settings=restorer.made.identity, shard=part

@@ -20,12 +20,14 @@ from pydicom.uid import (
 )
 
 from srexp.data.dicom.attributes import MEASURED, REWRITTEN, dropped, is_foreign
-from srexp.data.dicom.derived import keep_frames
+from srexp.data.dicom.derived import instance_uid, is_restoration, keep_frames, series_uid
 from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS
 from srexp.data.dicom.stored_values import Encoding
-from srexp.data.restored_image import Provenance
+from srexp.data.formats.registry import read_image
+from srexp.data.formats.writers import write_images
+from srexp.data.restored_image import Origin, Provenance, Restored
 from tests.data.dicom.images import Write, plant, unsigned
-from tests.data.dicom.rewriting import quietly_read, through
+from tests.data.dicom.rewriting import MADE, quietly_read, through
 
 
 def test_it_is_derived_from_the_original(radiograph: Write) -> None:
@@ -67,6 +69,28 @@ def test_images_of_a_series_made_alike_share_a_series(radiograph: Write) -> None
     other = pydicom.dcmread(through(first, made=Provenance("m", "another identity", "0.1", 2)))
     assert made[0].SeriesInstanceUID == made[1].SeriesInstanceUID != other.SeriesInstanceUID
     assert len({image.SOPInstanceUID for image in (*made, other)}) == 3
+
+
+def test_the_same_made_again_is_the_same_object(radiograph: Write) -> None:
+    path = radiograph(unsigned(8))
+    first, again = (pydicom.dcmread(through(path)).SOPInstanceUID for _ in range(2))
+    assert first == again == instance_uid("1.2.3.4", MADE.identity)
+    assert pydicom.dcmread(through(path)).SeriesInstanceUID == series_uid("1.2.3.5", MADE.identity)
+    assert is_restoration(pydicom.dcmread(through(path)))
+    assert not is_restoration(pydicom.dcmread(path))
+
+
+def test_some_frames_are_another_object_than_all(radiograph: Write) -> None:
+    path = radiograph(np.stack([unsigned(8)] * 3), NumberOfFrames=3)
+    uids = []
+    for frames in ((0, 1, 2), (0, 1), (2,)):
+        origin, target = Origin(path, "dicom", frames, "bits"), path.parent / "out.dcm"
+        stored = [read_image(path, frame) for frame in frames]
+        images = [Restored.of(each, 0, 1, iter([each.to_float()])) for each in stored]
+        write_images(target.parent, target.name, "dicom", origin, MADE, images=images)
+        uids.append(pydicom.dcmread(target).SOPInstanceUID)
+    assert len(set(uids)) == 3
+    assert uids[0] == instance_uid("1.2.3.4", MADE.identity)
 
 
 def test_what_described_other_pixels_or_a_vendor_is_gone(radiograph: Write) -> None:

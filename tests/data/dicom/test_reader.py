@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from srexp.data.dicom import reader
-from srexp.data.formats.registry import frames_in, read_image, shape_of
+from srexp.data.formats.registry import frames_in, identity_of, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, signed, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
@@ -125,3 +125,10 @@ def test_nothing_is_printed_and_no_warning_given(write: Write, capfd: pytest.Cap
     path.write_bytes(path.read_bytes().replace(b"20200101", b"DOE^JANE") + b"\0" * 100)
     read_image(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_object_is_told_from_others_by_its_uids(write):
+    path = write(unsigned(8), StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.4", SOPInstanceUID="1.2.5")
+    assert identity_of(path) == ("1.2.3", "1.2.4", "1.2.5", False)
+    assert identity_of(through(path)).restored
+    assert identity_of(write(unsigned(8), SOPInstanceUID=None, name="b.dcm"))[2] == ""
