@@ -19,6 +19,7 @@ import pydicom
 import requests
 from pydicom.uid import RE_VALID_UID
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from srexp.enhance.pacs.addresses import WebAddress
 from srexp.enhance.pacs.sending import AwayError, BrokenOffError, RefusedError, require_taken
@@ -34,7 +35,7 @@ _BUSY = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _LOCKED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
 _ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _PART, _HEAD, _TAIL = 2**20, 2**14, 2**10
-_ATTEMPTS, _FIRST_PAUSE_MS = 3, 500
+_ATTEMPTS, _FIRST_PAUSE = 2, 0.5
 _MOST_PAGES, _LONGEST_UID = 10_000, 64
 
 
@@ -75,11 +76,19 @@ class Archive:
         self._address, self._key = address, key
         self._session = requests.Session()
         self._session.auth = address.login
+        again = Retry(
+            _ATTEMPTS,
+            backoff_factor=_FIRST_PAUSE,
+            status_forcelist=[*_BUSY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT],
+            allowed_methods=None,  # what is stored twice is one object
+            raise_on_status=False,
+            respect_retry_after_header=False,
+        )
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Timely())
+            self._session.mount(scheme, _Timely(max_retries=again))
         # In one piece: what is sent in chunks can't be sent again.
         self._client = DICOMwebClient(address.url, session=self._session, chunk_size=LARGEST)
-        self._client.set_http_retry_params(max_attempts=_ATTEMPTS, wait_exponential_multiplier=_FIRST_PAUSE_MS)
+        self._client.set_http_retry_params(retry=False)
 
     def instances(self, study: str, series: str | None = None) -> list[Instance]:
         """List the objects of a study, or of a series of it.
@@ -161,13 +170,11 @@ class Archive:
     @contextmanager
     def _asking(self) -> Iterator[None]:
         """Say what went wrong without an address that names a study."""
-        from retrying import RetryError
-
         try:
             yield
         except requests.HTTPError as error:
             self._refuse(error.response)
-        except (requests.ConnectionError, requests.Timeout, RetryError, ConnectionError) as error:
+        except (requests.ConnectionError, requests.Timeout, ConnectionError) as error:
             raise AwayError(f"{self._address} can't be reached, or breaks off ({_cause(error)})") from None
         except requests.RequestException:
             raise SrexpError(f"{self._address} gave an answer that is no HTTP") from None

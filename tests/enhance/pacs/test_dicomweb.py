@@ -141,7 +141,7 @@ def test_what_is_answered_says_whether_to_try_again(
 def test_busy_ones_are_asked_again_and_then_away(
     answering: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dicomweb, "_FIRST_PAUSE_MS", 1)
+    monkeypatch.setattr(dicomweb, "_FIRST_PAUSE", 0.01)
     with pytest.raises(AwayError):
         archive_of(answering(503)).store(scan(tmp_path / "a.dcm"))
 
