@@ -349,11 +349,6 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     compare: bool
     shard: ShardText | None
 
-    @property
-    def folder(self) -> Path:
-        """What `output` is where it is no address."""
-        return Path(self.output).expanduser()
-
 
 class PromoteConfig(Config, verb="promote"):
     """What `promote` adds."""

@@ -108,7 +108,7 @@ def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
 
 def _exhibit(config: EnhanceConfig, job: Job, outcome: Outcome, count: int) -> Exhibit | None:
     """Show the middle image of a file, None where it can't be read any more."""
-    output = config.folder
+    output = Path(config.output).expanduser()
     side = LARGE if count <= FEW else SMALL
     files = job.images
     result = output / files[len(files) // 2]

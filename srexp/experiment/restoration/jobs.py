@@ -97,7 +97,7 @@ def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:
     Raises:
         RequestError: There is no such input, output would replace it, or two files would become one.
     """
-    output, outcome = config.folder, Outcome()
+    output, outcome = Path(config.output).expanduser(), Outcome()
     found, within = find_images(config.input, "input"), os.path.realpath(output)
     real = {name: os.path.realpath(path) for name, path in found.items()}
     files = {name: path for name, path in found.items() if not Path(real[name]).is_relative_to(within)}

@@ -27,7 +27,7 @@ class Sharing:
 
     def __init__(self, config: EnhanceConfig, jobs: Sequence[Job], outcome: Outcome) -> None:
         self.shard = Shard.read(config.shard) if config.shard else None
-        self.config, self.output, self.all_jobs = config, config.output.expanduser(), jobs
+        self.config, self.output, self.all_jobs = config, Path(config.output).expanduser(), jobs
         self.jobs = [job for job in jobs if self.shard is None or job.name in self.shard]
         outcome.failed = {name: why for name, why in outcome.failed.items() if self.shard is None or name in self.shard}
         self.outcome = outcome

@@ -131,7 +131,7 @@ def test_what_cannot_be_sent_is_kept_for_the_same_command(archive: type[Archive]
     archive.failure = None
     with at_hand(config) as here:
         jobs, outcome = find_jobs(here.config)
-        assert all((here.config.folder / job.target).exists() for job in jobs)  # made before
+        assert all((Path(here.config.output, job.target)).exists() for job in jobs)  # made before
         here.send(jobs, outcome)
     assert (archive.fetched, len(archive.got)) == (2, 2)
     assert not list((tmp_path / "project" / "mlruns" / "pacs").iterdir())
@@ -140,8 +140,8 @@ def test_what_cannot_be_sent_is_kept_for_the_same_command(archive: type[Archive]
 def make(config: EnhanceConfig):
     jobs, outcome = find_jobs(config)
     for job in jobs:
-        (config.folder / job.target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(job.path, config.folder / job.target)
+        (Path(config.output, job.target)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(job.path, Path(config.output, job.target))
         outcome.restored.append(job.name)
     return jobs, outcome
 
