@@ -29,7 +29,7 @@ from srexp.errors import RequestError
 MOST_BYTES, MOST_VALUES, DEEPEST = 100_000, 10_000, 20
 #: Top-level keys for the command line alone: whose code may build, which verb runs, to whom a server or names of
 #: patients are open, and that a version is promoted whatever the gate says; as `paths.shared`, for others to read.
-TYPED = {"extensions", "verb", "host", "hosts", "origins", "names", "force"}
+TYPED = {"extensions", "verb", "host", "hosts", "origins", "names", "force", "dicom", "pacs"}
 #: Top-level keys that a file may set.
 KEYS = {each.name for kind in VERB_CONFIGS.values() for each in fields(kind)} - TYPED
 #: How logs are arranged, which is srexp's as its code is.

@@ -49,7 +49,7 @@ def archives(config: EnhanceConfig) -> Archives:
     source = web_address(config.input, "input", of_study=True) if is_web(config.input) else None
     target = web_address(str(config.output), "output", of_study=False) if is_web(config.output) else None
     if (source or target) and config.shard:
-        raise RequestError("shard divides files of folders, and no study", got=f"shard={config.shard}", fix="shard=null")
+        raise RequestError("shard divides folders, and no study", got=f"shard={config.shard}", fix="shard=null")
     if target and config.format not in ("same", "dicom"):
         raise RequestError("an archive takes DICOM alone", got=f"format={config.format}", fix="format=dicom")
     if target and config.compare:

@@ -177,6 +177,7 @@ def test_folders_stay_as_they_are(tmp_path: Path) -> None:
         (["input=.", "output=dicomweb://h/studies/1.2"], "output is no address of an archive"),
         (["input=.", "output=dicomweb://h", "format=png"], "an archive takes DICOM alone"),
         (["input=.", "output=dicomweb://h", "compare=true"], "compare=true writes pictures"),
+        (["input=.", "output=dicomweb://h", "shard=1/2"], "shard divides folders"),
     ],
 )
 def test_what_does_not_fit_is_refused(words: list[str], said: str) -> None:
