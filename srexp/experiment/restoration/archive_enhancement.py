@@ -52,8 +52,9 @@ def archives(config: EnhanceConfig) -> Archives:
         raise RequestError("shard divides folders, and no study", got=f"shard={config.shard}", fix="shard=null")
     if target and config.format not in ("same", "dicom"):
         raise RequestError("an archive takes DICOM alone", got=f"format={config.format}", fix="format=dicom")
-    if target and config.compare:
-        raise RequestError("compare=true writes pictures, which an archive doesn't take", fix="output= a folder")
+    if target and (config.compare or config.spread):
+        key = "compare" if config.compare else "spread"
+        raise RequestError(f"{key}=true writes pictures, which an archive doesn't take", fix="output= a folder")
     return Archives(source, target)
 
 
