@@ -158,13 +158,13 @@ def _job(composed: DictConfig) -> None:
 
 
 def _tell_skipped(config: Config, earlier: Mapping[str, Any]) -> None:
-    from srexp.commands import console
+    from srexp.commands.printing import console
 
     console.skipped(config, earlier)
 
 
 def _close_multirun(sweep: Path, status: str) -> None:
-    from srexp.commands import console
+    from srexp.commands.printing import console
     from srexp.experiment.multirun import driver
 
     driver.close(sweep, status, console.multirun, console.shards)

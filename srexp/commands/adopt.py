@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.schema import AdoptConfig
 from srexp.errors import RequestError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.override_grammar import key_of
 from srexp.config.schema import EvaluateConfig
@@ -15,12 +15,12 @@ from srexp.errors import RequestError
 from srexp.evaluation.cost import cost
 from srexp.evaluation.score import Scores
 from srexp.experiment import network
-from srexp.experiment.loaded_model import NO_FILE, awaited, loaded_for
+from srexp.experiment.multirun.shared_scores import SharedScores
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of
 from srexp.experiment.run_pictures import describe, draw_scored, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
-from srexp.experiment.shared_scores import SharedScores
 from srexp.experiment.task import Task
+from srexp.experiment.trained.loaded_model import NO_FILE, awaited, loaded_for
 from srexp.models.interpolation import METHODS
 from srexp.models.interpolation import build as interpolation
 from srexp.system.memory import peak_rss_mb

@@ -8,9 +8,9 @@ from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.schema import ExportConfig
-from srexp.experiment.loaded_model import awaited, scale_of
-from srexp.experiment.model_facts import commit, facts
 from srexp.experiment.restoration.reference_images import real_images
+from srexp.experiment.trained.loaded_model import awaited, scale_of
+from srexp.experiment.trained.model_facts import commit, facts
 from srexp.system.terminal import Terminal
 from srexp.tracking.registry.models import load
 

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from srexp.commands import listings
+from srexp.commands.printing import listings
 from srexp.config.builders import build
 from srexp.config.schema import ModelsConfig
 from srexp.tracking.registry import catalog

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.schema import PromoteConfig
 from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
-from srexp.experiment.loaded_model import awaited, loaded_for
 from srexp.experiment.promotion import decision
 from srexp.experiment.promotion.candidate import scored, scored_rival
 from srexp.experiment.recorded_config import TRAINING, dated, log_request, run_of, task_of
 from srexp.experiment.task import Task
+from srexp.experiment.trained.loaded_model import awaited, loaded_for
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.registry import catalog, promotion

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from srexp.commands import listings
+from srexp.commands.printing import listings
 from srexp.config.builders import build
 from srexp.config.schema import RunsConfig
 from srexp.errors import RequestError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.config.schema import SearchConfig
 from srexp.experiment.search import driver
 from srexp.system.stdio import say

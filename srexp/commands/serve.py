@@ -13,12 +13,12 @@ from srexp.enhance.serving.application import application
 from srexp.enhance.serving.connections import Limits, server
 from srexp.enhance.serving.turns import Turns
 from srexp.errors import RequestError
-from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.relayed_restoration import relaying, require_relayable
 from srexp.experiment.restoration.request_restoration import request_restoration
 from srexp.experiment.restoration.request_score import request_score
 from srexp.experiment.restoration.request_view import request_view
+from srexp.experiment.trained.loaded_model import opened
 from srexp.system.stdio import say
 from srexp.zoo.catalogue import shipped
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.config.schema import Config, TrainConfig

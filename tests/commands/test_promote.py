@@ -15,10 +15,10 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
-from srexp.experiment import loaded_model
 from srexp.experiment.promotion import challenge
 from srexp.experiment.recorded_config import log_request, task_tags
 from srexp.experiment.task import Task
+from srexp.experiment.trained import loaded_model
 from srexp.tracking.registry import promotion, registry
 from srexp.tracking.registry.promotion import Places
 from srexp.tracking.runs import queries

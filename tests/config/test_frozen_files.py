@@ -160,7 +160,7 @@ def test_jobs_of_a_multirun_and_what_they_compose_are_of_one_configuration(
     monkeypatch.setattr(execution, "_execute_alone", train)
     monkeypatch.setattr(driver, "skipped", lambda _: None)
     monkeypatch.setattr("hydra._internal.core_plugins.basic_launcher.BasicLauncher.launch", launch)
-    monkeypatch.setattr("srexp.commands.console.multirun", lambda summary, _: rows.extend(summary.rows))
+    monkeypatch.setattr("srexp.commands.printing.console.multirun", lambda summary, _: rows.extend(summary.rows))
     assert cli.run(["-m", "+experiment=mine", "seed=1,2,3"]) == 0
     assert (seen, composed) == ([0.1] * 3, [0.1] * 3)
     [row] = rows

@@ -14,10 +14,10 @@ from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
 from srexp.evaluation.figures.image_cards import Card, card
 from srexp.evaluation.timing import Timing, time_inference
 from srexp.experiment.comparison.runs import Entry
-from srexp.experiment.loaded_model import awaited
 from srexp.experiment.network import Predict, bicubic_predictor, predictor, timed_image
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
+from srexp.experiment.trained.loaded_model import awaited
 from srexp.metrics.table import with_unit
 from srexp.system.masking.pseudonyms import TAG, VARIABLE, fingerprint, pseudonym
 from srexp.tracking.store.store import Store

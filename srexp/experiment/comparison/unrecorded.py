@@ -9,9 +9,9 @@ from srexp.errors import RequestError, SrexpError
 from srexp.experiment import network
 from srexp.experiment.comparison.pictures import recorded_task
 from srexp.experiment.comparison.runs import Entry, called_as_asked
-from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.scoring import result_of, score_split, warnings_of
 from srexp.experiment.task import Task
+from srexp.experiment.trained.loaded_model import loaded_for
 from srexp.system.masking.pseudonyms import pseudonymised
 from srexp.tracking.registry.models import training_images
 from srexp.tracking.runs.queries import StoredRun

@@ -10,10 +10,10 @@ import numpy as np
 
 from srexp.errors import SrexpError
 from srexp.evaluation.score import Scores
-from srexp.experiment.loaded_model import loaded_for
 from srexp.experiment.network import Predict, predictor, timed_image
 from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
+from srexp.experiment.trained.loaded_model import loaded_for
 from srexp.tracking.registry.models import Loaded, training_images
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store

@@ -24,8 +24,8 @@ from srexp.enhance.runtimes.choice import Chosen, choose
 from srexp.enhance.self_ensemble import self_ensemble
 from srexp.enhance.tiling import joined
 from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
-from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.reference_images import pairs
+from srexp.experiment.trained.loaded_model import Opened
 from srexp.system.memory import give_back_freed_memory, rss_mb
 from srexp.types import Pixels
 

@@ -19,10 +19,10 @@ from srexp.data.restored_image import Origin
 from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.figures.spread_map import Spread
-from srexp.experiment.loaded_model import opened
 from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
 from srexp.experiment.restoration.jobs import Job, Outcome, wanted_of
+from srexp.experiment.trained.loaded_model import opened
 from srexp.metrics.table import counted
 from srexp.system.files.digests import sha256
 from srexp.system.signals import Shield, interruptible

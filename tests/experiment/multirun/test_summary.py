@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from srexp.commands import console
+from srexp.commands.printing import console
 from srexp.experiment.multirun import summary
 from srexp.experiment.multirun.job import Job
 from srexp.metrics.protocol import ADDED

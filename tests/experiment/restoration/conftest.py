@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.file_restoration import Restorer
+from srexp.experiment.trained.loaded_model import Opened
 from srexp.models import bicubic
 from srexp.tracking.registry.models import Loaded
 from srexp.tracking.store.addresses import Found

@@ -8,8 +8,8 @@ from scipy.ndimage import uniform_filter
 
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.data.restored_image import Provenance
-from srexp.experiment.loaded_model import Opened
 from srexp.experiment.restoration.file_restoration import Restorer
+from srexp.experiment.trained.loaded_model import Opened
 from srexp.tracking.registry.models import Loaded
 from srexp.tracking.store.addresses import Found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from srexp.commands import listings
+from srexp.commands.printing import listings
 
 RUN: dict[str, Any] = {
     "run_id": "0123456789abcdef" * 2, "experiment_name": "nih_sample-xray-x4", "model": "vdsr", "state": "FINISHED",

@@ -11,7 +11,7 @@ import srexp
 from srexp.config.shards import Shard
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.experiment import scoring
-from srexp.experiment.shared_scores import SharedScores
+from srexp.experiment.multirun.shared_scores import SharedScores
 from srexp.experiment.task import Task
 
 

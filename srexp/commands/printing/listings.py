@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Column, Table
 from rich.text import Text
 
-from srexp.commands.console import warnings
+from srexp.commands.printing.console import warnings
 from srexp.metrics.table import counted, figure
 from srexp.system.terminal import Terminal
 

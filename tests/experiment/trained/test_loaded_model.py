@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from srexp.errors import RequestError
-from srexp.experiment.loaded_model import awaited, require_fit, scale_of
+from srexp.experiment.trained.loaded_model import awaited, require_fit, scale_of
 from srexp.models import vdsr
 from srexp.system.kernels import choice
 from srexp.tracking.store.store import resolve

@@ -2,7 +2,7 @@
 
 import pytest
 
-from srexp.experiment.model_facts import facts
+from srexp.experiment.trained.model_facts import facts
 
 
 def test_the_folder_of_the_users_images_stays_out_of_the_card():

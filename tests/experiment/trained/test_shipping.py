@@ -13,7 +13,7 @@ import pytest
 from srexp.config.compose import compose
 from srexp.errors import RequestError
 from srexp.evaluation.cost import parameters
-from srexp.experiment import shipping
+from srexp.experiment.trained import shipping
 from srexp.models import srcnn
 from srexp.tracking.registry.models import MANIFEST
 from srexp.tracking.registry.registry import log_best

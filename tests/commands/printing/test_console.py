@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from srexp.commands import console, listings
+from srexp.commands.printing import console, listings
 
 ROW = {
     "run_id": "0123abcd",

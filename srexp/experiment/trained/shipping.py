@@ -1,4 +1,4 @@
-"""Put a trained model into the package, with its card: `python -m srexp.experiment.shipping --help`, for maintainers.
+"""For maintainers: put a trained model into the package, with its card (`python -m srexp.experiment.trained.shipping`).
 
 What it takes is in the store and in the results of `evaluate`; nothing of a card is typed that was measured, and what
 isn't better than bicubic where that is promised isn't shipped.
@@ -21,7 +21,7 @@ from srexp.config.compose import compose, register_resolvers
 from srexp.config.override_grammar import parse
 from srexp.errors import RequestError
 from srexp.evaluation.cost import parameters
-from srexp.experiment.model_facts import facts
+from srexp.experiment.trained.model_facts import facts
 from srexp.system.files.digests import sha256
 from srexp.system.stdio import say
 from srexp.tracking.registry import models
