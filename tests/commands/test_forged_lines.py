@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from srexp.cli import VERBS
-from srexp.commands import compare, console, data, enhance, init, listings
+from srexp.commands import compare, data, enhance, init
 from srexp.commands.data import SPLITS
+from srexp.commands.printing import console, listings
 from srexp.errors import SrexpError
 from srexp.evaluation.grid import Cell, Grid
 from srexp.experiment.fitting import Beginning

@@ -30,8 +30,21 @@ def fresh() -> Iterator[None]:
     release()
 
 
+@pytest.fixture(autouse=True)
+def others() -> Iterator[None]:
+    """Leave out processes that a thread of another test still waits for."""
+    _of_others.update(children())
+    yield
+    _of_others.clear()
+
+
+#: Confined processes from before the test.
+_of_others: set[int] = set()
+
+
 def children() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if "confined_process" in " ".join(child.cmdline())}
+    found = {child.pid for child in psutil.Process().children() if "confined_process" in " ".join(child.cmdline())}
+    return found - _of_others
 
 
 # What is confined has to be found by another process, so it comes from libraries.

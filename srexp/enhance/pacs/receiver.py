@@ -78,13 +78,10 @@ def receiving(listening: Listening, spool: Spool, look: Look) -> Iterator[int]:
     Raises:
         RequestError: The port is taken.
     """
-    from pynetdicom import _config, dimse_messages, evt
+    from pynetdicom import evt
     from pynetdicom.ae import ApplicationEntity
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)  # its lines quote what is received
-    # Objects go to disk as they come, into the spool's own file system, where the next start clears what a kill leaves.
-    _config.STORE_RECV_CHUNKED_DATASET = True
-    dimse_messages.NamedTemporaryFile = partial(NamedTemporaryFile, dir=spool.incoming)  # type: ignore[assignment, attr-defined]
     entity = ApplicationEntity(ae_title=listening.title)
     entity.require_called_aet, entity.require_calling_aet = True, list(listening.callers)
     entity.maximum_associations = listening.connections
@@ -113,13 +110,29 @@ def receiving(listening: Listening, spool: Spool, look: Look) -> Iterator[int]:
             fix=f"pacs.port={listening.port + 1}, or pacs.host=127.0.0.1",
         ) from None
     thread = threading.Thread(target=server.serve_forever, name="srexp dicom", daemon=True)
-    thread.start()
+    with _kept_in(spool.incoming):
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            for association in server.active_associations:
+                association.abort()
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """Let objects go to disk as they come, into the spool, where the next start clears what a kill leaves."""
+    from pynetdicom import _config, dimse_messages
+
+    chunked, temporary = _config.STORE_RECV_CHUNKED_DATASET, dimse_messages.NamedTemporaryFile  # type: ignore[attr-defined]
+    _config.STORE_RECV_CHUNKED_DATASET = True
+    dimse_messages.NamedTemporaryFile = partial(NamedTemporaryFile, dir=folder)  # type: ignore[assignment, attr-defined]
     try:
-        yield server.server_address[1]
+        yield
     finally:
-        server.shutdown()
-        for association in server.active_associations:
-            association.abort()
+        _config.STORE_RECV_CHUNKED_DATASET = chunked
+        dimse_messages.NamedTemporaryFile = temporary  # type: ignore[attr-defined]
 
 
 def _answer(spool: Spool, look: Look, event: Any) -> int | Dataset:

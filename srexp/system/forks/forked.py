@@ -176,10 +176,17 @@ class Forked(subprocess.Popen[Any]):
             "ignored": [*self._ignoring, *(each for each in HELD_BACK if signal.getsignal(each) is signal.SIG_IGN)],
         }
         self.pid, self._told = self._server.fork(request, streams)
-        self._handle = os.fdopen(os.pidfd_open(self.pid), "rb", buffering=0)
+        ended = None
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:  # it has ended, its server has seen it, and its exit code is on its way
+            handle = ended = os.open(os.devnull, os.O_RDONLY)
+        self._handle = os.fdopen(handle, "rb", buffering=0)
         self._child_created = True
         ends = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         self._close_pipe_fds(*(asked[end] for end in ends))  # type: ignore[attr-defined]
+        if ended is not None:
+            self._ended(None)
 
     def send_signal(self, sig: int) -> None:
         """Send a signal, unless the process has ended."""

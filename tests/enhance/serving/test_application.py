@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from srexp.enhance.serving import application
-from srexp.enhance.serving.application import SMALL_PIXELS, Looked
+from srexp.enhance.serving.application import SMALL_PIXELS, Looked, Made
 from srexp.enhance.serving.turns import AbandonedError, Turns
 from srexp.system.confinement import confined
 from tests.enhance.serving.served import (
@@ -356,7 +356,7 @@ def test_while_an_answer_is_taken_nothing_else_of_its_request_is_kept(spool):
 
         def write(target):
             target.write_bytes(bytes(10**7))
-            return "image/png"
+            return Made("image/png")
 
         return Looked(0, write)
 

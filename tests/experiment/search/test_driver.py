@@ -84,7 +84,7 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(driver, "Workers", Idle)
     monkeypatch.setattr(driver, "finalize", lambda job, parent, watch: ({"run_id": parent.id}, Outcome({}, "srcnn")))
-    monkeypatch.setattr(search.console, "search", lambda result: None)
+    monkeypatch.setattr(search.console, "search", lambda *_: None)
 
 
 def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, config_of, tmp_path, monkeypatch):

@@ -56,6 +56,18 @@ def test_the_exit_code_comes_back(offered, words, code):
         assert process.wait(60) == code
 
 
+def test_a_process_that_ends_at_once_is_looked_after_like_any_other(offered, monkeypatch):
+    """The server may have waited for it before it could be looked at."""
+
+    def gone(number):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "pidfd_open", gone)
+    with start("end", "3") as process:
+        process.terminate()
+        assert process.wait(60) == 3
+
+
 def test_it_has_what_a_process_is_started_with(offered, tmp_path):
     before = os.umask(0o027)
     try:
