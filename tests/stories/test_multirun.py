@@ -153,5 +153,5 @@ def test_shards_come_to_one_list_and_one_run(project, images, folder_of):
     [tracked] = project.runs()
     assert f"on 20 images, run {tracked.info.run_id}" in done.stdout
     again = project.run(*asked)
-    assert "shards     2 of evaluate: 2 finished before" in again.stdout
+    assert "2 of evaluate: 2 finished before" in again.stdout
     assert len(project.runs()) == 1
