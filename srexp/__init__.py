@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Literal, overload
 
-    from srexp.config.schema import Config, EnhanceConfig
+    from srexp.config.sections.base import Config
+    from srexp.config.sections.verbs import EnhanceConfig
     from srexp.experiment.interactive.enhancer import Enhancer
     from srexp.experiment.interactive.result import EnhanceResult, EvaluateResult, Result, TrainResult
 

@@ -20,7 +20,7 @@ from srexp.system.stdio import complain, full_error, mask_tracebacks, outlive_re
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from srexp.config.schema import Config
+    from srexp.config.sections.base import Config
 
 #: Verbs with a line of help each; `conf/VERB.yaml` and `srexp/commands/VERB.py` belong to each.
 VERBS = {

@@ -19,6 +19,7 @@ MODULES = {
 COVERS = {
     "commands/test_promote.py": "experiment.promotion.candidate experiment.promotion.decision "
     "experiment.recorded_config",
+    "config/test_compose.py": "config.sections.section config.sections.verbs",
     "data/degradation/test_degradations.py": "data.degradation.given",
     "data/dicom/test_writer.py": "data.dicom.derived",
     "data/formats/test_tiff.py": "data.last_file",

@@ -6,7 +6,7 @@ from typing import Any
 
 from srexp.commands.printing import console
 from srexp.config.builders import build
-from srexp.config.schema import AdoptConfig
+from srexp.config.sections.verbs import AdoptConfig
 from srexp.errors import RequestError
 from srexp.experiment import network, pipeline
 from srexp.experiment.pipeline import Plan

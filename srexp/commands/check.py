@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.data.preparation.prepare import probe_request
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.experiment.task import builders

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from srexp.config.schema import CompareConfig
+from srexp.config.sections.verbs import CompareConfig
 from srexp.evaluation.comparison import tables
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.grid import terminal

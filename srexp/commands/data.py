@@ -10,7 +10,7 @@ from typing import Any
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.data.audit.findings import messages, require_clean
 from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS

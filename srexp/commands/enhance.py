@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.enhance.output_manifest import NAME
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.restoration.archive_enhancement import at_hand

@@ -8,7 +8,7 @@ from typing import Any
 from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import EvaluateConfig
+from srexp.config.sections.verbs import EvaluateConfig
 from srexp.config.shards import Shard
 from srexp.data.sources.source import Split
 from srexp.errors import RequestError

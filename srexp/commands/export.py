@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from srexp.config.builders import build
-from srexp.config.schema import ExportConfig
+from srexp.config.sections.verbs import ExportConfig
 from srexp.experiment.restoration.reference_images import real_images
 from srexp.experiment.trained.loaded_model import awaited, scale_of
 from srexp.experiment.trained.model_facts import commit, facts

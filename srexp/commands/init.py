@@ -12,7 +12,7 @@ from typing import Any
 from rich.progress import Progress
 
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import InitConfig
+from srexp.config.sections.verbs import InitConfig
 from srexp.errors import RequestError
 from srexp.experiment.new_data.experiment_file import require_free, text_of, write
 from srexp.experiment.new_data.inventory import Inventory, inventory

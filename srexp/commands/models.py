@@ -8,7 +8,7 @@ from typing import Any
 
 from srexp.commands.printing import listings
 from srexp.config.builders import build
-from srexp.config.schema import ModelsConfig
+from srexp.config.sections.verbs import ModelsConfig
 from srexp.tracking.registry import catalog
 from srexp.tracking.runs.tracking import Tracking
 

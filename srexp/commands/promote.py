@@ -7,7 +7,7 @@ from typing import Any
 
 from srexp.commands.printing import console
 from srexp.config.builders import build
-from srexp.config.schema import PromoteConfig
+from srexp.config.sections.verbs import PromoteConfig
 from srexp.errors import RequestError, did_you_mean
 from srexp.experiment import network
 from srexp.experiment.promotion import decision

@@ -10,7 +10,7 @@ from typing import Any
 
 from srexp.commands.printing import listings
 from srexp.config.builders import build
-from srexp.config.schema import RunsConfig
+from srexp.config.sections.verbs import RunsConfig
 from srexp.errors import RequestError
 from srexp.system.masking.redaction import mask
 from srexp.system.process_identity import process_is_gone

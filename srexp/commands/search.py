@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from srexp.commands.printing import console
-from srexp.config.schema import SearchConfig
+from srexp.config.sections.verbs import SearchConfig
 from srexp.experiment.search import driver
 from srexp.system.stdio import say
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from srexp.config.schema import ServeConfig
+from srexp.config.sections.verbs import ServeConfig
 from srexp.enhance.serving.application import application
 from srexp.enhance.serving.connections import Limits, server
 from srexp.enhance.serving.turns import Turns

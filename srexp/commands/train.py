@@ -9,7 +9,8 @@ from typing import Any
 from srexp.commands.printing import console
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, identity
-from srexp.config.schema import Config, TrainConfig
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import TrainConfig
 from srexp.experiment import multiscale, pipeline, resume, start
 from srexp.experiment.batch_size import sized
 from srexp.experiment.multirun import driver, job

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from srexp.config.builders import build
-from srexp.config.schema import UiConfig
+from srexp.config.sections.verbs import UiConfig
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.experiment.search.search_job import studies_in
 from srexp.metrics.table import counted

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any, get_type_hints
 
 from srexp.config import allowed_targets
-from srexp.config.schema import RUNTIME, STRICT, Section
+from srexp.config.sections.section import RUNTIME, STRICT, Section
 from srexp.errors import RequestError, did_you_mean
 
 #: Groups whose builders import nothing heavy.

@@ -20,7 +20,9 @@ from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.reference.keys import others_with
 from srexp.config.scales import one_scale
-from srexp.config.schema import FILLED_IN, VERB_CONFIGS, Config, Section
+from srexp.config.sections.base import FILLED_IN, Config
+from srexp.config.sections.section import Section
+from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.errors import RequestError
 from srexp.system.masking.credentials import hidden
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from srexp.config.allowed_targets import first
 from srexp.config.compose import check
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 
 #: Sections and keys that may differ between two runs that give the same numbers.

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from srexp.config.compose import compose, composed
 from srexp.config.identity import INDIFFERENT
 from srexp.config.override_grammar import override, parse
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 
 #: Groups of presets: what they chose shows in the other groups and keys.

@@ -22,7 +22,7 @@ from hydra.plugins.config_source import ConfigResult
 from srexp.config.frozen_files import FrozenFolder, content
 from srexp.config.override_grammar import key_of
 from srexp.config.paths import config_home
-from srexp.config.schema import VERB_CONFIGS
+from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.errors import RequestError
 
 #: Bounds of a file: its bytes, its values, and how deep they are nested.

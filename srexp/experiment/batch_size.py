@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import SrexpError
 from srexp.experiment import network
 from srexp.experiment.preflight import course_of

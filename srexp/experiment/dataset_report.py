@@ -15,7 +15,7 @@ import numpy.typing as npt
 from srexp.config.builders import build
 from srexp.config.compose import alternative
 from srexp.config.paths import config_home
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.data.audit.audit import fill
 from srexp.data.audit.findings import Finding
 from srexp.data.batches.patches import SCORING, as_float, divisible, stream

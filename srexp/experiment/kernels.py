@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import SrexpError
 from srexp.system.kernels import choice
 from srexp.tracking.registry.models import facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 from srexp.experiment import pipeline
 from srexp.experiment.network import float32_network

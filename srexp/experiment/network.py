@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.enhance import predict
 from srexp.models import bicubic
 from srexp.training import numerics, replicas

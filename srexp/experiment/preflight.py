@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from srexp.config.builders import build, check_arguments, locate
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.metrics.ssim import WINDOW

@@ -17,7 +17,8 @@ from srexp.config.compose import check, composed
 from srexp.config.frozen_files import frozen
 from srexp.config.identity import IDENTITY_TAG, PLACES, digest
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import Config, TrainConfig
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment.task import Task

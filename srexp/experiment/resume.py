@@ -10,7 +10,8 @@ from pathlib import Path
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import Config, TrainConfig
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import TrainConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, Earlier, Plan

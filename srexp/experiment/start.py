@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.data.audit.findings import Finding
 from srexp.data.preparation.prepare import Prepared
 from srexp.errors import RequestError

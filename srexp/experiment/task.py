@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.data.audit.audit import audit, facts
 from srexp.data.audit.findings import Finding, messages, require_clean
 from srexp.data.batches.augment import Augmentation

@@ -1,84 +1,26 @@
-"""`enhance` as a user types it: trees, resumption, bad files, models, exit codes."""
+"""`enhance` as a user types it: trees, bad files, models, exit codes."""
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from pathlib import Path
 
-import keras
 import numpy as np
 import pydicom
 import pytest
 import tifffile
 from PIL import Image, ImageCms
-from pydicom.data import get_testdata_file
 
 import srexp
 from srexp.cli import run
 from srexp.data.formats.registry import read_image
-from srexp.errors import RequestError, SrexpError
+from srexp.errors import RequestError
 from srexp.models import bicubic, vdsr
-from tests.warm_start import Command
+from tests.commands.enhancing import enhance, rows
 
 RNG = np.random.default_rng(0)
 
-
-@pytest.fixture(autouse=True)
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory):
-    """Small networks as files: identities (a zero residual), and ones that add to the image what they are called."""
-    folder = tmp_path_factory.mktemp("models")
-    for scale in (1, 2):
-        vdsr.build(scale, 1, depth=3, width=4).save(folder / f"identity_x{scale}.keras")
-    network = vdsr.build(2, 1, depth=3, width=4)
-    network.get_layer("residual").set_weights([np.zeros((3, 3, 4, 1)), np.array([0.1])])
-    network.save(folder / "plus_x2.keras")
-    image = keras.Input((None, None, 1))
-    doubled = keras.layers.UpSampling2D(2)(image)
-    moved = keras.layers.Cropping2D(((0, 0), (0, 1)))(keras.layers.ZeroPadding2D(((0, 0), (1, 0)))(doubled))
-    keras.Model(image, keras.layers.Average()([doubled, moved])).save(folder / "sideways_x2.keras")
-    image = keras.Input((None, None, 3))
-    keras.Model(image, keras.layers.Rescaling(1.0)(image)).save(folder / "colour_x1.keras")
-    image = keras.Input((None, None, 1))
-    keras.Model(image, keras.layers.Rescaling(np.nan)(image)).save(folder / "nan_x1.keras")
-    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)
-    keras.Model(image, keras.layers.Subtract()([image, pooled])).save(folder / "whole_x1.keras")
-    return folder
-
-
-@pytest.fixture
-def tree(tmp_path):
-    """Images of several kinds in a tree, and files that are none."""
-    folder = tmp_path / "in"
-    (folder / "sub").mkdir(parents=True)
-    Image.fromarray(RNG.integers(0, 256, (12, 9), np.uint8)).save(folder / "a.png")
-    tifffile.imwrite(folder / "sub" / "b.tif", RNG.integers(0, 4096, (8, 11), np.uint16), photometric="minisblack")
-    shutil.copy(get_testdata_file("MR_small.dcm"), folder / "sub" / "1.2.3")
-    (folder / "notes.txt").write_text("nothing")
-    return folder
-
-
-def enhance(model, source, output="out", **options):
-    overrides = [f"model_uri={model}", f"input={source}", f"output={output}"]
-    return srexp.run("enhance", [*overrides, *(f"{key}={value}" for key, value in options.items())])
-
-
-def rows(output="out"):
-    with Path(output, "enhanced.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+pytestmark = pytest.mark.usefixtures("root")
 
 
 @pytest.mark.parametrize("name", ["a.png", "sub/b.tif", "sub/1.2.3"])
@@ -105,17 +47,6 @@ def test_a_tree_is_kept_and_listed(models, tree):
     assert read_image(Path("out/a.png")).to_float() == pytest.approx(expected.clip(0, 1), abs=0.51 / 255)
     image = pydicom.dcmread("out/sub/1.2.3")
     assert (image.Rows, "plus_x2.keras" in image.DerivationDescription) == (128, True)
-
-
-def test_a_second_run_does_what_the_first_did_not(models, tree):
-    enhance(models / "identity_x2.keras", tree)
-    kept = Path("out/sub/b.tif").read_bytes(), Path("out/sub/b.tif").stat().st_mtime_ns
-    Path("out/a.png").unlink()
-    Image.new("L", (5, 5)).save(tree / "new.png")
-    result = enhance(models / "identity_x2.keras", tree)
-    assert (result["restored"], result["skipped"]) == (["a.png", "new.png"], ["sub/1.2.3", "sub/b.tif"])
-    assert kept == (Path("out/sub/b.tif").read_bytes(), Path("out/sub/b.tif").stat().st_mtime_ns)
-    assert enhance(models / "identity_x2.keras", tree)["restored"] == []
 
 
 def test_how_far_results_are_from_their_input_is_said_and_listed(models, tree, capsys):
@@ -178,36 +109,6 @@ def test_the_spread_of_several_images_in_a_file_is_that_of_the_least_sure(models
     assert result["spreads"]["a.tif"] == result["spreads"]["b.tif"]
 
 
-def test_nothing_is_overwritten_unless_told(models, tree):
-    Path("out").mkdir()
-    Path("out/a.png").write_text("precious")
-    with pytest.raises(SrexpError, match=r"1 of 3 files failed\n  a.png: .*overwrite=true") as failed:
-        enhance(models / "identity_x2.keras", tree)
-    assert failed.value.exit_code == 1
-    assert Path("out/a.png").read_text() == "precious"
-    result = enhance(models / "identity_x2.keras", tree, overwrite=True)
-    assert (result["restored"], len(result["skipped"])) == (["a.png"], 2)
-    assert read_image(Path("out/a.png")).pixels.shape == (24, 18, 1)
-
-
-@pytest.mark.parametrize("change", [{"self_ensemble": True}, {"intensity": "percentile"}, {"model": "plus_x2.keras"}])
-def test_results_of_other_models_and_options_are_not_mixed(models, tree, change):
-    enhance(models / "identity_x2.keras", tree)
-    model = models / change.pop("model", "identity_x2.keras")
-    with pytest.raises(RequestError, match="another model, or this one with other options"):
-        enhance(model, tree, **change)
-    assert len(enhance(model, tree, overwrite=True, **change)["restored"]) == 3
-    assert enhance(model, tree, **change)["skipped"] == ["a.png", "sub/1.2.3", "sub/b.tif"]
-
-
-def test_a_changed_input_is_not_taken_for_finished(models, tree):
-    enhance(models / "identity_x2.keras", tree)
-    Image.new("L", (5, 5)).save(tree / "a.png")
-    with pytest.raises(SrexpError, match=r"a\.png"):
-        enhance(models / "identity_x2.keras", tree)
-    assert enhance(models / "identity_x2.keras", tree, overwrite=True)["restored"] == ["a.png"]
-
-
 def test_one_bad_file_does_not_stop_the_rest(models, tree, capsys):
     (tree / "cut.png").write_bytes((tree / "a.png").read_bytes()[:60])
     (tree / "empty.dcm").touch()
@@ -219,37 +120,6 @@ def test_one_bad_file_does_not_stop_the_rest(models, tree, capsys):
     result = json.loads(Path("run/result.json").read_text())
     assert {each["file"] for each in result["failed"]} == {"cut.png", "empty.dcm"}
     assert len(result["restored"]) == 3
-    assert not list(Path("out").rglob(".srexp-*"))
-
-
-def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, root, monkeypatch):
-    """Taken for one, it would be forgotten, and all the other files done in spite of it."""
-    tried = []
-
-    def decode(_, job, *__):
-        tried.append(job.name)
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        except KeyboardInterrupt:
-            raise SrexpError("the file can't be decoded (SystemError)") from None
-
-    monkeypatch.setattr("srexp.experiment.restoration.folder_enhancement.FolderEnhancement._restore", decode)
-    assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
-    assert len(tried) == 1
-
-
-def test_an_interruption_leaves_no_scratch_folder(models, tree, root, monkeypatch):
-    """One that comes when a folder was just made finds nobody yet who would delete it."""
-    make = tempfile.mkdtemp
-
-    def interrupted(*arguments, **options):
-        folder = make(*arguments, **options)
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            signal.raise_signal(signal.SIGTERM)
-        return folder
-
-    monkeypatch.setattr("tempfile.mkdtemp", interrupted)
-    assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
     assert not list(Path("out").rglob(".srexp-*"))
 
 
@@ -354,35 +224,6 @@ def test_what_a_model_was_trained_with_decides_how_values_are_read(tree, root):
     assert enhance(uri, tree / "a.png", "bits", intensity="bits")["intensity"] == "bits"
 
 
-def test_output_may_lie_within_input(models, tree):
-    enhance(models / "identity_x2.keras", tree, tree / "out")
-    result = enhance(models / "identity_x2.keras", tree, tree / "out")
-    assert result["skipped"] == ["a.png", "sub/1.2.3", "sub/b.tif"]
-
-
-@pytest.mark.system
-@pytest.mark.slow
-def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
-    (tmp_path / "in").mkdir()
-    for number in range(40):
-        Image.fromarray(RNG.integers(0, 256, (300, 300), np.uint8)).save(f"in/{number:02}.png")
-    words = ["enhance", f"model_uri={models}/identity_x2.keras", "input=in", "output=out"]
-    with Command(words, env=os.environ, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 100
-        while not Path("out/02.png").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 130
-    done = {path.name for path in Path("out").glob("*.png")}
-    assert 3 <= len(done) < 40
-    assert not list(Path("out").glob(".srexp-*"))
-    result = enhance(models / "identity_x2.keras", "in")
-    assert len(result["restored"]) + len(result["skipped"]) == 40
-    assert len(result["skipped"]) >= len(done) - 1
-    assert {read_image(path).pixels.shape for path in Path("out").glob("*.png")} == {(600, 600, 1)}
-
-
 def test_what_a_file_can_not_hold_is_said_and_listed(models, tree, capsys):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for name in ("b.png", "c.png"):
@@ -393,51 +234,3 @@ def test_what_a_file_can_not_hold_is_said_and_listed(models, tree, capsys):
     assert f"2 files: {lost}" in result["warnings"]
     assert f"2 files: {lost}" in capsys.readouterr().out
     assert {row["input"]: row["not_kept"] for row in rows()} == {"a.png": "", "b.png": lost, "c.png": lost}
-
-
-def contents(output):
-    """All files of an output folder, but those of the program itself."""
-    found = sorted(path for path in Path(output).rglob("*") if path.is_file() and ".srexp-shards" not in path.parts)
-    return {path.relative_to(output).as_posix(): path.read_bytes() for path in found}
-
-
-def test_shards_make_what_one_process_makes(models, tree):
-    for number in range(8):
-        Image.fromarray(RNG.integers(0, 256, (6, 9), np.uint8)).save(tree / f"{number}.png")
-    (tree / "sub" / "b.png").write_bytes((tree / "0.png").read_bytes())
-    options = {"format": "png", "check": True}  # two files named b, and names given with all of them in sight
-    enhance(models / "plus_x2.keras", tree, "one", **options)
-    results = [enhance(models / "plus_x2.keras", tree, "two", shard=f"{each}/3", **options) for each in (3, 1, 2)]
-    assert contents("one").keys() >= {"a.png", "7.png", "sub/b.png", "sub/b.tif.png", "enhanced.csv", "gallery.html"}
-    differ = {name for name, content in contents("one").items() if content != contents("two").get(name)}
-    assert (differ, contents("one").keys()) == (set(), contents("two").keys())
-    assert sum(len(result["restored"]) for result in results) == len(rows("one"))
-    assert all(result["restored"] for result in results)
-    assert [result["all_shards_ended"] for result in results] == [False, False, True]
-    assert [bool(result["gallery"]) for result in results] == [False, False, True]
-
-
-def test_repeated_shards_do_what_is_missing(models, tree):
-    for each in (1, 2):
-        enhance(models / "plus_x2.keras", tree, shard=f"{each}/2")
-    before = contents("out")
-    Path("out/a.png").unlink()
-    again = [enhance(models / "plus_x2.keras", tree, shard=f"{each}/4") for each in (1, 2, 3, 4)]
-    assert [name for result in again for name in result["restored"]] == ["a.png"]
-    assert sum(len(result["skipped"]) for result in again) == 2
-    assert {**contents("out"), "enhanced.csv": b""} == {**before, "enhanced.csv": b""}
-    assert enhance(models / "plus_x2.keras", tree)["restored"] == []
-
-
-def test_a_file_that_fails_is_of_one_shard(models, tree):
-    (tree / "broken.png").write_text("no image")
-    failed = []
-    for each in (1, 2):
-        try:
-            enhance(models / "plus_x2.keras", tree, shard=f"{each}/2")
-        except SrexpError as error:
-            failed += [failure["reason"] for failure in error.result["failed"]]
-    assert len(failed) == 1
-    assert "broken.png" not in Path("out/gallery.html").read_text()
-    assert failed[0] in Path("out/gallery.html").read_text()
-    assert sorted(row["input"] for row in rows()) == ["a.png", "sub/1.2.3", "sub/b.tif"]

@@ -15,7 +15,7 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
-from srexp.config.schema import VERB_CONFIGS
+from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.errors import RequestError
 from srexp.system.files.digests import sha256
 from srexp.tracking.registry import models

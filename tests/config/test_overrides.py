@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 import srexp
 from srexp.config import overrides
 from srexp.config.identity import INDIFFERENT
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 
 REQUESTS = [

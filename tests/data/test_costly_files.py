@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from srexp.data.dicom import header
-from srexp.data.formats.registry import answer, frames_in, kind_of, read_image, shape_of
+from srexp.data.formats.registry import answer, frames_in, read_image, shape_of
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import write_images
 from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.restored_image import Origin, Provenance, Restored

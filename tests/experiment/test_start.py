@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import srexp
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 from srexp.experiment import network, start
 from srexp.experiment.task import Task

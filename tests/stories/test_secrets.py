@@ -29,7 +29,7 @@ from srexp.cli import VERBS, run
 from srexp.config import frozen_files
 from srexp.config.compose import composed
 from srexp.config.override_grammar import override
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.system.masking.credentials import VARIABLE
 
 

@@ -18,7 +18,7 @@ from srexp.tracking.pages import LOCAL
 from srexp.tracking.runs.run import NOTHING_KEPT, Kept
 
 if TYPE_CHECKING:
-    from srexp.config.schema import Config
+    from srexp.config.sections.base import Config
     from srexp.experiment.fitting import Beginning
     from srexp.experiment.multirun.shards import Shared
     from srexp.experiment.multirun.summary import Row, Summary

@@ -15,7 +15,9 @@ from typing import Any, get_type_hints
 from srexp.config.builders import locate, section_model
 from srexp.config.paths import config_home
 from srexp.config.reference import keys as reference
-from srexp.config.schema import FILLED_IN, VERB_CONFIGS, Config, Section
+from srexp.config.sections.base import FILLED_IN, Config
+from srexp.config.sections.section import Section
+from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.system.files.atomic_files import write_whole
 
 Schema = dict[str, Any]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from srexp.data.formats.fitting import fitted
-from srexp.data.formats.registry import IMAGE_ENDINGS
+from srexp.data.formats.signatures import IMAGE_ENDINGS
 from srexp.data.image import Kind
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.errors import RequestError

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from srexp.data.formats.registry import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
+from srexp.data.formats.signatures import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.masking.pseudonyms import remember
 

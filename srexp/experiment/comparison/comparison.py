@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srexp.config.builders import build
-from srexp.config.schema import CompareConfig
+from srexp.config.sections.verbs import CompareConfig
 from srexp.evaluation import grid
 from srexp.evaluation.comparison import conclusions, tables
 from srexp.evaluation.comparison.elsewhere import comma_separated, table

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from srexp.config.schema import CompareConfig, Config
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import CompareConfig
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings

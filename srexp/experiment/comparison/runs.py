@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from srexp.config.schema import CompareConfig
+from srexp.config.sections.verbs import CompareConfig
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from srexp.config.schema import CompareConfig
+from srexp.config.sections.verbs import CompareConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment import network
 from srexp.experiment.comparison.pictures import recorded_task

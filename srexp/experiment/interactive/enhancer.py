@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.config.override_grammar import override
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import Integers, Stored, UnreadableImageError, ranged
 from srexp.data.restored_image import Restored

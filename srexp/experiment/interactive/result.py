@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from srexp.config.builders import build
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import SrexpError, did_you_mean
 from srexp.metrics.table import figure, heading, interval
 from srexp.system.templates import filled

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, digest, identity
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.experiment.multirun import job, page, shards, summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from srexp.config.compose import check
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.identity import without_seed
-from srexp.config.schema import Config
+from srexp.config.sections.base import Config
 from srexp.errors import SrexpError
 from srexp.experiment.multirun import job
 from srexp.system.masking.credentials import revealed_variable

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from srexp.data.formats.registry import kind_of, read_image
+from srexp.data.formats.registry import read_image
+from srexp.data.formats.signatures import kind_of
 from srexp.data.image import Intensity, UnreadableImageError
 from srexp.data.sources.discovery import existing_folder, image_files
 from srexp.data.sources.folder import Folder

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from srexp.config.builders import build
-from srexp.config.schema import PromoteConfig
+from srexp.config.sections.verbs import PromoteConfig
 from srexp.errors import SrexpError
 from srexp.evaluation.promotion_gate import Criterion, Gate
 from srexp.experiment.promotion.candidate import Candidate

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydicom.uid import UID
 
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.data.dicom.derived import instance_uid, series_uid
 from srexp.data.dicom.sop_classes import is_image_class
 from srexp.data.formats.registry import identity_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
-from srexp.config.schema import RestoreConfig
+from srexp.config.sections.verbs import RestoreConfig
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.data.degradation.reduced_again import ReducedAgain
 from srexp.data.formats.registry import read_image

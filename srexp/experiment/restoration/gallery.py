@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import Stored
 from srexp.enhance.output_manifest import OutputManifest

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from srexp.config.schema import EnhanceConfig
-from srexp.data.formats.registry import frames_in, kind_of
+from srexp.config.sections.verbs import EnhanceConfig
+from srexp.data.formats.registry import frames_in
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import output_names, target_format, target_names
 from srexp.data.image import Kind
 from srexp.data.sources.discovery import find_images

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pydicom.uid
 
-from srexp.config.schema import ServeConfig
+from srexp.config.sections.verbs import ServeConfig
 from srexp.data.dicom.header import SYNTAXES
 from srexp.data.dicom.sop_classes import KNOWN_GEOMETRY
 from srexp.data.formats.registry import frames_in, identity_of, shape_of

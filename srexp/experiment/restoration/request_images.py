@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from srexp.data.formats.registry import frames_in, kind_of, read_image, shape_of
+from srexp.data.formats.registry import frames_in, read_image, shape_of
+from srexp.data.formats.signatures import kind_of
 from srexp.data.image import Intensity, Kind, TooManyPixelsError, UnreadableImageError
 from srexp.enhance.serving.refusals import TooLargeError, WrongKindError
 from srexp.errors import RequestError

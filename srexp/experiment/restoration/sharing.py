@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.config.shards import Shard
 from srexp.enhance import manifest_parts
 from srexp.enhance.output_manifest import OutputManifest, join_parts

@@ -17,7 +17,7 @@ from srexp.config.builders import build
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.identity import PLACES
 from srexp.config.overrides import overrides_of
-from srexp.config.schema import SearchConfig
+from srexp.config.sections.verbs import SearchConfig
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment import start
 from srexp.experiment.pipeline import Outcome

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from srexp.config.overrides import overrides_of, preset
-from srexp.config.schema import Config, SearchConfig
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import SearchConfig
 from srexp.errors import SrexpError
 from srexp.evaluation.run_description import scored
 from srexp.evaluation.search_report.table import best_trials, comma_separated, markdown

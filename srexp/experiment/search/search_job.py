@@ -12,7 +12,8 @@ from srexp.config.compose import compose
 from srexp.config.frozen_files import Files
 from srexp.config.override_grammar import key_of, override
 from srexp.config.overrides import literal, overrides_of
-from srexp.config.schema import Config, SearchConfig
+from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import SearchConfig
 from srexp.errors import SrexpError
 from srexp.search.study import Search, Study
 from srexp.tracking.runs.tracking import Tracking

@@ -13,7 +13,7 @@ from srexp.config.builders import build
 from srexp.config.compose import check, composed
 from srexp.config.frozen_files import Files
 from srexp.config.identity import digest
-from srexp.config.schema import SearchConfig
+from srexp.config.sections.verbs import SearchConfig
 from srexp.data.batches.patches import require_divisible
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.experiment.preflight import require_ranked_by_psnr, require_trainable

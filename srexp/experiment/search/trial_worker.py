@@ -14,7 +14,7 @@ from pathlib import Path
 from srexp.config.builders import build
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.overrides import overrides_of
-from srexp.config.schema import SearchConfig
+from srexp.config.sections.verbs import SearchConfig
 from srexp.errors import SrexpError
 from srexp.experiment import network
 from srexp.experiment.fitting import fit_network

@@ -11,7 +11,7 @@ import numpy as np
 
 from srexp.config.builders import build
 from srexp.config.override_grammar import key_of
-from srexp.config.schema import RestoreConfig
+from srexp.config.sections.verbs import RestoreConfig
 from srexp.data.image import Channel, Intensity
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError

@@ -10,7 +10,8 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from srexp.data.formats.registry import frames_in, kind_of, read_image
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import write_images
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.types import Pixels

@@ -15,7 +15,8 @@ import pytest
 from pydicom.data import get_testdata_file, get_testdata_files
 
 from srexp.data.dicom import writer
-from srexp.data.formats.registry import frames_in, kind_of, read_image
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import write_images
 from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Restored

@@ -12,7 +12,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from srexp.data.formats.registry import frames_in, kind_of, read_image
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import output_names, target_format, write_images
 from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored

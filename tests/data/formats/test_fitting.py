@@ -15,7 +15,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from srexp.data.display import Display, Resolution
 from srexp.data.formats.fitting import fitted
-from srexp.data.formats.registry import kind_of, read_image, shape_of
+from srexp.data.formats.registry import read_image, shape_of
+from srexp.data.formats.signatures import kind_of
 from srexp.data.image import Kind, Numbers
 from srexp.data.restored_image import Restored
 from tests.data.formats.rewriting import chunked, enlarged, nifti, png, through, through_and_lost

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from srexp.data.formats.registry import frames_in, kind_of, read_image
+from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import target_format, target_names
 from srexp.errors import RequestError
 from tests.data.formats.rewriting import FILES, enlarged, through, tiff

@@ -9,7 +9,7 @@ import pytest
 from pydicom.uid import EncapsulatedPDFStorage
 
 from srexp.config.compose import compose
-from srexp.config.schema import EnhanceConfig
+from srexp.config.sections.verbs import EnhanceConfig
 from srexp.data.dicom.derived import instance_uid, series_uid
 from srexp.data.formats.registry import identity_of
 from srexp.enhance.pacs.dicomweb import Instance

@@ -15,7 +15,7 @@ import pytest
 from pydicom.uid import EncapsulatedPDFStorage
 
 from srexp.config.compose import compose
-from srexp.config.schema import ServeConfig
+from srexp.config.sections.verbs import ServeConfig
 from srexp.enhance.serving.turns import Turns
 from srexp.errors import RequestError
 from srexp.experiment.restoration.relayed_restoration import looking, relaying, require_relayable, restoring
