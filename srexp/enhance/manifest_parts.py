@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,9 @@ def held(output: Path, shard: str) -> Iterator[None]:
     busy = RequestError(
         f"shard {shard} of these images is at work already", got=str(output), fix="wait for it, or output= another one"
     )
-    with in_turn(_lock(part_of(output, shard)), 0, busy):
+    with ExitStack() as stack:
+        with _joining(output):  # which tries the locks of all shards, and isn't one that works on this one
+            stack.enter_context(in_turn(_lock(part_of(output, shard)), 0, busy))
         _note(output, shard).unlink(missing_ok=True)
         yield
 
@@ -62,9 +64,9 @@ def join(output: Path, put: Callable[[Sequence[Path]], object]) -> list[str]:
     """
     if not _folder(output).is_dir():
         return []
-    busy = SrexpError("the list in output is being written by another process", got=str(output), fix="try again")
+    busy = SrexpError("the shard is at work", got=str(output))
     with ExitStack() as stack:
-        stack.enter_context(in_turn(_folder(output) / "join.lock", _WAIT, busy))
+        stack.enter_context(_joining(output))
         free, at_work = [], []
         for lock in sorted(_folder(output).glob("*-of-*.lock")):
             try:
@@ -98,6 +100,11 @@ def ended(output: Path, shard: str, said: Mapping[str, Any], shards: Sequence[st
     found = [json.loads(note.read_text(encoding="utf-8")) for note in notes if note.is_file()]
     whole = len(found) == len(notes) and all(each["settings"] == said["settings"] for each in found)
     return found if whole else None
+
+
+def _joining(output: Path) -> AbstractContextManager[None]:
+    busy = SrexpError("the list in output is being written by another process", got=str(output), fix="try again")
+    return in_turn(_folder(output) / "join.lock", _WAIT, busy)
 
 
 def _folder(output: Path) -> Path:

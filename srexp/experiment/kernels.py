@@ -9,6 +9,7 @@ from srexp.config.sections.base import Config
 from srexp.errors import SrexpError
 from srexp.system.kernels import choice
 from srexp.tracking.registry.models import facts
+from srexp.tracking.runs.queries import get_run
 from srexp.tracking.store.addresses import Found, find
 from srexp.tracking.store.store import Store
 
@@ -20,8 +21,14 @@ def environment_for(config: Config) -> dict[str, str]:
         config: Checked configuration of the job.
 
     Returns:
-        See `srexp.system.kernels.choice.environment_for`; nothing where the network isn't known.
+        See `srexp.system.kernels.choice.environment_for`; nothing where the network isn't known. Of a training that is
+        resumed: what it began with, whatever network the rest of the command line names.
     """
+    if run_id := config.resolved.get("resume"):
+        with suppress(SrexpError):
+            store: Store = build(config.tracking, folder=config.paths.root).store
+            return choice.environment_as(get_run(store, str(run_id)).tags.get(choice.KERNELS))
+        return {}
     if config.verb in ("train", "search"):
         return choice.environment_for(config.model.name, "training", precision=config.trainer.precision)
     if config.verb == "adopt":
@@ -29,7 +36,7 @@ def environment_for(config: Config) -> dict[str, str]:
     uri = config.resolved.get("model_uri")
     with suppress(SrexpError):  # the job itself says what is wrong; interpolation is in no store
         if isinstance(uri, str):
-            store: Store = build(config.tracking, folder=config.paths.root).store
+            store = build(config.tracking, folder=config.paths.root).store
             return choice.environment_for(network_of(store, find(store, uri)), "restoring")
     return {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from srexp.enhance import manifest_parts
@@ -47,6 +49,26 @@ def test_a_part_is_not_taken_from_a_shard_that_is_at_work(tmp_path):
             pass
     assert join_parts(tmp_path, "a") == []
     assert states(tmp_path, "a") == ["finished"]
+
+
+def test_a_shard_that_begins_while_another_one_joins_waits_for_that(tmp_path):
+    """Joining holds the locks of all shards that aren't at work, which must not look like work on them."""
+    begun = threading.Event()
+
+    def begin():
+        with manifest_parts.held(tmp_path, SHARDS[0]):
+            begun.set()
+
+    def put(_):
+        beginning.start()
+        assert not begun.wait(0.5)
+
+    with manifest_parts.held(tmp_path, SHARDS[0]):
+        add(tmp_path, "a", SHARDS[0])
+    beginning = threading.Thread(target=begin)
+    assert manifest_parts.join(tmp_path, put) == []
+    beginning.join()
+    assert begun.is_set()
 
 
 def test_what_a_killed_shard_left_comes_into_the_list(tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 import srexp
+from srexp.experiment import kernels
 from srexp.experiment.kernels import environment_for
 from srexp.system.kernels import choice
 
@@ -41,4 +44,18 @@ def test_a_job_is_known_by_its_configuration(asked, verb, typed, expected):
 @pytest.mark.parametrize("uri", ["bicubic", "models:/nobody@candidate"])
 def test_what_is_no_network_of_the_store_is_left_to_the_job(asked, uri):
     assert environment_for(srexp.compose([f"model_uri={uri}"], "evaluate")) == {}
+    assert asked == []
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("onednn", {choice.SWITCH: "1"}), ("default", {}), (None, {})])
+def test_a_training_goes_on_with_the_kernels_that_it_began_with(asked, monkeypatch, kind, expected):
+    monkeypatch.delenv(choice.SWITCH, raising=False)
+    tags = {choice.KERNELS: kind} if kind else {}
+    monkeypatch.setattr(kernels, "get_run", lambda store, run_id: SimpleNamespace(tags=tags if run_id == "7" else None))
+    assert environment_for(srexp.compose(["model=vdsr", "resume='7'"], "train")) == expected
+    assert asked == []
+
+
+def test_a_run_that_is_not_there_is_left_to_the_job(asked):
+    assert environment_for(srexp.compose(["model=vdsr", "resume=0123456789abcdef"], "train")) == {}
     assert asked == []

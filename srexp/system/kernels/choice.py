@@ -54,7 +54,19 @@ def settle_as(kind: str | None) -> None:
     Args:
         kind: From the run's tag; None of a run that has none.
     """
-    _put({SWITCH: KINDS[kind]} if kind in KINDS and not _given() else {})
+    _put(environment_as(kind))
+
+
+def environment_as(kind: str | None) -> dict[str, str]:
+    """Give what the environment of a process has to have besides, where a run goes on that was begun with a kind.
+
+    Args:
+        kind: From the run's tag; None of a run that has none.
+
+    Returns:
+        `TF_ENABLE_ONEDNN_OPTS` and its value; nothing where the user has set it, or the run left it to TensorFlow.
+    """
+    return {SWITCH: KINDS[kind]} if kind in KINDS and not _given() else {}
 
 
 def environment_for(network: str | None, job: Job, *, precision: str = "float32") -> dict[str, str]:
