@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,25 @@ def settle(home: Path) -> None:
     """
     if "keras" in sys.modules:
         _require(sys.modules["keras"])
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    there = applied(os.environ, home)
     for name in _VARIABLES:
         os.environ.pop(name, None)
-    os.environ.update(KERAS_BACKEND=WANTED["backend"], KERAS_HOME=str(home))
+    os.environ.update(there)
+
+
+def applied(environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Give the environment of a process that has the settings of `settle`, perhaps forked from one with Keras imported.
+
+    Args:
+        environment: What it would have otherwise.
+        home: As of `settle`.
+
+    Example:
+        >>> applied({"KERAS_BACKEND": "jax", "KERAS_MAX_EPOCHS": "1"}, Path("k"))
+        {'TF_CPP_MIN_LOG_LEVEL': '3', 'KERAS_BACKEND': 'tensorflow', 'KERAS_HOME': 'k'}
+    """
+    others = {name: value for name, value in environment.items() if name not in _VARIABLES}
+    return {"TF_CPP_MIN_LOG_LEVEL": "3", **others, "KERAS_BACKEND": WANTED["backend"], "KERAS_HOME": str(home)}
 
 
 def _require(keras: Any) -> None:

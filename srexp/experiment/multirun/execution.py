@@ -119,9 +119,10 @@ def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings
     """Run the command of a job in a process of its own."""
     from srexp.experiment.kernels import environment_for
     from srexp.experiment.multirun import driver
-    from srexp.system import child_process
+    from srexp.system import child_process, keras_settings
 
-    environment = {**os.environ, **environment_for(config)}
+    # Before a process is forked: whatever it is forked from has Keras imported.
+    environment = keras_settings.applied({**os.environ, **environment_for(config)}, config.paths.cache / "keras")
     with frozen() as files:
         work = (_in_own_process, execute, config, log, logging_settings, files)
         code = child_process.run_alone(*work, environment=environment)

@@ -12,6 +12,7 @@ import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multirun import execution, job
+from srexp.system import child_process
 
 
 def refused(_: Any) -> None:
@@ -38,7 +39,8 @@ def interrupted(_: Any) -> None:
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a job in a process of its own."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
-    config: Any = SimpleNamespace(verb="promote", resolved={}, run_dir=tmp_path, sweep=None)
+    paths = SimpleNamespace(cache=tmp_path)
+    config: Any = SimpleNamespace(verb="promote", resolved={}, run_dir=tmp_path, sweep=None, paths=paths)
     return lambda work: execution._execute_alone(
         work, config, tmp_path / "srexp.log", {"version": 1, "root": {"level": "INFO"}}
     )
@@ -64,6 +66,24 @@ def test_what_fails_since_it_was_interrupted_is_no_failure(alone: Any, tmp_path:
     with pytest.raises(SrexpError, match="ended with exit code 130"):
         alone(interrupted)
     assert not job.failure(tmp_path)
+
+
+def test_keras_has_its_settings_before_a_process_is_forked_that_has_it_imported(
+    alone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, str] = {}
+
+    def run_alone(*_: Any, environment: dict[str, str]) -> int:
+        given.update(environment)
+        return 0
+
+    monkeypatch.setattr(child_process, "run_alone", run_alone)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    alone(refused)
+    assert "KERAS_MAX_EPOCHS" not in given
+    assert (given["KERAS_BACKEND"], given["KERAS_HOME"]) == ("tensorflow", str(tmp_path / "keras"))
 
 
 def test_a_traceback_is_shown_where_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
