@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypedDict
 
+from srexp.system.stdio import no_native_stderr
+
 #: For the server alone: Arrow's allocator starts a thread otherwise, which no fork outlives.
 NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
 #: Signals for the forked processes, not for the server: it ends with those who ask.
@@ -73,8 +75,9 @@ def _imported(modules: Sequence[str]) -> dict[str, str]:
     """
     before = set(os.environ)
     gc.disable()
-    for name in modules:
-        importlib.import_module(name)
+    with no_native_stderr():  # TensorFlow says things of its own there, which is the terminal of who asks
+        for name in modules:
+            importlib.import_module(name)
     if threading.active_count() > 1:
         raise RuntimeError(f"importing started threads: {threading.enumerate()}")
     gc.freeze()  # or the first search for garbage would copy every page

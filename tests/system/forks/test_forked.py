@@ -148,6 +148,12 @@ def test_a_server_that_can_not_import_or_finds_a_thread_forks_nothing(capfd):
     assert "importing started threads" in said
 
 
+def test_what_libraries_say_when_they_are_imported_is_kept_off_the_terminal(capfd):
+    with forked.offered(TARGET, ["tests.system.forks.says_something"]), start("end", "3") as process:
+        assert process.wait(60) == 3
+    assert capfd.readouterr().err == ""
+
+
 def test_it_ends_with_who_asks_and_its_forks_go_on():
     code = (
         "import os, time; from srexp.system.forks import forked\n"
