@@ -77,7 +77,8 @@ class Relay:
         """Bring one image on its way; whether the next one can go."""
         try:
             made = self._spool.restored(key) or self._made(key)
-        except OSError:
+        except OSError:  # a disk without room for this one may have some for the others
+            self._spool.postpone(key)
             raise
         except Exception as error:  # noqa: BLE001 # whatever a library makes of a file
             self._put_aside(key, error)

@@ -143,3 +143,20 @@ def test_a_disk_that_is_full_ends_nothing(spool: Spool, monkeypatch: pytest.Monk
     put(spool, b"one")
     relayed(spool, destination, lambda: not spool.size())
     assert destination.got == [b"restored one"]
+
+
+def test_one_that_the_disk_has_no_room_for_does_not_keep_up_the_others(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination, keep = Destination(), spool.keep
+
+    def full(key: str, made: Path) -> Path:
+        if made.read_bytes() == b"restored large":
+            raise OSError(28, "No space left on device")
+        return keep(key, made)
+
+    monkeypatch.setattr(spool, "keep", full)
+    put(spool, b"large", b"one", b"two")
+    relayed(spool, destination, lambda: len(destination.got) == 2)
+    assert destination.got == [b"restored one", b"restored two"]
+    assert len(spool.waiting()) == 1
