@@ -18,6 +18,8 @@ from srexp.system.files.file_locks import in_turn
 
 FOLDER = ".srexp-shards"
 
+#: What shards must agree on to have ended one work: an earlier end says nothing of files that came since.
+_ALIKE = ("settings", "inputs")
 _WAIT = 600.0  # seconds for the lists of others, which take milliseconds
 
 
@@ -89,16 +91,16 @@ def ended(output: Path, shard: str, said: Mapping[str, Any], shards: Sequence[st
     Args:
         output: Output folder.
         shard: Its name.
-        said: What the last one has to know of it, with the `settings` of the model.
+        said: What the last one has to know of it, with the `settings` of the model and a digest of all `inputs`.
         shards: The names of all of them.
 
     Returns:
-        What each of them said, once all have ended with the same settings; None before.
+        What each of them said, once all have ended with the same settings and inputs; None before.
     """
     write_whole(_note(output, shard), json.dumps(said))
     notes = [_note(output, each) for each in shards]
     found = [json.loads(note.read_text(encoding="utf-8")) for note in notes if note.is_file()]
-    whole = len(found) == len(notes) and all(each["settings"] == said["settings"] for each in found)
+    whole = len(found) == len(notes) and all(each.get(key) == said.get(key) for each in found for key in _ALIKE)
     return found if whole else None
 
 

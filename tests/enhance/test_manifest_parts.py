@@ -92,16 +92,19 @@ def test_a_newer_row_of_a_part_counts(tmp_path):
 
 
 def test_the_last_one_to_end_is_told_of_all(tmp_path):
-    def end(shard, settings="s1"):
+    def end(shard, settings="s1", inputs="i1"):
         with manifest_parts.held(tmp_path, shard):
             pass
-        return manifest_parts.ended(tmp_path, shard, {"settings": settings, "failed": {shard: "x"}}, SHARDS)
+        said = {"settings": settings, "inputs": inputs, "failed": {shard: "x"}}
+        return manifest_parts.ended(tmp_path, shard, said, SHARDS)
 
     assert end(SHARDS[0]) is None
     assert [each["failed"] for each in end(SHARDS[1])] == [{SHARDS[0]: "x"}, {SHARDS[1]: "x"}]
     with manifest_parts.held(tmp_path, SHARDS[0]):  # at work again: the other one isn't the last
         assert end(SHARDS[1]) is None
     assert end(SHARDS[0], settings="s2") is None
+    assert end(SHARDS[0], inputs="i2") is None  # the other one has not seen what came since
+    assert end(SHARDS[1], inputs="i2")
 
 
 def test_a_link_of_that_name_is_not_followed(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +78,12 @@ class Sharing:
         """
         if self.shard is None:
             return self.outcome
-        said: Mapping[str, Any] = {"settings": manifest.settings, "failed": self.outcome.failed}
+        names = json.dumps([job.name for job in self.all_jobs])
+        said: Mapping[str, Any] = {
+            "settings": manifest.settings,
+            "inputs": hashlib.sha256(names.encode()).hexdigest(),
+            "failed": self.outcome.failed,
+        }
         of_all = manifest_parts.ended(
             self.output, self.shard.file_name, said, [each.file_name for each in self.shard.all]
         )
