@@ -55,7 +55,7 @@ def shipped() -> dict[str, Shipped]:
 
     Example:
         >>> sorted(shipped())
-        ['hybrid-cxr-x2']
+        ['hybrid-cxr-x2', 'hybrid-cxr-x4']
     """
     return {path.stem: Shipped(path.stem) for path in sorted(_NETWORKS.glob("*.keras"))}
 

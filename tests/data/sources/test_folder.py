@@ -102,11 +102,12 @@ def test_folder_that_cannot_be_read_is_an_entry(tmp_path: Path, picture: Path, m
         return scandir(folder)
 
     denied_names = ["closed.2024"]
-    monkeypatch.setattr(os, "scandir", denied)
-    assert keys(tmp_path) == ["a.png", "closed.2024"]
-    denied_names.append(tmp_path.name)
-    with pytest.raises(RequestError, match=r"can't be read: Permission denied\s+got:\s+'.*'"):
-        keys(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", denied)
+        assert keys(tmp_path) == ["a.png", "closed.2024"]
+        denied_names.append(tmp_path.name)
+        with pytest.raises(RequestError, match=r"can't be read: Permission denied\s+got:\s+'.*'"):
+            keys(tmp_path)
 
 
 @pytest.mark.parametrize("ending", [".png", ""])
