@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -145,8 +146,10 @@ def _answer(spool: Spool, look: Look, event: Any) -> int | Dataset:
     except RequestError as error:
         log.info("an object was refused: %s", error.what)
         return _refusal(NOT_UNDERSTOOD, error.what)
-    except OSError as error:
-        log.warning("an object could not be kept, and its sender was told: %s", error.strerror)
+    except (OSError, sqlite3.Error) as error:
+        log.warning(
+            "an object could not be kept, and its sender was told: %s", getattr(error, "strerror", None) or error
+        )
         return _refusal(NO_ROOM, "it can't be kept")
     if receipt == "full":
         log.warning("an object was turned away, and its sender was told: pacs.spool_mb is reached")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +53,7 @@ class Relay:
         while not self._closing.is_set():
             try:
                 came_through = self._pass()
-            except (OSError, sqlite3.Error) as error:  # a full disk, say
+            except Exception as error:  # noqa: BLE001 # a full disk, say; what is received would never go on without it
                 self._warn(f"the spool can't be used: {getattr(error, 'strerror', None) or error}")
                 came_through = False
             if came_through:
@@ -89,7 +88,7 @@ class Relay:
             self._put_aside(key, error)
             return True
         except Exception as error:  # noqa: BLE001 # whatever a library makes of an answer
-            self._warn(self._told(error))
+            self._warn(self._told(error), f", {len(self._spool.waiting())} images wait")
             if not isinstance(error, AwayError) or isinstance(error, BrokenOffError):
                 self._spool.postpone(key)
             return False
@@ -111,8 +110,8 @@ class Relay:
         self._spool.fail(key)
         log.warning("an image was put aside, %d in all: %s", self._spool.failed(), self._told(error))
 
-    def _warn(self, reason: str) -> None:
+    def _warn(self, reason: str, waiting: str = "") -> None:
         """Say once that nothing is taken."""
         if not self._warned:
-            log.warning("nothing is sent on, %d images wait: %s", len(self._spool.waiting()), reason)
+            log.warning("nothing is sent on%s: %s", waiting, reason)
         self._warned = True

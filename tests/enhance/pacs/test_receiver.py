@@ -6,6 +6,7 @@ import logging
 import select
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import threading
@@ -135,6 +136,17 @@ def test_a_disk_that_takes_nothing_loses_nothing(tmp_path: Path, monkeypatch: py
         )
         assert sent(receiver.port, scan(tmp_path / "a.dcm")) == ("A700", "it can't be kept")
         assert receiver.spool.waiting() == []
+
+
+def test_a_spool_that_can_not_be_asked_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(tmp_path) as receiver:
+        path = scan(tmp_path / "a.dcm")
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                receiver.spool, "receive", lambda *_: (_ for _ in ()).throw(sqlite3.OperationalError("locked"))
+            )
+            assert sent(receiver.port, path) == ("A700", "it can't be kept")
+        assert sent(receiver.port, path)[0] == "0000"
 
 
 def test_an_object_above_the_bound_ends_its_connection(tmp_path: Path) -> None:

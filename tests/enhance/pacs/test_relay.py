@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -143,6 +144,20 @@ def test_a_disk_that_is_full_ends_nothing(spool: Spool, monkeypatch: pytest.Monk
     put(spool, b"one")
     relayed(spool, destination, lambda: not spool.size())
     assert destination.got == [b"restored one"]
+
+
+def test_whatever_happens_it_goes_on(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    destination, waiting, surprises = Destination(), spool.waiting, [ValueError("surprise"), sqlite3.OperationalError()]
+
+    def surprising() -> list[str]:
+        if threading.current_thread() is not threading.main_thread() and surprises:
+            raise surprises.pop()
+        return waiting()
+
+    monkeypatch.setattr(spool, "waiting", surprising)
+    put(spool, b"one")
+    relayed(spool, destination, lambda: not spool.size())
+    assert (destination.got, surprises) == ([b"restored one"], [])
 
 
 def test_one_that_the_disk_has_no_room_for_does_not_keep_up_the_others(

@@ -101,7 +101,7 @@ async function run() {
     at("scale").value = fittingEnd(open.difference, ENDS);
     offer(restored, file, scale);
     at("distance").textContent = distance.toFixed(2);
-    at("fidelity").hidden = false;
+    at("fidelity").hidden = Number.isNaN(distance); // something between page and server may have dropped it
     paintImages();
     paintMaps();
     show();

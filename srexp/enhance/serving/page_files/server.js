@@ -25,7 +25,7 @@ export async function restore(file, options, signal, onTiles) {
   }, 400);
   try {
     const answer = await post("restore", file, { ...options, check: true, ticket }, signal);
-    return { restored: await answer.blob(), distance: Number(answer.headers.get("Srexp-Distance")) };
+    return { restored: await answer.blob(), distance: parseFloat(answer.headers.get("Srexp-Distance")) };
   } finally {
     clearInterval(timer);
   }
