@@ -70,6 +70,7 @@ class Turns:
     def __init__(self, at_a_time: int) -> None:
         self._changed = threading.Condition()
         self._free, self._small, self._pause_ends = at_a_time, 0, 0.0
+        self._waiting: list[Image] = []
 
     @contextmanager
     def small(self) -> Iterator[None]:
@@ -151,14 +152,27 @@ class Turns:
         image.counted = now
 
     def _wait(self, image: Image) -> None:
+        """Take a turn: who has waited longest goes first, or small images would keep a large one out."""
         with self._changed:
-            while not image.over:
-                pause = 0.0 if image.small or not self._small else self._pause_ends - time.monotonic()
-                if self._free and pause <= 0:
-                    self._free -= 1
-                    return
-                self._changed.wait(pause if pause > 0 else None)
+            self._waiting.append(image)
+            try:
+                while not image.over:
+                    if image in self._next():
+                        self._free -= 1
+                        return
+                    self._changed.wait(None if image.small else self._pause() or None)
+            finally:
+                self._waiting.remove(image)
             raise AbandonedError
+
+    def _next(self) -> list[Image]:
+        """Those that may compute now."""
+        paused = self._pause() > 0
+        return [each for each in self._waiting if not each.over and (each.small or not paused)][: self._free]
+
+    def _pause(self) -> float:
+        """Seconds that large images still have to pause."""
+        return max(0.0, self._pause_ends - time.monotonic()) if self._small else 0.0
 
     def _change(self, *, small: int = 0, free: int = 0) -> None:
         with self._changed:

@@ -1,4 +1,4 @@
-"""Who computes when, with a clock of its own where time counts."""
+"""Who computes when, by a clock of the tests' own: tiles take the time that they say, however busy the machine is."""
 
 import threading
 import time
@@ -6,19 +6,37 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from srexp.enhance.serving.turns import AbandonedError, Image, Turns
+from srexp.enhance.serving.turns import PAUSE, AbandonedError, Image, Turns
+from tests.enhance.serving.served import eventually
 
-TILE = 0.02
+
+class Clock:
+    """Time that goes on when a test says so, and what threads had of it on the processor beside tiles."""
+
+    now = busy = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def thread_time(self):
+        return self.busy
 
 
-def tiles(turns, image, count, log, name):
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("srexp.enhance.serving.turns.time", clock)
+    return clock
+
+
+def restore(turns, clock, image, count, log):
     def tile(batch):
-        log.append(name)
-        time.sleep(TILE)
+        log.append("small" if image.small else "large")
+        clock.now += 1
         return batch
 
     taken = turns.taking(tile)
-    return turns.run(image, lambda: [taken(number) for number in range(count)])
+    turns.run(image, lambda: [taken(number) for number in range(count)])
 
 
 def test_one_computes_at_a_time():
@@ -36,49 +54,61 @@ def test_one_computes_at_a_time():
     assert set(most) == {1}
 
 
-def test_a_large_image_alone_does_not_pause():
-    log, began = [], time.monotonic()
-    tiles(Turns(1), Image(small=False), 10, log, "large")
-    assert time.monotonic() - began < 10 * TILE * 3
+def test_as_many_compute_as_may():
+    turns, together = Turns(3), threading.Barrier(3)
+
+    def tile(batch):
+        together.wait(60)  # raises where fewer than three meet
+        return batch
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda number: turns.run(Image(), lambda: turns.taking(tile)(number)), range(30)))
 
 
-def test_a_small_image_comes_between_tiles_and_the_large_one_goes_on():
+def test_a_large_image_alone_does_not_pause(clock):
+    log = []
+    restore(Turns(1), clock, Image(small=False), 10, log)
+    assert (len(log), clock.now) == (10, 10)
+
+
+def test_a_small_image_comes_between_tiles_and_the_large_one_goes_on(clock):
     turns, log = Turns(1), []
-    with ThreadPoolExecutor(2) as threads:
-        large = threads.submit(tiles, turns, Image(small=False), 20, log, "large")
-        while not log:
-            time.sleep(0.001)
+    with ThreadPoolExecutor(1) as threads:
         with turns.small():
-            threads.submit(tiles, turns, Image(), 20, log, "small").result()
-        done = len(log)
-        large.result()
-    among = log[:done].count("large")
-    assert 2 <= among <= 12  # a quarter of the time, and the one before
-    assert log.count("large") == 20
+            large = threads.submit(restore, turns, clock, Image(small=False), 5, log)
+            for _ in range(4 * PAUSE):
+                eventually(lambda: turns._waiting and log, seconds=60)
+                restore(turns, clock, Image(), 1, log)
+        large.result(timeout=60)
+    assert log == 4 * ["large", *PAUSE * ["small"]] + ["large"]
 
 
-def test_what_a_large_image_costs_beside_its_tiles_is_paused_for():
-    turns, spent, began = Turns(1), 0.1, time.monotonic()
+def test_what_a_large_image_costs_beside_its_tiles_is_paused_for(clock):
+    turns, log = Turns(1), []
 
-    def pack(batch):
-        while time.thread_time() < started + spent:
-            pass
-        return turns.taking(lambda each: each)(batch)
+    def pack():
+        clock.busy += 5
+        turns.taking(lambda batch: batch)(1)
 
-    with turns.small():
-        started = time.thread_time()
-        turns.run(Image(small=False), lambda: pack(1))
-        turns.run(Image(small=False), lambda: turns.taking(lambda each: each)(2))
-    assert time.monotonic() - began > spent * 3.5
+    with ThreadPoolExecutor(1) as threads, turns.small():
+        turns.run(Image(small=False), pack)
+        large = threads.submit(restore, turns, clock, Image(small=False), 1, log)
+        eventually(lambda: turns._waiting, seconds=60)
+        clock.now = 5 * PAUSE - 1  # what the small one's tile takes
+        restore(turns, clock, Image(), 1, log)
+        large.result(timeout=60)
+    assert log == ["small", "large"]
 
 
 def test_an_image_that_waits_can_be_abandoned():
     turns, image, go = Turns(1), Image(), threading.Event()
     with ThreadPoolExecutor(2) as threads:
-        threads.submit(turns.run, Image(), lambda: turns.taking(lambda batch: go.wait(20))(0))
-        waits = threads.submit(tiles, turns, image, 1, [], "waits")
-        time.sleep(0.05)
+        computes = threads.submit(turns.run, Image(), lambda: turns.taking(lambda batch: go.wait(60))(0))
+        eventually(lambda: not turns._free, seconds=60)
+        waits = threads.submit(turns.run, image, lambda: turns.taking(lambda batch: batch)(0))
+        eventually(lambda: turns._waiting, seconds=60)
         turns.abandon(image)
         with pytest.raises(AbandonedError):
-            waits.result(timeout=20)
+            waits.result(timeout=60)
         go.set()
+        assert computes.result(timeout=60)
