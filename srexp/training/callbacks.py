@@ -11,7 +11,7 @@ from typing import Any
 import keras
 
 from srexp.errors import SrexpError
-from srexp.training.best_epoch import History
+from srexp.training.best_epoch import Arrays, History
 from srexp.training.checkpoint import Checkpoint, Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
@@ -133,14 +133,22 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
         bicubic_psnr: Validation PSNR of bicubic, in dB, to call out a network that does nothing.
         clock: Gives the seconds spent training so far, interruptions left out, for `training_seconds` of the epoch.
         course: Says which epochs may be the best, and what there is to warn of.
+        weights: Gives those that validation saw.
     """
 
     def __init__(
-        self, history: History, plan: Plan, bicubic_psnr: float, clock: Callable[[], float], course: Supervised
+        self,
+        history: History,
+        plan: Plan,
+        bicubic_psnr: float,
+        clock: Callable[[], float],
+        course: Supervised,
+        *,
+        weights: Callable[[], Arrays],
     ) -> None:
         super().__init__()
         self.history, self.plan, self.bicubic_psnr, self.clock = history, plan, bicubic_psnr, clock
-        self.course = course
+        self.course, self.weights = course, weights
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the numbers in."""
@@ -148,7 +156,7 @@ class RecordHistory(keras.callbacks.Callback):  # type: ignore[misc]
         self.history = self.history.after(
             numbers,
             at=int(time.time() * 1000),
-            weights=self.model.get_weights,
+            weights=self.weights,
             bicubic_psnr=self.bicubic_psnr,
             patience=self.plan.patience,
             last=self.model.stop_training or epoch + 1 == self.plan.epochs,

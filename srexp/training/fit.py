@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from srexp.training import replicas, state
+from srexp.training.best_epoch import Arrays
 from srexp.training.checkpoint import Checkpoint, Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
@@ -116,9 +117,11 @@ class Fitting:
         lr = float(self.recipe.optimizer.learning_rate.numpy())
         self.pace = callbacks.FollowSchedule(self.recipe.schedule, lr, plan, start)
         self.explosion = callbacks.StopOnExplosion(start, checkpoints)
-        self.validate = callbacks.Validate(self.validation.score, start.validation_seconds)
+        self.validate = callbacks.Validate(self._score, start.validation_seconds)
         bicubic_psnr = self.validation.bicubic_psnr
-        self.record = callbacks.RecordHistory(start.history, plan, bicubic_psnr, lambda: self.pace.seconds, self.course)
+        self.record = callbacks.RecordHistory(
+            start.history, plan, bicubic_psnr, lambda: self.pace.seconds, self.course, weights=self._weights
+        )
         self.progress = ShowProgress(plan, start, lambda: self.record.history, bicubic_psnr)
         self.keep = callbacks.KeepCheckpoints(checkpoints, self._capture, plan.checkpoint_minutes, start)
         # Numbers are safe before anyone hears of them: whoever goes on must not tell of an epoch in two ways.
@@ -129,6 +132,14 @@ class Fitting:
     def _tell(self, epoch: int, _: object) -> None:
         history = self.record.history
         self.on_epoch(epoch + 1, history.epochs[-1], history.ended[-1])
+
+    def _score(self) -> Scores:
+        with state.averaged(self.model):
+            return self.validation.score()
+
+    def _weights(self) -> Arrays:
+        with state.averaged(self.model):
+            return self.model.get_weights()  # type: ignore[no-any-return]  # keras carries no types
 
     def _capture(self) -> Checkpoint:
         """Take the state as it is."""
@@ -184,7 +195,7 @@ class Fitting:
                 on_epoch_begin=lambda *_: state.put_metrics(self.model, self.start)
             )
             self._fit(batches, epoch, epoch + 1, steps - done, restore)
-            # Keras ends a fit with the averages of the weights, where the optimizer keeps such.
+            # Keras ends a fit with the running means of the weights, where the optimizer keeps such.
             state.put(self.model, self.keep.last, self.course.state())
         else:  # but for its validation
             state.put_metrics(self.model, self.start)

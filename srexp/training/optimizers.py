@@ -4,7 +4,7 @@
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from srexp.errors import RequestError, checked_by
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 #: Options to where they lie and what is usual.
 _RANGES = {
     **dict.fromkeys(("lr", "clip_norm", "theta"), ("above 0", "1e-3")),
+    "ema": ("from 0 to below 1", "0.999"),
     "epsilon": ("above 0", "1e-7"),
     "beta_1": ("from 0 to below 1", "0.9"),
     "beta_2": ("from 0 to below 1", "0.999"),
@@ -38,6 +39,11 @@ def _check(**options: float | None) -> None:
             )
 
 
+def _averaging(ema: float | None) -> dict[str, Any]:
+    """Give Keras's words for a running mean of the weights, which never takes their place while they are trained."""
+    return {} if ema is None else {"use_ema": True, "ema_momentum": ema, "ema_overwrite_frequency": None}
+
+
 @checked_by(_check)
 def adam(
     lr: float,
@@ -46,6 +52,7 @@ def adam(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     clip_norm: float | None = None,
+    ema: float | None = None,
 ) -> "keras.Optimizer":
     """Build Adam (Kingma and Ba 2015).
 
@@ -55,6 +62,7 @@ def adam(
         beta_2: Decay of the mean of their squares, 0 to 1.
         epsilon: Added to the root of that mean.
         clip_norm: Largest norm of all gradients together; None leaves them alone.
+        ema: Decay of a running mean of the weights, which validation sees and training ends with. None: the weights.
 
     Returns:
         The optimizer.
@@ -68,7 +76,9 @@ def adam(
     """
     import keras
 
-    return keras.optimizers.Adam(lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm)
+    return keras.optimizers.Adam(
+        lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm, **_averaging(ema)
+    )
 
 
 @checked_by(_check)
@@ -80,6 +90,7 @@ def adamw(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     clip_norm: float | None = None,
+    ema: float | None = None,
 ) -> "keras.Optimizer":
     """Build AdamW: Adam with a weight decay of its own (Loshchilov and Hutter 2019).
 
@@ -90,6 +101,7 @@ def adamw(
         beta_2: Decay of the mean of their squares, 0 to 1.
         epsilon: Added to the root of that mean.
         clip_norm: Largest norm of all gradients together; None leaves them alone.
+        ema: Decay of a running mean of the weights, which validation sees and training ends with. None: the weights.
 
     Returns:
         The optimizer.
@@ -104,7 +116,13 @@ def adamw(
     import keras
 
     return keras.optimizers.AdamW(
-        lr, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm
+        lr,
+        weight_decay=weight_decay,
+        beta_1=beta_1,
+        beta_2=beta_2,
+        epsilon=epsilon,
+        global_clipnorm=clip_norm,
+        **_averaging(ema),
     )
 
 
@@ -115,6 +133,7 @@ def sgd(
     momentum: float = 0.9,
     weight_decay: float | None = 1e-4,
     theta: float | None = None,
+    ema: float | None = None,
 ) -> "keras.Optimizer":
     """Build stochastic gradient descent; with `theta`, VDSR's adjustable gradient clipping.
 
@@ -124,6 +143,7 @@ def sgd(
         weight_decay: Share of a weight, times the learning rate, that each step takes away; VDSR has 1e-4.
         theta: Gradients are clipped to [-theta / lr, theta / lr] with the learning rate of the step, so `theta` is the
             largest movement of a weight in one step, before momentum (Kim et al. 2016, section 3.2). None: no clipping.
+        ema: Decay of a running mean of the weights, which validation sees and training ends with. None: the weights.
 
     Returns:
         The optimizer.
@@ -138,7 +158,7 @@ def sgd(
     import keras
 
     if theta is None:
-        return keras.optimizers.SGD(lr, momentum=momentum, weight_decay=weight_decay)
+        return keras.optimizers.SGD(lr, momentum=momentum, weight_decay=weight_decay, **_averaging(ema))
     from srexp.training.clipped_sgd import ClippedSGD
 
-    return ClippedSGD(learning_rate=lr, momentum=momentum, weight_decay=weight_decay, theta=theta)
+    return ClippedSGD(learning_rate=lr, momentum=momentum, weight_decay=weight_decay, theta=theta, **_averaging(ema))

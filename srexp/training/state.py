@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srexp.errors import SrexpError
@@ -55,6 +56,25 @@ def put(model: keras.Model, checkpoint: Checkpoint, beside: Sequence[Any] = ()) 
 def put_metrics(model: keras.Model, checkpoint: Checkpoint) -> None:
     """Bring the running loss of the epoch to the state that it had."""
     _assign(model.metrics_variables, checkpoint.metrics, "loss")
+
+
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Give a network the running means of its weights for a while, where its optimizer keeps such.
+
+    Args:
+        model: A compiled model whose optimizer is built.
+    """
+    if not model.optimizer.use_ema:
+        yield
+        return
+    weights = model.trainable_variables
+    own = _copied(weights)
+    try:
+        model.optimizer.finalize_variable_values(weights)
+        yield
+    finally:
+        _assign(weights, own, "network")
 
 
 def _copied(variables: Iterable[Any]) -> Arrays:

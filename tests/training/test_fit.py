@@ -6,6 +6,7 @@ import dataclasses
 import math
 import signal
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -31,7 +32,7 @@ OPTIMIZERS = {
     "adam": lambda: optimizers.adam(1e-3, clip_norm=0.1),
     "adamw": lambda: optimizers.adamw(1e-3),
     "sgd": lambda: optimizers.sgd(0.1, theta=1e-4),
-    "averages": lambda: keras.optimizers.Adam(1e-3, use_ema=True, ema_overwrite_frequency=None),
+    "averages": lambda: optimizers.adam(1e-2, ema=0.7),
     "accumulation": lambda: keras.optimizers.Adam(1e-3, gradient_accumulation_steps=3),
 }
 
@@ -120,14 +121,14 @@ def assert_same(interrupted, whole):
 
 
 PLACES = {
-    "before the first step": once("step 0"),
-    "within an epoch": once("step 6"),
-    "at the first step of an epoch": once("step 4"),
-    "at the last step of an epoch": once("step 7"),
-    "while validating": once("validation", 1),
-    "while telling of an epoch": once("told", 1),
-    "while validating the last epoch": once("validation", 2),
-    "after the last epoch": once("told", 2),
+    "before the first step": partial(once, "step 0"),
+    "within an epoch": partial(once, "step 6"),
+    "at the first step of an epoch": partial(once, "step 4"),
+    "at the last step of an epoch": partial(once, "step 7"),
+    "while validating": partial(once, "validation", 1),
+    "while telling of an epoch": partial(once, "told", 1),
+    "while validating the last epoch": partial(once, "validation", 2),
+    "after the last epoch": partial(once, "told", 2),
 }
 
 
@@ -138,12 +139,18 @@ def never_stopped():
     return training, training.run()
 
 
+@pytest.fixture(scope="module")
+def averages():
+    """A training whose optimizer keeps running means of the weights."""
+    return Training(optimizer="averages").run()
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
     whole, expected = never_stopped
     interrupted, checkpoints = Training(), Checkpoints(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        interrupted.run(checkpoints, PLACES[place])
+        interrupted.run(checkpoints, PLACES[place]())
     steps = []
     resumed = Training()
     assert_same(resumed.run(Checkpoints(tmp_path), steps.append), expected)
@@ -162,6 +169,51 @@ def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         Training(network, optimizer).run(Checkpoints(tmp_path), once("step 5"))
     assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_running_means_of_the_weights_go_on_exactly_wherever_it_stopped(place, averages, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Training(optimizer="averages").run(Checkpoints(tmp_path), PLACES[place]())
+    assert_same(Training(optimizer="averages").run(Checkpoints(tmp_path)), averages)
+
+
+def test_validation_sees_running_means_and_training_never_does():
+    """By hand, from the weights after each step of a training that keeps no means."""
+    steps, validated = [], []
+
+    class Record(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            steps.append([each.numpy() for each in self.model.trainable_variables])
+
+    def fitted(optimizer, *callbacks):
+        numerics.prepare(seed=3, deterministic=True)
+        network = NETWORKS["srcnn"]()
+        recipe = Recipe(loss=mse(), optimizer=optimizer, schedule=lambda *_: 1.0)
+
+        def validate():
+            validated.append([each.numpy() for each in network.trainable_variables])
+            return {"val_psnr": 30.0 + len(validated), "val_ssim": 0.9}
+
+        fitting = Fitting(network, recipe, PLAN, Validation(validate, bicubic_psnr=20.0), on_epoch=lambda *_: None)
+        fitting.callbacks.extend(callbacks)
+        fitting.run(batches)
+        return network
+
+    fitted(optimizers.adam(1e-2), Record())
+    validated.clear()
+    model = fitted(optimizers.adam(1e-2, ema=0.7))
+    mean, expected = steps[0], []
+    for number, weights in enumerate(steps, 1):
+        if number > 1:
+            mean = [0.7 * old + 0.3 * new for old, new in zip(mean, weights, strict=True)]
+        if number % STEPS == 0:
+            expected.append(mean)
+    for ours, theirs in zip(validated, expected, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+    for one, other in zip(model.trainable_variables, expected[-1], strict=True):
+        np.testing.assert_allclose(one.numpy(), other, rtol=1e-5, atol=1e-7)
 
 
 def test_without_a_word_it_goes_on_from_the_last_file(tmp_path, never_stopped):
