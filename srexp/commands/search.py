@@ -23,7 +23,7 @@ def run(config: SearchConfig) -> dict[str, Any]:
         RequestError: Space, data or configuration are wrong, or not those that the study of this name began with.
         SrexpError: Too many trials failed.
     """
-    result, final, kept = driver.search(config, tell=say)
+    result, final, kept = driver.search(config, begin=console.search_beginning, tell=say)
     if final:
         console.training(final)
         console.search(result, kept)

@@ -48,7 +48,7 @@ def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of,
     [result] = project.results()
     assert sum(result["trials"].get(state, 0) for state in ("finished", "pruned")) == 3
     assert result["registered"] == {"name": "folder-bicubic-x2", "version": 1, "alias": "candidate"}
-    for line in ("trial 0 finished", "3/3, done"):
+    for line in ("tiny: 3 trials by 2 workers", "seeks       val_psnr on", "trial 0 finished", "3/3, done"):
         assert line in done.stderr
     assert "python -m srexp +experiment=best_tiny" in done.stdout
     assert "search/search.html" in done.stdout

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from srexp.experiment.multirun.summary import Row, Summary
     from srexp.experiment.pipeline import Outcome
     from srexp.experiment.task import Task
+    from srexp.search.study import Search
 
 #: Stands beside every model but itself.
 _BASELINE = "bicubic"
@@ -38,13 +39,7 @@ def beginning(task: Task, known: Beginning) -> None:
     """
     config, trainer = task.config, task.config.trainer
     console = Terminal(stderr=True)
-    degraded, channel = config.degradation.name, task.channel
-    console.about("task", f"{task.name}: x{config.scale}, {degraded}, scored in {channel}")
-    entries = task.prepared.entries
-    patients = len({entry.patient for split in entries.values() for entry in split})
-    splits = ", ".join(f"{len(of_split)} {split}" for split, of_split in entries.items())
-    of = f"{counted(patients, 'patient')}: " if config.dataset.options.get("patients") else ""
-    console.about("data", f"{config.dataset.name}, {of}{splits} images")
+    _task(console, task)
     console.about("network", f"{config.model.name}, {known.weights:,} weights, {known.precision} on {known.devices}")
     ends = [f"{counted(trainer.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')}"]
     ends += [f"{trainer.max_minutes:g} minutes"] if trainer.max_minutes else []
@@ -53,6 +48,36 @@ def beginning(task: Task, known: Beginning) -> None:
     console.about("ends after", f"{' or '.join(ends)}{done}; then scored on the test images and registered")
     bicubic = with_unit(known.bicubic_psnr, fine=True)
     console.about("each epoch", f"loss in {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
+
+
+def _task(console: Terminal, task: Task) -> None:
+    config, entries = task.config, task.prepared.entries
+    console.about("task", f"{task.name}: x{config.scale}, {config.degradation.name}, scored in {task.channel}")
+    patients = len({entry.patient for split in entries.values() for entry in split})
+    splits = ", ".join(f"{len(of_split)} {split}" for split, of_split in entries.items())
+    of = f"{counted(patients, 'patient')}: " if config.dataset.options.get("patients") else ""
+    console.about("data", f"{config.dataset.name}, {of}{splits} images")
+
+
+def search_beginning(task: Task, engine: Search, done: int) -> None:
+    """Print what will be searched, before the first trial.
+
+    Args:
+        task: Data and configuration.
+        engine: What was asked for.
+        done: Trials that are finished or pruned.
+    """
+    console, trainer = Terminal(stderr=True), task.config.trainer
+    before = f", {done} of them done before" if done else ""
+    workers = counted(engine.workers, "worker")
+    console.about("search", f"{engine.name}: {counted(engine.trials, 'trial')} by {workers}{before}")
+    _task(console, task)
+    lasts = f"{counted(trainer.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')}"
+    lasts += f" or {trainer.max_minutes:g} minutes" if trainer.max_minutes else ""
+    console.about("each trial", f"{lasts}; {', '.join(each.name for each in engine.parsed.parameters)}")
+    console.about("seeks", f"{' and '.join(engine.objectives)} on the validation images")
+    workers_at = engine.folder / "workers"
+    console.about("logs", str(workers_at), link=workers_at)
 
 
 def training(outcome: Outcome) -> None:

@@ -38,13 +38,15 @@ from srexp.tracking.runs.tracking import Tracking
 
 #: `result.json`, the last run's outcome, and where the search's own run is to be looked at.
 Searched: TypeAlias = tuple[dict[str, Any], Outcome | None, Kept]
+Begin: TypeAlias = Callable[[Task, Search, int], object]
 
 
-def search(config: SearchConfig, tell: Callable[[str], object]) -> Searched:
+def search(config: SearchConfig, *, begin: Begin, tell: Callable[[str], object]) -> Searched:
     """Search, or go on with a search of this name.
 
     Args:
         config: Checked configuration with a section `search`.
+        begin: Receives data, search and how many trials are done, before the first of this call.
         tell: Receives what a person should know besides.
 
     Returns:
@@ -57,10 +59,10 @@ def search(config: SearchConfig, tell: Callable[[str], object]) -> Searched:
         SrexpError: Too many trials failed.
     """
     with frozen() as files:
-        return _search(config, tell, files)
+        return _search(config, begin, tell, files)
 
 
-def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -> Searched:
+def _search(config: SearchConfig, begin: Begin, tell: Callable[[str], object], files: Files) -> Searched:
     watch = Stopwatch()
     choice.settle(config.model.name, "training", precision=config.trainer.precision)  # its workers inherit it
     engine = _engine(config)
@@ -81,6 +83,7 @@ def _search(config: SearchConfig, tell: Callable[[str], object], files: Files) -
     if finished := _finished(study, engine, tracking):
         tell(f"search {engine.name} finished before as run {finished['run_id']}")
         return finished, None, NOTHING_KEPT
+    begin(task, engine, sum(map(counts(study).__getitem__, ("finished", "pruned"))))
     job = SearchJob(config, engine, study, tracking, files)
     with _parent(job, task) as parent:
         run_id = parent if isinstance(parent, str) else parent.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -11,6 +11,8 @@ from srexp.system.terminal import Terminal
 from srexp.types import Trial
 
 ENDED = ("finished", "pruned", "failed")
+#: Where there is no terminal, a minute without a line gets one.
+HEARTBEAT_SECONDS = 60.0
 
 
 class SearchProgress(Progress):
@@ -20,9 +22,10 @@ class SearchProgress(Progress):
 
     Args:
         total: Finished and pruned trials that are wanted.
+        clock: Seconds, of which differences count.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         console = Terminal(stderr=True)
         super().__init__(
             TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[numbers]}"),
@@ -30,7 +33,8 @@ class SearchProgress(Progress):
         )  # fmt: skip
         self.total = total
         self.told: set[int] | None = None
-        self.before, self.began = 0, time.monotonic()
+        self.clock, self.before = clock, 0
+        self.began = self.said = clock()
         self.bar = self.add_task("search", total=total, numbers="", left="")
 
     @staticmethod
@@ -48,11 +52,17 @@ class SearchProgress(Progress):
         for trial in trials:
             if trial.state in ENDED and trial.number not in self.told:
                 self.told.add(trial.number)
-                self.console.print(f"{_line(trial)}; {done}/{self.total}, {left}")
+                self._say(f"{_line(trial)}; {done}/{self.total}, {left}")
         running = [trial for trial in trials if trial.state == "running"]
         best = max((trial.objectives[0] for trial in trials if trial.objectives), default=None)
         numbers = f"{len(running)} running" + (f", best {best:.3f}" if best is not None else "")
         self.update(self.bar, completed=done, numbers=numbers, left=left)
+        if self.disable and done < self.total and self.clock() - self.said >= HEARTBEAT_SECONDS:
+            self._say(f"trials {done}/{self.total}, {numbers}, {left}")
+
+    def _say(self, text: str) -> None:
+        self.said = self.clock()
+        self.console.print(text)
 
     def _left(self, done: int) -> str:
         fresh, left = done - self.before, self.total - done
@@ -60,7 +70,7 @@ class SearchProgress(Progress):
             return "done"
         if not fresh:
             return "time left unknown"
-        seconds = round((time.monotonic() - self.began) / fresh * left)
+        seconds = round((self.clock() - self.began) / fresh * left)
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
 
 

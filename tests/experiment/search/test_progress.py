@@ -22,9 +22,11 @@ RUNNING = Trial(number=3, state="running", values=VALUES)
 
 
 def test_each_trial_that_ends_is_told_once(capsys):
-    with SearchProgress(total=3) as progress:
+    now = [0.0]
+    with SearchProgress(total=3, clock=lambda: now[0]) as progress:
         progress.show([RUNNING])
-        progress.began = time.monotonic() - 60
+        now[0] = 59.0
+        progress.began = -1.0
         progress.show([finished(0, 41.23456), PRUNED, FAILED, RUNNING])
         progress.show([finished(0, 41.23456), PRUNED, FAILED, finished(3, 40.0)])
     said = capsys.readouterr()
@@ -34,6 +36,23 @@ def test_each_trial_that_ends_is_told_once(capsys):
         "trial 1 pruned after epoch 2  optimizer.lr=0.000123 model.depth=8; 2/3, 0:00:30 left",
         "trial 2 failed its worker was killed  ; 2/3, 0:00:30 left",
         "trial 3 finished 40.000 0.01235  optimizer.lr=0.000123 model.depth=8; 3/3, done",
+    ]
+
+
+def test_a_minute_without_a_line_gets_one(capsys):
+    now = [0.0]
+    with SearchProgress(total=2, clock=lambda: now[0]) as progress:
+        for now[0] in (30.0, 59.0, 60.0, 61.0, 119.0, 120.0):
+            progress.show([RUNNING])
+        now[0] = 130.0
+        progress.show([finished(0, 41.0), RUNNING])
+        for now[0] in (189.0, 190.0):
+            progress.show([finished(0, 41.0), RUNNING])
+    assert capsys.readouterr().err.splitlines() == [
+        "trials 0/2, 1 running, time left unknown",
+        "trials 0/2, 1 running, time left unknown",
+        "trial 0 finished 41.000 0.01235  optimizer.lr=0.000123 model.depth=8; 1/2, 0:02:10 left",
+        "trials 1/2, 1 running, best 41.000, 0:03:10 left",
     ]
 
 

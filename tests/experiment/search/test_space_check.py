@@ -80,7 +80,8 @@ def test_what_lowers_psnr_on_purpose_is_not_searched_by_it() -> None:
 
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (config_home() / "sweeps").glob("*.yaml")))
 def test_every_recipe_fits_its_configuration(recipe: str, tmp_path: Path) -> None:
-    config = srexp.compose([f"+sweeps={recipe}"], verb="search")
+    own_images = [f"dataset.root={tmp_path}"] if recipe == "hybrid_recipe" else []
+    config = srexp.compose([f"+sweeps={recipe}", *own_images], verb="search")
     engine = build(config.search, folder=tmp_path)
     assert engine.name == recipe
     require_composable(config, engine.parsed)
