@@ -54,8 +54,8 @@ def shipped() -> dict[str, Shipped]:
     """Give the networks of the package by their names.
 
     Example:
-        >>> sorted(shipped())
-        ['hybrid-cxr-x2', 'hybrid-cxr-x4']
+        >>> shipped()["hybrid-cxr-x2"].address
+        'zoo/hybrid-cxr-x2'
     """
     return {path.stem: Shipped(path.stem) for path in sorted(_NETWORKS.glob("*.keras"))}
 
