@@ -23,6 +23,7 @@ COVERS = {
     "data/degradation/test_degradations.py": "data.degradation.given",
     "data/dicom/test_writer.py": "data.dicom.derived",
     "data/formats/test_tiff.py": "data.last_file",
+    "data/formats/test_tiff_tags.py": "data.formats.fitting data.formats.tiff_writer",
     "data/preparation/test_scan.py": "data.preparation.request",
     "data/sources/test_limit.py": "data.sources.source",
     "enhance/serving/test_application.py": "enhance.serving.refusals",
@@ -58,13 +59,15 @@ COVERS = {
 
 
 def named_in(source: Path) -> set[str]:
-    """Modules of srexp that a file imports, names in a string as one that is patched, or runs as a verb."""
+    """Modules of srexp that a file or its helper imports, names in a string as one to be patched, or runs as a verb."""
     names = set()
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            if (helper := ROOT / f"{node.module.replace('.', '/')}.py").is_relative_to(ROOT / "tests"):
+                names |= named_in(helper) if helper.is_file() else set()
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names |= {f"srexp.commands.{node.value}", *re.findall(r"\bsrexp(?:\.\w+)+", node.value)}
     return names & set(MODULES)

@@ -208,3 +208,45 @@ def test_edges_and_combinations_have_the_others_at_their_first():
     ]
     assert space.combined(["b"]) == [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "c": 0.5}]
     assert space.combined(["a", "c"]) == [{"a": a, "b": "y", "c": c} for a in (1, 2, 3) for c in (0.5, 2.0)]
+
+
+def test_a_refused_condition_says_what_there_is():
+    def refused(said):
+        with pytest.raises(RequestError) as caught:
+            Space.parse(said)
+        return caught.value
+
+    number = {"type": "int", "low": 1, "high": 2}
+    unknown = refused({"b": {**number, "when": {"x": 1}}, "c": number, "a": number})
+    assert unknown.expected == "another key of the space: a, c"
+    for count, shown in ((20, "20"), (21, "20, ...")):
+        many = refused({"a": {**number, "high": count}, "b": {**number, "when": {"a": 99}}})
+        assert many.expected == ", ".join(map(str, range(1, 20))) + f", {shown}"
+    assert refused({"model": MODEL, "b": {**number, "when": {"model": "qqqqq"}}}).fix == ""
+
+
+def test_a_grid_says_how_many_values_are_too_many():
+    with pytest.raises(RequestError, match=r"search\.space\.lr: has no end of values, a grid"):
+        Space.parse({"lr": LR}).grid()
+    with pytest.raises(RequestError, match=r"search\.space\.n: has 100001 values, a grid"):
+        Space.parse({"n": {"type": "int", "low": 0, "high": 100_000}}).grid()
+    assert next(Space.parse({"n": {"type": "int", "low": 1, "high": 100_000}}).grid()) == {"n": 1}
+
+
+def test_the_next_of_a_grid_is_the_first_that_was_not_tried():
+    space = Space.parse({"a": {"type": "int", "low": 1, "high": 2}, "b": {**MODEL, "choices": [True, 1]}})
+    tried = [{"a": 1, "b": True}, {"a": 2, "b": 1}]
+    assert space.next_untried(tried) == {"a": 1, "b": 1}
+    assert space.next_untried([]) == {"a": 1, "b": True}
+    assert space.next_untried([*tried, {"a": 1, "b": 1}, {"a": 2, "b": True}]) is None
+
+
+def test_a_difference_shows_values_as_they_are_written():
+    old = {"a": {"type": "float", "low": 1e-05, "high": 0.1}, "b": {"type": "categorical", "choices": ["x"]}}
+    new = {"a": {"type": "int", "low": 1, "high": 0.1, "log": True}, "b": {"type": "categorical", "choices": ["x", 1]}}
+    assert difference(old, new) == [
+        "a: type float -> int",
+        "a: low 1e-05 -> 1",
+        "a: log null -> true",
+        'b: choices ["x"] -> ["x", 1]',
+    ]

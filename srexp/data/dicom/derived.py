@@ -30,11 +30,15 @@ from srexp.data.restored_image import Provenance
 
 _MAKER = "srexp"
 _WORD_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-# Elements with a value for each frame: PS3.3 C.7.6.5 (cine), C.8.4.8 (nuclear medicine), C.8.6.3, C.8.8.3.
+# Elements with a value for each frame: PS3.3 C.7.6.5 (cine), C.8.4.8 (nuclear medicine), C.8.6.4 (vectors of secondary
+# captures), C.8.7.4 and C.8.7.5 (moving tables and positioners), C.8.8.3 (dose), C.8.17 (ophthalmology).
 _FOR_EACH_FRAME = (
     *("FrameTimeVector", "FrameLabelVector", "SliceLocationVector", "GridFrameOffsetVector", "RWaveTimeVector"),
     *("EnergyWindowVector", "DetectorVector", "PhaseVector", "RotationVector", "RRIntervalVector", "TimeSlotVector"),
-    *("SliceVector", "AngularViewVector", "TimeSliceVector"),
+    *("SliceVector", "AngularViewVector", "TimeSliceVector", "BscanCycleTimeVector", "PageNumberVector"),
+    *("FramePrimaryAngleVector", "FrameSecondaryAngleVector", "DisplayWindowLabelVector"),
+    *("PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement"),
+    *("TableVerticalIncrement", "TableLateralIncrement", "TableLongitudinalIncrement"),
 )
 _CONTRAST = 3  # position in an image type of how the contrast was derived (C.8.16.1.4)
 
@@ -171,7 +175,7 @@ def _new_uid() -> UID:
 def _references(source: Dataset) -> list[Dataset]:
     """Refer to the original, unless its identifier is missing or none that DICOM's organisations give (PS3.5 9.1)."""
     identifier = uid(source, "SOPInstanceUID")
-    if not identifier.is_valid or identifier[0] not in "12":
+    if not identifier.is_valid or identifier[0] not in ("1", "2"):
         return []
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class(source), identifier
@@ -310,8 +314,7 @@ def _as_file(image: Dataset) -> Dataset:
     image.file_meta = meta
     if image.original_encoding != (False, True):
         _turn_explicit(image, swapped=image.original_encoding[1] is False)
-    if hasattr(image, "preamble"):
-        image.preamble = b"\0" * 128
+    image.preamble = b"\0" * 128
     return image
 
 

@@ -53,8 +53,7 @@ def scale_geometry(image: Dataset, scale: int) -> None:
         UnreadableImageError: An element that has to change can't, which is named.
     """
     if scale > 1:
-        shared = items(image, "SharedFunctionalGroupsSequence")[:1]
-        _move_corners([image], shared, scale)
+        _move_corners([image], items(image, "SharedFunctionalGroupsSequence"), scale)
         _recount(image, scale)
 
 
@@ -120,8 +119,8 @@ def _put(part: Dataset, keyword: str, values: Sequence[float]) -> None:
     if not values:
         return
     element = part[keyword]
-    low, high = _LIMITS.get(element.VR, (None, None))
-    if low is not None and high is not None:
+    if limits := _LIMITS.get(element.VR):
+        low, high = limits
         values = [round(value) for value in values]
         if beyond := [value for value in values if not low <= value <= high]:
             raise UnreadableImageError(
@@ -129,13 +128,13 @@ def _put(part: Dataset, keyword: str, values: Sequence[float]) -> None:
             )
     elif element.VR == "DS":
         values = [DSfloat(value, auto_format=True) for value in values]  # at most 16 characters
-    element.value = values if len(values) > 1 else values[0]
+    element.value = values
 
 
 def _nearest(places: Sequence[Dataset], keyword: str, count: int) -> list[float]:
     """Take an element from the first place that has it, by itself or in its functional group."""
     for place in places:
-        for holder in (place, *(item for macro in _MACROS for item in items(place, macro)[:1])):
+        for holder in (place, *(item for macro in _MACROS for item in items(place, macro))):
             if found := numbers(holder, keyword, count):
                 return found
     return []

@@ -15,7 +15,7 @@ from pydicom.valuerep import DSfloat
 from srexp.data.dicom.derived import derived, keep_frames, secondary_capture
 from srexp.data.dicom.elements import label
 from srexp.data.dicom.grayscale import incoming
-from srexp.data.dicom.header import quiet, read_header
+from srexp.data.dicom.header import Header, quiet, read_header
 from srexp.data.dicom.reader import stored_frame
 from srexp.data.dicom.sop_classes import check_geometry
 from srexp.data.dicom.stored_values import Encoding, as_stored, encoding_of, sign_tables, unsigned, with_padding
@@ -69,22 +69,26 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
         check_geometry(source)
     if "TotalPixelMatrixRows" in source:
         raise UnreadableImageError("is part of a whole-slide image, whose tiles can't be enlarged one by one")
-    encoding, shape = unsigned(header.bits, "MONOCHROME2"), (0, 0)
     for image in images:
-        shape = _size(image)
-        encoding = encoding_of(
-            header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity
-        )
-        original = stored_frame(origin.path, image.frame) if encoding.padding else np.zeros((0, 0))
-        for top, block in _blocks(image, encoding):
-            values = as_stored(block, encoding)
-            _put(with_padding(values, original, encoding, top=top, scale=made.scale), encoding, scratch)
+        shape, encoding = _size(image), _stored_as_before(image, header, origin, made.scale, scratch)
     with refusing("has a damaged description"):
         some = origin.frames if len(origin.frames) < header.frames else ()
         made_of_it = derived(source, encoding, shape, made, lossy=header.lossy, frames=some)
         if encoding.window_kept:
             sign_tables(made_of_it, *incoming(header, 0))
     return made_of_it
+
+
+def _stored_as_before(image: Restored, header: Header, origin: Origin, scale: int, scratch: IO[bytes]) -> Encoding:
+    """Write a frame's values as the original means them, and say how."""
+    encoding = encoding_of(
+        header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity
+    )
+    original = stored_frame(origin.path, image.frame) if encoding.padding else np.zeros((0, 0))
+    for top, block in _blocks(image, encoding):
+        values = as_stored(block, encoding)
+        _put(with_padding(values, original, encoding, top=top, scale=scale), encoding, scratch)
+    return encoding
 
 
 def _unwritable(dataset: pydicom.Dataset) -> str:

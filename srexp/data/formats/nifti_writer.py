@@ -66,7 +66,6 @@ def _header(source: Any, dtype: np.dtype[Any], scale: int, *, exact: bool) -> An
     header = source.header.copy()
     header.set_data_dtype(dtype)
     zooms = header.get_zooms()
-    header.set_data_shape((1,) * len(zooms))
     header.set_zooms((zooms[0] / scale, zooms[1] / scale, *zooms[_PLANE:]))
     if header.get_dim_info()[-1] in range(_PLANE):  # slices that were acquired lie across these, and have no number now
         header["slice_start"] = header["slice_end"] = header["slice_code"] = header["slice_duration"] = 0

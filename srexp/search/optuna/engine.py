@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Sampler: TypeAlias = Literal["tpe", "gp", "cma_es", "nsga2", "qmc", "random", "grid"]
 Pruner: TypeAlias = Literal["halving", "hyperband", "median", "wilcoxon", "none"]
 
-_NEEDS = {"gp": ("torch", "gp"), "cma_es": ("cmaes", "cmaes")}
+_NEEDS = {"gp": [("torch", "gp")], "cma_es": [("cmaes", "cmaes")]}  # packages, and our extras that bring them
 _FOR_SEVERAL = ("tpe", "nsga2", "qmc", "random", "grid")
 _DIMENSIONS_OF_CMA = 2
 
@@ -71,12 +71,12 @@ class Optuna(Search):
             raise RequestError(
                 f"search.pruner={self.pruner} judges by val_psnr, which isn't sought", fix="search.pruner=none"
             )
-        package, extra = _NEEDS.get(self.sampler, ("numpy", ""))
-        if find_spec(package) is None:
-            raise RequestError(
-                f"search.sampler={self.sampler} needs {package}, which is not installed",
-                fix=f'pip install "srexp[{extra}]"',
-            )
+        for package, extra in _NEEDS.get(self.sampler, ()):
+            if find_spec(package) is None:
+                raise RequestError(
+                    f"search.sampler={self.sampler} needs {package}, which is not installed",
+                    fix=f'pip install "srexp[{extra}]"',
+                )
         if self.sampler == "cma_es":
             self._check_numbers()
         if self.storage is not None:

@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
@@ -203,13 +204,22 @@ def test_an_image_type_of_unknown_kind_is_one_all_the_same(radiograph: Write) ->
     assert list(quietly_read(through(path)).ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
 
 
-@pytest.mark.parametrize("identifier", [None, "0.1.2", "999.1", ""])
+@pytest.mark.parametrize("identifier", [None, "0.1.2", "999.1", "1.2.03", ""])
 def test_an_original_without_a_usable_identifier_is_not_referred_to(radiograph: Write, identifier: str | None) -> None:
-    path = radiograph(unsigned(8), SOPInstanceUID=identifier, SeriesInstanceUID=None)
+    path = radiograph(unsigned(8), SOPInstanceUID=None, SeriesInstanceUID=None)
+    if identifier is not None:
+        plant(path, "SOPInstanceUID", "UI", identifier.encode())
     image = quietly_read(through(path))
     assert "SourceImageSequence" not in image
     assert image.SOPInstanceUID.is_valid
     assert image.SeriesInstanceUID.is_valid
+    again = quietly_read(through(path))
+    for keyword, known in (("SOPInstanceUID", instance_uid), ("SeriesInstanceUID", series_uid)):
+        assert image[keyword].value.startswith("2.25.")
+        if identifier:  # which tells images apart, valid or not
+            assert image[keyword].value == again[keyword].value == known(identifier, MADE.identity)
+        else:
+            assert image[keyword].value != again[keyword].value
 
 
 @pytest.mark.parametrize("elements", ["SamplesPerPixel", "PixelRepresentation", "HighBit", "ImagerPixelSpacing"])
@@ -236,15 +246,24 @@ def test_what_the_tables_do_not_name_stays_as_it_was(tmp_path: Path, name: str) 
     assert compared > 20
 
 
+# An element of each kind of words, which pydicom reads as bytes, and what numpy calls it.
+WORDS = {
+    "VectorGridData": "f4", "SelectorOWValue": "u2", "SelectorOLValue": "u4", "SelectorODValue": "f8",
+    "SelectorOVValue": "u8", "SelectorOBValue": "u1",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
-def test_an_object_in_an_older_encoding_becomes_one_in_todays(radiograph: Write, syntax: str) -> None:
-    grid = Dataset()
-    grid.VectorGridData = np.arange(4, dtype=">f4" if syntax == ExplicitVRBigEndian else "<f4").tobytes()
+@pytest.mark.parametrize("keyword", WORDS)
+def test_an_object_in_an_older_encoding_becomes_one_in_todays(radiograph: Write, syntax: str, keyword: str) -> None:
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    words, grid = np.arange(4, dtype=f"{order}{WORDS[keyword]}"), Dataset()
+    setattr(grid, keyword, words.tobytes())
     path = radiograph(unsigned(8), syntax=syntax, DeformableRegistrationGridSequence=Sequence([grid]))
     made = quietly_read(through(path))
     assert made.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     [kept] = made.DeformableRegistrationGridSequence
-    assert list(np.frombuffer(kept.VectorGridData, "<f4")) == [0, 1, 2, 3]
+    assert list(np.frombuffer(kept[keyword].value, f"<{WORDS[keyword]}")) == [0, 1, 2, 3]
     np.testing.assert_array_equal(made.pixel_array, pydicom.dcmread(path).pixel_array)
 
 
@@ -262,3 +281,21 @@ def test_an_object_of_which_one_frame_is_kept_is_described_as_such() -> None:
     radiograph = Dataset()
     keep_frames(radiograph, (0,))
     assert "NumberOfFrames" not in radiograph
+
+
+def test_whatever_has_a_value_for_each_frame_keeps_those_of_the_frames_that_stay() -> None:
+    from pydicom._dicom_dict import DicomDictionary
+
+    vectors = {entry[4] for entry in DicomDictionary.values() if entry[4].endswith("Vector") and entry[1][-1] == "n"}
+    moving = {"PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement"}
+    moving |= {f"Table{way}Increment" for way in ("Vertical", "Lateral", "Longitudinal")}
+    whole = vectors - {"TriggerVector"} | moving  # times of a heart's cycle, however many frames there are
+    assert len(whole) == 24
+    image = Dataset()
+    image.NumberOfFrames, image.TriggerVector = 4, [1, 2, 3, 4]
+    for keyword in whole:
+        setattr(image, keyword, ["1", "2", "3", "4"] if dictionary_VR(keyword) in ("DS", "SH") else [1, 2, 3, 4])
+    keep_frames(image, (0, 2))
+    kept = {keyword: [int(each) for each in image[keyword].value] for keyword in whole}
+    assert kept == {keyword: [1, 3] for keyword in whole}
+    assert (image.NumberOfFrames, len(image.TriggerVector)) == (2, 4)

@@ -164,7 +164,30 @@ def test_values_are_given_as_what_they_are() -> None:
     image.PatientName, image.Columns, image.ImageComments = "", 0, []
     assert [value(image, name) for name in ("PatientName", "Columns", "ImageComments")] == [None, 0, None]
     image.add_new("StudyInstanceUID", "LO", "no identifier")
-    assert uid(image, "StudyInstanceUID") == "no identifier"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert uid(image, "StudyInstanceUID") == "no identifier"
+    assert (integer(image, "SamplesPerPixel", 5), integer(image, "SamplesPerPixel", 0)) == (5, 0)
+    assert (number(image, "RescaleSlope", 2), number(image, "PixelSpacing", 2)) == (2, 0.5)
+    assert (numbers(image, "RescaleSlope", 1), numbers(image, "PixelSpacing", 1, 2)) == ([], [0.5, 0.25])
+    image.add_new("BodyPartExamined", "CS", [" CHEST ", "ARM "])
+    assert (texts(image, "BodyPartExamined"), texts(image, "Modality")) == (["CHEST", "ARM"], [])
+
+
+def test_items_are_those_of_sequences_that_the_standard_knows() -> None:
+    image, first, second, other = (Dataset() for _ in range(4))
+    image.Rows, image.SourceImageSequence, image.ReferencedImageSequence = 3, [first, second], [other]
+    image.private_block(0x0029, "VENDOR", create=True).add_new(1, "SQ", [Dataset()])
+    assert items(image, "SourceImageSequence") == [first, second]
+    assert [(keyword, item is other) for keyword, item in nested(image)] == [
+        ("SourceImageSequence", False),
+        ("SourceImageSequence", False),
+        ("ReferencedImageSequence", True),
+    ]
+
+
+def test_an_element_without_a_name_is_called_by_its_tag() -> None:
+    assert (label(0x0029_1001), label("Rows")) == ("(0029,1001)", "Rows (0028,0010)")
 
 
 @pytest.mark.parametrize(
@@ -180,6 +203,11 @@ def test_values_are_given_as_what_they_are() -> None:
         (lambda image: texts(image, "LUTData"), "has bytes as LUTData .*, where text is expected"),
         (lambda image: items(image, "Modality"), "has text as Modality .*, where a sequence of items is expected"),
         (lambda image: numbers(image, "SourceImageSequence"), "has items as SourceImageSequence"),
+        (lambda image: texts(image, "SourceImageSequence"), "has items as SourceImageSequence .*, where text is"),
+        (lambda image: items(image, "PixelSpacing"), "has 2 values as PixelSpacing .*, where a sequence of items is"),
+        (lambda image: items(image, "SliceThickness"), "has 0.5 as SliceThickness"),
+        (lambda image: numbers(image, "LUTData"), "has bytes as LUTData .*, where numbers are"),
+        (lambda image: numbers(image, "PixelSpacing", 1, 3), "has 2 values as .*, where 1 or 3 are expected"),
     ],
 )
 def test_what_is_wrong_says_what_was_got_and_expected(read: object, words: str) -> None:

@@ -130,9 +130,11 @@ def test_every_measured_attribute_means_the_same_place_or_length_wherever_it_sta
 
 def test_drawings_in_units_of_the_display_stay() -> None:
     for keyword, units in UNITS.items():
-        image = item(**{keyword: of_its_kind(keyword)}, **dict.fromkeys(units, "DISPLAY"))
-        scale_geometry(image, 2)
-        assert image[keyword].value == of_its_kind(keyword)
+        for said, factor in (("DISPLAY", 1), ("PIXEL", 2), ("MATRIX", 2)):
+            for unit in units:
+                image = item(**{keyword: of_its_kind(keyword), unit: said})
+                scale_geometry(image, 2)
+                assert list(image[keyword].value) == [factor * each for each in of_its_kind(keyword)], (keyword, said)
     finding = item(GraphicData=[1, 2], GraphicType="POINT")  # a report's, about another image (C.18.6)
     scale_geometry(finding, 2)
     assert finding.GraphicData == [1, 2]
@@ -180,14 +182,72 @@ def test_detectors_keep_their_places(radiograph: Write) -> None:
     assert list(image.DetectorInformationSequence[0].ImagePositionPatient) == pytest.approx([1, 1.5, 2.5])
 
 
+# Each place, the directions and the spacing that belong to it; PS3.3 C.7.6.2, its retired form, C.8.23.3, C.8.8.2.
+PLACES = [
+    ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
+    ("ImagePosition", "ImageOrientation", "PixelSpacing"),
+    ("ImagePositionVolume", "ImageOrientationVolume", "PixelSpacing"),
+    ("RTImagePosition", "RTImageOrientation", "ImagePlanePixelSpacing"),
+]
+
+
+@pytest.mark.parametrize(("place", "directions", "spacing"), PLACES)
+@pytest.mark.parametrize("wrong", [0, 1, 2])
+def test_each_place_moves_by_its_own_directions_and_spacing(
+    place: str, directions: str, spacing: str, wrong: int
+) -> None:
+    count = int(dictionary_VM(place)[0])
+    corner, rows, columns = [1.0, 2.0, 3.0][:count], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]
+    whole = {place: corner, directions: [*rows, *columns], spacing: [0.8, 0.4]}
+    image = item(**whole)
+    scale_geometry(image, 4)
+    moved = [each - 0.4 * 3 / 8 * rows[i] - 0.8 * 3 / 8 * columns[i] for i, each in enumerate(corner)]
+    assert list(image[place].value) == pytest.approx(moved)
+    damaged = list(whole)[wrong]
+    whole[damaged] = [*whole[damaged], 1.0]
+    with pytest.raises(UnreadableImageError, match=f"has {len(whole[damaged])} values as {damaged}"):
+        scale_geometry(item(**whole), 4)
+
+
+def test_the_nearest_spacing_and_direction_hold() -> None:
+    image = item(
+        PixelSpacing=[8, 8], ImageOrientationPatient=[0, 0, 1, 0, 1, 0],
+        SharedFunctionalGroupsSequence=[item(
+            PixelMeasuresSequence=[item(PixelSpacing=[4, 4])],
+            PlaneOrientationSequence=[item(ImageOrientationPatient=[0, 1, 0, 1, 0, 0])],
+        )],
+        PerFrameFunctionalGroupsSequence=[
+            item(PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 0])]),
+            item(
+                PlanePositionSequence=[item(ImagePositionPatient=[0, 0, 0])],
+                PixelMeasuresSequence=[item(PixelSpacing=[2, 1])],
+                PlaneOrientationSequence=[item(ImageOrientationPatient=[0, 0, 1, 0, 1, 0])],
+            ),
+        ],
+    )  # fmt: skip
+    scale_geometry(image, 2)
+    groups = image.PerFrameFunctionalGroupsSequence
+    places = [list(group.PlanePositionSequence[0].ImagePositionPatient) for group in groups]
+    assert places == [[-1, -1, 0], [0, -0.5, -0.25]]
+
+
+def test_what_is_empty_or_single_stays_so() -> None:
+    image = item(PixelSpacing=None, ImagePositionPatient=None, RadiusOfCircularShutter=3, PhysicalDeltaX=0.5)
+    scale_geometry(image, 2)
+    assert (image.PixelSpacing, image.ImagePositionPatient) == (None, None)
+    assert (image.RadiusOfCircularShutter, image.PhysicalDeltaX) == (6, 0.25)
+
+
 @pytest.mark.parametrize("scale", [2, 3])
-def test_a_reference_pixel_keeps_its_physical_value_exactly(scale: int) -> None:
-    region = item(ReferencePixelX0=4, ReferencePixelPhysicalValueX=1.0, PhysicalDeltaX=0.5)
+@pytest.mark.parametrize("axis", ["X", "Y"])
+def test_a_reference_pixel_keeps_its_physical_value_exactly(axis: str, scale: int) -> None:
+    pixel_at, value_there, step = f"ReferencePixel{axis}0", f"ReferencePixelPhysicalValue{axis}", f"PhysicalDelta{axis}"
+    region = item(**{pixel_at: 4, value_there: 1.0, step: 0.5})
     scale_geometry(item(SequenceOfUltrasoundRegions=[region]), scale)
 
     def physical(place: float) -> float:  # of a place counted from the edge of the first pixel, in old pixels
         pixel = place * scale - 0.5
-        return region.ReferencePixelPhysicalValueX + (pixel - region.ReferencePixelX0) * region.PhysicalDeltaX
+        return region[value_there].value + (pixel - region[pixel_at].value) * region[step].value
 
     assert [physical(place) for place in (0.5, 4.5, 7)] == pytest.approx([-1, 1, 2.25])
 

@@ -239,3 +239,95 @@ def test_damaged_descriptions_say_nothing(tmp_path: Path) -> None:
     path.write_bytes(chunked(content, pHYs=bytes(9), eXIf=b"no TIFF header"))
     np.testing.assert_array_equal(read_image(path).pixels, pattern(1))
     assert through_and_lost(path, tmp_path / "out" / "a.bmp", wanted="bmp")[1] == []
+
+
+def said(display: Display, source: Kind, target: Kind, *, scale: int = 1, bits: int = 8, colours: int = 1) -> Any:
+    lost: list[str] = []
+    image = Restored(0, (1, 1, colours), bits, iter(()), display=display)
+    made = fitted(image, source, target, scale, lost)
+    place = f" not kept, for which {target.upper()} has no place"
+    assert all(line.endswith(place) for line in lost)
+    return made.display, [line.removesuffix(place) for line in lost]
+
+
+LUTS = (("Ranges", (1.0, 2.0)), ("LUTs", (b"",)))
+STACK = Display(window=True, planes=2.0, stack=("unit=mm",), channels=LUTS)
+LOST = ["colours of channels", "range of values to be shown", "distance between planes"]
+
+
+def test_a_stack_is_one_in_tiff_alone() -> None:
+    assert said(STACK, "tiff", "tiff") == (STACK, [])
+    for target in ("png", "jpeg", "bmp", "dicom"):
+        assert said(STACK, "tiff", target) == (STACK, LOST)
+    alone = Display(window=True, planes=2.0, channels=LUTS)
+    assert said(alone, "tiff", "tiff") == (alone, LOST)
+    for part, line in (({"window": True}, LOST[1]), ({"planes": 2.0}, LOST[2]), ({"channels": LUTS[1:]}, LOST[0])):
+        assert said(Display(**part), "tiff", "png")[1] == [line]
+    assert said(Display(channels=LUTS[:1]), "tiff", "png")[1] == []
+
+
+def test_a_place_on_its_page_needs_a_resolution_and_a_tiff() -> None:
+    place, resolution = (1.0, 2.0), Resolution(3, 3, 10.0)
+    assert said(Display(place=place, resolution=resolution), "tiff", "tiff")[1] == []
+    assert said(Display(place=place), "tiff", "tiff")[1] == ["place on its page"]
+    assert said(Display(place=place, resolution=resolution), "tiff", "png")[1] == ["place on its page"]
+    assert said(Display(resolution=resolution), "tiff", "tiff")[1] == []
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_orientation_stays_where_it_was_alone(kind: Kind) -> None:
+    turned = Display(orientation=6, resolution=Resolution(30, 60, 25.4))
+    other: Kind = "bmp" if kind == "tiff" else "tiff"
+    for source, target, orientation, (across, down) in ((kind, kind, 6, (60, 120)), (other, kind, 1, (120, 60))):
+        if target == "dicom" == source:
+            continue
+        made, _ = said(turned, source, target, scale=2)
+        assert made == Display(orientation, made.resolution)
+        assert made.resolution.per(25.4) == pytest.approx((across, down))
+
+
+def test_dicom_and_nifti_take_everything_from_their_own_header() -> None:
+    described = Display(orientation=6, window=True, planes=2.0, profile=b"x", place=(1, 2), tone=((1,),))
+    for kind in ("dicom", "nifti"):
+        assert said(described, kind, kind, scale=2, bits=16, colours=3) == (described, [])
+
+
+@pytest.mark.parametrize(
+    ("target", "grey", "colour"), [("png", 16, 16), ("tiff", 16, 16), ("jpeg", 8, 8), ("bmp", 8, 8), ("dicom", 16, 8)]
+)
+def test_depth_beyond_what_a_kind_holds_is_said(target: Kind, grey: int, colour: int) -> None:
+    for bits in (8, 9, 16):
+        for colours, most in ((1, grey), (3, colour)):
+            gone = [f"more than {most} bits"] if bits > most else []
+            assert said(Display(), "nifti", target, bits=bits, colours=colours)[1] == gone
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_a_kind_takes_of_colours(target: Kind) -> None:
+    curve, usual = Display(tone=((b"gAMA", b""),)), Display(tone=((b"sRGB", b"\0"),))
+    for display, lines in ((curve, ["gamma and chromaticities"]), (usual, [])):
+        other: Kind = "bmp" if target == "png" else "png"
+        assert said(display, other, target) == (Display(), lines)
+        if target != "dicom":
+            assert said(display, target, target) == ((display, []) if target in ("png", "tiff") else (Display(), lines))
+    profile = Display(profile=b"x")
+    kept = target in ("png", "jpeg", "tiff")
+    assert said(profile, "nifti", target) == ((profile, []) if kept else (Display(), ["colour profile"]))
+
+
+@pytest.mark.parametrize(("target", "unit"), [("tiff", 10.0), ("dicom", 1.0)])
+def test_fractions_are_written_within_what_32_bits_count(target: Kind, unit: float) -> None:
+    for pixels, kept in ((2.0**31 - 1, True), (2.0**31, False), (2.0**-30, True), (2.0**-31, False), (0.3, True)):
+        for resolution in (Resolution(pixels, 1, unit), Resolution(1, pixels, unit)):
+            made, lost = said(Display(resolution=resolution), "png", target)
+            assert (made.resolution, lost) == ((resolution, []) if kept else (None, ["size of a pixel"]))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_shape_without_a_size_is_said_where_it_says_something(target: Kind) -> None:
+    for ratio, whole in (((0.5, 0.25), (2, 1)), ((3, 3), (1, 1))):
+        made, lost = said(Display(resolution=Resolution(*ratio, None)), "nifti", target)
+        if target in ("jpeg", "bmp"):
+            assert (made.resolution, lost) == (None, ["size of a pixel"] * (whole != (1, 1)))
+        else:
+            assert (made.resolution, lost) == (Resolution(*(whole if target == "png" else ratio), None), [])

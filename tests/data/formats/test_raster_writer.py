@@ -10,7 +10,7 @@ from PIL import Image, ImageCms
 
 from srexp.data.formats.registry import read_image
 from srexp.data.image import UnreadableImageError
-from tests.data.formats.rewriting import through, values
+from tests.data.formats.rewriting import png, through, values
 
 
 def test_resolution_profile_and_orientation_go_along(tmp_path: Path) -> None:
@@ -32,6 +32,26 @@ def test_resolution_profile_and_orientation_go_along(tmp_path: Path) -> None:
             assert target.read_bytes().partition(b"eXIf")[2][:2] in (b"II", b"MM")
 
 
+def test_a_jpeg_loses_as_little_as_it_can(tmp_path: Path) -> None:
+    """At quality 95, and colours as fine as brightness."""
+    for shape in ((16, 16), (16, 16, 3)):
+        path = png(tmp_path / "a.png", values(8, shape))
+        [target] = through(path, tmp_path / "out" / "a.jpg", wanted="jpeg")
+        Image.fromarray(values(8, shape)).save(tmp_path / "b.jpg", quality=95, subsampling="4:4:4")
+        with Image.open(target) as made, Image.open(tmp_path / "b.jpg") as best:
+            assert (made.quantization, made.layer) == (best.quantization, best.layer)
+
+
+def test_what_is_not_known_is_not_said(tmp_path: Path) -> None:
+    for wanted in ("png", "jpeg", "bmp"):
+        path = png(tmp_path / "a.png", values(8))
+        [target] = through(path, tmp_path / "out" / "a.x", wanted=wanted)
+        with Image.open(target) as image:
+            assert not {"exif", "icc_profile", "dpi"} & image.info.keys() - ({"dpi"} if wanted == "bmp" else set())
+            assert image.mode == "L"
+        assert b"Exif" not in target.read_bytes()
+
+
 def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None:
     colours = values(8, (8, 8, 3))
     opacity = np.full((8, 8, 1), 255, np.uint8)
@@ -46,6 +66,11 @@ def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None
 
 
 def test_more_pixels_than_jpeg_can_hold_are_refused(tmp_path: Path) -> None:
+    for size in ((1, 32_750), (32_750, 1)):
+        Image.new("L", size).save(tmp_path / "a.jpg")
+        [target] = through(tmp_path / "a.jpg", tmp_path / "out" / "a.jpg", scale=2)
+        with Image.open(target) as image:
+            assert image.size == (2 * size[0], 2 * size[1])
     Image.new("L", (2, 32_751)).save(tmp_path / "a.jpg")
     with pytest.raises(UnreadableImageError, match="would become 65502 x 4 pixels, where JPEG has room for 65500"):
         through(tmp_path / "a.jpg", tmp_path / "out" / "a.jpg", scale=2)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
 from srexp.data.formats import tiff_writer
-from tests.data.formats.rewriting import MADE, enlarged, through, tiff, values
+from srexp.data.formats.registry import read_image
+from srexp.data.restored_image import Origin, Restored
+from tests.data.formats.rewriting import MADE, enlarged, png, through, tiff, values
 
 
 def test_tiff_keeps_sign_polarity_packing_and_resolution(tmp_path: Path) -> None:
@@ -40,7 +43,7 @@ def test_pages_beyond_4_gb_make_a_big_tiff(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_offsets_of_32_bits_reach_4_gb() -> None:
-    assert 2**32 - 2**26 <= tiff_writer._CLASSIC_BYTES < 2**32
+    assert 2**32 - 2**26 < tiff_writer._CLASSIC_BYTES < 2**32
 
 
 def test_a_page_says_who_made_it_and_a_stack_what_it_is_as_well(tmp_path: Path) -> None:
@@ -56,3 +59,53 @@ def test_a_page_says_who_made_it_and_a_stack_what_it_is_as_well(tmp_path: Path) 
     assert one == others[0] == MADE[1].sentence()
     assert first.splitlines()[:2] == ["ImageJ=1.11a", "images=3"]
     assert {"spacing=2.0", "unit=mm", f"srexp={MADE[1].sentence()}"} <= set(first.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("pixels", "options", "compressed"),
+    [
+        (values(8), {}, True),
+        (values(8).view(np.int8), {}, True),
+        (values(16).view(np.int16), {}, True),
+        (values(8), {"photometric": "miniswhite"}, True),
+        (values(12), {"bitspersample": 12}, False),
+        (values(16, (13, 9, 3)), {"photometric": "rgb"}, True),
+    ],
+)
+def test_values_that_were_read_as_they_are_go_back_as_they_were(
+    tmp_path: Path, pixels: np.ndarray, options: dict[str, Any], compressed: bool
+) -> None:
+    path = tiff(tmp_path / "a.tif", pixels, **options)
+    [target] = through(path, tmp_path / "out" / "a.tif")
+    [stretched] = through(path, tmp_path / "out" / "b.tif", intensity="percentile")
+    with tifffile.TiffFile(path) as file, tifffile.TiffFile(target) as after, tifffile.TiffFile(stretched) as other:
+        before, same, grey = file.pages[0], after.pages[0], other.pages[0]
+        np.testing.assert_array_equal(same.asarray(), pixels)
+        assert (same.dtype, same.photometric, same.shape) == (before.dtype, before.photometric, before.shape)
+        assert (same.compression.name, same.software) == ("ADOBE_DEFLATE" if compressed else "NONE", "srexp 0.1")
+        assert after.byteorder == "<"
+        assert (grey.dtype.kind, grey.photometric.name) == ("u", "RGB" if pixels.ndim > 2 else "MINISBLACK")
+
+
+def test_a_page_of_another_kind_says_no_more_than_it_knows(tmp_path: Path) -> None:
+    path = png(tmp_path / "a.png", values(8))
+    [target] = through(path, tmp_path / "out" / "a.tif", wanted="tiff")
+    with tifffile.TiffFile(target) as file:
+        page = file.pages[0]
+        assert not {"Orientation", "InterColorProfile", "XPosition"} & {tag.name for tag in page.tags}
+        assert (page.bitspersample, page.photometric.name) == (8, "MINISBLACK")
+
+
+def test_one_plane_of_a_stack_is_none_any_more(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    described = {"axes": "TZCYX", "min": 10.0, "max": 90.0, "Ranges": (1.0, 9.0, 2.0, 8.0)}
+    tifffile.imwrite(path, values(8, (1, 1, 2, 6, 8)), imagej=True, metadata=described)
+    origin, image = Origin(path, "tiff", (1,), "bits"), read_image(path, 0)
+    restored = Restored.of(image, 1, 1, iter([image.to_float()]))
+    tiff_writer.write(tmp_path / "b.tif", origin, MADE[1], [restored])
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        lines = file.pages[0].description.splitlines()
+        assert lines[:2] == ["ImageJ=1.11a", "images=1"]
+        assert {"min=10.0", "max=90.0"} <= set(lines)
+        assert not [line for line in lines if line.startswith(("channels=", "slices=", "frames="))]
+        assert "Ranges" not in file.imagej_metadata

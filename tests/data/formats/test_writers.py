@@ -9,9 +9,9 @@ import pytest
 
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.formats.signatures import kind_of
-from srexp.data.formats.writers import target_format, target_names
+from srexp.data.formats.writers import output_names, target_format, target_names
 from srexp.errors import RequestError
-from tests.data.formats.rewriting import FILES, enlarged, through, tiff
+from tests.data.formats.rewriting import FILES, enlarged, through, through_and_lost, tiff, values
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -68,3 +68,31 @@ def test_names() -> None:
         assert target_names({"a.raw": ("nifti", kind)}) == {"a.raw": f"a.raw.{ending}"}
     with pytest.raises(RequestError, match="NumPy"):
         target_format("npy", "same")
+
+
+def test_what_is_wanted_and_what_is_read_choose_the_kind() -> None:
+    kinds = ("png", "jpeg", "bmp", "tiff", "dicom")
+    for read in (*kinds, "nifti"):
+        assert target_format(read, "same") == read
+        assert [target_format(read, wanted) for wanted in kinds] == list(kinds)
+    assert target_format("npy", "png") == "png"
+
+
+def test_names_meet_whatever_their_case_and_one_that_stays_is_kept() -> None:
+    kinds = {"a.png": ("png", "png"), "A.tif": ("tiff", "png"), "b.NII.GZ": ("nifti", "tiff"), "c": ("png", "png")}
+    assert target_names(kinds) == {"a.png": "a.png", "A.tif": "A.tif.png", "b.NII.GZ": "b.tif", "c": "c"}
+    assert target_names({"x.dcm": ("dicom", "png")}) == {"x.dcm": "x.png"}
+
+
+def test_one_image_of_several_has_its_own_name_and_several_their_numbers() -> None:
+    for kind in ("png", "jpeg", "bmp"):
+        assert output_names("a.b.x", kind, (0,)) == output_names("a.b.x", kind, (7,)) == ["a.b.x"]
+        assert output_names("a.b.x", kind, (3, 12345)) == ["a.b_0003.x", "a.b_12345.x"]
+    for kind in ("tiff", "dicom", "nifti"):
+        assert output_names("a.x", kind, (0, 1)) == ["a.x"]
+
+
+def test_what_each_page_loses_is_said_once(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", values(16, (3, 6, 5)), iccprofile=b"x")
+    _, lost = through_and_lost(path, tmp_path / "out" / "a.bmp", wanted="bmp")
+    assert lost == [f"{each} not kept, for which BMP has no place" for each in ("colour profile", "more than 8 bits")]

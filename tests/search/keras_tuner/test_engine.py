@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from types import SimpleNamespace
@@ -14,6 +15,8 @@ from srexp.search.ask_and_tell import TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
 from srexp.search.keras_tuner import remote_oracle
 from srexp.search.keras_tuner.engine import KerasTuner
+from srexp.search.keras_tuner.oracles import build_hyperparameters
+from srexp.search.space import Space
 
 
 def build(folder, space, **options):
@@ -27,6 +30,33 @@ def test_what_was_asked_reaches_the_oracle(tmp_path, space):
     assert (hyperband.max_epochs, hyperband.factor) == (9, 4)
     seeds = [build(tmp_path, space).build_oracle(seed, 9).seed for seed in (0, 7, 2**32 - 1)]
     assert seeds == [1, 8, 2**31]  # of NumPy's 32 bits, and never 0, which is any
+    plain = [build(tmp_path, space, tuner=tuner).build_oracle(7, 9) for tuner in ("bayesian", "random")]
+    grid = build(tmp_path, {"n": {"type": "int", "low": 1, "high": 3}}, tuner="grid").build_oracle(7, 9)
+    assert [oracle.max_trials for oracle in (bayesian, *plain, grid)] == [None] * 4  # the study counts them
+    assert (hyperband.hyperband_iterations, plain[0].num_initial_points) == (float("inf"), None)
+    for oracle in (bayesian, hyperband, *plain, grid):
+        assert (oracle.objective.name, oracle.objective.direction) == ("val_psnr", "max")
+        assert (oracle.verbose, oracle.max_consecutive_failed_trials) == (0, None)
+        assert oracle._project_dir == str(tmp_path / "keras_tuner")
+
+
+def test_a_space_is_the_same_in_the_words_of_keras_tuner(space):
+    said = {
+        **space,
+        "n": {"type": "int", "low": 1, "high": 64, "log": True},
+        "one": {**space["optimizer.lr"], "high": 1e-5},
+    }
+    held = {each.name: each for each in build_hyperparameters(Space.parse(said)).space}
+    assert {name: type(each).__name__ for name, each in held.items()} == {
+        "model": "Choice", "model.depth": "Int", "model.filters": "Choice", "optimizer.lr": "Float",
+        "augmentation.zoom": "Float", "n": "Int", "one": "Choice",
+    }  # fmt: skip
+    assert (held["model.depth"].min_value, held["model.depth"].max_value, held["model.depth"].step) == (8, 20, 4)
+    assert [held[name].sampling for name in ("optimizer.lr", "n", "model.depth")] == ["log", "log", "linear"]
+    assert (held["model.filters"].values, held["one"].values) == (["[64, 32]", "[128, 64]"], [1e-5])
+    assert [(parent.name, parent.values) for parent in held["model.depth"].conditions] == [("model", ["vdsr"])]
+    assert held["model"].conditions == []
+    assert (held["augmentation.zoom"].step, held["augmentation.zoom"].max_value) == (0.1, pytest.approx(1.55))
 
 
 def test_hyperband_trains_the_best_for_longer(tmp_path, space, briefly):
@@ -201,3 +231,58 @@ def test_half_an_environment_is_refused(tmp_path, space, monkeypatch):
 
     with pytest.raises(RequestError, match="KERASTUNER_ORACLE_PORT and KERASTUNER_TUNER_ID"):
         build(tmp_path, space)
+    monkeypatch.setenv("KERASTUNER_ORACLE_PORT", "1")
+    with pytest.raises(RequestError, match="set, but not KERASTUNER_TUNER_ID"):
+        build(tmp_path, space)
+    for name, role in (("chief", "chief"), ("the-chief-1", "chief"), ("tuner0", "worker")):
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", name)
+        assert build(tmp_path, space).role == role
+
+
+def test_silence_is_taken_for_death_after_two_minutes_and_not_before(tmp_path, space, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("srexp.search.keras_tuner.study.time", SimpleNamespace(monotonic=lambda: now[0]))
+    first = build(tmp_path, space, trials=3).open(seed=0, epochs=3)
+    first.ask({"tuner": "a"})
+    now[0] += 500
+    anew = build(tmp_path, space, trials=3).open(seed=0, epochs=3)  # a chief that was started again heard of nobody yet
+    now[0] += GRACE_SECONDS
+    anew.ask({"tuner": "b"})
+    assert [trial.state for trial in anew.trials()] == ["running", "running"]
+    now[0] += 0.5
+    anew.ask({"tuner": "c"})
+    assert [trial.state for trial in anew.trials()] == ["failed", "running", "running"]
+
+
+def test_what_keras_tuner_calls_invalid_failed_as_well(tmp_path, space):
+    study = build(tmp_path, space, trials=9).open(seed=0, epochs=3)
+    expected = {"RUNNING": "running", "COMPLETED": "finished", "INVALID": "failed", "FAILED": "failed"}
+    for number, status in enumerate(expected):
+        study.ask()
+        path = study.project / f"trial_{number:04}" / "trial.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "status": status, "score": 30.0}))
+    assert [trial.state for trial in study.trials()] == list(expected.values())
+    assert [trial.objectives for trial in study.trials()] == [None, (30.0,), None, None]
+    assert all(trial.ended is None for trial in study.trials())
+
+
+def test_a_failed_trial_is_kept_as_keras_tuner_keeps_one(tmp_path, space):
+    study = build(tmp_path, space, trials=3).open(seed=0, epochs=3)
+    study.ask()
+    study.ask()
+    study.end(0, TrialOutcome("failed", reason="no memory"))
+    oracle = json.loads((study.project / "oracle.json").read_text())
+    assert (oracle["end_order"], list(oracle["ongoing_trials"].values())) == (["0000"], ["0001"])
+    kept = json.loads((study.project / "trial_0000" / "trial.json").read_text())
+    assert (kept["status"], kept["message"]) == ("FAILED", "no memory")
+    assert study.trials()[0].ended >= study.trials()[0].started
+
+
+def test_values_that_wait_already_are_not_queued_twice(tmp_path, space):
+    study = build(tmp_path, space, trials=3).open(seed=0, epochs=3)
+    drawn = study.ask()
+    for _ in range(2):
+        study._enqueue(drawn.number, {"retry_of": drawn.number, "deaths": 1})
+    [waiting] = json.loads((study.project / "oracle.json").read_text())["queued"]
+    assert (waiting["retry_of"], waiting["deaths"]) == (0, 1)
+    assert study.space.decode(waiting["values"]) == drawn.values

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.error
 import urllib.request
 from importlib.util import find_spec
+from socketserver import ThreadingMixIn
 
+import optuna
 import pytest
+from sqlalchemy import make_url
 
 from srexp.errors import RequestError
 from srexp.search.optuna import dashboard
@@ -89,3 +93,70 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     monkeypatch.setattr(dashboard, "find_spec", lambda _: None)
     with pytest.raises(RequestError, match=r"srexp\[dashboard\]"):
         dashboard.require_dashboard()
+
+
+def reaches(host, method="GET", **said):
+    """Whether a request comes through, by the address that a server listens on."""
+    began = []
+    names = {"name": "HTTP_HOST", "origin": "HTTP_ORIGIN", "site": "HTTP_SEC_FETCH_SITE"}
+    environment = {"REQUEST_METHOD": method, **{names[key]: value for key, value in said.items()}}
+    application = dashboard.guarded(lambda *_: [b"the study"], host)
+    body = application(environment, lambda status, headers: began.append((status, headers)))
+    if body == [b"the study"]:
+        assert began == []
+        return True
+    assert began == [("403 Forbidden", [("Content-Type", "text/plain")])]
+    assert body == [b"This server doesn't go by this name, or a page of another origin asks.\n"]
+    return False
+
+
+def test_only_its_own_names_reach_a_server_unless_it_is_open_to_all():
+    for host in ("127.0.0.1", "::1", "my.machine"):
+        for name in ("localhost", "127.0.0.1", "[::1]", host if ":" not in host else f"[{host}]"):
+            assert reaches(host, name=name)
+            assert reaches(host, name=f"{name}:8080")
+            assert reaches(host, name=name.upper())
+        for name in ("evil.example", "evil.example:8080", "localhost.evil.example", ""):
+            assert not reaches(host, name=name)
+        assert not reaches(host)
+    for host in ("0.0.0.0", "::"):  # noqa: S104 - what is open to all
+        assert reaches(host, name="evil.example")
+        assert reaches(host)
+
+
+def test_only_pages_of_its_own_origin_change_a_study():
+    mine, name = "http://localhost:8080", "localhost:8080"
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert reaches("localhost", method, name=name, origin="http://evil.example", site="cross-site")
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        for said in ({}, {"origin": mine}, {"origin": mine.upper()}, {"site": "same-origin"}, {"site": "none"}):
+            assert reaches("localhost", method, name=name, **said), said
+        for said in ({"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:1"}):
+            assert not reaches("localhost", method, name=name, **said)
+            assert not reaches("localhost", method, name=name, **said, site="same-origin")
+        for site in ("cross-site", "same-site"):
+            assert not reaches("localhost", method, name=name, site=site)
+            assert not reaches("localhost", method, name=name, origin=mine, site=site)
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_a_server_speaks_the_family_of_its_address(host, family):
+    made = dashboard._server_of(host)
+    assert (made.address_family, made.daemon_threads) == (family, True)
+    assert issubclass(made, ThreadingMixIn)
+
+
+def test_a_study_in_a_database_is_opened_with_its_number(study, tmp_path, monkeypatch):
+    asked = []
+    url = make_url(f"sqlite:///{tmp_path}/studies.db")
+    monkeypatch.setattr(dashboard.kept, "parse_url", lambda *given: asked.append(given) or url)
+    for name in ("first", "second"):
+        optuna.create_study(storage=url.render_as_string(), study_name=name)
+
+    storage, number = dashboard.open_study("second", study, "mysql://host/studies")
+    assert (storage.get_study_name_from_id(number), asked) == ("second", [("mysql://host/studies", "storage")])
+    with pytest.raises(RequestError, match=r"the database has no study tried\n.*one of first, second"):
+        dashboard.open_study("tried", study, "mysql://host/studies")
+    with pytest.raises(RequestError) as refused:
+        dashboard.open_study("tried", tmp_path / "empty", None)
+    assert refused.value.expected == ""

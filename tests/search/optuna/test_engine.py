@@ -7,6 +7,7 @@ import logging
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from optuna.trial import TrialState
 from sqlalchemy import make_url
@@ -67,6 +68,20 @@ def test_cma_es_runs_where_its_package_is(tmp_path, space, briefly):
     assert all(("model.depth" in trial.values) == (trial.values["model"] == "vdsr") for trial in study.trials())
 
 
+def test_a_curve_of_several_objectives_is_in_the_order_of_its_epochs(tmp_path, space):
+    options = {"objectives": ["val_psnr", "seconds"], "pruner": "none", "trials": 1}
+    study = build(tmp_path, space, **options).open(seed=0, epochs=12)
+
+    def train(attempt):
+        for epoch in range(1, 13):
+            attempt.report(epoch, 30.0 + epoch)
+        return [31.0, 1.0]
+
+    study.work(train)
+    [trial] = study.trials()
+    assert list(trial.curve.items()) == [(epoch, 30.0 + epoch) for epoch in range(1, 13)]
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_several_objectives_give_a_front_and_keep_curves(sampler, tmp_path, space):
     def train(attempt):
@@ -107,6 +122,48 @@ def test_what_was_asked_reaches_the_pruner(pruner, asked, tmp_path, space):
     made = build(tmp_path, space, pruner=pruner, **options).build_pruner(9)
     assert {name: getattr(made, f"_{name}") for name in asked} == asked
     assert asked or type(made).__name__ == "NopPruner"
+
+
+def test_no_pruner_waits_for_more_epochs_than_a_trial_has(tmp_path, space):
+    assert build(tmp_path, space, min_epochs=9).build_pruner(4)._min_resource == 4
+    assert build(tmp_path, space, min_epochs=3).build_pruner(4)._min_resource == 3
+
+
+def own_seed(seed, number):
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+PLAIN = {"lr": {"type": "float", "low": 0.0, "high": 1.0}, "n": {"type": "int", "low": 1, "high": 3}}
+SAMPLERS = [
+    ("tpe", {}, "TPESampler", {"n_startup_trials": 7, "group": True}),
+    ("tpe", {"space": PLAIN}, "TPESampler", {"n_startup_trials": 7, "group": False}),
+    ("tpe", {"objectives": ["val_psnr", "seconds"]}, "TPESampler", {"n_startup_trials": 7, "group": False}),
+    ("gp", {}, "GPSampler", {"n_startup_trials": 7, "warn_independent_sampling": False}),
+    ("cma_es", {}, "CmaEsSampler", {"n_startup_trials": 7, "warn_independent_sampling": False}),
+    ("nsga2", {}, "NSGAIISampler", {"population_size": 7}),
+    ("nsga2", {"startup_trials": 1}, "NSGAIISampler", {"population_size": 2}),
+    ("random", {}, "RandomSampler", {}),
+    ("grid", {"space": {"n": PLAIN["n"]}}, "RandomSampler", {}),
+]
+
+
+@pytest.mark.parametrize("case", SAMPLERS, ids=str)
+def test_what_was_asked_reaches_the_sampler_with_a_seed_for_each_trial(tmp_path, space, monkeypatch, case):
+    sampler, options, name, asked = case
+    monkeypatch.setattr(engine, "find_spec", lambda _: builtins)
+    monkeypatch.setattr(f"optuna.samplers.{name}", lambda **said: said)
+    built = build(tmp_path, **{"space": space, "sampler": sampler, "pruner": "none", "startup_trials": 7, **options})
+    for seed, number in ((3, 5), (5, 3), (3, 6)):
+        assert built.build_sampler(seed, number) == {"seed": own_seed(seed, number), **asked}
+
+
+def test_evenly_spread_values_come_from_one_sequence(tmp_path, space, monkeypatch):
+    monkeypatch.setattr("optuna.samplers.QMCSampler", lambda **said: said)
+    monkeypatch.setattr("optuna.samplers.RandomSampler", lambda **said: said)
+    asked = build(tmp_path, space, sampler="qmc").build_sampler(3, 5)
+    assert asked == {
+        "seed": 3, "scramble": True, "independent_sampler": {"seed": own_seed(3, 5)}, "warn_independent_sampling": False
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("pruner", ["halving", "median"])
@@ -163,8 +220,11 @@ def test_a_missing_package_is_named_with_its_extra(sampler, needs, tmp_path, spa
 def test_cma_needs_two_numbers(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "find_spec", lambda name: builtins)
 
-    with pytest.raises(RequestError, match="at least two numbers"):
-        build(tmp_path, {"a": {"type": "int", "low": 1, "high": 3}}, sampler="cma_es")
+    number, choice = {"type": "int", "low": 1, "high": 3}, {"type": "categorical", "choices": [1, 2]}
+    for other in ({}, {"b": choice}, {"b": {**number, "when": {"a": 1}}}, {"b": choice, "c": choice}):
+        with pytest.raises(RequestError, match="at least two numbers"):
+            build(tmp_path, {"a": number, **other}, sampler="cma_es")
+    build(tmp_path, {"a": number, "b": {**number, "type": "float"}}, sampler="cma_es")
 
 
 @pytest.mark.parametrize("torn", [b'{"op_code":8,"work', b"\0" * 40])
