@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 
@@ -16,7 +16,7 @@ from srexp.training.checkpoint import Checkpoint, Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
 
-Scores = Mapping[str, float]
+Scores: TypeAlias = Mapping[str, float]
 
 #: A loss this many times the first step's has exploded,
 EXPLODED = 1e4
@@ -34,7 +34,7 @@ class Validate(keras.callbacks.Callback):  # type: ignore[misc]
         seconds: Time spent validating before an interruption.
     """
 
-    def __init__(self, score: Callable[[], Scores], seconds: float = 0.0) -> None:
+    def __init__(self, score: Callable[[], Scores], seconds: float) -> None:
         super().__init__()
         self.score, self.seconds = score, seconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from srexp.training import replicas, state
 from srexp.training.best_epoch import Arrays
@@ -16,9 +16,9 @@ from srexp.training.plan import Plan
 if TYPE_CHECKING:
     import keras
 
-Scores = Mapping[str, float]
-Batches = Callable[[int], AbstractContextManager[Any]]
-OnEpoch = Callable[[int, Scores, int], None]
+Scores: TypeAlias = Mapping[str, float]
+Batches: TypeAlias = Callable[[int], AbstractContextManager[Any]]
+OnEpoch: TypeAlias = Callable[[int, Scores, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,6 @@ class Fitting:
                 epochs=end,
                 steps_per_epoch=steps,
                 callbacks=[*first, *self.callbacks],
-                shuffle=False,
                 verbose=0,
             )
 

@@ -6,11 +6,12 @@ nothing else, so that a resumed training continues it exactly and a training lim
 
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 from srexp.errors import RequestError
 
 #: (step, total_steps) to a factor in [0, 1]; step counts from 0, and stays at the end value beyond total_steps.
-Schedule = Callable[[int, int], float]
+Schedule: TypeAlias = Callable[[int, int], float]
 
 
 def constant(warmup_steps: int = 0) -> Schedule:

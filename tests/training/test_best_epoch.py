@@ -60,6 +60,24 @@ def test_a_network_that_does_nothing_is_called_out_once(psnrs, warned_after):
     assert [int(warning.split("after epoch ")[1].split()[0]) for warning in told] == warned_after
 
 
+def test_an_epoch_that_may_not_be_chosen_is_none_but_the_first_and_warnings_follow_each_other():
+    history = History()
+    for psnr, selects in ((30.0, False), (31.0, False), (30.5, True), (32.0, False)):
+        history = history.after(
+            {"val_psnr": psnr},
+            at=0,
+            weights=lambda psnr=psnr: (psnr,),
+            bicubic_psnr=20.0,
+            patience=None,
+            last=False,
+            selects=selects,
+            warnings=[f"at {psnr}"],
+        )
+    assert (history.best_epoch, history.best_weights) == (3, (30.5,))
+    assert history.warnings == ("at 30.0", "at 31.0", "at 30.5", "at 32.0")
+    assert "weights" not in repr(history)  # of a network they would fill pages
+
+
 def test_a_change_as_small_as_the_limit_is_one():
     assert after([DEAD_DB, DEAD_DB], bicubic_psnr=0.0).warnings == ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -73,6 +74,24 @@ def test_a_training_begins_with_nothing_and_after_no_time():
     assert start.finite()
 
 
+def test_what_the_course_has_beside_comes_back_too_and_its_weights_count():
+    beside = (np.ones(2, np.float32), np.array([7]))
+    saved = dataclasses.replace(checkpoint(), beside=beside)
+    assert "array" not in repr(saved)  # of a network they would fill pages
+    assert saved.finite()
+    assert not dataclasses.replace(saved, beside=(np.array([np.inf]),)).finite()
+
+
+def test_what_a_course_has_beside_is_written_and_read(tmp_path):
+    beside = (np.ones(2, np.float32), np.array([7]))
+    Checkpoints(tmp_path).save(dataclasses.replace(checkpoint(), beside=beside, first_loss=2.5))
+    found = Checkpoints(tmp_path).latest()
+    assert found.first_loss == 2.5
+    for ours, theirs in zip(found.beside, beside, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_before_the_first_there_is_none(tmp_path):
     assert Checkpoints(tmp_path / "none").latest() is None
 
@@ -82,6 +101,28 @@ def test_two_are_kept(tmp_path):
     for step in (9, 10, 100):
         checkpoints.save(checkpoint(step))
     assert [path.name[:14] for path in checkpoints.files()] == ["step-000000010", "step-000000100"]
+
+
+def test_the_furthest_is_the_last_however_its_numbers_are_written(tmp_path):
+    names = ["step-9-epochs-8-", "step-10-epochs-2-", "step-10-epochs-10-", "step-10-epochs-11-"]
+    wanted = [f"{name}{'0' * 16}.npz" for name in names] + [f"{names[-1]}{'0' * 15}a.npz"]
+    for name in [*sorted(wanted), "step-11-epochs-1-short.npz", "step-12-epochs-1-0123456789abcdef.NPZ"]:
+        (tmp_path / name).touch()
+    assert [path.name for path in Checkpoints(tmp_path).files()] == wanted
+
+
+def test_what_another_process_deletes_meanwhile_is_no_matter(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone.npz"]))
+    assert Checkpoints(tmp_path).save(checkpoint()).exists()
+
+
+def test_objects_of_python_are_never_read(tmp_path):
+    content = io.BytesIO()
+    np.savez(content, state=np.array([{}], dtype=object))
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    (tmp_path / f"step-000000001-epochs-00000-{digest}.npz").write_bytes(content.getvalue())
+    with pytest.raises(SrexpError, match="allow_pickle=False"):
+        Checkpoints(tmp_path).latest()
 
 
 def truncated(path):
@@ -147,8 +188,9 @@ def test_one_of_another_version_is_refused_by_name(tmp_path):
     digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
     path = tmp_path / f"step-000000001-epochs-00000-{digest}.npz"
     path.write_bytes(content.getvalue())
-    with pytest.raises(SrexpError, match=r"another version of srexp\n  got:      \"'sizes'\""):
+    with pytest.raises(SrexpError, match=r"another version of srexp\n  got:      \"'sizes'\"") as refused:
         Checkpoints(tmp_path).latest()
+    assert str(path) in str(refused.value)
 
 
 def test_one_of_an_older_version_is_read(tmp_path):

@@ -42,6 +42,11 @@ def test_mse_is_the_loss_that_psnr_measures(pair) -> None:
     )
 
 
+def test_each_knows_its_unit() -> None:
+    units = [loss.unit for loss, _ in EXPECTED.values()]
+    assert units == ["squared grey levels", "grey levels", "grey levels"]
+
+
 @pytest.mark.parametrize("name", EXPECTED)
 def test_keras_accepts_it_and_reduces_it_to_the_mean(name: str, pair) -> None:
     loss, formula = EXPECTED[name]

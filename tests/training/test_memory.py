@@ -49,6 +49,22 @@ def test_sizes_are_tried_upwards_until_the_next_one_would_not_fit():
     assert [each.size for each in measured] == taken
 
 
+def test_a_size_that_just_fits_is_tried_too():
+    cost, taken = machine(10_000 * MIB)
+    assert len(list(memory.measure(cost, [4, 8, 16], free=80 * MIB))) == 2
+    assert taken == [4, 8]  # 8 takes 80 MiB, all that is free
+
+
+def test_a_unit_above_the_largest_is_the_only_size():
+    assert memory.sizes(256) == [256]
+    assert memory.sizes(300) == [300]
+
+
+def test_nearly_as_fast_is_nine_tenths():
+    for smaller, chosen in ((9, 9), (8.99, 10)):
+        assert memory.choose([Measured(smaller, 1.0, 0), Measured(10, 1.0, 0)]) == chosen
+
+
 def test_exhaustion_ends_the_trying_and_not_the_work():
     cost, taken = machine(100 * MIB)
     assert [each.size for each in memory.measure(cost, memory.sizes(1), free=10**12)] == [4, 8]
@@ -93,6 +109,28 @@ def test_python_that_runs_out_is_explained_and_others_pass():
         raise KeyError
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("", "MemoryError"),
+        ("no room\nat all", "at all"),
+        ("first\n  Failed to ALLOCATE 5 bytes \nlast", "Failed to ALLOCATE 5 bytes"),
+        ("first\nOOM here\nlast", "OOM here"),
+        ("oom in small letters\nlast", "last"),
+    ],
+)
+def test_of_what_the_library_says_the_line_that_matters_is_told(said: str, reason: str):
+    with pytest.raises(SrexpError) as told, memory.explained(batch_size=1, patch_size=48):
+        raise MemoryError(said)
+    assert told.value.got.endswith(f"({reason})")
+
+
+def test_where_a_gpu_keeps_the_features_only_the_batch_counts(monkeypatch):
+    network = srcnn.build(scale=1, channels=1, kernels=[3, 1, 3], filters=[4, 4])
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] if kind == "GPU" else [])
+    assert memory.least_bytes(network, (2, 5, 5, 1), (2, 10, 10, 1)) == 4 * (50 + 200)
+
+
 def test_a_step_takes_at_least_the_batch_and_what_its_convolutions_make():
     network = srcnn.build(scale=2, channels=1, kernels=[9, 5, 5], filters=[64, 32])
     low, high = (10, 16, 16, 1), (10, 32, 32, 1)
@@ -106,8 +144,8 @@ def test_a_network_whose_layers_are_hidden_is_seen_too():
             super().__init__()
             self.layer = keras.layers.Conv2D(8, 3, padding="same")
 
-        def call(self, images):
-            return self.layer(images)
+        def call(self, images, training=False):
+            return self.layer(images) if training else images
 
     assert memory.least_bytes(Hidden(), (2, 5, 5, 1), (2, 5, 5, 1)) == 4 * (2 * 2 * 25 + 2 * 25 * 8)
 

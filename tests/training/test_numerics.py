@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -51,6 +52,32 @@ def test_a_policy_holds_within_its_block_alone() -> None:
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         raise KeyboardInterrupt
     assert keras.config.dtype_policy() == before
+
+
+@pytest.mark.usefixtures("with_bfloat16")
+def test_a_network_without_layers_adds_to_no_image() -> None:
+    assert numerics.resolve_precision("auto", SimpleNamespace(layers=[])) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("gpus", "told"), [([], "CPU, 3 cores"), (["A"], "GPU: Card A"), (["A", "B"], "GPU: Card A, /gpu:B")]
+)
+def test_devices_are_named(monkeypatch: pytest.MonkeyPatch, gpus: list[str], told: str) -> None:
+    there = {"GPU": [SimpleNamespace(name=f"/gpu:{each}") for each in gpus]}
+    known = {"/gpu:A": {"device_name": "Card A"}, "/gpu:B": {}}
+    monkeypatch.setattr(numerics, "cores", lambda: 3)
+    monkeypatch.setattr(tf.config, "list_physical_devices", there.__getitem__)
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: known[gpu.name])
+    assert numerics.devices() == told
+
+
+@pytest.mark.parametrize(("loaded", "said"), [({"tensorflow": tf}, []), ({}, ["loading TensorFlow"])])
+def test_only_what_takes_its_time_is_said(monkeypatch: pytest.MonkeyPatch, loaded: dict[str, object], said: list[str]):
+    stages: list[str] = []
+    monkeypatch.setattr(numerics, "sys", SimpleNamespace(modules=loaded))
+    monkeypatch.setattr(numerics, "stage", stages.append)
+    numerics.load_quietly()
+    assert stages == said
 
 
 def test_tensorflow_is_loaded_without_its_warnings() -> None:

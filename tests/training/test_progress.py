@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from srexp.training import progress
 from srexp.training.best_epoch import History
 from srexp.training.checkpoint import Checkpoint
 from srexp.training.fit import Fitting, Recipe, Validation
@@ -53,6 +55,79 @@ def test_each_epoch_is_a_line_with_what_it_came_to(capsys):
     ]
 
 
+def ended(numbers, *, bicubic_psnr=41.0, steps=0, seconds=0.0):
+    """A training of whose only epoch one knows the numbers."""
+    course = Course(Plan(epochs=1, steps_per_epoch=4, patches=2))
+    course.shown.bicubic_psnr = bicubic_psnr
+    course.shown.on_epoch_begin(0)
+    for batch in range(steps):
+        course.time += seconds
+        course.shown.on_train_batch_end(batch)
+    course.history = History(epochs=({"loss": 0.5, "val_psnr": 41.5, "lr": 0.001, **numbers},), ended=(0,))
+    course.shown.on_epoch_end(0)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "options", "said"),
+    [
+        ({}, {}, "loss 0.5  val 41.500 dB  +0.500 dB  lr 0.001"),  # it lacked but its validation
+        ({}, {"steps": 4}, "loss 0.5  val 41.500 dB  +0.500 dB  lr 0.001"),  # in no time
+        ({}, {"steps": 4, "seconds": 2.0}, "loss 0.5  val 41.500 dB  +0.500 dB  lr 0.001  1/s"),
+        ({"val_psnr": math.inf}, {}, "loss 0.5  val inf dB  lr 0.001"),
+        ({}, {"bicubic_psnr": math.nan}, "loss 0.5  val 41.500 dB  lr 0.001"),
+        ({"discriminator_loss": 0.69315}, {}, "loss 0.5  val 41.500 dB  +0.500 dB  discriminator 0.693  lr 0.001"),
+        ({"lr": 0.00012345, "val_psnr": 40.0}, {}, "loss 0.5  val 40.000 dB  -1.000 dB  lr 0.00012"),
+    ],
+)
+def test_what_an_epoch_came_to_leaves_out_what_is_not_known(numbers, options, said, capsys):
+    ended(numbers, **options)
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == f"epoch 1/1  {said}  0:00 left"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (-9, "0:00"),
+        (0.4, "0:00"),
+        (59.6, "1:00"),
+        (61, "1:01"),
+        (3599, "59:59"),
+        (3600, "1:00:00"),
+        (36_610, "10:10:10"),
+    ],
+)
+def test_how_a_time_is_written(seconds, told):
+    assert progress._clock(seconds) == told
+
+
+def test_on_a_terminal_a_bar_shows_which_epoch_it_is_and_how_far(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "Terminal", lambda **_: Console(file=io.StringIO(), force_terminal=True, width=60))
+    course = Course(Plan(epochs=3, steps_per_epoch=3), Checkpoint(step=3, seconds=3.0))
+    assert re.match(r"epoch 1/3 .* 33 % *$", drawn(course.shown, 60))  # before the first step of this process
+    course.shown.on_train_begin()
+    assert course.shown.bar.live.is_started
+    course.shown.on_epoch_begin(1)
+    course.time += 70.0
+    course.shown.on_train_batch_end(0)
+    assert re.match(r"epoch 2/3 .* 44 % 5:50 left\s*$", drawn(course.shown, 60))
+    assert len(drawn(course.shown, 60).rstrip("\n")) == 60
+    course.history = History(epochs=({"loss": 0.5, "val_psnr": 41.5, "lr": 0.001},) * 2, ended=(0, 0))
+    course.shown.on_epoch_end(1)
+    course.shown.close()
+    assert not course.shown.bar.live.is_started
+    shown = course.shown.console.file.getvalue()
+    assert "epoch 2/3  loss 0.5" in re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown)
+    assert "step 4/9" not in shown  # a minute without a line, but there is the bar
+    assert capsys.readouterr() == ("", "")
+
+
+def test_before_the_first_step_the_time_left_counts_as_if_one_was_done():
+    course = Course(Plan(epochs=2, steps_per_epoch=5))
+    course.time = 4.0
+    assert course.shown.seconds_left() == 40.0
+
+
 def test_a_minute_without_a_line_gets_one(capsys):
     course = Course(Plan(epochs=2, steps_per_epoch=100), step_seconds=25.0)
     course.shown.on_train_begin()
@@ -64,6 +139,19 @@ def test_a_minute_without_a_line_gets_one(capsys):
         "epoch 1/2  step 3/200, 2%  1:22:05 left",
         "epoch 1/2  step 6/200, 3%  1:20:50 left",
     ]
+
+
+def test_a_line_of_an_epoch_is_one_and_a_whole_minute_counts(capsys):
+    course = Course(Plan(epochs=2, steps_per_epoch=3), step_seconds=20.0)
+    course.epochs(0)
+    course.shown.on_epoch_begin(1)
+    said = [capsys.readouterr().err.splitlines()]
+    for passed in (59.5, 0.5, 59.5):
+        course.time += passed
+        course.shown.on_train_batch_end(0)
+        said.append(capsys.readouterr().err.splitlines())
+    assert [len(lines) for lines in said] == [2, 0, 1, 0]
+    assert said[0][0] == "epoch 1/2  step 3/6, 50%  1:00 left"
 
 
 def drawn(shown: ShowProgress, columns: int = 80) -> str:

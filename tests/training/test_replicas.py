@@ -103,13 +103,57 @@ def test_several_gpus_are_used_together(monkeypatch: pytest.MonkeyPatch, strateg
         assert (scope == "all") is (count > 1)
 
 
+def test_without_gpus_the_processors_are_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * {"GPU": 0, "CPU": 2}[kind])
+    assert [replicas.count(strategy) for strategy in ("single", "auto", "mirrored")] == [1, 1, 2]
+
+
 def test_a_batch_that_cannot_be_divided_is_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * 3)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind] * {"GPU": 3, "CPU": 1}[kind])
     replicas.require_even("mirrored", 6)
     replicas.require_even("single", 7)
     with pytest.raises(RequestError, match="can't be divided among 3 devices") as refusal:
         replicas.require_even("mirrored", 7)
     assert "trainer.batch_size=9" in refusal.value.fix
+
+
+@pytest.fixture
+def two_devices(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """This process for one of two, whose gradients are a third of their mean; gives what was asked of both."""
+    asked: list[object] = []
+
+    def all_reduce(operation: object, values: list[float]) -> list[float]:
+        asked.append(operation)
+        return [3 * value for value in values]
+
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: SimpleNamespace(num_replicas_in_sync=2))
+    monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: SimpleNamespace(all_reduce=all_reduce))
+    return asked
+
+
+@pytest.mark.parametrize("bound", ["global_clipnorm", "clipnorm", "clipvalue", "theta"])
+def test_each_of_two_devices_gives_half_of_the_bounded_whole(two_devices, bound: str):
+    applied: list[object] = []
+    optimizer = SimpleNamespace(apply=lambda *of: applied.append(of), **{"clipnorm": None, "theta": None, bound: 1.0})
+    replicas.bound_whole_gradient(optimizer)
+    assert getattr(optimizer, bound) == 0.5
+    optimizer.apply([1.0, None, 2.0], ["a", "b", "c"])
+    optimizer.apply([4.0])
+    assert applied == [([3.0, None, 6.0], ["a", "b", "c"]), ([12.0], None)]
+    assert two_devices == [tf.distribute.ReduceOp.MEAN] * 2
+
+
+@pytest.mark.usefixtures("two_devices")
+def test_without_a_bound_an_optimizer_stays_as_it_is():
+    optimizer = SimpleNamespace(global_clipnorm=None, apply=print)
+    replicas.bound_whole_gradient(optimizer)
+    assert (optimizer.global_clipnorm, optimizer.apply) == (None, print)
+
+
+@pytest.mark.parametrize(("devices", "told"), [(1, ""), (2, ", mirrored over 2"), (3, ", mirrored over 3")])
+def test_over_how_many_devices_is_told(monkeypatch: pytest.MonkeyPatch, devices: int, told: str):
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: SimpleNamespace(num_replicas_in_sync=devices))
+    assert replicas.told() == told
 
 
 def test_on_one_device_an_optimizer_stays_as_it_is():

@@ -52,6 +52,27 @@ def test_step_is_vdsrs() -> None:
     )
 
 
+def test_what_is_left_out_is_what_the_signature_says() -> None:
+    for total in (1, 2, 7, 100):
+        for done in range(total + 2):
+            assert constant()(done, total) == 1
+            assert cosine()(done, total) == cosine(0, 0.0)(done, total)
+            assert step([0.5])(done, total) == step([0.5], 0.1, 0)(done, total)
+    assert cosine(0, 0.0)(1, 1) == 0
+
+
+def test_bounds_are_allowed() -> None:
+    assert [cosine(final_fraction=final)(9, 9) for final in (0.0, 1.0)] == [0.0, 1.0]
+    assert step([0.5], decay=1.0)(9, 9) == 1
+    assert constant(0)(0, 9) == 1
+
+
+def test_cosine_falls_after_a_warm_up_however_short_the_rest_is() -> None:
+    assert [cosine(4)(done, 5) for done in (3, 4, 5)] == [1, 1, 0]
+    assert [cosine(4, 0.5)(done, 4) for done in (2, 3, 4, 5)] == [0.75, 1, 1, 0.5]
+    assert [cosine(4)(done, 3) for done in (3, 4, 5)] == [1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("build", "names"),
     [

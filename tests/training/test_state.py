@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -49,6 +51,26 @@ def test_a_checkpoint_is_a_copy():
     model.train_on_batch(LOW, HIGH)
     for kept, first in zip(checkpoint.model, before, strict=True):
         np.testing.assert_array_equal(kept, first)
+
+
+def test_what_the_course_has_beside_comes_back_too():
+    model, beside = compiled(), [keras.Variable([1.0, 2.0]), keras.Variable([[3.0]])]
+    checkpoint = take(model, beside, history=History())
+    for variable in beside:
+        variable.assign(variable * 0)
+    put(model, checkpoint, beside)
+    np.testing.assert_array_equal(np.ravel(beside[0]), [1, 2])
+    np.testing.assert_array_equal(np.ravel(beside[1]), [3])
+    with pytest.raises(SrexpError, match="the checkpoint is of another course"):
+        put(model, checkpoint, beside[:1])
+    with pytest.raises(SrexpError, match="the checkpoint is of another course"):
+        put(model, checkpoint)
+
+
+def test_a_running_loss_of_another_kind_is_refused():
+    model = compiled()
+    with pytest.raises(SrexpError, match="the checkpoint is of another loss"):
+        put_metrics(model, dataclasses.replace(taken(model), metrics=()))
 
 
 def test_a_checkpoint_of_another_network_is_refused():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ _PROPOSED_FROM = 0.86
 _DESCRIBED_SIZE, _SMOOTHING, _LEAST_DETAIL = 16, 1.0, 1e-2
 _COMPONENTS, _LEARNT_FROM, _CHUNK, _NEIGHBOURS = 8, 4096, 8192, 8
 
-Rows = npt.NDArray[np.intp]
+Rows: TypeAlias = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -85,8 +86,8 @@ def near(prepared: Prepared, *, most: int, cache_dir: Path | None = None) -> tup
     return [NearDuplicate(images[first], images[second], alike) for first, second, alike in pairs], left
 
 
-_Content = tuple[str, Split]
-_Known = tuple[list[tuple[_Content, _Content, float]], int]
+_Content: TypeAlias = tuple[str, Split]
+_Known: TypeAlias = tuple[list[tuple[_Content, _Content, float]], int]
 
 
 def _different(prepared: Prepared) -> dict[_Content, Entry]:
