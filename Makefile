@@ -1,6 +1,6 @@
 # `make run` trains on the embedded images, `make test` runs the tests; both set up .venv first where it is missing.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-slow lint schema docs pictures audit wheel image chaos mutants pins clean
+.PHONY: help setup run test test-slow lint schema docs pictures audit wheel image bench chaos mutants pins clean
 
 VENV := .venv
 PYTHON_IN := $(VENV)/bin/python
@@ -63,6 +63,9 @@ wheel: $(VENV)/.installed-dev ## Build dist/srexp-VERSION.whl, install it by its
 image: ## Build the image srexp from the Dockerfile, and train in it
 	docker build --tag srexp .
 	docker run --rm srexp +debug=fast
+
+bench: $(VENV)/.installed-dev ## Measure what srexp takes beside plain Keras, Hydra and ONNX Runtime; ARGS="--only train" for a part, ARGS=--list
+	$(PYTHON_IN) -m tests.benchmarks.ratios $(ARGS)
 
 chaos: $(VENV)/.installed-dev ## Kill, starve and spoil commands at random; MINUTES=20 SEED=1
 	$(PYTHON_IN) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)

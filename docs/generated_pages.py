@@ -5,6 +5,7 @@ MkDocs calls `on_files` (mkdocs.yml, `hooks`). The comments of conf/ and sweeps/
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -45,6 +46,7 @@ def pages() -> dict[str, str]:
         "reference/zoo.md": "# Networks that come with srexp: their cards\n\n"
         + "\n".join(map(card, shipped().values())),
         "reference/kernel-times.md": kernel_times(),
+        "results/ratios.md": ratios(),
         "notebook.md": notebook(ROOT / "docs" / "notebook.ipynb"),
         "promises.md": _moved("SECURITY").replace("# Security", "# Security: the promises", 1),
         "contributing.md": _moved("CONTRIBUTING"),
@@ -64,6 +66,20 @@ def kernel_times() -> str:
         table.append(_row([network, *(told.get(column, "") for column in columns)]))
     said = "oneDNN's time by Eigen's: below 1 oneDNN is faster."
     return "\n".join(["# Convolution kernels: what was measured", "", said, "", *lines, "", *table, ""])
+
+
+def ratios() -> str:
+    """Show what `make bench` measured, with where it is from."""
+    lines = (ROOT / "docs" / "results" / "ratios.csv").read_text(encoding="utf-8").splitlines()
+    about = [line.replace("#", "   ", 1) for line in lines if line.startswith("#")]
+    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
+    heads = ["what", "beside", "ratio", "least to largest", "on the clock", "pairs"]
+    table = [_row(heads), _row(["---"] * len(heads))]
+    for row in rows:
+        ratio, low, high, clock = (f"{float(row[name]):.2f}" for name in ("ratio", "low", "high", "clock"))
+        table.append(_row([row["part"], row["peer"], ratio, f"{low} to {high}", clock, row["pairs"]]))
+    said = "What srexp takes by what its peer takes, in time on the processors. [Speed](speed.md) says what it means."
+    return "\n".join(["# Speed: the ratios", "", said, "", *about, "", *table, ""])
 
 
 def _row(cells: list[str]) -> str:

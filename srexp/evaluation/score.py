@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -178,7 +179,8 @@ def score(
 ) -> Scores:
     """Score a model, and a baseline beside it, on every image.
 
-    Images are taken one by one, so a set that doesn't fit in memory is scored too.
+    Images are taken one by one, so a set that doesn't fit in memory is scored too. An image is measured while the next
+    one is restored, which changes no figure.
 
     Args:
         predict: The model: (h, w, c) float32 in [0, 1] to (h * scale, w * scale, c).
@@ -205,18 +207,7 @@ def score(
         (1, {'psnr': None, 'ssim': 1.0})
     """
     rows = []
-    for sample in samples:
-        restored = predict(sample.low)
-        reference = baseline(sample.low) if baseline else None
-        row = Row(
-            key=sample.key,
-            height=int(sample.high.shape[0]),
-            width=int(sample.high.shape[1]),
-            bits=sample.bits,
-            model=_measure(restored, sample, protocol, scale, full=full),
-            baseline={} if reference is None else _measure(reference, sample, protocol, scale, full=full),
-            sha256=sample.sha256,
-        )
+    for sample, restored, reference, row in _measured(predict, samples, protocol, scale, baseline, full=full):
         rows.append(row)
         if on_image:
             on_image(sample, restored, reference, row)
@@ -225,6 +216,53 @@ def score(
             "there is no image to score", expected="at least one", fix="check the data set and its split"
         )
     return Scores(tuple(rows))
+
+
+_Measured: TypeAlias = tuple[Sample, Pixels, Pixels | None, Row]
+
+
+def _measured(
+    predict: Predict,
+    samples: Iterable[Sample],
+    protocol: Protocol,
+    scale: int,
+    baseline: Predict | None,
+    *,
+    full: bool,
+) -> Iterator[_Measured]:
+    """Restore images in this thread, and measure the one before meanwhile: its filters leave the interpreter free."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+
+        def begin(sample: Sample) -> Callable[[], _Measured]:
+            restored = predict(sample.low)
+            reference = baseline(sample.low) if baseline else None
+            model, other = (
+                None if image is None else pool.submit(_measure, image, sample, protocol, scale, full=full)
+                for image in (restored, reference)
+            )
+
+            def end() -> _Measured:
+                row = Row(
+                    key=sample.key,
+                    height=int(sample.high.shape[0]),
+                    width=int(sample.high.shape[1]),
+                    bits=sample.bits,
+                    model=model.result() if model else {},
+                    baseline=other.result() if other else {},
+                    sha256=sample.sha256,
+                )
+                return sample, restored, reference, row
+
+            return end
+
+        end_of_last = None
+        for sample in samples:
+            end_of_this = begin(sample)
+            if end_of_last:
+                yield end_of_last()
+            end_of_last = end_of_this
+        if end_of_last:
+            yield end_of_last()
 
 
 def _measure(

@@ -28,7 +28,7 @@ from srexp.types import Network, Pixels, Sample
 #: Longer sides are reduced to this in MLflow's image grid, which shows thumbnails; the panels keep every pixel.
 GRID_SIDE = 768
 _STRIP = "figures/validation.png"
-TIMED_REPEATS, TIMED_SECONDS = 20, 8.0
+TIMED_REPEATS, TIMED_SECONDS = 20, 3.0
 
 
 def score_and_draw(

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from srexp.errors import RequestError, SrexpError
+from srexp.evaluation import score as score_module
 from srexp.evaluation.score import score
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
@@ -201,3 +203,28 @@ def test_refuses_by_name_a_prediction_with_nan():
 def test_refuses_by_name_a_model_of_another_scale():
     with pytest.raises(RequestError, match=r"a\.png[\s\S]*\(48, 56, 1\)"):
         score(lambda low: low.repeat(2, 0).repeat(2, 1), SAMPLES, Protocol(), 1)
+
+
+def test_an_image_is_measured_while_the_next_one_is_restored(monkeypatch):
+    following = threading.Event()
+    measured = score_module.measure
+
+    def waiting(found, wanted, **options):
+        assert following.wait(timeout=60), "the next image is restored only after this one was measured"
+        return measured(found, wanted, **options)
+
+    def predict(low):
+        seen.append(low)
+        if len(seen) == 2:
+            following.set()
+        return brighter(1 / 255)(low)
+
+    seen: list[object] = []
+    expected = score(brighter(1 / 255), SAMPLES, Protocol(), 1, baseline=brighter(3 / 255), full=True)
+    monkeypatch.setattr(score_module, "measure", waiting)
+    assert score(predict, SAMPLES, Protocol(), 1, baseline=brighter(3 / 255), full=True) == expected
+
+
+def test_an_image_that_cannot_be_scored_is_named_while_others_are_restored():
+    with pytest.raises(SrexpError, match=r"deep/b\.png holds values that are not numbers"):
+        score(lambda low: low * (np.nan if low.shape[0] == 30 else 1), SAMPLES, Protocol(), 1)
