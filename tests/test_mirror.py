@@ -51,6 +51,9 @@ COVERS = {
     "system/forks/test_forked.py": "system.forks.server",
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
+    "tracking/journal/test_lines.py": "tracking.journal.journal",
+    "tracking/journal/test_operations.py": "tracking.journal.replay",
+    "tracking/journal/test_sending.py": "tracking.journal.recovery",
     "tracking/registry/test_registry.py": "tracking.journal.upload",
     "training/courses/test_adversarial.py": "training.courses.discriminator training.courses.duel "
     "training.courses.supervised",

@@ -1,11 +1,13 @@
 """What a run writes reaches the store in order and in portions, and its writer never waits for that."""
 
+import logging
 import threading
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from srexp.tracking.journal import outbox as outbox_module
 from srexp.tracking.journal import recovery, replay
 from srexp.tracking.journal.journal import Journal
 from srexp.tracking.journal.outbox import Outbox
@@ -146,6 +148,110 @@ def test_a_flush_waits_for_a_store_that_takes_its_time(outbox):
     assert outbox.outbox.flush(30, until=0)
     assert outbox.outbox.flush(30)
     assert not Outbox.given_up
+
+
+class Clock:
+    """A clock and a condition in one: it goes on by what is waited, and the store takes something at each of the times."""
+
+    def __init__(self, made, *times):
+        self.now, self.made, self.times, self.waits = 0.0, made, list(times), []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def wait(self, seconds):
+        self.waits.append(seconds)
+        self.now += seconds
+        if self.times and self.now >= self.times[0]:
+            self.times.pop(0)
+            self.made.journal.done([self.made.journal.waiting[0]])
+            self.made._taken += 1
+
+
+@pytest.mark.parametrize(
+    ("options", "has_it", "at"),
+    [
+        ({}, True, 6.0),
+        ({"in_all": True}, False, 2.25),
+        ({"until": 1}, True, 4.0),
+        ({"impatient": lambda: True}, False, 0.0),
+    ],
+)
+def test_a_store_that_takes_something_now_and_then_is_waited_for_unless_time_is_short(
+    tmp_path, monkeypatch, options, has_it, at
+):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    for _ in range(3):
+        journal.add("tags")
+    made = Outbox(SimpleNamespace(uri="sqlite:///none"), journal, seconds=0.01)
+    made._changed = clock = Clock(made, 2.0, 4.0, 6.0)
+    monkeypatch.setattr(outbox_module.time, "monotonic", lambda: clock.now)
+    assert made.flush(2.25, **options) == has_it
+    assert clock.now == at
+    assert max(clock.waits, default=0) <= 0.5  # so that whoever becomes impatient is heard soon
+    assert Outbox.given_up == ({"sqlite:///none"} if options.get("in_all") else set())
+    if Outbox.given_up:  # nobody waits for it again
+        assert not made.flush(1.0)
+        assert clock.now == at
+    journal.close()
+
+
+def test_what_the_run_left_before_goes_first_and_what_others_left_last(tmp_path, monkeypatch):
+    done, before, journal = [], *(Journal.begin(tmp_path / name, tmp_path / "pending") for name in "ab")
+    before.add("tags")
+    for kind in ("resume", "end"):
+        journal.add(kind)
+
+    def take(replay):
+        done.append((replay.journal.id, replay.journal.waiting[0]["op"]))
+        replay.journal.done([replay.journal.waiting[0]])
+
+    def others(store, index, *, between):
+        done.append((store.uri, index))
+        assert between()
+        made._closing.set()
+        assert not between()
+
+    monkeypatch.setattr(Replay, "next", take)
+    monkeypatch.setattr(recovery, "send", others)
+    monkeypatch.setattr(recovery, "settle", lambda one: done.append((one.id, "settled")))
+    made = Outbox(SimpleNamespace(uri="sqlite:///none"), journal, seconds=0.01, before=[before])
+    assert (made._thread.daemon, made._thread.name) == (True, outbox_module.NAME)
+    assert made.start(30) is None
+    made._thread.join(30)
+    ours = [(journal.id, "resume"), (journal.id, "end")]
+    assert done == [(before.id, "tags"), (before.id, "settled"), *ours, ("sqlite:///none", tmp_path / "pending")]
+    assert not list((tmp_path / "pending").iterdir())
+
+
+def test_what_others_left_is_sent_once_and_only_to_a_store_that_answers(outbox, monkeypatch):
+    sent = []
+    monkeypatch.setattr(recovery, "send", lambda *_, **__: sent.append(1))
+    outbox.refusals.append(ConnectionError("gone"))
+    outbox.answers.release(5)
+    assert outbox.outbox.start(30) is not None
+    time.sleep(0.1)
+    assert sent == []
+    outbox.refusals.clear()
+    outbox.answers.release(100)
+    assert outbox.outbox.flush(30)
+    for _ in range(3):
+        outbox.outbox.journal.add("tags")
+        assert outbox.outbox.flush(30)
+    outbox.outbox.close()
+    outbox.outbox._thread.join(30)
+    assert sent == [1]
+
+
+def test_mlflow_s_tracebacks_of_this_thread_alone_are_left_out():
+    record = logging.LogRecord("mlflow.store.db.utils", logging.ERROR, "", 0, "", (), None)
+    assert outbox_module._not_ours(record)
+    record.threadName = outbox_module.NAME
+    assert not outbox_module._not_ours(record)
+    assert outbox_module._not_ours in logging.getLogger("mlflow.store.db.utils").filters
 
 
 def test_a_store_that_took_nothing_in_time_is_given_up_unless_somebody_was_impatient(outbox):

@@ -196,6 +196,23 @@ def test_a_result_is_completed_by_what_its_own_journal_heard(tmp_path, ours):
     assert json.loads(result.read_text()) == (known if ours else given)
 
 
+def test_a_result_that_is_completed_is_written_as_a_whole_one(tmp_path):
+    journal = Journal.begin(tmp_path, tmp_path / "pending")
+    journal.known = {"run_id": "1" * 32}
+    given = {"run_id": None, "pending": {"folder": f"../{journal.id}"}}
+    (tmp_path / "result.json").write_text(json.dumps(given))
+    recovery.settle(journal)
+    assert (tmp_path / "result.json").read_text() == '{\n  "run_id": "' + "1" * 32 + '"\n}\n'
+    for untouched in ("no JSON", '{"pending": {}}', '{"run_id": null}'):
+        (tmp_path / "result.json").write_text(untouched)
+        recovery.settle(journal)
+        assert (tmp_path / "result.json").read_text() == untouched
+    (tmp_path / "result.json").unlink()
+    recovery.settle(journal)
+    assert not (tmp_path / "result.json").exists()
+    journal.close()
+
+
 def test_what_the_store_refuses_holds_up_nothing_and_is_said(tracking):
     with pytest.raises(SrexpError, match="Changing param values"), tracking.run("x") as run:  # noqa: PT012 - its end
         run.add("params", params={"a": "1"})
