@@ -151,7 +151,7 @@ def test_a_flush_waits_for_a_store_that_takes_its_time(outbox):
 
 
 class Clock:
-    """A clock and a condition in one: it goes on by what is waited, and the store takes something at each of the times."""
+    """A clock and a condition in one: it goes on by what is waited, and the store takes something at each time."""
 
     def __init__(self, made, *times):
         self.now, self.made, self.times, self.waits = 0.0, made, list(times), []
