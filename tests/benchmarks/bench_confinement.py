@@ -31,7 +31,6 @@ from PIL import Image
 import srexp
 from srexp import cli
 from srexp.data.formats import registry
-from srexp.experiment.restoration import folder_enhancement
 from srexp.system import confinement
 from srexp.tracking.registry import safe_keras_file
 
@@ -149,11 +148,13 @@ class Direct:
         """Make the call."""
         return self.answer()
 
+    def drop(self) -> None:
+        """Have nothing to end."""
+
 
 #: What is replaced so that all is done in this process.
 DIRECT: list[tuple[ModuleType, str, Callable[..., object]]] = [
     (registry, "Begun", Direct),
-    (folder_enhancement, "expect_image", lambda *_: None),
     (safe_keras_file, "confined", lambda *given: Direct(*given)()),
 ]
 

@@ -263,6 +263,7 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "tiff-nesting-pages": lambda n: tiff_pages(2000 * n),
     "tiff-nesting-loop": lambda _: tiff_pages(500, loop=True),
     "tiff-time-pages-that-share": lambda n: tiff_pages(2000 * n, shared=True),
+    "tiff-time-scans": lambda n: tiff_tile(7, scans(20_000 * n), 2208),
     "tiff-time-strips": lambda n: strips(200 * n),
     "dicom-pixels-claimed": lambda _: dicom(sop("Rows", 65_000)),
     "dicom-pixels-frames": lambda _: dicom(sop("NumberOfFrames", 2**31 - 1)),

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.data.costly_files import empty_elements, scans, tiff_pages
+from tests.data.costly_files import empty_elements, items, scans, tiff_pages
 from tests.warm_start import Command
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -116,9 +116,8 @@ SORTS = {
     "who leaves": lambda path: sending(path, LARGE, LARGER, leaves=True),
     "who takes no answer": lambda path: sending(path, LARGE, LARGER),
     "a large image": lambda path: sending(path, LARGE, LARGER, takes=True),
-    "an image that looks small and costs much": lambda path: sending(
-        path, scans(20_000, 500), scans(20_000, 1000), takes=True
-    ),
+    "an image that looks small and costs much": lambda path: sending(path, items(96_000), takes=True),
+    "a JPEG of many scans": lambda path: sending(path, scans(20_000, 500), scans(20_000, 1000), takes=True),
     "a million elements": lambda path: sending(path, empty_elements(10**6), takes=True),
     "thousands of pages": lambda path: sending(path, tiff_pages(4000), takes=True),
 }

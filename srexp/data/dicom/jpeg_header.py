@@ -1,7 +1,8 @@
-"""Size and precision inside a compressed frame, read before a decoder allocates for them."""
+"""Size, precision and scans of a compressed frame, read before a decoder allocates for it and computes."""
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ _JPEG_START = b"\xff\xd8"
 # ITU-T T.81 table B.1 (SOF0..SOF15 without DHT, JPG, DAC) and T.87 (SOF55, JPEG-LS).
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
+# What can follow a scan, whose values have no marker in them besides those at which a decoder starts anew.
+_AFTER_VALUES = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+_END, _SCAN = 0xD9, 0xDA
+#: Scans of a JPEG. Encoders make some ten, optimizers of progressive ones a few dozen.
+MOST_SCANS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,30 @@ def frame_header(frame: bytes) -> FrameHeader | None:
         if frame.startswith(_JPEG_START):
             return _jpeg(frame)
     return None
+
+
+def require_few_scans(stream: bytes) -> None:
+    """Refuse a JPEG of which a decoder would go through all pixels again and again.
+
+    Args:
+        stream: The whole codestream, or anything else, which is let pass.
+
+    Raises:
+        UnreadableImageError: It has more than `MOST_SCANS` scans.
+    """
+    position, scans = len(_JPEG_START), 0
+    while stream.startswith(_JPEG_START) and (found := _AFTER_VALUES.search(stream, position)):
+        marker, position = stream[found.end() - 1], found.end()
+        if marker == _END:
+            return
+        scans += marker == _SCAN
+        if scans > MOST_SCANS:
+            raise UnreadableImageError(
+                f"holds a JPEG of more than {MOST_SCANS} scans, where some ten are usual", fix="save it again as PNG"
+            )
+        position += int.from_bytes(
+            stream[position : position + 2]
+        )  # the length of a segment, its own two bytes included
 
 
 def _jpeg_2000(frame: bytes) -> FrameHeader:

@@ -25,7 +25,7 @@ from srexp.data.dicom.display import display_of
 from srexp.data.dicom.elements import integer, label, numbers, text
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
 from srexp.data.dicom.header import Header, quiet, read_header
-from srexp.data.dicom.jpeg_header import frame_header
+from srexp.data.dicom.jpeg_header import frame_header, require_few_scans
 from srexp.data.dicom.layout import encoded_frame
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, displayed, ranged, refusing
 
@@ -210,6 +210,7 @@ def _check_codestream(encoded: bytes, header: Header) -> None:
             f"has a compressed frame of {claim.rows} x {claim.columns} x {claim.components}, "
             f"where the header says {header.rows} x {header.columns} x {header.samples}"
         )
+    require_few_scans(encoded)
     if claim.signed and not header.signed:
         raise UnreadableImageError(
             "contradicts itself: signed compressed values, unsigned Pixel Representation (0028,0103)"

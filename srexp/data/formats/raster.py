@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srexp.data.dicom.jpeg_header import frame_header, require_few_scans
 from srexp.data.display import Display, Resolution, orientation_of, upright_size
 from srexp.data.image import (
     Intensity,
@@ -119,8 +120,6 @@ def _opened(path: Path) -> ImageFile:
 
 def _refuse_many_bits(path: Path) -> None:
     """Refuse a JPEG of which Pillow only says that it can't open it."""
-    from srexp.data.dicom.jpeg_header import frame_header
-
     with path.open("rb") as file:
         header = frame_header(file.read(_LARGEST_CHUNK))
     if header and header.precision > _JPEG_BITS:
@@ -152,6 +151,8 @@ def _decode(image: ImageFile, path: Path) -> Numbers:
 
         pixels = b"".join(chunk for _, chunk in _chunks(path, _PIXELS))  # of the others the decoder prints complaints
         return np.asarray(imagecodecs.png_decode(_SIGNATURE + pixels))
+    if image.format in ("JPEG", "MPO"):
+        require_few_scans(path.read_bytes())
     if image.mode not in _EXACT:
         raise UnreadableImageError(f"has pixels of mode {image.mode}", fix="save it as grey or RGB")
     return np.asarray(image.convert(_EXACT[image.mode]))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, TypeAlias
 
 from srexp.data.display import Display, Resolution
+from srexp.data.formats.readers import Question, answer, first_images
 from srexp.data.formats.signatures import kind_of
 from srexp.data.image import (
     Intensity,
@@ -19,74 +23,88 @@ from srexp.data.image import (
     UnreadableImageError,
     refusing,
 )
-from srexp.system.confinement import Begun, ExhaustedError
+from srexp.system.confinement import Begun, ExhaustedError, HurriedError, hurried
+
+#: What `read_image` is given.
+Image: TypeAlias = tuple[Path, int, Intensity]
 
 #: Most images of one file.
 MAX_FRAMES = 100_000
 _ANSWERS = (Stored, Display, Resolution, UnreadableImageError, UnreachableImageError, TooManyPixelsError)
 _RASTER, _REMEMBERED = ("png", "jpeg", "bmp"), 1000
-_exhausting: dict[tuple[int, ...], str] = {}  # files that met a bound, which would cost as much again, and which
+# Small files are asked for several at a time: to hand one over takes as long as to decode it.
+_SMALL_BYTES, _BATCH, _BATCH_SECONDS = 2**16, 16, 1.0
 
 
-class _Expected(threading.local):
-    """The image that a thread will ask for next, which is decoded meanwhile."""
+class _File(NamedTuple):
+    """A file as it is now."""
 
-    image: tuple[object, ...] = ()
-    begun: Begun[Any, Any] | None = None
-
-    def take(self, image: tuple[object, ...]) -> Begun[Any, Any] | None:
-        """Give what has begun if it is this image; anything else is expected no more."""
-        begun, self.begun = self.begun, None
-        if begun and image != self.image:
-            begun.drop()
-            return None
-        return begun
+    device: int
+    number: int
+    size: int
+    modified: int
+    changed: int
 
 
-_expected = _Expected()
+_exhausting: dict[_File, str] = {}  # those that met a bound, which would cost as much again, and which
 
 
-class Reader(Protocol):
-    """What the module of a kind of image offers."""
+class _Ahead(threading.local):
+    """The images that a thread will read one after the other, of which the next ones are decoded meanwhile."""
 
-    def frames_in(self, path: Path) -> Sequence[int]:
-        """List the images in a file, from its header."""
+    def __init__(self) -> None:
+        self._coming: deque[Image] = deque()
+        self._asked: dict[tuple[Any, ...], Image] = {}
+        self._begun: Begun[Any, Any] | None = None
+        self._decoded: dict[tuple[Any, ...], Stored] = {}
 
-    def shape_of(self, path: Path) -> tuple[int, int]:
-        """Read height and width off the header."""
+    def expect(self, images: Iterable[Image]) -> None:
+        """Expect these images and no others."""
+        if self._begun:
+            self._begun.drop()
+        self._coming, self._asked, self._begun, self._decoded = deque(images), {}, None, {}
 
-    def read(self, path: Path, frame: int, intensity: Intensity) -> Stored:
-        """Decode one image."""
+    def take(self, key: tuple[Any, ...], image: tuple[Any, ...]) -> Callable[[], Stored] | None:
+        """Give what gives an image, if that was decoded ahead or is being decoded."""
+        if self._begun and key in self._asked:
+            begun, self._begun = self._begun, None
+            if len(self._asked) == 1:
+                return begun
+            with suppress(ExhaustedError, HurriedError):  # each will say so for itself
+                self._decoded = dict(zip(self._asked, begun(), strict=False))
+            self._coming.extendleft(reversed([each for key, each in self._asked.items() if key not in self._decoded]))
+        if key in self._decoded:
+            return partial(self._decoded.pop, key)
+        if image in self._coming:  # those before it are passed over
+            self.expect(islice(self._coming, self._coming.index(image) + 1, None))
+        return None
+
+    def go_on(self) -> None:
+        """Begin with the next images, unless some are being decoded."""
+        if self._begun:
+            return
+        self._asked = {}
+        questions: list[Question] = []
+        with suppress(UnreadableImageError):
+            while self._coming and len(questions) < _BATCH:
+                path, frame, intensity = self._coming[0]
+                kind, identity = kind_of(path), _identity(path)
+                small, key = identity.size <= _SMALL_BYTES, (identity, frame, intensity)
+                if kind == "npy" or identity in _exhausting or key in self._asked or (questions and not small):
+                    break
+                self._asked[key] = self._coming.popleft()
+                questions.append((kind, path.absolute(), frame, intensity))
+                if not small:
+                    break
+        if len(questions) == 1:
+            kind, path, frame, intensity = questions[0]
+            self._begun = Begun(_ANSWERS, answer, kind, "read", path, frame, intensity)
+        elif questions:
+            with hurried(_BATCH_SECONDS):
+                self._begun = Begun(_ANSWERS, first_images, questions)
 
 
-def reader_of(kind: Kind) -> Reader:
-    """Import the module that reads a kind: no pydicom and no nibabel for folders without such files.
-
-    Args:
-        kind: The kind of image.
-
-    Returns:
-        The module.
-    """
-    if kind == "dicom":
-        from srexp.data.dicom import reader
-
-        return reader
-    if kind == "nifti":
-        from srexp.data.formats import nifti
-
-        return nifti
-    if kind == "npy":
-        from srexp.data.formats import npy
-
-        return npy
-    if kind == "tiff":
-        from srexp.data.formats import tiff
-
-        return tiff
-    from srexp.data.formats import raster
-
-    return raster
+_ahead = _Ahead()
 
 
 def frames_in(path: Path) -> Sequence[int]:
@@ -138,27 +156,22 @@ def read_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> Sto
         UnreadableImageError: The file can't be used, and why.
     """
     image: Stored = _ask("read", path, frame, intensity)
+    _ahead.go_on()
     return image
 
 
-def expect_image(path: Path, frame: int = 0, intensity: Intensity = "bits") -> None:
-    """Begin to decode what `read_image` will be asked for next, while this process does something else.
+@contextmanager
+def read_ahead(images: Iterable[Image]) -> Iterator[None]:
+    """Decode what this thread is about to read while it does something else.
 
     Args:
-        path: As of `read_image`; what can't be used is refused there.
-        frame: The same.
-        intensity: The same.
+        images: What `read_image` will be given, in that order; some may be left out.
     """
-    expect_nothing()
-    with contextlib.suppress(UnreadableImageError):
-        if (kind := kind_of(path)) != "npy" and (identity := _identity(path)) not in _exhausting:
-            _expected.image = (identity, "read", frame, intensity)
-            _expected.begun = _begin(kind, "read", path, frame, intensity)
-
-
-def expect_nothing() -> None:
-    """Decode nothing any more that has not been asked for."""
-    _expected.take(())
+    _ahead.expect(images)
+    try:
+        yield
+    finally:
+        _ahead.expect(())
 
 
 def patient_of(path: Path) -> str:
@@ -213,9 +226,9 @@ def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) 
     identity = _identity(path)
     reason = _exhausting.get(identity)
     if reason is None:
-        begun = _expected.take((identity, action, *arguments)) or _begin(kind, action, path, *arguments)
+        begun = _ahead.take((identity, *arguments), (path, *arguments)) if action == "read" else None
         try:
-            return begun()
+            return (begun or Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments))()
         except ExhaustedError as error:
             reason = str(error)
         if len(_exhausting) >= _REMEMBERED:
@@ -224,30 +237,7 @@ def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) 
     raise UnreadableImageError(reason, fix="save it again without what makes it so costly, or remove it")
 
 
-def _begin(kind: Kind, action: str, path: Path, *arguments: object) -> Begun[Any, Any]:
-    return Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments)
-
-
-def answer(kind: Kind, action: str, path: Path, *arguments: object) -> Any:
-    """Answer one question about a file.
-
-    Args:
-        kind: The kind of image.
-        action: Name of a function of `Reader`, or another one of its reader.
-        path: The file.
-        *arguments: What the function is given besides.
-
-    Returns:
-        What it answers.
-
-    Raises:
-        UnreadableImageError: The file can't be used, and why.
-    """
-    with refusing("is damaged"):
-        return getattr(reader_of(kind), action)(path, *arguments)
-
-
-def _identity(path: Path) -> tuple[int, ...]:
+def _identity(path: Path) -> _File:
     with refusing("can't be read"):
         status = path.stat()
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    return _File(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srexp.data.dicom.jpeg_header import require_few_scans
 from srexp.data.display import upright_size
 from srexp.data.formats.tiff_tags import WHITE_IS_ZERO, described_planes, display_of
 from srexp.data.image import (
@@ -37,8 +39,8 @@ _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _YCBCR = 1, 2, 3, 4, 6
 _COLOURS = {WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 # Tag 338: what a sample besides the colours is.
 _ASSOCIATED, _UNASSOCIATED = 1, 2
-_JPEG = {6, 7}
-_LOSSY = _JPEG | {22610, 33003, 33004, 33005, 33007, 34712, 34887, 34892, 34927, 34933, 34934, 50001, 50002, 52546}
+_JPEG, _OTHER_JPEG = {6, 7}, {33007, 34892}
+_LOSSY = _JPEG | _OTHER_JPEG | {22610, 33003, 33004, 33005, 34712, 34887, 34927, 34933, 34934, 50001, 50002, 52546}
 
 
 def shape_of(path: Path) -> tuple[int, int]:
@@ -116,6 +118,8 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
         if frame == 0:  # once for a file: it goes through all pages
             _refuse_hidden_planes(file)
         _check_claims(page, path.stat().st_size)
+        for stream in _jpegs(file, page):
+            require_few_scans(stream)
         values = _samples(page)
         decode = _decode_float if values.dtype.kind == "f" else _decode
         image, display = decode(values, page, intensity), display_of(file, page)
@@ -187,6 +191,14 @@ def _check_samples(samples: int, colours: int, extra: tuple[int, ...]) -> None:
         "where one of opacity (1 or 2) can be read",
         fix="save the colours alone, and the other samples as pages of their own",
     )
+
+
+def _jpegs(file: TiffFile, page: TiffPage) -> Iterator[bytes]:
+    """Give the parts of a page that are JPEG."""
+    if int(page.compression) in _JPEG | _OTHER_JPEG:
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.filehandle.seek(offset)
+            yield file.filehandle.read(count)
 
 
 def _samples(page: TiffPage) -> Numbers:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from itertools import chain, pairwise
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from srexp.config.sections.verbs import EnhanceConfig
-from srexp.data.formats.registry import expect_image, expect_nothing
+from srexp.data.formats.registry import read_ahead
 from srexp.data.restored_image import Origin
 from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
@@ -66,7 +65,6 @@ class FolderEnhancement:
 
     def __init__(self, config: EnhanceConfig, restorer: Restorer, *, part: str | None = None) -> None:
         self.config, self.output, self.restorer = config, Path(config.output).expanduser(), restorer
-        self._following: dict[tuple[Path, int], tuple[Path, int]] = {}
         self.manifest = OutputManifest(
             self.output, model=restorer.made.model, settings=restorer.made.identity, shard=part
         )
@@ -99,9 +97,9 @@ class FolderEnhancement:
         Raises:
             RequestError: The folder can't be written.
         """
-        self._following = dict(pairwise((job.path, frame) for job in jobs for frame in job.frames))
+        images = [(job.path, frame, self.restorer.intensity) for job in jobs for frame in job.frames]
         # The outer scratch folder is what an interruption can't leave behind, whatever it does to those of the files.
-        with _scratch(self.output) as scratch, interruptible() as shield, _expecting():
+        with _scratch(self.output) as scratch, interruptible() as shield, read_ahead(images):
             for number, job in enumerate(jobs):
                 self._do(job, outcome, partial(show, number, job.name), shield, scratch)
 
@@ -140,7 +138,7 @@ class FolderEnhancement:
                 Path(fresh, target.name),
                 compare=job.compare and Path(job.compare).name,
                 spread=job.spread and Path(job.spread).name,
-                on_frame=partial(self._under_way, job, show),
+                on_frame=lambda number: show(number / len(job.frames)),
                 on_distance=distances.append if self.config.check else None,
                 on_spread=spreads.append,
             )
@@ -169,12 +167,6 @@ class FolderEnhancement:
         outcome.note(job.name, known)
         return True
 
-    def _under_way(self, job: Job, show: Callable[[float], None], number: int) -> None:
-        """Show how far a file is whose image the network is about to get, and begin to decode the next one."""
-        show(number / len(job.frames))
-        if following := self._following.get((job.path, job.frames[number])):
-            expect_image(*following, self.restorer.intensity)
-
     def _require_free(self, job: Job, state: State) -> None:
         """Refuse to overwrite what wasn't asked to be; what another file became never is, whatever was asked."""
         if owned := self.manifest.of_another(job.name, job.outputs):
@@ -185,15 +177,6 @@ class FolderEnhancement:
             raise SrexpError(
                 "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
             )
-
-
-@contextmanager
-def _expecting() -> Iterator[None]:
-    """Leave no image to be decoded that nobody will ask for."""
-    try:
-        yield
-    finally:
-        expect_nothing()
 
 
 def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:

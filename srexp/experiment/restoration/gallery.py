@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
 from srexp.config.sections.verbs import EnhanceConfig
-from srexp.data.formats.registry import frames_in, read_image
+from srexp.data.formats.registry import Image, frames_in, read_ahead, read_image
 from srexp.data.image import Stored
 from srexp.enhance.output_manifest import OutputManifest
 from srexp.errors import SrexpError
@@ -91,7 +92,10 @@ def write_gallery(
 
 
 def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
-    exhibits = [each for job in made[:MOST] if (each := _exhibit(config, job, outcome, len(made)))]
+    side = LARGE if len(made) <= FEW else SMALL
+    shown = [(job, images) for job in made[:MOST] if (images := _images(config, job))]
+    with read_ahead(chain.from_iterable(images for _, images in shown)):
+        exhibits = [each for job, images in shown if (each := _exhibit(config, job, images, outcome, side))]
     unseen = len(made) - len(exhibits)
     failed = {_called(config, name): reason for name, reason in outcome.failed.items()}
     return filled(
@@ -106,42 +110,52 @@ def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:
     )
 
 
-def _exhibit(config: EnhanceConfig, job: Job, outcome: Outcome, count: int) -> Exhibit | None:
-    """Show the middle image of a file, None where it can't be read any more."""
-    output = Path(config.output).expanduser()
-    side = LARGE if count <= FEW else SMALL
-    files = job.images
+def _images(config: EnhanceConfig, job: Job) -> list[Image]:
+    """Say what is shown of a file: its middle image, the restored one, and the map if there is one."""
+    output, files = Path(config.output).expanduser(), job.images
     result = output / files[len(files) // 2]
     try:
         frames = frames_in(result)
-        before = read_image(job.path, job.frames[len(job.frames) // 2], config.intensity or "bits")
-        after = read_image(result, frames[len(frames) // 2])
+    except (OSError, SrexpError):
+        return []
+    before: Image = (job.path, job.frames[len(job.frames) // 2], config.intensity or "bits")
+    after: Image = (result, frames[len(frames) // 2], "bits")
+    drawn: list[Image] = [(output / job.spread, 0, "bits")] if job.spread else []
+    return [before, after, *drawn]
+
+
+def _exhibit(config: EnhanceConfig, job: Job, images: list[Image], outcome: Outcome, side: int) -> Exhibit | None:
+    """Show an image beside its result, None where one can't be read any more."""
+    output, name = Path(config.output).expanduser(), _called(config, job.name)
+    pictures, shapes = [], []
+    try:
+        for image, caption in zip(images, ("input", "restored"), strict=False):
+            stored = read_image(*image)
+            shapes.append(stored.pixels.shape)
+            pictures.append(thumbnail(_coarse(stored, side), side, f"{name}, {caption}"))
     except (OSError, SrexpError):
         return None
-    name = _called(config, job.name)
-    sizes = (f"{image.pixels.shape[0]} x {image.pixels.shape[1]}" for image in (before, after))
+    before, after = (f"{shape[0]} x {shape[1]}" for shape in shapes)
     return Exhibit(
         name,
-        thumbnail(_coarse(before, side), side, f"{name}, input"),
-        thumbnail(_coarse(after, side), side, f"{name}, restored"),
-        (next(sizes), next(sizes)),
-        (_link(job.path, output), _link(result, output)),
+        pictures[0],
+        pictures[1],
+        (before, after),
+        (_link(job.path, output), _link(images[1][0], output)),
         outcome.distances.get(job.name),
         outcome.spreads.get(job.name),
-        _map(job, name, output, after, side),
+        _map(name, images[2], output, shapes[1], side) if images[2:] else None,
     )
 
 
-def _map(job: Job, name: str, output: Path, after: Stored, side: int) -> tuple[Picture, str] | None:
+def _map(name: str, image: Image, output: Path, shape: tuple[int, ...], side: int) -> tuple[Picture, str] | None:
     """Show the map of the middle image in the colours that it was drawn in."""
-    if job.spread is None:
-        return None
     try:
-        drawn = only_map(read_image(output / job.spread, 0).to_float(), after.pixels.shape)
+        drawn = only_map(read_image(*image).to_float(), shape)
     except (OSError, SrexpError):
         return None
     picture = thumbnail(drawn, side, f"{name}, spread of the eight restorations", (0, 1))
-    return picture, _link(output / job.spread, output)
+    return picture, _link(image[0], output)
 
 
 def _coarse(image: Stored, side: int) -> Pixels:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.data.degradation.imresize import resize
-from srexp.data.formats.registry import answer
+from srexp.data.formats.readers import answer
 from srexp.data.image import Channel, Stored, UnreadableImageError, to_channel
 from srexp.errors import RequestError
 from srexp.evaluation.figures.error_maps import error_map

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,15 +11,17 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     JPEG2000Lossless,
 )
 
-from srexp.data.dicom.jpeg_header import frame_header
+from srexp.data.dicom.jpeg_header import MOST_SCANS, frame_header, require_few_scans
 from srexp.data.formats.registry import read_image
 from srexp.data.image import UnreadableImageError
+from tests.data.costly_files import scans, segment
 from tests.data.dicom.images import Write, unsigned
 
 
@@ -53,3 +57,30 @@ def test_other_bytes_have_no_such_header_and_half_a_one_is_refused() -> None:
     whole = bytes(imagecodecs.jpeg8_encode(np.zeros((24, 40), np.uint8)))
     with pytest.raises(UnreadableImageError, match="damaged compressed frame"):
         frame_header(whole[:20])
+
+
+def test_a_jpeg_of_many_scans_is_refused_and_what_is_no_jpeg_is_not() -> None:
+    require_few_scans(scans(MOST_SCANS - 1))
+    with pytest.raises(UnreadableImageError, match="more than 100 scans"):
+        require_few_scans(scans(MOST_SCANS))
+    require_few_scans(b"II*\0" + scans(MOST_SCANS))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"progressive": True, "restart_marker_blocks": 1}])
+def test_no_scans_are_seen_in_pixels_texts_and_what_follows_the_image(options: dict[str, bool]) -> None:
+    """Encoders write FF00 for a byte FF; in a thumbnail or a film beside the image the marker means nothing."""
+    noise = np.random.default_rng(1).integers(0, 256, (400, 400, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=95, **options)
+    stream, many = buffer.getvalue(), b"\xff\xda\0\2" * 500
+    require_few_scans(stream[:2] + segment(0xE1, many) + stream[2:] + many)
+    with pytest.raises(UnreadableImageError, match="more than 100 scans"):
+        require_few_scans(stream.removesuffix(b"\xff\xd9") + many)
+
+
+def test_scans_are_counted_as_fast_as_a_stream_is_read() -> None:
+    start = scans(0)[:-2]
+    for tail in (b"\xff" * 10**7, b"\xff\xd0" * 10**7, b"\xff\x00" * 10**7, b"\xff\xd8" * 10**7):
+        began = time.process_time()
+        require_few_scans(start + tail)
+        assert time.process_time() - began < 2
