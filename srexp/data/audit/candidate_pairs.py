@@ -104,10 +104,15 @@ def _described(signatures: Signatures, window: Window) -> Floats:
     for start in range(0, len(signatures), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         unit = signatures[chunk].reshape(-1, SIGNATURE_SIZE**2).astype(np.float32) / 255
-        vectors[chunk] = unit @ detail.T
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    vectors *= np.where(lengths > _LEAST_DETAIL * _DESCRIBED_SIZE, 1 / np.maximum(lengths, 1e-9), 0)
+        vectors[chunk] = _unit(unit @ detail.T)
     return vectors
+
+
+def _unit(vectors: Floats) -> Floats:
+    """Give each row the length 1, or 0 where an image has no detail but noise."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    detailed = lengths > _LEAST_DETAIL * _DESCRIBED_SIZE
+    return vectors * detailed / np.where(detailed, lengths, 1)
 
 
 def _principal_axes(vectors: Floats) -> Floats:

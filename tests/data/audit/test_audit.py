@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from srexp.data.audit import audit as audit_module
+from srexp.data.audit import near_duplicates
 from srexp.data.audit.audit import audit, facts, fill
 from srexp.data.audit.findings import messages, require_clean, tags
 from srexp.data.image import stored
@@ -128,6 +131,132 @@ def test_what_the_caller_knows_comes_along(folder: Folder) -> None:
     found = audit(folder.prepared(), degenerate=True, notes=["of this set, nobody knows the age"])
     assert [(finding.kind, finding.severity) for finding in found] == [("degenerate", "warning"), ("source", "note")]
     assert messages(found)[1] == "of this set, nobody knows the age"
+
+
+def known(key: str = "a.png", split: str = "test", **facts: object) -> SimpleNamespace:
+    """An image as the audit sees it; of what isn't said, nothing is to be found."""
+    told = {"low": 0.0, "high": 1.0, "constant": False, "signature": ""} | facts
+    item = SimpleNamespace(key=key)
+    return SimpleNamespace(key=key, split=split, sha256=key, low=None, lossy=False, item=item, patient="P", facts=told)
+
+
+def changed(entry: SimpleNamespace, **changes: object) -> SimpleNamespace:
+    return SimpleNamespace(**(vars(entry) | changes))
+
+
+def held(*entries: SimpleNamespace) -> SimpleNamespace:
+    listed = {split: [entry for entry in entries if entry.split == split] for split in ("train", "validation", "test")}
+    return SimpleNamespace(entries=listed, skipped=[], fingerprint="f")
+
+
+def said(prepared: SimpleNamespace, **options: object) -> dict[str, str]:
+    return {finding.kind: finding.message for finding in audit(prepared, **options)}
+
+
+TEST = [known(f"{number}") for number in range(6)]
+
+
+def test_warnings_come_before_notes() -> None:
+    alone = [changed(entry, patient=entry.key) for entry in TEST[:2]]
+    found = audit(held(*alone), degenerate=True, notes=["a note"])
+    assert [finding.kind for finding in found] == ["degenerate", "few-test-images", "unknown-patients", "source"]
+    assert found[0].message == "degenerate: the input equals the target, so the scores say nothing about restoration"
+
+
+def test_frames_of_a_file_whose_patient_is_the_file_are_of_unknown_patients() -> None:
+    of_file = [changed(known(f"a#b#{number}"), patient="a#b") for number in range(6)]
+    assert set(said(held(*of_file))) == {"unknown-patients"}
+    assert said(held(*of_file[:5], changed(of_file[5], patient="a"))) == {}
+    assert set(said(held())) == {"few-test-images"}
+
+
+def test_of_images_with_the_same_pixels_the_first_of_each_split_is_named() -> None:
+    placed = (("a", "train"), ("b", "train"), ("c", "validation"), ("d", "validation"), ("e", "test"), ("f", "test"))
+    same = [changed(known(key, split), sha256="same", patient=f"P{split}") for key, split in placed]
+    told = said(held(*same, *TEST))
+    assert told["duplicates"] == (
+        "1 image with identical pixels in more than one split: a (train) = c (validation) = e (test)"
+    )
+    assert told["selection"].startswith("2 test images used for selection")
+
+
+@pytest.mark.parametrize(("number", "measured"), [(19, 19), (20, 20), (39, 20), (40, 20), (45, 20), (61, 20)])
+def test_some_pairs_of_all_are_measured_test_images_first(number: int, measured: int, monkeypatch) -> None:
+    entries = [changed(known(str(n)), low=SimpleNamespace(sha256="other")) for n in range(number)]
+    looked, step = [], number // 20 or 1
+
+    def read(entry: SimpleNamespace) -> SimpleNamespace:
+        looked.append(entry.key)
+        return SimpleNamespace(to_float=lambda: np.zeros((8, 8, 1)))
+
+    prepared = held(*entries, changed(TEST[0], key="not paired", sha256="not paired"))
+    prepared.read = prepared.read_low = read
+    monkeypatch.setattr(audit_module, "shift_of", lambda low, high: (0.0, 0.0))
+    assert said(prepared) == {}
+    assert looked[::2] == looked[1::2] == [str(n) for n in reversed(range(number))][::step][:20]
+    assert len(looked) == 2 * measured
+
+
+@pytest.mark.parametrize(
+    ("shift", "shifted"),
+    [((1.0, -1.0), False), ((1.05, 0.0), True), ((0.0, 1.05), True), ((-1.05, 0.0), True), ((0.0, -1.05), True)],
+)
+def test_from_half_a_low_pixel_on_a_pair_is_shifted(shift: tuple[float, float], shifted: bool, monkeypatch) -> None:
+    pairs = [changed(entry, low=SimpleNamespace(sha256="other")) for entry in TEST]
+    prepared = held(*pairs)
+    prepared.read = lambda _: SimpleNamespace(to_float=lambda: np.zeros((8, 6, 1)))
+    prepared.read_low = lambda _: SimpleNamespace(to_float=lambda: np.zeros((4, 3, 1)))
+    monkeypatch.setattr(audit_module, "shift_of", lambda low, high: shift)
+    assert ("misregistered" in said(prepared)) is shifted
+
+
+@pytest.mark.parametrize(("highs", "told"), [([0.5], None), ([0.49], "49 %"), ([0.0] * 6 + [0.6], None), ([0.0], None)])
+def test_a_range_filled_by_half_is_filled_and_constant_images_do_not_count(
+    highs: list[float], told: str | None
+) -> None:
+    images = [known(f"{n}-{high}", high=0.1 + high, low=0.1, constant=not high) for high in highs for n in range(6)]
+    found = said(held(*images))
+    assert ("range" in found) is (told is not None)
+    assert told is None or found["range"].startswith(f"test images fill {told}")
+
+
+def test_of_many_images_two_hundred_are_named() -> None:
+    many = [known(f"{number:03}", constant=True) for number in range(201)]
+    [found] = audit(held(*many))
+    assert found.message == "201 images of one value only, which teach and show nothing"
+    assert found.images == tuple(f"{number:03}" for number in range(200))
+
+
+def test_two_hundred_pairs_are_compared_where_nothing_else_is_said(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(near_duplicates, "near", lambda *_, **options: asked.append(options) or ([], 3))
+    assert said(held(*TEST)) == {}
+    assert said(held(*TEST), most=7, cache_dir=Path("kept")) == {}
+    assert asked == [{"most": 200, "cache_dir": None}, {"most": 7, "cache_dir": Path("kept")}]
+
+
+def test_the_outermost_thousandth_is_left_aside() -> None:
+    ramp = np.random.default_rng(0).permutation(1000).reshape(25, 40).astype(np.uint16)
+    found = facts(stored(ramp, 12, lossy=False))
+    assert (found["lowest"], found["low"]) == (0.0, 0.0)
+    assert (found["highest"], found["high"]) == (round(999 / 4095, 5), round(998 / 4095, 5))
+    assert facts(stored(ramp + 2, 12, lossy=False))["low"] == 0.00049  # 2 of 4095
+
+
+@pytest.mark.parametrize(("side", "seen"), [(1023, 0.4), (1024, 0.2), (1535, 0.2)])
+def test_of_a_large_image_facts_leave_pixels_out_but_for_its_extremes(side: int, seen: float) -> None:
+    pixels = np.full((side, 1600, 1), 51, np.uint8)
+    pixels[1::2] = pixels[:, 1::2] = 102
+    pixels[1, 1] = 255
+    found = facts(stored(pixels, 8, lossy=False))
+    assert (found["lowest"], found["highest"], found["low"], found["high"]) == (0.2, 1.0, 0.2, seen)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "share"), [(0.0, 0.4, 0.4), (0.1, 0.4, 0.3), (None, None, 0.0), (0.0, 0.0, 0.0)]
+)
+def test_how_much_of_the_range_an_image_fills(low: float | None, high: float | None, share: float) -> None:
+    assert fill(known(low=low, high=high)) == pytest.approx(share)
 
 
 def test_skipped_files_are_counted(folder: Folder) -> None:

@@ -11,9 +11,11 @@ from PIL import Image
 
 from srexp.data.audit import near_duplicates
 from srexp.data.audit.audit import audit, facts
+from srexp.data.audit.candidate_pairs import Candidate
+from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.preparation.prepare import Prepared, prepare
 from srexp.data.preparation.request import Preparation
-from srexp.data.sources.source import SPLITS, Item
+from srexp.data.sources.source import SPLITS, Entry, Item
 from tests.data.audit.images import Folder, Given, by_kind, picture
 
 Change = Callable[[Image.Image], Image.Image]
@@ -97,6 +99,83 @@ def test_near_duplicates_are_found_once_per_content(folder: Folder, tmp_path: Pa
         kept.write_text("{")
     with pytest.raises(pytest.fail.Exception):
         audit(folder.prepared(), cache_dir=cache)
+
+
+def test_proposed_pairs_are_compared_in_their_windows_and_one_that_is_gone_ends_nothing(folder: Folder, monkeypatch):
+    proposed = [Candidate(first, first + 6, (0.0, 0.9, 0.01 * first, 1.0), 0.9) for first in range(5)]
+    seen = []
+
+    def similarity(first: object, second: object, window: object) -> float:
+        seen.append(window)
+        return 0.9 + 0.0111111 * len(seen)
+
+    def read(prepared: Prepared, entry: Entry) -> Stored:
+        if entry.key == "000.png":
+            raise UnreadableImageError("it has gone")
+        return known(prepared, entry)
+
+    known = Prepared.read
+    monkeypatch.setattr(Prepared, "read", read)
+    monkeypatch.setattr(near_duplicates, "propose", lambda *_: proposed)
+    monkeypatch.setattr(near_duplicates, "similarity", similarity)
+    pairs, left = near_duplicates.near(folder.prepared(), most=3)
+    assert seen == [(0.0, 0.9, 0.01, 1.0), (0.0, 0.9, 0.02, 1.0)]
+    assert left == 2
+    assert [(pair.first.key, pair.second.key, pair.similarity) for pair in pairs] == [
+        ("002.png", "008.png", 0.9222),
+        ("001.png", "007.png", 0.9111),
+    ]
+
+
+KNOWN = '{"about": [1, "FINGERPRINT"], "pairs": [[["A", "train"], ["B", "test"], 0.875]], "left": 3}'
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (KNOWN, True),  # as it is written since the first version
+        (KNOWN.replace("[1, ", "[2, "), False),
+        (KNOWN.replace("FINGERPRINT", "FINGERPRINT of another set"), False),
+        *((damaged, False) for damaged in ("", "[]", "{}", "7")),
+        (KNOWN.replace('"left"', '"right"'), False),
+        (KNOWN.replace("0.875", "[]"), False),
+        (KNOWN.replace(", 0.875", ""), False),
+    ],
+)
+def test_what_was_found_earlier_is_read_where_it_is_whole_and_of_this_content(
+    folder, tmp_path, monkeypatch, content, read
+):
+    prepared = folder.prepared()
+    first, second = prepared.entries["train"][0], prepared.entries["test"][0]
+    for word, meant in (
+        ("FINGERPRINT", prepared.fingerprint),
+        ('"A"', f'"{first.sha256}"'),
+        ('"B"', f'"{second.sha256}"'),
+    ):
+        content = content.replace(word, meant)
+    (tmp_path / f"twins-{prepared.fingerprint[:16]}-7.json").write_text(content)
+    monkeypatch.setattr(near_duplicates, "propose", lambda *_: [])
+    pairs, left = near_duplicates.near(prepared, most=7, cache_dir=tmp_path)
+    assert ([(pair.first, pair.second, pair.similarity) for pair in pairs], left) == (
+        ([(first, second, 0.875)], 3) if read else ([], 0)
+    )
+
+
+def test_what_is_left_is_kept_too_and_a_folder_that_can_not_be_written_is_no_matter(folder, tmp_path, monkeypatch):
+    prepared, searched = folder.prepared(), []
+
+    def propose(*_: object) -> list[Candidate]:
+        searched.append(1)
+        return [Candidate(0, 6, (0.0, 1.0, 0.0, 1.0), 0.9)] * 2
+
+    monkeypatch.setattr(near_duplicates, "propose", propose)
+    (tmp_path / "file").touch()
+    for cache, searches in (("file", 2), ("new", 1)):
+        searched.clear()
+        for _ in range(2):
+            assert near_duplicates.near(prepared, most=0, cache_dir=tmp_path / cache) == ([], 2)
+        assert len(searched) == searches
+    assert near_duplicates.near(prepared, most=3)[1] == 0
 
 
 def test_images_without_detail_are_alike_without_being_copies(tmp_path: Path) -> None:

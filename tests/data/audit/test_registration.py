@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
+from srexp.data.audit import registration
 from srexp.data.audit.registration import shift_of
 from srexp.data.degradation.imresize import resize
 
@@ -51,6 +52,16 @@ def test_images_without_structure_are_not_shifted():
     flat = np.full((64, 64, 1), 0.5, np.float32)
     assert shift_of(flat, np.random.default_rng(0).random((128, 128, 1), np.float32)) == (0.0, 0.0)
     assert shift_of(flat[:1, :1], flat[:2, :2]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("shape", "part"), [((1031, 40, 3), (3, 1027, 0, 40)), ((9, 1024, 1), (0, 9, 0, 1024))])
+def test_what_is_compared_is_the_middle_in_grey_fading_towards_the_borders(shape: tuple, part: tuple):
+    image = np.random.default_rng(0).random(shape, np.float32)
+    top, bottom, left, right = part
+    grey = image.astype(float).mean(axis=-1)[top:bottom, left:right]
+    rows, columns = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1, n + 1) / (n + 1)) for n in grey.shape)
+    expected = (grey - grey.mean()) * np.outer(rows, columns)
+    np.testing.assert_allclose(registration._windowed(image), expected, atol=1e-6)
 
 
 @pytest.mark.realdata
