@@ -11,7 +11,7 @@ from srexp.tracking.registry.catalog import Version
 
 
 def version(**tags: str) -> Version:
-    return Version("task", 3, ("champion",), int(1000 * (time.time() - 60)), "run", tags)
+    return Version("task", 3, ("champion",), int(1000 * (time.time() - 60)), "run", tags, moving=False)
 
 
 def test_tags_are_read_as_what_they_were() -> None:

@@ -112,7 +112,8 @@ def _unit(vectors: Floats) -> Floats:
     """Give each row the length 1, or 0 where an image has no detail but noise."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     detailed = lengths > _LEAST_DETAIL * _DESCRIBED_SIZE
-    return vectors * detailed / np.where(detailed, lengths, 1)
+    unit: Floats = vectors * detailed / np.where(detailed, lengths, 1)
+    return unit
 
 
 def _principal_axes(vectors: Floats) -> Floats:

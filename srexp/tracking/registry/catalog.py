@@ -31,7 +31,7 @@ class Version:
     created: int
     run_id: str | None
     tags: Mapping[str, str]
-    moving: bool = False
+    moving: bool
 
 
 def versions(store: Store, name: str | None = None) -> list[Version]:

@@ -1,8 +1,10 @@
 """Models found by every address and loaded; wrong addresses and foreign code refused."""
 
+import hashlib
 import json
 import shutil
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +126,105 @@ def test_a_lambda_layer_is_refused(tracking, tmp_path):
     keras.Model(image, keras.layers.Lambda(lambda pixels: pixels * 2)(image)).save(tmp_path / "own.keras")
     with pytest.raises(RequestError, match="Lambda"):
         models.load(tracking.store, str(tmp_path / "own.keras"))
+
+
+def test_what_is_asked_of_a_file_is_looked_at_before_it_is_loaded(tracking, file):
+    digest = models.load(tracking.store, str(file)).digest
+    assert digest == f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+    assert models.load(tracking.store, str(file), digest=digest).facts == {}
+    with pytest.raises(RequestError, match=r"mine\.keras is not the model that require_digest names") as refused:
+        models.load(tracking.store, str(file), digest=f"{digest[:-1]}x")
+    assert (refused.value.got, refused.value.expected) == (digest, f"{digest[:-1]}x")
+    with pytest.raises(RequestError, match=r"did you mean bicubic\?"):
+        models.load(tracking.store, "bicubicc", others=["bicubic"])
+
+
+def test_keras_is_asked_for_an_uncompiled_network_that_brings_no_code(file, monkeypatch):
+    """Were what is looked at before to overlook a Lambda, Keras would refuse it, too."""
+    import keras
+
+    asked = []
+    load_model = keras.saving.load_model
+    monkeypatch.setattr(keras.saving, "load_model", lambda *of, **options: asked.append(options) or load_model(*of))
+    models._opened(file, "it")
+    assert asked == [{"compile": False, "safe_mode": True}]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ValueError("  one\ntwo"), "one"), (KeyError(), "KeyError"), (RuntimeError(" \n "), "RuntimeError")],
+)
+def test_what_keras_says_of_a_damaged_file_is_told_in_a_line(file, monkeypatch, error, reason):
+    import keras
+
+    def load_model(*_, **__):
+        raise error
+
+    monkeypatch.setattr(keras.saving, "load_model", load_model)
+    with pytest.raises(SrexpError) as told:
+        models._opened(file, "it")
+    assert told.value.what == f"it can't be loaded: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("shape", "taken"),
+    [
+        *(((None, 8, 8, channels), channels in (1, 3)) for channels in (1, 2, 3, 4)),
+        ((None, 8, 3), False),
+        ((None, 8, 8, 8, 3), False),
+        ([(None, 8, 8, 1)] * 2, False),
+        (None, False),
+    ],
+)
+def test_a_network_takes_one_image_of_one_or_three_channels(file, monkeypatch, shape, taken):
+    import keras
+
+    model = SimpleNamespace(input_shape=shape)
+    monkeypatch.setattr(keras.saving, "load_model", lambda *_, **__: model)
+    if taken:
+        assert models._opened(file, "it") is model
+    else:
+        with pytest.raises(RequestError, match="it takes no images"):
+            models._opened(file, "it")
+
+
+def test_what_is_known_of_a_model_comes_from_its_training_and_its_version(tracking, network):
+    with tracking.run(NAME) as run:
+        run.log_config({"model": {"name": "small"}}, "")
+        uri = registry.log_best(run, network, channels=1, step=3, metrics={})
+        registry.register(run, uri, NAME, tags={"gain_db": 0.5})
+    of_training = models.facts(tracking.store, addresses.find(tracking.store, uri))
+    assert of_training == {"model.name": "small"}
+    of_version = models.facts(tracking.store, addresses.find(tracking.store, f"models:/{NAME}/1"))
+    assert {**of_version, **of_training, "gain_db": "0.5"} == of_version
+    assert models.facts(tracking.store, Found("file.keras")) == {}
+    [(name, shipped), *_] = catalogue.shipped().items()
+    assert models.facts(tracking.store, Found(name, shipped=shipped)) == shipped.card()["facts"]
+    assert models.training_images(tracking.store, Found(name, shipped=shipped)) == shipped.seen()
+
+
+def test_a_manifest_without_digests_or_splits_tells_nothing(tracking):
+    for number, column in enumerate(("sha256", "split")):
+        with tracking.run(f"{NAME}-{number}") as run:
+            run.log_rows([{column: "train"}], models.MANIFEST)
+        assert models.training_images(tracking.store, Found("a", run_id=run.id)) is None
+
+
+def test_a_store_that_can_not_be_reached_is_said(tracking, monkeypatch):
+    asked = []
+
+    def away(*of):
+        asked.append(of)
+        raise SrexpError("away")
+
+    for name in ("opened", "translated"):
+        monkeypatch.setattr(models, name, away)
+    found = Found("models:/m-1", model_id="m-1")
+    for ask in (lambda: models.facts(tracking.store, found), lambda: models._fetched(tracking.store, found, "")):
+        with pytest.raises(SrexpError, match="away"):
+            ask()
+    reasons = ("models:/m-1 can't be looked up", "the files of models:/m-1 can't be read")
+    assert asked == [(tracking.store, reason) for reason in reasons]
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip file", None])

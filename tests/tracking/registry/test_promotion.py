@@ -103,6 +103,100 @@ def test_who_holds_the_lock_is_named(store, lock, monkeypatch):
     assert str(lock) in str(raised.value)
 
 
+class Noting:
+    """A client that notes what is asked of it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def __getattr__(self, name):
+        return lambda *of: self.calls.append((name, *of))
+
+
+@pytest.mark.parametrize("previous", [2, None])
+def test_the_champion_moves_last_and_after_a_note(previous):
+    client = Noting()
+    promotion._move(client, NAME, Places(2, 1), Places(3, previous))
+    assert client.calls == [
+        ("set_registered_model_tag", NAME, "promotion.moving", '{"champion": 3, "was_previous": 1}'),
+        *([("set_registered_model_alias", NAME, "previous", "2")] if previous else []),
+        ("set_registered_model_alias", NAME, "champion", "3"),
+        ("delete_registered_model_tag", NAME, "promotion.moving"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "previous"),
+    [
+        (Places(2, 1), 1),
+        (Places(1, 1), None),
+        (Places(1, None), None),
+        (Places(None, 1), None),
+        (Places(None, None), None),
+    ],
+)
+def test_what_there_is_to_go_back_to(now, previous):
+    if previous:
+        assert promotion.require_previous(NAME, now) == previous
+    else:
+        with pytest.raises(RequestError, match="task has no previous champion") as refused:
+            promotion.require_previous(NAME, now)
+        assert refused.value.got == f"champion: {now.champion or 'none'}, previous: {now.previous or 'none'}"
+
+
+def test_without_a_champion_the_previous_one_stays(store, lock):
+    client = register(store)
+    client.set_registered_model_alias(NAME, "previous", "2")
+    assert promotion.promote(store, lock, NAME, 3, evidence(3), over=None)
+    assert promotion.places(store, NAME) == Places(3, 2)
+
+
+def test_evidence_is_whole_masked_and_its_plain_values_are_tags_that_a_rollback_renews(store, lock):
+    client = register(store)
+    known = {"run_id": "a", "gain_db": 0.5, "images": 9, "forced": True, "champion": None, "gate": []}
+    secret = {"store": "https://ann:pa55@host"}
+    assert promotion.promote(store, lock, NAME, 1, {**known, **secret}, over=None)
+    tags = promotion.version_tags(store, NAME, 1)
+    assert json.loads(tags["promotion"]) == {**known, "store": "https://***@host"}
+    plain = {"run_id": "a", "gain_db": "0.5", "images": "9", "forced": "true", "champion": "none"}
+    plain["store"] = "https://***@host"
+    assert {name: tag for name, tag in tags.items() if name != "promotion"} == {
+        f"promotion.{name}": tag for name, tag in plain.items()
+    }
+    promotion.promote(store, lock, NAME, 2, {}, over=1)
+    client.set_model_version_tag(NAME, "1", "promotion.run_id", "another")
+    promotion.rollback(store, lock, NAME, {})
+    assert promotion.version_tags(store, NAME, 1) == tags
+    with pytest.raises(ValueError, match="JSON"):
+        promotion.promote(store, lock, NAME, 3, {"gain_db": float("nan")}, over=1)
+
+
+def test_a_store_that_can_not_be_reached_is_said(store, lock, monkeypatch):
+    asked = []
+
+    def away(*of):
+        asked.append(of)
+        raise SrexpError("away")
+
+    monkeypatch.setattr(promotion, "opened", away)
+    for ask in (
+        lambda: promotion.places(store, NAME),
+        lambda: promotion.settle(store, lock, NAME),
+        lambda: promotion.version_tags(store, NAME, 3),
+        lambda: promotion.promote(store, lock, NAME, 3, {}, over=None),
+        lambda: promotion.rollback(store, lock, NAME, {}),
+    ):
+        with pytest.raises(SrexpError, match="away"):
+            ask()
+    assert asked == [
+        (store, "the aliases of task can't be read"),
+        (store, "the aliases of task can't be read"),
+        (store, "version 3 of task can't be read"),
+        (store, "version 3 of task could not be promoted"),
+        (store, "task could not be rolled back"),
+    ]
+
+
 @pytest.fixture
 def killed(made_store, tmp_path):
     """Stores that killed promotions left: a folder for each call before which one was killed, and how all ended."""

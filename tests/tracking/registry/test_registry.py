@@ -4,6 +4,8 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -85,6 +87,48 @@ def test_the_signature_takes_any_size_and_the_requirements_are_exact(tracking, l
     assert all("==" in requirement for requirement in needed)
     assert f"keras=={keras.__version__}" in needed
     assert needed[0].startswith("tensorflow")
+
+
+def test_a_network_that_was_logged_before_an_interruption_only_gets_its_figures():
+    noted = []
+    run = SimpleNamespace(
+        already=SimpleNamespace(model_uri="models:/m-1"), log_metrics=lambda *of, **options: noted.append((of, options))
+    )
+    assert registry.log_best(run, None, channels=1, step=7, metrics={"test_psnr": 33.0}) == "models:/m-1"
+    assert noted == [(({"test_psnr": 33.0},), {"step": 7})]
+
+
+@pytest.mark.parametrize("tensorflow", ["tensorflow", "tensorflow-cpu", "tensorflow-intel", "tf-nightly", None])
+def test_tensorflow_is_required_by_the_name_that_it_is_installed_by(monkeypatch, tensorflow):
+    there = {"keras": "1", "numpy": "2", "h5py": "3", tensorflow: "4"}
+
+    def version(name):
+        if name not in there:
+            raise PackageNotFoundError(name)
+        return there[name]
+
+    monkeypatch.setattr(registry.importlib.metadata, "version", version)
+    if tensorflow:
+        assert registry.requirements() == [f"{tensorflow}==4", "keras==1", "numpy==2", "h5py==3"]
+    else:
+        with pytest.raises(SrexpError, match="no package provides TensorFlow"):
+            registry.requirements()
+
+
+def test_how_far_a_network_that_comes_back_may_differ():
+    logged = np.array([[0.25, 0.5]])
+    for shift in (0.0, 1e-5, -1e-5):
+        assert registry._difference("it", np.array([[0.0, shift]]), np.zeros((1, 2))) == abs(shift)
+    for shift in (1.1e-5, -1.1e-5, np.nan, np.inf):
+        with pytest.raises(SrexpError, match="it came back different"):
+            registry._difference("it", logged + np.array([0, shift]), logged)
+    with pytest.raises(SrexpError, match="it came back with another shape"):
+        registry._difference("it", logged, logged[:, :1])
+
+
+def test_while_the_store_is_away_there_is_no_version():
+    run = SimpleNamespace(register=lambda *_, **__: None)
+    assert registry.register(run, "models:/m-1", "task", tags={}) is None
 
 
 def test_what_comes_back_is_compared_with_what_was_logged(logged, network):

@@ -217,6 +217,76 @@ def test_how_much_weights_may_fill(most, stored):
         safe_keras_file._check_size(most + 1, stored, "it")
 
 
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        *((module, False) for module in (None, "keras", "keras.layers", "keras.src.layers.core", "builtins")),
+        *((module, True) for module in ("", "os", "evil.keras", "kerasevil", "keras_evil.layers", "builtins_evil", 7)),
+    ],
+)
+def test_classes_come_from_keras_alone(tmp_path, parts, module, foreign):
+    config = json.loads(parts["config.json"])
+    config["config"]["inner"] = {"deep": [[{"module": module, "class_name": "Any"}]]}
+    path = Path(packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(config)}))
+    if not foreign:
+        safe_keras_file.check(path, "named")
+        return
+    with pytest.raises(RequestError, match="named holds more than Keras's own layers"):
+        safe_keras_file.check(path, "named")
+
+
+def test_every_class_and_every_list_of_a_configuration_is_seen():
+    inner = {"class_name": "B", "module": "m", "layers": [{"class_name": "C", "config": {"layers": [1, 2]}}, 3]}
+    config = [{"class_name": "A", "config": inner}, {"module": "no class"}, "class_name", None]
+    assert list(safe_keras_file._classes(config)) == [(None, "A"), ("m", "B"), (None, "C")]
+    assert list(safe_keras_file._lengths(config)) == [("layers", 2), ("layers", 2)]
+    assert list(safe_keras_file._lengths({"inbound_nodes": [[1]], "layers": []})) == [
+        ("inbound_nodes", 1),
+        ("layers", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "limited"), [("config.json", True), ("metadata.json", True), ("model.weights.h5", False)]
+)
+def test_how_long_a_configuration_may_be(name, limited):
+    member = zipfile.ZipInfo(name)
+    member.file_size = member.compress_size = 2**23
+    safe_keras_file._check_members([member], "it")
+    member.file_size += 1
+    if limited:
+        with pytest.raises(RequestError, match=rf"it is a bomb: {name} has 8,388,609 bytes"):
+            safe_keras_file._check_members([member], "it")
+    else:
+        safe_keras_file._check_members([member], "it")
+    member.file_size, member.compress_size = 2**26 + 1, 1
+    with pytest.raises(RequestError, match=rf"it is a bomb: {name} would fill 67108865 bytes"):
+        safe_keras_file._check_members([member], "it")
+
+
+def test_what_weights_fill_is_counted_together(tmp_path, parts):
+    """In this process, as above."""
+
+    def halves(group):
+        for name in "01":
+            group.create_dataset(name, (2**25 // 4,), np.float32, chunks=(2**16,), compression="gzip", fillvalue=1.0)
+
+    def more(group):
+        halves(group)
+        group.create_dataset("deeper/2", data=np.zeros(1, np.float32))
+
+    safe_keras_file._check_weights(io.BytesIO(weights(halves)), 100, "it")
+    with pytest.raises(RequestError, match=f"it is a bomb: its weights would fill {2**26 + 4} bytes"):
+        safe_keras_file._check_weights(io.BytesIO(weights(more)), 100, "it")
+
+
+def test_a_file_without_weights_is_left_to_keras(tmp_path, parts):
+    path = packed(tmp_path / "bare.keras", {"config.json": parts["config.json"]})
+    safe_keras_file.check(Path(path), "bare")
+    with pytest.raises(SrexpError, match=r"bare is no Keras model file: .*config\.json"):
+        safe_keras_file.check(Path(packed(tmp_path / "none.keras", {"metadata.json": b"{}"})), "bare")
+
+
 @pytest.mark.parametrize(("key", "most"), [("layers", 1000), ("inbound_nodes", 2000)])
 def test_how_many_layers_and_calls_are_built(key, most):
     halves = [[{}] * (most // 2)] * 2
