@@ -13,6 +13,9 @@ from PIL import Image
 import srexp
 from srexp.cli import run
 from srexp.config.builders import build
+from srexp.experiment.network import float32_network
+from srexp.models.foreign_weights import set_arrays
+from srexp.system.files.array_files import read_arrays
 from srexp.tracking.registry.models import load
 from srexp.tracking.store.store import connect
 from tests.networks import built, thin
@@ -62,6 +65,11 @@ def test_an_adopted_network_is_scored_and_registered_with_its_origin(tmp_path: P
     ):
         assert told.items() <= tags.items()
     assert "optimizer.lr" not in store.get_run(result["run_id"]).data.params
+    model = load(build(config.tracking, folder=config.paths.root).store, result["model_uri"]).model
+    expected = built("espcn", 2, 3, filters=[4, 4])
+    set_arrays(expected, read_arrays(file), file.name)
+    for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def as_in_pytorch(network: keras.Model) -> dict[str, np.ndarray]:
@@ -80,20 +88,14 @@ def as_in_pytorch(network: keras.Model) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["imdn", "rfdn", "rlfn", "pan"])
-def test_networks_whose_weights_we_do_not_have_are_adopted_by_their_authors_names(
-    name: str, tmp_path: Path, monkeypatch
-) -> None:
-    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+def test_networks_whose_weights_we_do_not_have_are_adopted_by_their_authors_names(name: str, tmp_path: Path) -> None:
     narrow = thin(name)
-    network = built(name, 2, 3, **narrow)
-    arrays = as_in_pytorch(network)
+    arrays = as_in_pytorch(built(name, 2, 3, **narrow))
     file = tmp_path / "theirs.npz"
     np.savez(file, **arrays)
-    small = [*(f"model.{key}={value}" for key, value in narrow.items()), "trainer.test_size=64", *PLAIN]
-    typed = [f"model={name}", "scale=2", f"weights={file}", *small, *LUMINANCE]
-    result = srexp.run("adopt", typed)
-    config = srexp.compose(typed, verb="adopt")
-    model = load(build(config.tracking, folder=config.paths.root).store, result["model_uri"]).model
+    typed = [f"model={name}", "scale=2", *(f"model.{key}={value}" for key, value in narrow.items()), *LUMINANCE]
+    model = float32_network(srexp.compose(typed, verb="adopt"), 3)
+    set_arrays(model, read_arrays(file), file.name)
     adopted = {layer.name: layer for layer in model.layers if layer.trainable_weights}
     assert list(adopted) == list(dict.fromkeys(key.rpartition(".")[0] for key in arrays))
     for key, array in arrays.items():

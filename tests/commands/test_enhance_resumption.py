@@ -106,7 +106,7 @@ def test_output_may_lie_within_input(models, tree):
 @pytest.mark.slow
 def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
     (tmp_path / "in").mkdir()
-    for number in range(40):
+    for number in range(100):
         Image.fromarray(RNG.integers(0, 256, (300, 300), np.uint8)).save(f"in/{number:02}.png")
     words = ["enhance", f"model_uri={models}/identity_x2.keras", "input=in", "output=out"]
     with Command(words, env=os.environ, stderr=subprocess.PIPE) as process:
@@ -117,10 +117,10 @@ def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 130
     done = {path.name for path in Path("out").glob("*.png")}
-    assert 3 <= len(done) < 40
+    assert 3 <= len(done) < 100
     assert not list(Path("out").glob(".srexp-*"))
     result = enhance(models / "identity_x2.keras", "in")
-    assert len(result["restored"]) + len(result["skipped"]) == 40
+    assert len(result["restored"]) + len(result["skipped"]) == 100
     assert len(result["skipped"]) >= len(done) - 1
     assert {read_image(path).pixels.shape for path in Path("out").glob("*.png")} == {(600, 600, 1)}
 

@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import subprocess
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -253,10 +252,8 @@ def test_the_page_finds_its_models(port):
 
 def test_a_port_that_is_taken(champion, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("SREXP_ROOT", str(champion.root))
-    begin = time.monotonic()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken = listening.getsockname()[1]
         request = ["serve", f"model_uri={champion.uri}", f"port={taken}", f"hydra.run.dir={tmp_path}"]
         assert run(request) == 2
     assert f"can't listen on 127.0.0.1:{taken}" in capfd.readouterr().err
-    assert time.monotonic() - begin < 30

@@ -108,7 +108,9 @@ def restored(image: Stored) -> Restored:
 def test_a_costly_file_is_read_or_refused_within_bounds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: Callable[[Path], Cost]
 ) -> None:
-    monkeypatch.setattr(confinement, "SECONDS", 1.0)
+    # Where another bound is met, a busy machine meets it late.
+    met = REASONS.get(name, "takes more than 1 s")
+    monkeypatch.setattr(confinement, "SECONDS", 1.0 if "takes more than 1 s" in met else 60.0)
     monkeypatch.setattr(confinement, "MEMORY_BYTES", 128 * MIB)
     path = tmp_path / "file.nii.gz"
     path.write_bytes(FILES[name](1))
@@ -155,12 +157,10 @@ def test_a_file_that_met_a_bound_is_not_tried_again(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(confinement, "SECONDS", 0.3)
     with pytest.raises(UnreadableImageError, match=r"takes more than 0.3 s"):
         read_image(path)
-    monkeypatch.setattr(confinement, "SECONDS", 60)
-    started = time.monotonic()
+    monkeypatch.setattr(confinement, "SECONDS", 60)  # in which it would be read
 
     with pytest.raises(UnreadableImageError, match=r"takes more than 0.3 s"):
         read_image(path)
-    assert time.monotonic() - started < 0.2
     path.write_bytes(jpeg())
     assert read_image(path).pixels.shape == (64, 64, 1)
 
@@ -168,13 +168,16 @@ def test_a_file_that_met_a_bound_is_not_tried_again(tmp_path: Path, monkeypatch:
 def test_many_pages_are_read_in_time_that_grows_with_their_number(tmp_path: Path) -> None:
     """Where a page lies was once looked for from the beginning of the file, for each page."""
 
+    def busy() -> float:
+        return sum(sum(psutil.Process(each.process.pid).cpu_times()[:2]) for each in confinement._idle[False])
+
     def seconds(pages: int) -> float:
         path = tmp_path / f"{pages}.tif"
         path.write_bytes(tiff_pages(pages))
-        started = time.monotonic()
+        started = busy()
         for frame in frames_in(path):
             read_image(path, frame)
-        return time.monotonic() - started
+        return busy() - started
 
-    seconds(10)
-    assert seconds(600) < 40 * seconds(60)
+    assert seconds(10) >= 0  # and the process that reads is there
+    assert seconds(600) < 40 * max(seconds(60), 0.02)

@@ -9,7 +9,6 @@ import math
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +128,9 @@ def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(projec
         for line in process.stderr:
             if line.startswith("epoch 2/"):
                 break
-        start = time.monotonic()
         process.send_signal(number)
         said = process.stderr.read()
         assert process.wait(timeout=60) == 130
-    assert time.monotonic() - start < 60  # ten on a machine that has nothing else to do
     [killed] = project.runs()
     assert killed.info.status == "KILLED"
     assert re.search(rf"python -m srexp resume={killed.info.run_id} .*goes on with this run", said)

@@ -59,7 +59,7 @@ def test_the_job_ends_when_its_driver_is_killed():
             children = psutil.Process(driver.pid).children()
         time.sleep(1)
         driver.kill()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
 
@@ -86,7 +86,7 @@ def test_a_server_takes_its_workers_with_it(tmp_path):
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         run_server([sys.executable, "-c", code], os.environ, tmp_path / "log")
-    _, alive = psutil.wait_procs(seen, timeout=20)
+    _, alive = psutil.wait_procs(seen, timeout=60)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -72,7 +72,7 @@ def test_time_is_bounded(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(ExhaustedError, match=r"takes more than 0.5 s"):
         confined([], time.sleep, 60)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
     assert confined([], abs, -1) == 1
 
 
@@ -174,8 +174,15 @@ def test_errors_that_are_named_come_back():
 
 
 def test_threads_have_a_process_each():
+    together = threading.Barrier(4)
+
+    def number(_: int) -> int:
+        together.wait(60)
+        confined([], time.sleep, 0.5)
+        return confined([], os.getpid)
+
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        numbers = list(pool.map(lambda _: (confined([], time.sleep, 0.5), confined([], os.getpid))[1], range(4)))
+        numbers = list(pool.map(number, range(4)))
 
     assert len(children()) <= 4
     assert len(set(numbers)) > 1
@@ -201,7 +208,7 @@ def test_an_interruption_ends_it_and_the_next_call_gets_its_own_answer():
     threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT]).start()
 
     with pytest.raises(KeyboardInterrupt):
-        confined([], time.sleep, 10)
+        confined([], time.sleep, 14)
     assert children() == set()
     assert confined([], abs, -5) == 5
 
@@ -218,7 +225,7 @@ def test_it_ends_with_the_process_that_started_it(work: str):
         assert other.stdout
         worker = int(other.stdout.readline())
         other.kill()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while psutil.pid_exists(worker) and psutil.Process(worker).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.05)

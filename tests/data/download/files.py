@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import urllib3
@@ -17,7 +18,10 @@ OTHER = bytes(reversed(BODY))
 HASTE = urllib3.Retry(None, backoff_factor=0.005, backoff_max=0.05, retry_after_max=10**9)
 
 
-HASTY = Patience(retry=HASTE, longest_wait=5, connect_timeout=2, read_timeout=0.5)
+HASTY = Patience(retry=HASTE, longest_wait=5, connect_timeout=20, read_timeout=20)
+
+
+SOON_BROKEN = replace(HASTY, read_timeout=1)
 
 
 def leftovers(target: Path) -> set[str]:

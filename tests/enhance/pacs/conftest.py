@@ -8,6 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _what_others_left() -> None:
+    """Leave out what is there already: to look for garbage in all that a worker has made takes up to half a minute."""
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _sockets() -> Iterator[None]:
     yield

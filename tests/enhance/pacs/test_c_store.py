@@ -58,7 +58,7 @@ def test_dcmtk_takes_it(tmp_path: Path, options: list[str]) -> None:
     got.mkdir()
     with subprocess.Popen(["storescp", *options, "-od", str(got), "-aet", "DCMTK", str(port)]) as process:
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 100
             while True:
                 try:
                     store(path, address(port, "DCMTK"), title="SREXP")
@@ -78,7 +78,7 @@ def test_one_that_breaks_off_may_take_others(tmp_path: Path) -> None:
     command = ["storescp", "--abort-during", "-od", str(tmp_path), "-aet", "DCMTK", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + 20
+            until = time.monotonic() + 100
             while True:
                 with pytest.raises(AwayError) as failure:
                     store(path, address(port, "DCMTK"), title="SREXP")

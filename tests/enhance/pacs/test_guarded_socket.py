@@ -60,11 +60,11 @@ def test_a_message_is_bounded_and_the_next_one_may_be_as_long() -> None:
 
 
 def test_drops_end_and_silence_ends() -> None:
-    ours, theirs = pair(message_seconds=0.2, idle_seconds=0.3)
+    ours, theirs = pair(message_seconds=1.0, idle_seconds=0.3)
     with ours, theirs:
         theirs.sendall(b"x")
         ours.recv(1)
-        time.sleep(0.25)
+        time.sleep(1.05)
         theirs.sendall(b"x")
         with pytest.raises(OSError, match="takes too long"):
             ours.recv(1)

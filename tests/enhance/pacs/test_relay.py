@@ -52,7 +52,7 @@ class Destination:
 def relayed(spool: Spool, destination: Destination, until: Callable[[], bool], *, seconds: float = 0.01) -> None:
     relay = Relay(spool, restore, destination.send, told=lambda error: type(error).__name__.lower(), seconds=seconds)
     relay.start()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 100
     while not until():
         assert time.monotonic() < end, (destination.got, spool.waiting())
         time.sleep(0.01)

@@ -9,7 +9,7 @@ def test_race_takes_turns_and_leaves_out_the_first():
     calls = []
     costs = race({"a": lambda _: calls.append("a"), "b": lambda _: calls.append("b")}, np.zeros((1, 1, 1, 1)), 2)
     assert calls == ["a", "b"] * 3
-    assert all(0 <= cost.seconds < 1 and cost.processor < 1 for cost in costs.values())
+    assert all(0 <= each < np.inf for cost in costs.values() for each in cost)
 
 
 def test_near_the_fastest_the_processors_own_time_decides():

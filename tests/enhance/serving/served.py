@@ -70,7 +70,7 @@ def answering(looks, told, *, turns=None, hosts=(), origins=(), **limits):
             thread.join()
 
 
-def ask(port, body=None, path="/restore", method="POST", headers=None, *, seconds=20):
+def ask(port, body=None, path="/restore", method="POST", headers=None, *, seconds=60):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, headers or {}, encode_chunked="Transfer-Encoding" in (headers or {}))
@@ -88,7 +88,7 @@ def head(length, host="localhost"):
 def talk(port, *said, source="127.0.0.1", takes=None):
     """A connection on which something was said; with room for so many bytes of an answer."""
     with socket.socket() as client:
-        client.settimeout(20)
+        client.settimeout(60)
         client.bind((source, 0))
         if takes:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes)
@@ -118,13 +118,13 @@ def refused(port, *said):
 
 def drip(client, part, pause=0.0):
     """Say the same again and again, until the server ends it."""
-    end = time.monotonic() + 15
+    end = time.monotonic() + 100
     while time.monotonic() < end:
         client.sendall(part)
         time.sleep(pause)
 
 
-def eventually(condition, seconds=10):
+def eventually(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

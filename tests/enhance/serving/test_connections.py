@@ -1,13 +1,15 @@
 """Connections that are kept open for nothing."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from tests.enhance.serving.served import ask, drip, eventually, head, serving, talk, told
 
-SHORT = {"head_seconds": 0.3}
+SHORT = {"head_seconds": 1.0}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -25,9 +27,7 @@ def closed(client):
 @pytest.mark.parametrize("said", [b"", b"P", b"POST /restore HTTP/1.1\r\nHost: localhost\r\nX: "])
 def test_a_head_that_does_not_come_is_given_up(said):
     with serving(**SHORT) as port, talk(port, said) as client:
-        began = time.monotonic()
         assert told(client) == b""
-        assert time.monotonic() - began < 10
 
 
 def test_a_head_that_comes_in_drops_is_given_up():
@@ -43,12 +43,20 @@ def test_a_second_head_has_the_same_deadline():
 
 
 def test_a_head_that_has_come_has_no_deadline():
+    began, go = threading.Event(), threading.Event()
+
     def slow(body):
-        time.sleep(0.8)
+        began.set()
+        go.wait(60)
         return body
 
-    with serving(slow, **SHORT) as port:
-        assert ask(port, b"abc")[0] == 200
+    with serving(slow, **SHORT) as port, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask, port, b"abc", seconds=60)
+        assert began.wait(60)
+        with talk(port, b"P") as later:
+            assert told(later) == b""
+        go.set()
+        assert asked.result()[0] == 200
 
 
 @pytest.mark.parametrize("limit", ["connections", "connections_per_client"])
@@ -59,7 +67,7 @@ def test_where_there_are_too_many_the_slowest_goes(limit):
             clients.append(stack.enter_context(talk(port, HEALTH[:-2])))
         with talk(port, head(10), b"abc") as body:
             assert ask(port, b"abc")[0] == 200
-            assert [closed(client) for client in clients] == [True, False, False]
+            eventually(lambda: [closed(client) for client in clients] == [True, False, False])
             body.sendall(b"x" * 7)
             assert body.recv(100).startswith(b"HTTP/1.1 200")
 
@@ -76,30 +84,34 @@ def test_one_client_does_not_take_the_place_of_another():
 
 
 def test_a_client_whose_image_is_being_restored_keeps_its_connection():
+    began, go = threading.Event(), threading.Event()
+
     def slow(body):
-        time.sleep(0.5)
+        began.set()
+        go.wait(60)
         return body
 
     with serving(slow, connections=2) as port, ExitStack() as stack:
         asked = stack.enter_context(talk(port, head(3), b"abc"))
-        time.sleep(0.2)
+        assert began.wait(60)
         others = [stack.enter_context(talk(port)) for _ in range(10)]
+        eventually(lambda: sum(not closed(client) for client in others) <= 1)
+        go.set()
         assert asked.recv(100).startswith(b"HTTP/1.1 200")
-        assert sum(not closed(client) for client in others) <= 1
 
 
-def test_an_answer_that_is_not_taken_is_given_up():
+def test_an_answer_that_is_not_taken_is_given_up(spool):
     large = bytes(2**25)
-    with serving(lambda body: large if body == b"abc" else b"small", body_seconds=0.3) as port:
+    with serving(lambda body: large if body == b"abc" else b"small", body_seconds=1.0) as port:
         with talk(port, head(3), b"abc") as client:
             client.recv(1)
-            time.sleep(1)
+            eventually(lambda: not list(spool.rglob("restored")))  # it goes when nothing more is sent
             assert len(told(client)) < len(large)
         assert ask(port, b"other")[1] == b"small"
 
 
 def test_answers_to_requests_in_a_row_that_are_not_taken_are_given_up():
-    with serving(body_seconds=0.5) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
+    with serving(body_seconds=1.0) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
         drip(client, HEALTH * 1000)
 
 
@@ -109,4 +121,4 @@ def test_the_servers_end_does_not_wait_for_requests():
             stack.enter_context(talk(port, HEALTH[:-2]))
             stack.enter_context(talk(port, head(10), b"abc"))
             began = time.monotonic()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30  # half of what each of them has

@@ -77,7 +77,7 @@ def test_a_small_image_comes_between_tiles_and_the_large_one_goes_on(clock):
         with turns.small():
             large = threads.submit(restore, turns, clock, Image(small=False), 5, log)
             for _ in range(4 * PAUSE):
-                eventually(lambda: turns._waiting and log, seconds=60)
+                eventually(lambda: turns._waiting and log)
                 restore(turns, clock, Image(), 1, log)
         large.result(timeout=60)
     assert log == 4 * ["large", *PAUSE * ["small"]] + ["large"]
@@ -93,7 +93,7 @@ def test_what_a_large_image_costs_beside_its_tiles_is_paused_for(clock):
     with ThreadPoolExecutor(1) as threads, turns.small():
         turns.run(Image(small=False), pack)
         large = threads.submit(restore, turns, clock, Image(small=False), 1, log)
-        eventually(lambda: turns._waiting, seconds=60)
+        eventually(lambda: turns._waiting)
         clock.now = 5 * PAUSE - 1  # what the small one's tile takes
         restore(turns, clock, Image(), 1, log)
         large.result(timeout=60)
@@ -104,9 +104,9 @@ def test_an_image_that_waits_can_be_abandoned():
     turns, image, go = Turns(1), Image(), threading.Event()
     with ThreadPoolExecutor(2) as threads:
         computes = threads.submit(turns.run, Image(), lambda: turns.taking(lambda batch: go.wait(60))(0))
-        eventually(lambda: not turns._free, seconds=60)
+        eventually(lambda: not turns._free)
         waits = threads.submit(turns.run, image, lambda: turns.taking(lambda batch: batch)(0))
-        eventually(lambda: turns._waiting, seconds=60)
+        eventually(lambda: turns._waiting)
         turns.abandon(image)
         with pytest.raises(AbandonedError):
             waits.result(timeout=60)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from srexp.experiment.search.progress import SearchProgress
@@ -58,10 +56,10 @@ def test_a_minute_without_a_line_gets_one(capsys):
 
 @pytest.mark.parametrize("earlier", [1, 2])
 def test_trials_of_an_earlier_call_are_not_told_and_say_nothing_of_the_pace(earlier, capsys):
-    before = [finished(number, 40.0) for number in range(earlier)]
-    with SearchProgress(total=earlier + 2) as progress:
+    before, now = [finished(number, 40.0) for number in range(earlier)], [0.0]
+    with SearchProgress(total=earlier + 2, clock=lambda: now[0]) as progress:
         progress.show([*before, FAILED])
-        progress.began = time.monotonic() - 100
+        progress.began = -100.0
         assert capsys.readouterr().err == ""
         progress.show([*before, FAILED, finished(5, 41.0)])
     assert capsys.readouterr().err.endswith(f"; {earlier + 1}/{earlier + 2}, 0:01:40 left\n")

@@ -177,4 +177,4 @@ def test_an_evaluation_is_the_command_that_anybody_would_type(tracking: Tracking
     assert environment
     assert "trainer.test_size=48" in environment["overrides"]
     with pytest.raises(RequestError, match="an evaluation failed"):
-        shipping.evaluated("nothing.keras", [])
+        shipping.evaluated("bicubic", ["nothing=1"])

@@ -167,7 +167,7 @@ def test_it_ends_with_who_asks_and_its_forks_go_on():
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as asking:
         found, forks = map(psutil.Process, map(int, asking.stdout.readline().split()))
         asking.kill()
-    _, alive = psutil.wait_procs([found], timeout=20)
+    _, alive = psutil.wait_procs([found], timeout=60)
     assert [each for each in alive if each.status() != psutil.STATUS_ZOMBIE] == []
     assert forks.is_running()
     forks.kill()

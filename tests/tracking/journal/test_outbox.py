@@ -69,7 +69,7 @@ def test_the_end_waits_as_long_as_it_was_told_and_less_when_asked_to_end(runs, m
         raise ConnectionError("gone")
 
     took = {}
-    for seconds, impatient in ((2, False), (60, True)):
+    for seconds, impatient in ((1, False), (200, True)):
         Outbox.given_up.clear()
         tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=seconds)
         with pytest.MonkeyPatch.context() as patched:
@@ -81,12 +81,12 @@ def test_the_end_waits_as_long_as_it_was_told_and_less_when_asked_to_end(runs, m
             run.end("FINISHED", impatient=lambda impatient=impatient: impatient)
             took[impatient] = time.perf_counter() - begin
             assert run.pending()["reason"] == "gone"
-    assert took[False] >= 2
-    assert took[True] < 30
+    assert took[False] >= 1
+    assert took[True] < 100
 
 
 def test_nobody_waits_twice_for_a_store_that_did_not_come_back(runs, monkeypatch):
-    tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=3)
+    tracking = Tracking(folder=runs, system_metrics=False, wait_seconds=1)
     with tracking.run("x") as run:
         pass
 
@@ -97,9 +97,10 @@ def test_nobody_waits_twice_for_a_store_that_did_not_come_back(runs, monkeypatch
         patched.setattr(Replay, "_send", refuse)
         with tracking.run("x") as run:
             assert not run.flush()
-            begin = time.perf_counter()
+            run.wait_seconds = 200
+            begin = time.monotonic()
             assert not run.flush()
-            assert time.perf_counter() - begin < 2.5
+            assert time.monotonic() - begin < 100
     with tracking.run("x") as after:
         assert after.flush()
     assert tracking.store.uri not in Outbox.given_up

@@ -351,7 +351,7 @@ def test_a_configuration_that_keras_would_take_long_to_build_is_refused(tmp_path
     started = time.monotonic()
     with pytest.raises(SrexpError, match="costly"):
         require_plain(Path(path), "costly.keras")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 100
 
 
 def test_weights_that_take_long_are_refused(tmp_path, parts, monkeypatch):

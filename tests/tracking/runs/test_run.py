@@ -2,6 +2,7 @@ import contextlib
 import csv
 import json
 import math
+import operator
 import os
 import signal
 import time
@@ -68,22 +69,24 @@ def test_what_a_run_kept_is_named_with_its_page(tracking):
 
 
 def test_epoch_metrics_are_kept_at_their_steps_and_times(tracking):
-    times = []
+    before, after = [], []
     with tracking.run("x") as run:
         for epoch in range(1, 6):
-            times.append(int(time.time() * 1000))
+            before.append(int(time.time() * 1000))
             run.log_metrics({"val_psnr": 30.0 + epoch, "loss": 1 / epoch}, step=epoch)
+            after.append(int(time.time() * 1000))
             time.sleep(0.01)
     history = connect(tracking.store).get_metric_history(run.id, "val/psnr")
     assert [(point.step, point.value) for point in history] == [(epoch, 30.0 + epoch) for epoch in range(1, 6)]
-    assert [point.timestamp for point in history] == pytest.approx(times, abs=5)
+    assert all(map(operator.le, before, [point.timestamp for point in history]))
+    assert all(map(operator.le, [point.timestamp for point in history], after))
 
 
 def test_metrics_are_there_before_the_run_ends(runs):
     tracking = Tracking(folder=runs, system_metrics=False, flush_seconds=0.1)
     with tracking.run("x") as run:
         run.log_metrics({"loss": 1.0}, step=1)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "train/loss" not in read(tracking, run).data.metrics and time.monotonic() < deadline:
             time.sleep(0.05)
         assert read(tracking, run).data.metrics["train/loss"] == 1.0

@@ -158,7 +158,7 @@ def test_an_address_without_a_server_is_not_waited_for(tmp_path):
     begin = time.monotonic()
     with pytest.raises(SrexpError, match="Connection refused"):
         connect(resolve("http://127.0.0.1:9", tmp_path))
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 100
 
 
 def test_a_store_that_can_not_be_written_is_named(tmp_path):
