@@ -117,6 +117,33 @@ def carry(
     return [known[id(tensor)] for tensor in graph.outputs]
 
 
+def image_readers(model: keras.Operation) -> list[keras.layers.Layer]:
+    """List the layers that read the image itself: those with weights, and what lies between the image and them.
+
+    Args:
+        model: Any Keras model; nothing is known of one whose code can't be followed.
+
+    Returns:
+        Layers, also those of models within the model.
+    """
+    import keras
+
+    graph, found = layer_graph(model), list[keras.layers.Layer]()
+
+    def through(step: Step, images: list[bool]) -> list[bool]:
+        inner = layer_graph(step.layer)
+        if inner is not None:
+            return carry(inner, images, through)
+        has_weights = isinstance(step.layer, keras.layers.Layer) and bool(step.layer.trainable_weights)
+        if any(images) and isinstance(step.layer, keras.layers.Layer):
+            found.append(step.layer)
+        return [all(images) and not has_weights] * len(step.outputs)
+
+    if graph is not None:
+        carry(graph, [True] * len(graph.inputs), through)
+    return found
+
+
 def operations(model: keras.Model, shape: Sequence[int], *, training: bool = False) -> list[Any]:
     """List what TensorFlow would do for a batch, without doing it.
 

@@ -59,9 +59,7 @@ def trained_network(config: Config, channels: int, *, precision: str, one_device
         A network with initial weights; it is compiled and trained while the context is open.
     """
     with replicas.scope("single" if one_device else config.trainer.strategy):
-        with numerics.policy(precision):
-            network = build(config.model, scale=config.inner_scale, channels=channels)
-        yield network
+        yield numerics.built(precision, lambda: build(config.model, scale=config.inner_scale, channels=channels))
 
 
 def precision_of(config: Config, network: Network) -> str:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -11,6 +10,8 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.cost import cost
 from srexp.models import bicubic, hybrid, srcnn, vdsr
+from srexp.network_graph import image_readers
+from srexp.training import numerics
 from tests.networks import MODELS, built, options, thin
 
 #: Forms that a YAML file doesn't say by default; the contract holds for them, too.
@@ -32,10 +33,8 @@ def build(name: str, scale: int, channels: int) -> keras.Model:
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
+def seeded() -> None:
     keras.utils.set_random_seed(7)
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def image(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -75,8 +74,8 @@ def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: str) -> None:
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    network = build(model, 2, 1)
+    network = numerics.built("mixed_bfloat16", lambda: build(model, 2, 1))
+    assert {layer.compute_dtype for layer in image_readers(network)} <= {"float32"}
     for operation in network.operations:
         assert type(operation).__module__.startswith("keras."), operation
     low = image(6, 8)
@@ -108,10 +107,11 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("model", ["srcnn", "vdsr", "hybrid"])
-def test_borders_are_no_edges(model: str) -> None:
+def test_borders_are_no_edges(model: str, policy: str) -> None:
     """On a constant image the random filters see nothing, at the border either."""
-    network = build(model, 1, 1)
+    network = numerics.built(policy, lambda: build(model, 1, 1))
     first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
     features = np.asarray(keras.Model(network.input, first.output)(np.full((1, 9, 12, 1), 0.8, np.float32)))
     details = features[..., 1:] if model == "srcnn" else features
@@ -123,8 +123,7 @@ def test_borders_are_no_edges(model: str) -> None:
 )
 def test_steps_in_mixed_precision_move_every_weight_and_nothing_breaks(model: str) -> None:
     """After two steps every layer has a gradient, although the last one may begin with zeros."""
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    network = build(model, 2, 1)
+    network = numerics.built("mixed_bfloat16", lambda: build(model, 2, 1))
     low, high = image(28, 28), image(56, 56, seed=1)  # attention at a sixth of it still has some pixels
     network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)  # as in `fit`
     network.fit(low, high, epochs=2, verbose=0)

@@ -11,7 +11,7 @@ import numpy as np
 from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.runtimes.runtime import Runtime
 from srexp.errors import RequestError
-from srexp.network_graph import layer_graph
+from srexp.network_graph import image_readers, layer_graph
 from srexp.types import Batch
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspos
 
 
 class KerasRuntime(Runtime["keras.Model"]):
-    """Keras; bfloat16 is for the convolutions but the last. Its file is TensorFlow's SavedModel, read without Keras."""
+    """Keras; bfloat16 is for the convolutions between the first and the last. Its file is TensorFlow's SavedModel."""
 
     NAME, FILE, EXTRA, PRECISIONS = "keras", "savedmodel", "", ("float32", "bfloat16")
     PACKAGES: ClassVar[Mapping[str, str]] = {"tensorflow": "tensorflow"}
@@ -53,7 +53,8 @@ class KerasRuntime(Runtime["keras.Model"]):
 def in_precision(model: keras.Model, precision: str) -> keras.Model:
     """Give a model that computes in a precision, with the same weights.
 
-    The last convolution and all that isn't one compute in float32: bfloat16 has 8 significant bits, images up to 16.
+    The convolutions that read the image, the last one and all that isn't one compute in float32: bfloat16 has 8
+    significant bits, images up to 16.
 
     Args:
         model: Functional or sequential model.
@@ -70,11 +71,12 @@ def in_precision(model: keras.Model, precision: str) -> keras.Model:
     if layer_graph(model) is None:
         raise RequestError(f"model {model.name} can't compute in {precision}", expected="a functional Keras model")
     convolutions = [layer.name for layer in model.layers if type(layer).__name__ in _CONVOLUTIONS]
+    within = {*convolutions[:-1]} - {layer.name for layer in image_readers(model)}
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = layer.get_config()
         if "dtype" in config:
-            narrow = precision == "bfloat16" and layer.name in convolutions[:-1]
+            narrow = precision == "bfloat16" and layer.name in within
             config["dtype"] = "mixed_bfloat16" if narrow else "float32"
         return type(layer).from_config(config)
 

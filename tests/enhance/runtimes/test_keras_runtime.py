@@ -11,11 +11,11 @@ from srexp.errors import RequestError
 from srexp.models import vdsr
 
 
-def test_bfloat16_stays_out_of_the_sum_with_the_image(randomised):
+def test_bfloat16_stays_out_of_what_reads_the_image_and_is_added_to_it(randomised):
     narrow = in_precision(randomised(vdsr.build(2, 1, depth=4, width=8)), "bfloat16")
     kinds = {layer.name: layer.compute_dtype for layer in narrow.layers}
     assert kinds["hidden_02"] == "bfloat16"
-    assert {kinds[name] for name in ("bicubic", "residual", "restored")} == {"float32"}
+    assert {kinds[name] for name in ("bicubic", "hidden_01", "residual", "restored")} == {"float32"}
 
 
 def test_a_savedmodel_needs_neither_keras_nor_srexp(tmp_path):
