@@ -218,7 +218,8 @@ class Fitting:
     def _ended(self) -> Fitted:
         """Give the network the weights that it ends with, and say what it led to."""
         history, seconds, last = self.record.history, self.pace.seconds, len(self.record.history.epochs)
-        blended = self.course.blend(history.best_weights, self.network.get_weights())
+        # Keras has put the running means there, unless nothing was left to train.
+        blended = self.course.blend(history.best_weights, self._weights())
         self.network.set_weights(history.best_weights if blended is None else blended)
         return Fitted(
             best_epoch=history.best_epoch if blended is None else last,

@@ -30,7 +30,12 @@ def course(**options):
     )
 
 
-def train(how, checkpoints=None, interrupt=lambda _place: None):
+def averaging(lr):
+    """Adam that ends with averages of the weights."""
+    return keras.optimizers.Adam(lr, use_ema=True, ema_overwrite_frequency=None)
+
+
+def train(how, checkpoints=None, interrupt=lambda _place: None, optimizer=optimizers.adam):
     """Train a small network by a course; give what it led to, the network and what was told of each epoch."""
     numerics.prepare(seed=3, deterministic=True)
     network = srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4])
@@ -46,7 +51,7 @@ def train(how, checkpoints=None, interrupt=lambda _place: None):
 
     fitting = Fitting(
         network,
-        Recipe(loss=l1(), optimizer=optimizers.adam(1e-3), schedule=follow),
+        Recipe(loss=l1(), optimizer=optimizer(1e-3), schedule=follow),
         PLAN,
         Validation(validate, bicubic_psnr=30.0),
         on_epoch=lambda epoch, numbers, _: told.update({epoch: timeless(numbers)}),
@@ -149,6 +154,17 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
     assert_equal_weights(network_again.get_weights(), network.get_weights())
     assert_equal_weights([each.numpy() for each in resumed.state()], [each.numpy() for each in whole.state()])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize(
+    "place", ["after the last epoch", pytest.param("within its first epoch", marks=pytest.mark.slow)]
+)
+def test_an_interruption_changes_nothing_where_the_optimizer_averages(place, tmp_path):
+    network = train(course(), optimizer=averaging)[1]
+    with pytest.raises(KeyboardInterrupt):
+        train(course(), Checkpoints(tmp_path), PLACES[place], averaging)
+    again = train(course(), Checkpoints(tmp_path), optimizer=averaging)[1]
+    assert_equal_weights(again.get_weights(), network.get_weights())
 
 
 def test_what_is_left_to_do_after_the_last_step_is_done_in_its_phase(never_stopped, tmp_path):
