@@ -126,7 +126,8 @@ def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings
     with frozen() as files:
         work = (_in_own_process, execute, config, log, logging_settings, files)
         code = child_process.run_alone(*work, environment=environment)
-    if code and not (config.run_dir / job.FAILURE).is_file():
+    # A result is the last thing that a job leaves; its exit code is lost where what it was forked from was killed.
+    if code and not any((config.run_dir / name).is_file() for name in (job.FAILURE, job.RESULT)):
         reason = f"the job's process {child_process.died(code)}"
         if config.sweep:
             driver.end_lost(config.sweep, status="FAILED", reason=reason)

@@ -27,6 +27,12 @@ def killed(_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def done_and_lost(config: Any) -> None:
+    """Ends well; of its exit code nobody hears, as where the process that it was forked from was killed."""
+    job.finish(config.run_dir, {"run_id": "r1"})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def interrupted(_: Any) -> None:
     """Ends as code does that is in the midst of something when a signal comes."""
     try:
@@ -59,6 +65,12 @@ def test_why_it_failed_is_on_disk(work: Any, code: int, said: str, alone: Any, t
 def test_a_process_that_dies_without_a_word_is_a_failure(alone: Any) -> None:
     with pytest.raises(SrexpError, match="ended by SIGKILL"):
         alone(killed)
+
+
+@pytest.mark.system
+def test_a_job_with_a_result_has_ended_well_whatever_became_of_its_exit_code(alone: Any, tmp_path: Path) -> None:
+    alone(done_and_lost)
+    assert not job.failure(tmp_path)
 
 
 @pytest.mark.system
