@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from srexp.system import versions as module
 from srexp.system.processor import cores
-from srexp.system.versions import versions
+from srexp.system.versions import code, versions
 
 
 def test_versions_and_the_machine_are_told(tmp_path: Path) -> None:
@@ -28,3 +29,20 @@ def test_without_a_card_or_a_library_there_is_less(tmp_path: Path, monkeypatch: 
     said = versions(tmp_path)
     assert "TensorFlow not installed" in said
     assert "GPU" not in said
+
+
+def test_code_that_computes_differently_has_another_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a copy it is the same; of one with another byte, name or Keras it isn't."""
+
+    def of(changed: str = "", keras: str = "3", name: str = "score.py") -> str:
+        package = tmp_path / f"{changed}{keras}{name}" / "srexp"
+        (package / "system").mkdir(parents=True, exist_ok=True)
+        (package / "system" / "versions.py").write_text("")
+        (package / name).write_text(f"SHAVE = 2{changed}")
+        (package / "notes.txt").write_text(str(package))
+        monkeypatch.setattr(module, "__file__", str(package / "system" / "versions.py"))
+        monkeypatch.setattr(module, "_version", lambda of: keras)
+        return code.__wrapped__()
+
+    assert of() == of()
+    assert len({of(), of("0"), of(keras="4"), of(name="scores.py")}) == 4

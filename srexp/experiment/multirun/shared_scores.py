@@ -12,7 +12,6 @@ from typing import Any
 
 from srexp.config.identity import identity
 from srexp.config.shards import Shard
-from srexp.data.preparation.index import installed_version
 from srexp.data.sources.source import Split
 from srexp.errors import SrexpError
 from srexp.evaluation.score import Row, Scores
@@ -21,6 +20,8 @@ from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.files.file_locks import in_turn
+from srexp.system.kernels.choice import in_force
+from srexp.system.versions import code
 
 _WAIT = 3600.0  # seconds for another shard that joins the scores, draws pictures and sends them
 
@@ -28,8 +29,8 @@ _WAIT = 3600.0  # seconds for another shard that joins the scores, draws picture
 class SharedScores:
     """The scores of all shards of the images of a task.
 
-    They lie in the cache, under a name that says what decides them: configuration, data, model, version of srexp. So a
-    command that is repeated scores only what is missing.
+    They lie in the cache, under a name that says what decides them: configuration, data, model, code, convolution
+    kernels. So a command that is repeated scores only what is missing, and nothing is joined that differs in these.
 
     Args:
         task: Whose images, and how they are scored.
@@ -40,7 +41,7 @@ class SharedScores:
 
     def __init__(self, task: Task, split: Split, shard: Shard, *, model: str | None) -> None:
         self.task, self.split, self.shard = task, split, shard
-        decides = [identity(task.config, task.prepared.fingerprint), model, installed_version(), shard.count]
+        decides = [identity(task.config, task.prepared.fingerprint), model, code(), in_force(), shard.count]
         name = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
         self.folder = task.config.paths.cache / "shards" / name
         self._keys = [entry.key for entry in task.prepared.entries[split]]

@@ -11,6 +11,7 @@ import srexp
 from srexp.config.shards import Shard
 from srexp.data.degradation.imresize import enlarged_rows
 from srexp.experiment import scoring
+from srexp.experiment.multirun import shared_scores
 from srexp.experiment.multirun.shared_scores import SharedScores
 from srexp.experiment.task import Task
 
@@ -63,6 +64,16 @@ def test_a_shard_is_scored_once_and_another_model_anew(task):
     SharedScores(task, "test", Shard(1, 1), model="one").score(refuse)
     with pytest.raises(AssertionError, match="scored again"):
         SharedScores(task, "test", Shard(1, 1), model="two").score(refuse)
+
+
+@pytest.mark.parametrize("what", ["code", "in_force"])
+def test_scores_of_other_code_or_other_kernels_are_not_joined(task, what, monkeypatch):
+    share = SharedScores(task, "test", Shard(1, 2), model=None)
+    share.score(predict)
+    with monkeypatch.context() as changed:
+        changed.setattr(shared_scores, what, lambda: "another")
+        assert SharedScores(task, "test", Shard(2, 2), model=None).missing() == ["1/2", "2/2"]
+    assert SharedScores(task, "test", Shard(2, 2), model=None).missing() == ["2/2"]
 
 
 def test_what_was_joined_is_known(task):
