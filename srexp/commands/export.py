@@ -10,7 +10,7 @@ from srexp.config.builders import build
 from srexp.config.sections.verbs import ExportConfig
 from srexp.experiment.restoration.reference_images import real_images
 from srexp.experiment.trained.loaded_model import awaited, scale_of
-from srexp.experiment.trained.model_facts import commit, facts
+from srexp.experiment.trained.model_facts import facts, of_run
 from srexp.system.terminal import Terminal
 from srexp.tracking.registry.models import load
 
@@ -45,7 +45,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
     model, channels = loaded.model, loaded.model.input_shape[-1]
     images = real_images(channels)
     known = {
-        **facts(loaded.facts, commit(store, loaded.facts)),
+        **facts({**loaded.facts, **of_run(store, loaded.facts)}),
         "uri": loaded.found.readable,
         "digest": loaded.digest,
         "form": config.format,

@@ -152,7 +152,8 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             obtained = plan.obtain(task, tracked) if plan.obtain else None
             model, fitted = obtained or fit_network(task, tracked, on_begin=plan.on_begin, checkpoints=checkpoints)
             model = folded(model)
-            tracked.set_tags(INVENTED if fitted.invented else {})
+            invented = INVENTED if fitted.invented or start.invents(config) else {}
+            tracked.set_tags(invented)
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
             stage(f"scoring {len(task.prepared.entries['test'])} test images")
@@ -163,7 +164,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             model_uri = registry.log_best(
                 tracked, model, channels=task.channels, step=fitted.best_epoch, metrics=_figures(scores, chosen)
             )
-            known = {**plan.origin, **(INVENTED if fitted.invented else {}), **_figures(scores, chosen)}
+            known = {**plan.origin, **invented, **_figures(scores, chosen)}
             registered = _register(model, model_uri, task, tracked, known)
         result = _result(task, tracked, fitted, scores, watch)
         result["warnings"] += earlier.warnings if earlier else []

@@ -7,7 +7,7 @@ from srexp.config.sections.base import Config
 from srexp.data.audit.findings import Finding
 from srexp.data.preparation.prepare import Prepared
 from srexp.errors import RequestError
-from srexp.tracking.registry.models import SEEN_BEFORE, load, training_images
+from srexp.tracking.registry.models import SEEN_BEFORE, invented, load, training_images
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store import addresses
 from srexp.tracking.store.store import Store
@@ -57,18 +57,30 @@ def begin(network: Network, config: Config) -> None:
 
 
 def findings(config: Config, prepared: Prepared) -> list[Finding]:
-    """Look for images of this task that the weights have seen from which its training begins.
+    """Look at the weights from which the training of a task begins: what they invent, and which images they have seen.
 
     Args:
         config: Checked configuration.
         prepared: Its data.
 
     Returns:
-        One finding where such images are, or where it isn't known; none where training begins at random.
+        One finding for each that holds, also where it isn't known what they have seen; none where training begins at
+        random.
     """
     start = config.trainer.start
     if start is None:
         return []
+    return [*_invented(config, start), *_seen(config, start, prepared)]
+
+
+def _invented(config: Config, start: str) -> list[Finding]:
+    if not invents(config):
+        return []
+    message = f"detail is invented: {start}, from which training begins, was trained against a discriminator"
+    return [Finding("start", "note", message)]
+
+
+def _seen(config: Config, start: str, prepared: Prepared) -> list[Finding]:
     seen = training_images(_store(config), _found(config, start))
     if seen is None:
         return [Finding("start", "note", f"it isn't known which images {start} was trained on before")]
@@ -78,6 +90,16 @@ def findings(config: Config, prepared: Prepared) -> list[Finding]:
         return []
     message = f"{start}, from which training begins, has seen {len(images)} of the {len(entries)} test images before"
     return [Finding("start", "warning", message, images)]
+
+
+def invents(config: Config) -> bool:
+    """Whether the weights from which a training begins were taught to invent detail: it goes on with what they add.
+
+    Args:
+        config: Checked configuration.
+    """
+    start = config.trainer.start
+    return start is not None and invented(_store(config), _found(config, start))
 
 
 def record(tracked: Run, config: Config) -> None:

@@ -18,6 +18,7 @@ from srexp.tracking.registry import models
 from srexp.tracking.runs.queries import get_run, read_rows
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.addresses import find
+from srexp.tracking.store.store import connect
 from srexp.zoo.catalogue import shipped
 
 SMALL = ["model=srcnn", "model.kernels=[3,1,3]", "model.filters=[4,4]", "trainer.patch_size=32"]
@@ -113,3 +114,11 @@ def test_a_training_goes_on_from_another_and_keeps_what_that_had_seen(root: Path
     assert get_run(store, second["run_id"]).tags["start"] == first["model_uri"]
     seen = models.training_images(store, find(store, first["model_uri"]))
     assert {row["sha256"]: row["split"] for row in read_rows(store, second["run_id"], models.SEEN_BEFORE)} == seen
+    assert not any("invented" in warning for warning in second["warnings"])
+
+    # As of an adversarial training: what it invents isn't forgotten by whoever goes on with it.
+    connect(store).set_tag(first["run_id"], "detail", "invented")
+    third = srexp.run("train", [*words, f"trainer.start={first['model_uri']}"])
+    assert get_run(store, third["run_id"]).tags["detail"] == "invented"
+    assert connect(store).get_model_version(third["registered"]["name"], "3").tags["detail"] == "invented"
+    assert any("detail is invented" in warning for warning in third["warnings"])

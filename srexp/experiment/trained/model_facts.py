@@ -7,34 +7,36 @@ import json
 from collections.abc import Mapping
 
 from srexp.config.allowed_targets import current
+from srexp.tracking.registry.models import detail
 from srexp.tracking.store.store import Store, connect, translated
 
 
-def commit(store: Store, known: Mapping[str, str]) -> str:
-    """Find the git commit of the code that trained a model.
+def of_run(store: Store, known: Mapping[str, str]) -> dict[str, str]:
+    """Find what only the run of a model knows.
 
     Args:
         store: Where its run is.
         known: What the store knows of the model.
 
     Returns:
-        The commit; the empty string where nobody noted it.
+        The git commit of the code that trained it as `commit`, `detail` where it is invented; without a run nothing.
 
     Raises:
         SrexpError: The store can't be reached.
     """
     if not known.get("run_id"):
-        return ""
+        return {}
     with translated(store, "the run of the model can't be read"):
-        return str(connect(store).get_run(known["run_id"]).data.tags.get("mlflow.source.git.commit", ""))
+        tags = connect(store).get_run(known["run_id"]).data.tags
+    noted = {"commit": tags.get("mlflow.source.git.commit"), "detail": tags.get("detail")}
+    return {name: str(value) for name, value in noted.items() if value}
 
 
-def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
+def facts(known: Mapping[str, str]) -> dict[str, str]:
     """Name what the store knows of a model as the model card asks for it.
 
     Args:
-        known: Parameters of the training, and tags of the version.
-        commit: Git commit of the code that trained it.
+        known: Parameters of the training, tags of the version, and what `of_run` found.
 
     Returns:
         Facts; those that the store doesn't know are missing.
@@ -47,19 +49,13 @@ def facts(known: Mapping[str, str], commit: str = "") -> dict[str, str]:
     found = {
         **{key: known.get(key) for key in ("run_id", "task", "model", "protocol")},
         "fingerprint": known.get("data.fingerprint"),
-        "commit": commit or known.get("commit"),
+        "commit": known.get("commit"),
         "degradation": ", ".join(degradation),
-        "detail": known.get("detail") or _detail(known),
+        "detail": detail(known),
         "attribution": known.get("attribution") or _attribution(known),
         **{key: _figure(known[key]) for key in known if key.startswith(("test_", "bicubic_", "gain_"))},
     }
     return {key: value for key, value in found.items() if value}
-
-
-def _detail(known: Mapping[str, str]) -> str:
-    """Say of a model without a version, of which only the parameters are known, whether it may invent detail."""
-    opposed = known.get("training._target_", "").endswith(".adversarial.build")
-    return "invented" if opposed and float(known.get("training.weight", 1)) > 0 else ""
 
 
 def _figure(text: str) -> str:

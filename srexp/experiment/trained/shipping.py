@@ -53,7 +53,7 @@ def card_of(
     Returns:
         The card, which has no path of this machine.
     """
-    known = facts(loaded.facts, str(environment.get("commit", "")))
+    known = facts({**loaded.facts, "commit": str(environment.get("commit") or "")})
     return {
         **words,
         "sha256": loaded.sha256,

@@ -12,7 +12,7 @@ from srexp.errors import RequestError, SrexpError
 from srexp.system.files.digests import sha256
 from srexp.tracking.metric_names import stored
 from srexp.tracking.registry.safe_keras_file import require_plain
-from srexp.tracking.runs.queries import read_rows
+from srexp.tracking.runs.queries import get_run, read_rows
 from srexp.tracking.runs.run import Run
 from srexp.tracking.store.addresses import Found, find, require_files
 from srexp.tracking.store.store import Store, download, opened, translated
@@ -21,6 +21,8 @@ from srexp.types import Network
 MANIFEST = "data/manifest.csv"
 #: Of a run that began from weights that were there: the images that those had seen.
 SEEN_BEFORE = "data/seen_before.csv"
+#: Tag `detail` of a run and a version whose network adds what was never measured.
+INVENTED = "invented"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,29 @@ def facts(store: Store, found: Found) -> dict[str, str]:
         if found.registered:
             known |= client.get_model_version(found.registered, str(found.version)).tags
     return known
+
+
+def invented(store: Store, found: Found) -> bool:
+    """Tell whether a model was taught to invent detail, or its training went on from one that was.
+
+    Args:
+        store: Where runs are kept.
+        found: The model.
+    """
+    known = facts(store, found)
+    tags = get_run(store, found.run_id).tags if found.run_id else {}
+    return INVENTED in (detail(known), tags.get("detail"))
+
+
+def detail(known: Mapping[str, str]) -> str:
+    """Say of the detail that a model adds that it is invented; the empty string where nothing says so.
+
+    Args:
+        known: Tags of its version; of a model without one the parameters of its training.
+    """
+    opposed = known.get("training._target_", "").endswith(".adversarial.build")
+    by_training = INVENTED if opposed and float(known.get("training.weight", 1)) > 0 else ""
+    return known.get("detail") or by_training
 
 
 def training_images(store: Store, found: Found) -> dict[str, str] | None:

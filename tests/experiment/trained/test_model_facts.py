@@ -31,7 +31,9 @@ def test_that_detail_is_invented_goes_with_the_model():
 
 def test_what_the_store_does_not_know_is_missing():
     assert facts({}) == {}
-    assert facts({"degradation._target_": "x", "degradation.name": "worn", "degradation.noise": "2"}, "f00") == {
+    assert facts(
+        {"degradation._target_": "x", "degradation.name": "worn", "degradation.noise": "2", "commit": "f00"}
+    ) == {
         "commit": "f00",
         "degradation": "name=worn, noise=2",
     }
