@@ -1,10 +1,13 @@
 """How far models see, against a probe that shows it: one pixel that is not a number poisons all that depend on it."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
+from srexp.enhance import receptive_field as receptive
 from srexp.enhance.receptive_field import receptive_field
 from srexp.models import hybrid
 
@@ -45,12 +48,26 @@ STACKS = {
     "nearest": ([layers.UpSampling2D(3, interpolation="nearest")], 3, 1),
     "bilinear": ([layers.UpSampling2D(3, interpolation="bilinear")], 3, 1),
     "lanczos": ([layers.UpSampling2D(2, interpolation="lanczos3")], 2, 4),
+    "lanczos_of_five": ([layers.UpSampling2D(2, interpolation="lanczos5")], 2, 6),
     "srcnn_x2": ([layers.UpSampling2D(2, interpolation="bicubic"), conv(9), conv(5), conv(5)], 2, 6),
     "srcnn_x3": ([layers.UpSampling2D(3, interpolation="bicubic"), conv(9), conv(5), conv(5)], 3, 5),
     "late": ([conv(5), layers.UpSampling2D(4, interpolation="bicubic"), conv(3)], 4, 5),
     "twice": ([layers.UpSampling2D(2, interpolation="bicubic"), layers.UpSampling2D(2, interpolation="bicubic")], 4, 3),
     "transposed": ([layers.Conv2DTranspose(2, 4, strides=2, padding="same", kernel_initializer="ones")], 2, 1),
     "transposed_wide": ([layers.Conv2DTranspose(2, 9, strides=3, padding="same", kernel_initializer="ones")], 3, 1),
+    "transposed_and_cut": (
+        [layers.Conv2DTranspose(2, 5, strides=2, kernel_initializer="ones"), layers.Cropping2D(((2, 1), (2, 1)))],
+        2,
+        1,
+    ),
+    "transposed_wide_and_cut": (
+        [layers.Conv2DTranspose(2, 9, strides=3, kernel_initializer="ones"), layers.Cropping2D(((4, 2), (4, 2)))],
+        3,
+        2,
+    ),
+    "transposed_small": ([layers.Conv2DTranspose(2, 2, strides=3, kernel_initializer="ones")], 3, 0),
+    "padded_and_cut": ([pad(3), conv(3), layers.Cropping2D(3)], 1, 1),
+    "activated": ([conv(3, activation=layers.LeakyReLU()), conv(3, activation="relu")], 1, 2),
     "depthwise": ([layers.DepthwiseConv2D(5, padding="same", depthwise_initializer="ones")], 1, 2),
     "separable": ([layers.SeparableConv2D(2, 5, padding="same", depthwise_initializer="ones")], 1, 2),
     "divided": ([layers.UpSampling2D(3, interpolation="bicubic"), conv(3, strides=3), conv(3)], 1, 3),
@@ -67,6 +84,9 @@ STACKS = {
             layers.Rescaling(2.0, offset=-0.5),
             layers.PReLU(shared_axes=[1, 2]),
             layers.BatchNormalization(),
+            layers.BatchNormalization(axis=3),
+            layers.LayerNormalization(),
+            layers.LayerNormalization(axis=[3]),
             layers.ELU(),
             layers.LeakyReLU(),
             layers.ReLU(),
@@ -135,6 +155,40 @@ def test_widest_layer_sets_the_memory():
     assert receptive_field(model).bytes_per_pixel == (64 + 32) * 4 * 4
 
 
+@pytest.mark.parametrize(
+    ("model", "held"),
+    [
+        (lambda: functional(conv(3, 5), conv(1, 3)), (5 + 3) * 4),
+        (lambda: functional(conv(3, 2), lambda x: layers.Concatenate(axis=3)([x, x, x])), (2 * 3 + 6) * 4),
+        (lambda: functional(layers.Conv2DTranspose(7, 2, strides=2, padding="same"), channels=3), (3 + 7 * 4) * 4),
+        (lambda: functional(functional(conv(1, 9)), channels=1), (1 + 9) * 4),
+    ],
+)
+def test_what_a_layer_takes_and_gives_is_held_at_once(model, held):
+    assert receptive_field(model()).bytes_per_pixel == held
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric"])
+def test_padding_that_looks_no_further_than_it_pads_is_followed(mode):
+    assert receptive._padding(((0, 0), (2, 3), (2, 3), (0, 0)), mode) == (2, 3)
+    for widths in (
+        ((1, 0), (2, 3), (2, 3), (0, 0)),
+        ((0, 0), (2, 3), (2, 3), (0, 1)),
+        ((0, 0), (2, 3), (3, 2), (0, 0)),
+    ):
+        with pytest.raises(receptive._SeesEverythingError):
+            receptive._padding(widths, mode)
+    with pytest.raises(receptive._SeesEverythingError):
+        receptive._padding(((0, 0), (2, 3), (2, 3), (0, 0)), "wrap")
+
+
+@pytest.mark.parametrize(("side", "plain"), [("channels_last", True), ("channels_first", False)])
+def test_only_channels_last_is_followed(side, plain):
+    assert receptive._is_plain(SimpleNamespace(data_format=side, activation=None)) is plain
+    own = SimpleNamespace(data_format=side, activation=whole_image)
+    assert not receptive._is_plain(own)
+
+
 class Shift(layers.Layer):
     def call(self, inputs):
         return keras.ops.roll(inputs, 100, axis=1)
@@ -147,6 +201,11 @@ class SubclassedModel(keras.Model):
 
 def whole_image(x):
     return x - keras.ops.mean(x, axis=(1, 2), keepdims=True)
+
+
+def two_outputs():
+    image = keras.Input((None, None, 1))
+    return keras.Model(image, [conv(3)(image), conv(5)(image)])
 
 
 UNKNOWN = {
@@ -168,6 +227,20 @@ UNKNOWN = {
     "oblong_kernel_cut": lambda: functional(pad(1), layers.Conv2D(2, (3, 1))),
     "channels_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), (1, 1)))),
     "one_side_padded": lambda: functional(lambda x: keras.ops.pad(x, ((0, 0), (2, 0), (1, 1), (0, 0))), conv(3)),
+    "channels_first": lambda: functional(layers.UpSampling2D(2, data_format="channels_first")),
+    "cut_along_channels": lambda: functional(pad(1), layers.Cropping2D(1, data_format="channels_first"), channels=4),
+    "cut_otherwise": lambda: functional(pad(2), layers.Cropping2D(((1, 1), (2, 2)))),
+    "cut_without_padding": lambda: functional(layers.Cropping2D(1)),
+    "cut_behind_alone": lambda: functional(pad(1), layers.Cropping2D(((1, 0), (1, 0)))),
+    "transposed_and_left": lambda: functional(layers.Conv2DTranspose(2, 5, strides=2)),
+    "transposed_oblong": lambda: functional(layers.Conv2DTranspose(2, 2, strides=(2, 1), padding="same")),
+    "transposed_dilated": lambda: functional(layers.Conv2DTranspose(2, 3, dilation_rate=2, padding="same")),
+    "transposed_further": lambda: functional(layers.Conv2DTranspose(2, 3, strides=2, padding="same", output_padding=1)),
+    "normalised_along_rows": lambda: functional(layers.LayerNormalization(axis=[1, 3], center=False, scale=False)),
+    "padded_and_not": lambda: functional(lambda x: layers.Add()([pad(1)(x), x]), layers.Cropping2D(1)),
+    "two_outputs": two_outputs,
+    "fixed_height": lambda: keras.Sequential([keras.Input((16, None, 1)), conv(3)]),
+    "fixed_width": lambda: keras.Sequential([keras.Input((None, 16, 1)), conv(3)]),
     "oblong_upsampling": lambda: functional(layers.UpSampling2D((2, 1))),
     "own_operation": lambda: functional(whole_image),
     "rows_joined": lambda: functional(lambda x: layers.Concatenate(axis=1)([x, x])),

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
 from srexp.errors import RequestError
-from srexp.evaluation.promotion_gate import Case, Gate, Rival, rival
+from srexp.evaluation import promotion_gate
+from srexp.evaluation.promotion_gate import Case, Criterion, Gate, Rival, rival, told
 from srexp.evaluation.score import Row, Scores
 from srexp.evaluation.statistics import compare
 
@@ -128,6 +129,36 @@ def test_a_rival_is_compared_image_by_image():
     found = rival("x", Scores(tuple(rows)), [29.0, 29.0, 31.5], [0.8, 0.8, 1.0], seed=0)
     assert (found.psnr.gain, found.psnr.n_pairs, found.psnr.wins) == (pytest.approx(3.5 / 3), 3, 3)
     assert found.ssim.gain == pytest.approx(0.1 / 3)
+
+
+def test_the_seed_reaches_both_comparisons(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(promotion_gate, "compare", lambda *_, seed: seeds.append(seed))
+    assert rival("x", measured(31.0, 40.0), [30.0] * 10, [0.9] * 10, seed=7) == Rival(name="x")
+    assert seeds == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("gain", "ci95", "said"),
+    [
+        (None, [0.1, 0.2], "no image with a finite difference"),
+        (0.5, None, "+0.500 dB without an interval"),
+        (-0.5, [-1.0, 0.25], "-0.500 dB [-1.000, +0.250]"),
+    ],
+)
+def test_a_difference_is_told_with_its_interval_or_without(gain, ci95, said):
+    assert told(replace(GAIN, gain=gain, ci95=ci95)) == said
+
+
+def test_of_a_case_nothing_is_taken_for_granted():
+    bare = Case(degenerate=False, leaks=(), images=9, figures={"psnr": 32.0, "ssim": 0.9})
+    assert (bare.broken, bare.rivals, bare.slowdown) == ("", (), None)
+    assert failed(bare) == []
+    alone = Rival(name="x")
+    assert (alone.psnr, alone.ssim, alone.lacking) == (None, None, "")
+    line = Criterion("name", "found", "asked", holds=True)
+    assert (line.absolute, line.allow) == (False, "")
+    assert asdict(Gate()) == {"min_gain_db": 0.05, "ssim_tolerance": 0.001, "max_slowdown": 2.0, "min_images": 6}
 
 
 def measured(psnr, black, bicubic=30.0):

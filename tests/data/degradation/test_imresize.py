@@ -67,6 +67,7 @@ def test_a_float_scale_means_the_fraction():
     np.testing.assert_array_equal(resize(high, scale=1 / 3), resize(high, scale=Fraction(1, 3)))
     assert resize(high, scale=0.1).shape == (3, 4, 1)
     assert resize(high, scale=1.4).shape == (42, 47, 1)
+    assert resize(image(194, 1), scale=1 / 97).shape == (2, 1, 1)
 
 
 @given(SIDES, st.integers(1, 4), st.data())
@@ -132,6 +133,10 @@ def test_a_region_gives_the_bits_of_the_whole(factor):
     [
         (np.ones((4, 4)), {"scale": 2}, "one image"),
         (np.ones((0, 4, 1)), {"scale": 2}, "not empty"),
+        (np.ones((4, 0, 1)), {"scale": 2}, "not empty"),
+        (np.ones((4, 4, 0)), {"scale": 2}, "not empty"),
+        (np.ones((1, 4, 4, 1)), {"scale": 2}, "one image"),
+        (np.ones((4, 4, 1)), {"scale": -0.5}, "above 0"),
         (np.ones((4, 4, 1)), {"scale": 0}, "above 0"),
     ],
 )

@@ -106,6 +106,33 @@ def test_fractions_that_are_none_are_refused(fractions: tuple[float, float, floa
         draw_splits(["a", "b", "c"], fractions, 0)
 
 
+@pytest.mark.parametrize(("beyond", "taken"), [(5e-7, True), (-5e-7, True), (2e-6, False), (-2e-6, False)])
+def test_fractions_may_be_rounded(beyond: float, taken: bool) -> None:
+    fractions = (0.8, 0.1, 0.1 + beyond)
+    if taken:
+        assert set(draw_splits(["a", "b", "c"], fractions, 0).values()) == set(SPLITS)
+    else:
+        with pytest.raises(RequestError, match="can't be used"):
+            draw_splits(["a", "b", "c"], fractions, 0)
+
+
+@pytest.mark.parametrize("fractions", [(), (0.5, 0.5), (0.25, 0.25, 0.25, 0.25)])
+def test_there_are_three_fractions(fractions: tuple[float, ...]) -> None:
+    with pytest.raises(RequestError, match="has not three numbers"):
+        draw_splits(["a", "b", "c"], fractions, 0)
+
+
+def test_a_drawn_split_stays_what_it_is() -> None:
+    """Every run, fingerprint and champion of a data set rests on it: written down once, for good."""
+    images = {"a": 3, "b": 1, "c": 2, "d": 1, "e": 5, "f": 1, "g": 1, "h": 2}
+    drawn = draw_splits(patients_of(images), (0.5, 0.25, 0.25), 7)
+    assert {split: "".join(sorted(p for p in drawn if drawn[p] == split)) for split in SPLITS} == {
+        "train": "deh",
+        "validation": "abg",
+        "test": "cf",
+    }
+
+
 def test_a_split_that_is_fixed_needs_no_patient() -> None:
     drawn = draw_splits(["a", "b"], DEFAULT, 0, among=("train", "validation"))
     assert sorted(drawn.values()) == ["train", "validation"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srexp.system.masking.redaction import Masked, as_cell, comma_separated, from_cell, mask, printable, shown
+from srexp.system.masking.redaction import Masked, as_cell, comma_separated, from_cell, mask, masked, printable, shown
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,16 @@ def test_no_cell_begins_as_a_formula(text: str) -> None:
 @given(st.one_of(st.text(), st.text(alphabet="'=+-@ 1\t\r\n", max_size=4)))
 def test_every_text_comes_back_from_its_cell(text: str) -> None:
     assert from_cell(str(as_cell(text))) == text
+
+
+def test_secrets_are_blanked_at_every_depth_and_what_is_no_text_stays() -> None:
+    given = {"a": ["http://b:c@d", 3, None], 7: ({"x": "http://b:c@d"},), "http://b:c@d": True}
+    assert masked(given) == {"a": ["http://***@d", 3, None], 7: [{"x": "http://***@d"}], "http://b:c@d": True}
+
+
+def test_a_table_without_rows_has_its_columns() -> None:
+    assert comma_separated([], columns=["b", "a"]) == "b,a\r\n"
+    assert comma_separated([{"a": 1, "b": 2, "c": 3}], columns=["b", "a"]) == "b,a\r\n2,1\r\n"
 
 
 def test_whole_numbers_of_a_column_with_gaps_stay_whole() -> None:
