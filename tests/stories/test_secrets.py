@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import importlib
 import importlib.util
 import json
 import os
 import pickle
 import re
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,16 +22,20 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import numpy as np
+import optuna
 import psutil
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
+from sqlalchemy import make_url
 
 from srexp.cli import VERBS, run
+from srexp.commands import ui
 from srexp.config import frozen_files
 from srexp.config.compose import composed
 from srexp.config.override_grammar import override
 from srexp.config.sections.base import Config
+from srexp.search.optuna import storage
 from srexp.system.masking.credentials import VARIABLE
 
 
@@ -152,11 +158,11 @@ def test_no_verb_lets_a_secret_out(verb: str, watched: Watched, failing: None) -
     """Hydra's files, the log with the traceback, the message; the address is right, so that the verb itself fails."""
     needed = {"export": ["model_uri=x"], "enhance": ["model_uri=x", "input=x", "output=x"], "serve": ["model_uri=x"]}
     planted = [override(key, address) for key, address in zip(HELD, ADDRESSES.values(), strict=True)]
-    storage = [override("search.storage", ADDRESSES["query"])] if verb == "search" else []
+    database = [override("search.storage", ADDRESSES["query"])] if verb == "search" else []
     public = ["dataset=montgomery", override("dataset.url", ADDRESSES["quotes"])]
     url = [] if verb == "init" else public  # which looks at a folder
     token = f"+hydra.job.env_set.MLFLOW_TRACKING_TOKEN={password('')}"
-    assert run([verb, *needed.get(verb, []), *planted, *storage, *url, token]) == 1
+    assert run([verb, *needed.get(verb, []), *planted, *database, *url, token]) == 1
     [log] = watched.folder.rglob("srexp.log")
     assert "ValueError" in log.read_text()
     assert watched.leaks() == []
@@ -304,6 +310,53 @@ def test_processes_of_commands_have_no_secret(images: Path, watched: Watched) ->
         assert run(["search", "+sweeps=srcnn_tpe", "search.trials=1", *words, override("run_name", store)]) == 0
         run(["search", "+sweeps=srcnn_tpe", *words, override("search.storage", ADDRESSES["encoded"])])
     assert len(watched.commands) > 2
+    assert watched.leaks() == []
+
+
+@pytest.mark.parametrize("address", [*ADDRESSES.values(), *MISTYPED.values()])
+def test_a_dashboard_whose_database_is_away_or_none_says_no_secret(address: str, watched: Watched) -> None:
+    assert run(["ui", "study=tried", override("storage", address)]) in (1, 2)
+    assert run(["ui", override("study", address)]) == 2
+    assert watched.leaks() == []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("optuna_dashboard") is None, reason="optuna-dashboard is not installed")
+def test_a_dashboard_shows_no_secret(watched: Watched, monkeypatch) -> None:
+    """Its pages, what they are made of, and the terminal, of a database that is a file here."""
+    database = make_url(f"sqlite:///file:{watched.folder}/studies.db?uri=true&passwd={password('-')}&user=ann")
+    optuna.create_study(study_name="tried", storage=database.render_as_string()).add_trial(
+        optuna.create_trial(value=1.0)
+    )
+    monkeypatch.setattr(storage, "parse_url", lambda *_: database)
+    pages, make = ["/dashboard/", "/api/studies", "/api/studies/1", "/api/meta", "/nowhere"], ui.server
+    answers: list[str] = []
+
+    def asking(*given: Any) -> Any:
+        server = make(*given)
+
+        def ask() -> None:
+            try:
+                for page in pages:
+                    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+                    connection.request("GET", page)
+                    answer = connection.getresponse()
+                    answers.append(f"{answer.status} {answer.headers} {answer.read().decode()}")
+            finally:
+                server.shutdown()
+
+        threading.Thread(target=ask).start()
+        return server
+
+    monkeypatch.setattr(ui, "server", asking)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    typed = [f"port={port}", override("storage", ADDRESSES["query"])]
+    with watched.looked_at():
+        assert run(["ui", "study=tried", *typed]) == 0
+        assert run(["ui", "study=another", *typed]) == 2
+    assert [answer.partition(" ")[0] for answer in answers] == ["200"] * 4 + ["404"]
+    assert "tried" in answers[1]
+    assert not [end for end in ENDS if end in "".join(answers)]
     assert watched.leaks() == []
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, cast
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
@@ -61,6 +62,7 @@ def server(app: ASGIApp, limits: Limits) -> uvicorn.Server:
         proxy_headers=False,
         access_log=False,
         log_level="error",
+        headers=[("X-Content-Type-Options", "nosniff")],  # an answer is what it says, whatever its bytes look like
     )
     return uvicorn.Server(config)
 
@@ -104,6 +106,15 @@ class Connection(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._begin(None)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, with the headers of all answers."""
+        told = msg.encode("ascii", "replace")
+        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+        answer = h11.Response(status_code=400, headers=[*self.server_state.default_headers, *headers])
+        for event in (answer, h11.Data(data=told), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Wait for the next head, which may be here already."""

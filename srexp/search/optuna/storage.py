@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from filelock import FileLock
 from srexp.errors import RequestError, SrexpError
 from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
-from srexp.system.masking.credentials import revealed
+from srexp.system.masking.credentials import hidden, revealed
 from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
@@ -136,6 +137,12 @@ def parse_url(storage: str, key: str = "search.storage") -> URL:
         url = make_url(storage)
     except (ArgumentError, ValueError):
         raise RequestError(f"{key} is not the URL of a database", expected=expected) from None
+    # Of a password with an @ a parser may take a part for the host, which is shown.
+    told = hidden(storage)
+    if url.host and not re.search(rf"[@/]\[?{re.escape(url.host)}(?![^\]:/?#])", told):
+        raise RequestError(
+            f"{key} doesn't tell where its password ends", got=told, fix="write %40 for an @ in it, and %2F for a /"
+        )
     if url.get_backend_name() not in database_locks.DRIVERS:
         raise RequestError(f"{key} names an unknown database", got=url.drivername, expected=expected)
     return make_url(database_locks.with_driver(storage, key))

@@ -38,6 +38,7 @@ _LOOSE = re.compile(
 )
 _ADDRESS = re.compile(rf"(?i)://|{BEGIN}|\A\s*[a-z][\w.+-]*:[^\s?]*\?")
 _QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*\d*(?:[&;#]|$))(.+?)(?=[&;#][\w.%-]+=|$)", re.DOTALL)
+_RESERVED = re.compile(r"[^\w.~+%-]")
 _STAND_IN = re.compile(r"(?<![\w*])\*\*\*\d*(?:[@&;#]|$)")
 # What https://www.rfc-editor.org/rfc/rfc3986#appendix-B takes for the user, or, where no port is one, what was meant.
 _MEANT = re.compile(r"([\w.+-]+://)(?:([^/?#]*)|([^:/?#]*:(?!\d*(?:[/?#]|$)).*))@(.*)", re.DOTALL)
@@ -95,7 +96,7 @@ def has_secret(address: str) -> bool:
 
 
 def revealed(address: str, key: str) -> str:
-    """Give the address that a stand-in stands for, with the user and the password encoded as parsers of addresses want.
+    """Give the address that a stand-in stands for, its secrets encoded as parsers of addresses want.
 
     Args:
         address: Stand-in, or an address.
@@ -115,9 +116,9 @@ def revealed(address: str, key: str) -> str:
         )
     parts = _MEANT.fullmatch(real)
     if not parts:
-        return real
+        return _with_encoded_query(real)
     user, colon, password = (parts[2] or parts[3] or "").partition(":")
-    return f"{parts[1]}{_encoded(user)}{colon}{_encoded(password)}@{parts[4]}"
+    return f"{parts[1]}{_encoded(user)}{colon}{_encoded(password)}@{_with_encoded_query(parts[4])}"
 
 
 def revealed_variable(name: str, value: str) -> str:
@@ -184,6 +185,11 @@ def _kept(real: str, blank: str) -> str:
 
 def _encoded(text: str) -> str:
     return quote(unquote_to_bytes(text.encode("utf-8", "surrogateescape")), safe="")
+
+
+def _with_encoded_query(address: str) -> str:
+    """Encode what a parser would take for something else than a part of a value, such as an @ for the end of a user."""
+    return _QUERY.sub(lambda found: found[1] + _RESERVED.sub(lambda each: quote(each[0], safe=""), found[2]), address)
 
 
 @lru_cache(maxsize=8)

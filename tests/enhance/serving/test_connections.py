@@ -1,5 +1,6 @@
 """Connections that are kept open for nothing."""
 
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.enhance.serving.served import ask, drip, eventually, head, serving, talk, told
+from tests.enhance.serving.served import ask, backwards, drip, eventually, head, serving, talk, told
 
 SHORT = {"head_seconds": 1.0}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -122,3 +123,36 @@ def test_the_servers_end_does_not_wait_for_requests():
             stack.enter_context(talk(port, head(10), b"abc"))
             began = time.monotonic()
         assert time.monotonic() - began < 30  # half of what each of them has
+
+
+ANSWERED = {
+    "an image": head(3) + b"abc",
+    "a refused image": head(5) + b"large",
+    "no image": head(0),
+    "health": HEALTH,
+    "facts": b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "the page": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "progress": b"GET /progress HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another path": b"GET /<script> HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another method": b"PUT /restore HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    "another name": HEALTH.replace(b"localhost", b"rebound.example"),
+    "a foreign page": head(3).replace(b"\r\n\r\n", b"\r\nOrigin: https://evil.example\r\n\r\n") + b"abc",
+    "a failure": head(6) + b"broken",
+    "no HTTP": b"<script>\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sort", ANSWERED)
+def test_no_browser_guesses_what_an_answer_is(sort, capfd):
+    """Whatever becomes of a request: what a client wrote may stand in it."""
+
+    def restore(body):
+        if body == b"broken":
+            raise ZeroDivisionError
+        return backwards(body)
+
+    with serving(restore) as port, talk(port, ANSWERED[sort]) as client:
+        eventually(lambda: client.recv(2**16, socket.MSG_PEEK).count(b"\r\n\r\n"))
+        top = client.recv(2**16).lower().partition(b"\r\n\r\n")[0]
+    assert top.count(b"x-content-type-options: nosniff") == 1
+    assert top.count(b"\r\ncontent-type:") <= 1

@@ -208,6 +208,32 @@ def test_a_url_as_some_hosts_write_it_keeps_its_names():
     assert (url.get_backend_name(), url.username, url.database) == ("postgresql", "postgres", "postgres")
 
 
+@pytest.mark.parametrize(
+    "address", ["ann:q7Xv@9zKw/x@host/runs", "ann:p@h/9zKw@host:5432/runs", "ann:9zKw@[::1/x@host/runs"]
+)
+def test_a_password_of_which_a_part_would_be_taken_for_the_host_is_refused_without_it(address):
+    with pytest.raises(RequestError, match=r"where its password ends|is not the URL") as refused:
+        parse_url(f"postgresql://{address}")
+    assert "q7Xv" not in str(refused.value)
+    assert "9zKw" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("ann:pw@host/runs", "host"),
+        ("ann:p%40h%2Fx@host:5432/runs", "host"),
+        ("ann:pw@[::1]:5432/runs", "::1"),
+        ("ann:pw@[::1]/runs", "::1"),
+        ("host/runs", "host"),
+        ("host:5432/runs?password=a@b", "host"),
+        ("/runs?host=db&password=pw", None),
+    ],
+)
+def test_hosts_of_all_forms_are_read(address, host):
+    assert parse_url(f"postgresql://{address}").host == host
+
+
 @pytest.mark.parametrize(("sampler", "needs"), [("gp", ("torch", "gp")), ("cma_es", ("cmaes", "cmaes"))])
 def test_a_missing_package_is_named_with_its_extra(sampler, needs, tmp_path, space, monkeypatch):
     package, extra = needs

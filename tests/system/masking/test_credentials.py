@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
@@ -43,7 +44,9 @@ def test_a_stand_in_has_no_secret_and_means_its_address(address: str, stand_in: 
     assert hidden(address) == hidden(stand_in) == stand_in
     assert has_secret(address)
     assert has_secret(stand_in)
-    assert hidden(revealed(stand_in, "key")) == stand_in
+    real = revealed(stand_in, "key")
+    assert unquote(real) == unquote(address)
+    assert re.sub(r"\*\*\*\d", "***", hidden(real)) == stand_in
 
 
 @pytest.mark.parametrize(
@@ -98,6 +101,26 @@ def test_whatever_a_password_holds_both_parsers_read_it(*, password: str, encode
     assert (url.username, url.password, url.host, url.port, url.database) == ("ann", meant, "host", 5432, "runs")
     assert unquote(parts.password or "") == meant
     assert parse_qs(parts.query) == {"application_name": ["srexp"]}
+
+
+@given(
+    password=PASSWORDS.filter(lambda text: not set(text) & set("&;#+%=")),
+    encoded=st.booleans(),
+    place=st.sampled_from(["host:5432", "host", "", "ann:pw@host:5432"]),
+)
+def test_whatever_a_password_in_the_query_holds_both_parsers_read_it(
+    *, password: str, encoded: bool, place: str
+) -> None:
+    """An @ in it ends no user, and so begins no host, which is shown."""
+    os.environ[VARIABLE] = "{}"
+    typed = quote(password, safe="") if encoded else password
+    stand_in = hidden(f"postgresql://{place}/runs?user=ann&passwd={typed}&sslmode=disable")
+    assert not {"q7Xv", "9zKw"} & {stand_in[at : at + 4] for at in range(len(stand_in))}
+    real = revealed(stand_in, "search.storage")
+    url = make_url(real)
+    assert (url.host or "", url.database) == (place.rpartition("@")[2].partition(":")[0], "runs")
+    assert url.query == {"user": "ann", "passwd": password, "sslmode": "disable"}
+    assert parse_qs(urlsplit(real).query) == {key: [value] for key, value in url.query.items()}
 
 
 @given(PASSWORDS, st.sampled_from(["http://ann:{}@host/x", "http://ann:{}@host", "mysql://h/db?password={}"]))
