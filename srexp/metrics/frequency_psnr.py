@@ -42,7 +42,7 @@ def band_mse(restored: npt.NDArray[Any], high: npt.NDArray[Any]) -> dict[str, fl
     require_alike("PSNR by frequency", restored, high)
     from scipy.fft import rfft2
 
-    error = restored.astype(np.float64) - high.astype(np.float64)
+    error = np.subtract(restored, high, dtype=np.float64)
     height, width = error.shape[:2]
     planes = np.moveaxis(error.reshape(height, width, -1), -1, 0)
     spectrum = rfft2(planes, norm="forward")

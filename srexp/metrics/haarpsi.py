@@ -44,7 +44,7 @@ def haarpsi(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: fl
     """
     require_alike("HaarPSI", restored, high, max_value)
     pairs = eight_bit_planes(restored, high, max_value)
-    return float(np.mean([_of_plane(halved(a, "zeros"), halved(b, "zeros")) for a, b in pairs]))
+    return float(np.mean([_of_plane(halved(a, "constant"), halved(b, "constant")) for a, b in pairs]))
 
 
 def _of_plane(restored: Plane, high: Plane) -> float:

@@ -72,5 +72,5 @@ def edge_mae(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: f
 
 def _error(restored: npt.NDArray[Any], high: npt.NDArray[Any], max_value: float) -> npt.NDArray[np.float64]:
     require_alike("a mean absolute error", restored, high, max_value)
-    error: npt.NDArray[np.float64] = np.abs(restored.astype(np.float64) - high.astype(np.float64))
+    error: npt.NDArray[np.float64] = np.abs(np.subtract(restored, high, dtype=np.float64))
     return error * (EIGHT_BIT / max_value)

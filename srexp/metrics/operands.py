@@ -28,19 +28,20 @@ def planes(image: npt.NDArray[Any]) -> list[Plane]:
     return [np.ascontiguousarray(channels[..., number], dtype=np.float64) for number in range(channels.shape[2])]
 
 
-def halved(plane: Plane, beyond: Literal["edge", "zeros"]) -> Plane:
+def halved(plane: Plane, beyond: Literal["edge", "constant"]) -> Plane:
     """Give the means of 2 x 2 pixels.
 
     Args:
         plane: (h, w).
-        beyond: What an odd last row or column is averaged with: itself, or zeros, as by MATLAB's `conv2`.
+        beyond: What an odd last row or column is averaged with, by `numpy.pad`'s names: itself (`edge`), or zeros
+            (`constant`), as by MATLAB's `conv2`.
 
     Example:
-        >>> halved(np.full((3, 2), 8.0), "zeros").ravel().tolist()
+        >>> halved(np.full((3, 2), 8.0), "constant").ravel().tolist()
         [8.0, 4.0]
     """
     odd = [(0, length % 2) for length in plane.shape]
-    even = np.pad(plane, odd, mode="edge" if beyond == "edge" else "constant")
+    even = np.pad(plane, odd, mode=beyond)
     means: Plane = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4
     return means
 

@@ -38,7 +38,7 @@ def psnr(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
         inf
     """
     require_alike("PSNR", restored, high, max_value)
-    error = restored.astype(np.float64) - high.astype(np.float64)
+    error = np.subtract(restored, high, dtype=np.float64)
     mse = float(np.mean(np.square(error)))
     return math.inf if mse == 0 else 10 * math.log10(max_value**2 / mse)
 

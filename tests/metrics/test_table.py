@@ -42,21 +42,32 @@ def test_it_costs_the_command_line_nothing():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_names_and_units_are_those_of_the_field():
-    assert {name: (metric.name, metric.unit) for name, metric in table.METRICS.items()} == {
-        "psnr": ("PSNR", "dB"),
-        "ssim": ("SSIM", ""),
-        "ms_ssim": ("MS-SSIM", ""),
-        "haarpsi": ("HaarPSI", ""),
-        "gmsd": ("GMSD", ""),
-        "vifp": ("VIFp", ""),
-        "detail_energy": ("detail energy", ""),
-        "mae": ("mean error", ""),
-        "edge_mae": ("error at edges", ""),
-        "psnr_coarse": ("PSNR, coarse", ""),
-        "psnr_medium": ("PSNR, medium", ""),
-        "psnr_fine": ("PSNR, fine", ""),
+def test_each_metric_is_written_as_the_field_does():
+    assert table.METRICS == {
+        "psnr": ("PSNR", "dB", 2, 3, "high"),
+        "ssim": ("SSIM", "", 4, 5, "high"),
+        "ms_ssim": ("MS-SSIM", "", 4, 5, "high"),
+        "haarpsi": ("HaarPSI", "", 4, 5, "high"),
+        "gmsd": ("GMSD", "", 4, 5, "low"),
+        "vifp": ("VIFp", "", 4, 5, "high"),
+        "detail_energy": ("detail energy", "", 3, 3, "one"),
+        "mae": ("mean error", "", 3, 3, "low"),
+        "edge_mae": ("error at edges", "", 3, 3, "low"),
+        "psnr_coarse": ("PSNR, coarse", "", 3, 3, "high"),
+        "psnr_medium": ("PSNR, medium", "", 3, 3, "high"),
+        "psnr_fine": ("PSNR, fine", "", 3, 3, "high"),
     }
+    assert table.QUICK == ("psnr", "ssim")
+
+
+def test_more_is_better_of_merits_whatever_the_metric():
+    for metric, merits in {
+        "psnr": [0.5, 2.0, None],
+        "mae": [-0.5, -2.0, None],
+        "detail_energy": [-0.5, -1.0, None],
+    }.items():
+        assert table.merits([0.5, 2.0, None], metric) == merits
+    assert table.merits([0.5, None], "of an extension") == [0.5, None]
 
 
 def test_a_value_is_one_of_psnr_unless_said():

@@ -127,6 +127,11 @@ class Trials:
             (self.found if found else self.survived)[part] += 1
             if not found:
                 print(f"{mutant}\n  SURVIVED at line {min(mutant.lines)}\n", flush=True)
+            elif "Timeout (>" in self._said.read_text(errors="replace"):
+                print(
+                    f"{mutant}\n  found at line {min(mutant.lines)} by a test that was stopped by the clock\n",
+                    flush=True,
+                )
         print(f"{path}: {len(drawn)} of {len(left)} tried", flush=True)
 
     def _is_found(self, session: pytest.Session, mutant: Mutant) -> bool:

@@ -51,7 +51,9 @@ class DurableOracle(Oracle):  # type: ignore[misc]  # keras_tuner carries no typ
 
     trials: dict[str, Any]
     ongoing_trials: dict[str, Any]
+    queued: list[dict[str, Any]]
     _retry_queue: list[str]
+    _taken: dict[str, Any]
 
     def __init__(self, space: Space, project: Path, seed: int, **options: Any) -> None:
         super().__init__(
@@ -63,8 +65,6 @@ class DurableOracle(Oracle):  # type: ignore[misc]  # keras_tuner carries no typ
         )
         self._set_project_dir(str(project.parent), project.name)
         self.verbose, self.space = 0, space
-        self.queued: list[dict[str, Any]] = []
-        self._taken: dict[str, Any] = {}
         self._begin: Callable[[str, Mapping[str, Any]], None] | None = None
 
     def start(self, tuner_id: str, begin: Callable[[str, Mapping[str, Any]], None]) -> Trial | None:
@@ -154,7 +154,7 @@ class BayesianOracle(DurableOracle, keras_tuner.oracles.BayesianOptimizationOrac
         another process, so it is fitted to the finished trials first. The starts of the search for its optimum are
         drawn by the number of the trial, not from the same place in every process.
         """
-        self._random_state = np.random.RandomState((self.seed + int(trial_id)) % 2**32)
+        self._random_state = np.random.RandomState(self.seed + int(trial_id))
         trials, running = self.trials, self.ongoing_trials
         finished = {name: trial for name, trial in trials.items() if trial.status == "COMPLETED"}
         if running and len(finished) >= (self.num_initial_points or 3 * len(self.hyperparameters.space)):
