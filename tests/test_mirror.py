@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,7 @@ COVERS = {
 }
 
 
+@cache
 def named_in(source: Path) -> set[str]:
     """Modules of srexp that a file or its helper imports, names in a string as one to be patched, or runs as a verb."""
     names = set()
