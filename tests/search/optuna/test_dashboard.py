@@ -90,9 +90,13 @@ def test_an_address_that_is_none_is_refused_by_its_key(study):
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
-    monkeypatch.setattr(dashboard, "find_spec", lambda _: None)
+    asked = []
+    monkeypatch.setattr(dashboard, "find_spec", asked.append)
     with pytest.raises(RequestError, match=r"srexp\[dashboard\]"):
         dashboard.require_dashboard()
+    assert asked == ["optuna_dashboard"]
+    monkeypatch.setattr(dashboard, "find_spec", lambda name: name)
+    dashboard.require_dashboard()
 
 
 def reaches(host, method="GET", **said):
@@ -131,7 +135,8 @@ def test_only_pages_of_its_own_origin_change_a_study():
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         for said in ({}, {"origin": mine}, {"origin": mine.upper()}, {"site": "same-origin"}, {"site": "none"}):
             assert reaches("localhost", method, name=name, **said), said
-        for said in ({"origin": "http://evil.example"}, {"origin": "null"}, {"origin": "http://localhost:1"}):
+        for origin in ("http://evil.example", "null", "http://localhost:1", f"http://evil://{name}", f"{mine}/", ""):
+            said = {"origin": origin}
             assert not reaches("localhost", method, name=name, **said)
             assert not reaches("localhost", method, name=name, **said, site="same-origin")
         for site in ("cross-site", "same-site"):
