@@ -12,7 +12,7 @@ from srexp.enhance.pacs.spool import Spool
 
 log = logging.getLogger(__name__)
 
-#: Makes of a received file another one, as its second argument is called.
+#: Makes of a received file another one, as its second argument is called; a `MemoryError` says nothing of the file.
 Restore = Callable[[Path, Path], None]
 
 _NAME = "srexp relay"
@@ -54,7 +54,8 @@ class Relay:
             try:
                 came_through = self._pass()
             except Exception as error:  # noqa: BLE001 # a full disk, say; what is received would never go on without it
-                self._warn(f"the spool can't be used: {getattr(error, 'strerror', None) or error}")
+                reason = f"the spool can't be used: {getattr(error, 'strerror', None) or error}"
+                self._warn("memory ran out" if isinstance(error, MemoryError) else reason)
                 came_through = False
             if came_through:
                 self._spool.wait(_LOOK_SECONDS)
@@ -76,7 +77,7 @@ class Relay:
         """Bring one image on its way; whether the next one can go."""
         try:
             made = self._spool.restored(key) or self._made(key)
-        except OSError:  # a disk without room for this one may have some for the others
+        except (OSError, MemoryError):  # without room for this one there may be some for the others, and later
             self._spool.postpone(key)
             raise
         except Exception as error:  # noqa: BLE001 # whatever a library makes of a file

@@ -111,7 +111,8 @@ class Spool:
         key = hashlib.sha256(f"{uid}/{sha256(path)}/{self._settings}".encode()).hexdigest()[:40]
         target, aside = (self.folder / name / f"{key}.dcm" for name in (_RECEIVED, _FAILED))
         with self._turn:
-            if known := self._is_sent(key) or target.exists():
+            sent = self._is_sent(key)
+            if known := sent or target.exists():
                 path.unlink()
             elif aside.exists():  # whoever sends it again wants it tried again
                 path.unlink()
@@ -121,7 +122,7 @@ class Spool:
                 return "full"
             else:
                 path.replace(target)
-            if not known:
+            if not sent:  # also what is known: its first sender may have been told that the disk failed here
                 bring_to_disk(target)
         self._changed.set()
         return "duplicate" if known else "new"

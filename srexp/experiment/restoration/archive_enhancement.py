@@ -155,7 +155,8 @@ def at_hand(config: EnhanceConfig) -> Iterator[AtHand]:
     folder = config.paths.root / "pacs" / named
     busy = RequestError("the same command is at work", fix="wait for it, or end it")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with in_turn(folder.with_suffix(".lock"), 0, busy):
+    lock = folder.with_suffix(".lock")
+    with in_turn(lock, 0, busy):
         changes: dict[str, Any] = {}
         if known.source:
             _fetch(Archive(known.source, "input"), known.source, folder / "input")
@@ -164,7 +165,7 @@ def at_hand(config: EnhanceConfig) -> Iterator[AtHand]:
             changes["output"] = folder / "output"
         yield AtHand(config.changed(**changes), Archive(known.target, "output") if known.target else None)
         shutil.rmtree(folder)
-    folder.with_suffix(".lock").unlink(missing_ok=True)
+        lock.unlink()  # while it is held: whoever comes next would have the old one, and another one a new one
 
 
 def _fetch(archive: Archive, address: WebAddress, folder: Path) -> None:

@@ -27,6 +27,7 @@ from srexp.errors import RequestError
 from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.system.confinement import in_background
+from srexp.training.memory import is_exhaustion
 
 _MIB, _SAMPLE_BYTES = 2**20, 2
 _KEY = "pacs.destination"
@@ -144,8 +145,13 @@ def restoring(restorer: Restorer, turns: Turns) -> Callable[[Path, Path], None]:
 
     def restore(path: Path, target: Path) -> None:
         origin = Origin(path, "dicom", tuple(frames_in(path)), restorer.intensity)
-        with in_background():
-            lost = turns.run(Image(small=False), partial(restorer.restore_file, origin, "dicom", target))
+        try:
+            with in_background():
+                lost = turns.run(Image(small=False), partial(restorer.restore_file, origin, "dicom", target))
+        except Exception as error:
+            if is_exhaustion(error):
+                raise MemoryError from error
+            raise
         for each in lost:
             log.info("an image: %s", each)
 

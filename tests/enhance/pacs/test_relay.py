@@ -175,3 +175,26 @@ def test_one_that_the_disk_has_no_room_for_does_not_keep_up_the_others(
     relayed(spool, destination, lambda: len(destination.got) == 2)
     assert destination.got == [b"restored one", b"restored two"]
     assert len(spool.waiting()) == 1
+
+
+def test_one_that_there_was_no_memory_for_is_made_later_and_does_not_keep_up_the_others(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    destination, times = Destination(), [1, 2]
+
+    def short_of_memory(path: Path, target: Path) -> None:
+        if path.read_bytes() == b"large" and times:
+            times.pop()
+            raise MemoryError
+        restore(path, target)
+
+    put(spool, b"large", b"one")
+    relay = Relay(spool, short_of_memory, destination.send, told=str, seconds=0.01)
+    relay.start()
+    end = time.monotonic() + 100
+    while spool.size() and time.monotonic() < end:
+        time.sleep(0.01)
+    relay.close()
+    assert destination.got == [b"restored one", b"restored large"]
+    assert spool.failed() == 0
+    assert "memory ran out" in caplog.text

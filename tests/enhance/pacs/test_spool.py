@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srexp.enhance.pacs import spool as spool_module
 from srexp.enhance.pacs.spool import Spool
 from srexp.errors import RequestError
 
@@ -115,6 +116,26 @@ def test_one_that_is_postponed_goes_last(tmp_path: Path) -> None:
         first, second = spool.waiting()
         spool.postpone(first)
         assert spool.waiting() == [second, first]
+
+
+def test_no_sender_is_told_of_a_duplicate_before_that_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time, the disk took the file and not its new name; its sender, who was told so, sends it again."""
+    written: list[Path] = []
+
+    def bring(path: Path) -> None:
+        written.append(path)
+        if path.parent.name == "received" and written.count(path) <= 2:
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(spool_module, "bring_to_disk", bring)
+    with spooled(tmp_path) as spool:
+        for _ in range(2):
+            with pytest.raises(OSError, match="Input/output error"):
+                spool.receive(incoming(spool), "1.1")
+        assert spool.receive(incoming(spool), "1.1") == "duplicate"
+        assert len(spool.waiting()) == 1
 
 
 @settings(deadline=None, max_examples=30)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 from pydicom.uid import EncapsulatedPDFStorage
 
 from srexp.config.compose import compose
@@ -193,3 +194,21 @@ def test_what_becomes_no_dicom_is_refused(tmp_path: Path) -> None:
         jobs, outcome = find_jobs(here.config)
         with pytest.raises(RequestError, match="an archive takes DICOM alone"):
             here.left_to_do(jobs, outcome, "model")
+
+
+def test_nobody_takes_a_lock_that_is_about_to_be_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who had it would be at work beside whoever makes a new one."""
+    removed, unlink = [], Path.unlink
+
+    def watched(path: Path, **options: bool) -> None:
+        if path.suffix == ".lock":
+            with pytest.raises(Timeout):
+                FileLock(path, is_singleton=False).acquire(timeout=0)
+            removed.append(path)
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    with at_hand(typed(INPUT, f"output={tmp_path / 'out'}")) as here:
+        assert Path(here.config.input).is_dir()
+    [lock] = removed
+    assert not lock.exists()

@@ -130,3 +130,16 @@ def test_from_a_modality_to_a_destination(identity, tmp_path: Path, caplog: pyte
                 time.sleep(0.05)
     assert "Not for diagnosis" in kept.got[0].DerivationDescription
     assert not [word for word in ("Unmistakable", "4711", "8.498") if word in caplog.text]
+
+
+def test_memory_that_runs_out_says_nothing_of_the_image(tmp_path: Path, identity, monkeypatch) -> None:
+    """A library's own word for it is put as Python's, by which the relay tries again."""
+    import tensorflow as tf
+
+    def exhausted(*_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(type(identity), "restore_file", exhausted)
+    restore = restoring(identity, Turns(1))
+    with pytest.raises(MemoryError):
+        restore(scan(tmp_path / "a.dcm"), tmp_path / "out.dcm")
