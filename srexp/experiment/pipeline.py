@@ -29,7 +29,7 @@ from srexp.models.layers.folding import folded
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch, profiled
 from srexp.system.stdio import stage
-from srexp.tracking.names import CHECKPOINTS_TAG
+from srexp.tracking.names import CHECKPOINTS_TAG, DEBUG_TAG
 from srexp.tracking.registry import registry
 from srexp.tracking.runs.run import NOTHING_KEPT, Kept, Run
 from srexp.tracking.runs.tracking import Tracking
@@ -214,6 +214,7 @@ def _register(
     registry.verify(tracked, model_uri, model, probe)
     tags = {**task_tags(task), **known, "data.fingerprint": task.prepared.fingerprint}
     tags |= {"test_images": len(task.prepared.entries["test"])}
+    tags |= {key: value for key, value in task.config.tags.items() if key == DEBUG_TAG}
     return registry.register(tracked, model_uri, task.name, tags=tags)
 
 

@@ -10,6 +10,8 @@ from srexp.errors import RequestError
 
 #: Folder of the checkpoints of a run, in the folder of the run; a tag as long as the run can go on.
 CHECKPOINTS_TAG = "srexp.checkpoints"
+#: Tag of the runs and versions of a smoke test, with the name of its preset; their figures mean nothing.
+DEBUG_TAG = "debug"
 #: Shortest of the columns in which MLflow's tables keep names.
 MOST = 250
 # MLflow's `validate_param_and_metric_name`.

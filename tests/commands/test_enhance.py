@@ -213,13 +213,15 @@ def test_what_a_model_was_trained_with_decides_how_values_are_read(tree, root):
 
     config = srexp.compose()
     with build(config.tracking, folder=config.paths.root).run("task") as tracked:
-        tracked.log_config({"dataset": {"intensity": "percentile"}, "protocol": {"channel": "y"}}, "")
+        trained = {"dataset": {"intensity": "percentile"}, "protocol": {"channel": "y"}, "tags": {"debug": "fast"}}
+        tracked.log_config(trained, "")
         uri = registry.log_best(tracked, bicubic.build(2, 1), channels=1, step=1, metrics={})
         registry.register(tracked, uri, "task", tags={"degenerate": "true"})
     result = enhance("models:/task@candidate", tree / "a.png")
     assert (result["intensity"], result["model"]["version"]) == ("percentile", 1)
     assert any("percentile" in warning for warning in result["warnings"])
     assert any("restores nothing" in warning for warning in result["warnings"])
+    assert any("smoke test, debug=fast" in warning for warning in result["warnings"])
     np.testing.assert_array_less(250, read_image(Path("out/a.png")).pixels.max())
     assert enhance(uri, tree / "a.png", "bits", intensity="bits")["intensity"] == "bits"
 

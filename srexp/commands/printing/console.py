@@ -103,7 +103,8 @@ def training(outcome: Outcome) -> None:
     console.about("best epoch", f"{result['best_epoch']} (validation {validation})")
     console.about("run", result["run_id"] or "not in the tracking store yet")
     if registered := result["registered"]:
-        console.about("registered", f"{registered['name']} version {registered['version']} as {registered['alias']}")
+        alias = f" as {registered['alias']}" if registered["alias"] else "; candidate stays with a whole training"
+        console.about("registered", f"{registered['name']} version {registered['version']}{alias}")
     if waiting := result.get("pending"):
         console.about("not sent", f"{waiting['records']} records: {waiting['reason']}")
         console.about("", f"they lie in {waiting['folder']}")

@@ -18,6 +18,7 @@ from srexp.experiment.recorded_config import kept_by
 from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
 from srexp.system.masking import pseudonyms
+from srexp.tracking.names import DEBUG_TAG
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun, read_json, read_rows
 from srexp.tracking.store import addresses
@@ -143,7 +144,7 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
 def _is_trained(store: Store, run: StoredRun) -> bool:
     """Tell whether a run is a training of its own: no smoke run, no trial of a search, no parent, no other verb."""
     parent = run.tags.get("mlflow.parentRunId")
-    if "model" not in run.tags or "debug" in run.tags or run.tags.get("verb", "train") != "train":
+    if "model" not in run.tags or DEBUG_TAG in run.tags or run.tags.get("verb", "train") != "train":
         return False
     # Parents of multiruns say which; the other parents are those of searches.
     return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags

@@ -47,7 +47,7 @@ class Registered(TypedDict):
 
     name: str
     version: int | str
-    alias: str
+    alias: str | None
 
 
 class Result(dict[str, Any]):

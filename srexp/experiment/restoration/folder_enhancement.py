@@ -25,6 +25,7 @@ from srexp.experiment.trained.loaded_model import opened
 from srexp.metrics.table import counted
 from srexp.system.files.digests import sha256
 from srexp.system.signals import Shield, interruptible
+from srexp.tracking.names import DEBUG_TAG
 
 _NAMED = 10
 
@@ -213,6 +214,8 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         )
     if loaded.facts.get("degenerate") == "true":
         warnings.append("the model was trained with its target as input, so it restores nothing")
+    if debug := loaded.facts.get(f"tags.{DEBUG_TAG}"):
+        warnings.append(f"the model is of a smoke test, debug={debug}: it restores nothing worth looking at")
     far = {name: levels for name, levels in outcome.distances.items() if levels > config.check_levels}
     if far:
         furthest, levels = max(far.items(), key=lambda each: each[1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from srexp.system import process_identity
 from srexp.system.files.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
-from srexp.tracking.names import CHECKPOINTS_TAG
+from srexp.tracking.names import CHECKPOINTS_TAG, DEBUG_TAG
 from srexp.tracking.store.store import Client, Store, download, selected, tagged
 
 if TYPE_CHECKING:
@@ -94,17 +94,30 @@ def points(operation: Operation, step: int, **of: str) -> list[Metric]:
     return [Metric(name, float(value), operation["at"], step, **of) for name, value in operation["values"].items()]
 
 
-def move_forward(client: Client, name: str, alias: str, number: int) -> None:
-    """Point an alias to a version, unless it points to a later one: what arrives late doesn't take its place.
+def move_forward(client: Client, name: str, alias: str, number: int) -> str | None:
+    """Point an alias to a version, unless the one that it points to counts for more.
+
+    A later version does, so that what arrives late doesn't take its place; and a whole training does beside a smoke
+    test, whichever came later.
 
     Args:
         client: Of the registry.
         name: Of the registered model.
         alias: Of one of its versions.
         number: The version.
+
+    Returns:
+        The alias; None where a smoke test was kept from it.
     """
-    if int(client.get_registered_model(name).aliases.get(alias, 0)) < number:
-        client.set_registered_model_alias(name, alias, str(number))
+
+    def rank(version: int) -> tuple[bool, int]:
+        return DEBUG_TAG not in client.get_model_version(name, str(version)).tags, version
+
+    held, wants = int(client.get_registered_model(name).aliases.get(alias, 0)), rank(number)
+    if held and rank(held) >= wants:
+        return alias if wants[0] else None
+    client.set_registered_model_alias(name, alias, str(number))
+    return alias
 
 
 def version(client: Client, store: Store, journal: Journal, operation: Operation, *, doubtful: bool) -> None:
@@ -144,12 +157,12 @@ def version(client: Client, store: Store, journal: Journal, operation: Operation
                 name, uri, journal.run_id, tags=tags, await_creation_for=0, model_id=model_id
             )
             number = int(made.version)
-        move_forward(client, name, operation["alias"], number)
+        alias = move_forward(client, name, operation["alias"], number)
         versions = json.loads(client.get_logged_model(model_id).tags.get(MLFLOW_MODEL_VERSIONS, "[]"))
         this = {"name": name, "version": str(number)}
         if this not in versions:
             client.set_logged_model_tags(model_id, {MLFLOW_MODEL_VERSIONS: json.dumps([*versions, this])})
-    journal.known |= {"registered": {"name": name, "version": number, "alias": operation["alias"]}}
+    journal.known |= {"registered": {"name": name, "version": number, "alias": alias}}
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -29,12 +29,12 @@ class Registered(TypedDict):
     Args:
         name: Registered model, the task.
         version: Version number.
-        alias: Alias that points to it.
+        alias: Alias that it counts as; None of a smoke test beside a whole training.
     """
 
     name: str
     version: int
-    alias: str
+    alias: str | None
 
 
 def log_best(run: Run, model: Network, *, channels: int, step: int, metrics: Mapping[str, float]) -> str:
@@ -167,7 +167,7 @@ def register(
         model_uri: Address from `log_best`.
         name: Registered model, the task; created when it is new.
         tags: What a promotion looks at: psnr, gain, fingerprint, protocol, degenerate.
-        alias: Alias that moves to the new version.
+        alias: Alias that moves to the new version, unless that is a smoke test and the one before is none.
 
     Returns:
         Name, version and alias; None while the store is away: it is registered once the store has it.

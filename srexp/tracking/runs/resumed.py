@@ -79,8 +79,7 @@ def _registered(client: Client, run_id: str, alias: str = "candidate") -> dict[s
     if not versions:
         return None
     name, number = versions[0].name, max(int(each.version) for each in versions)
-    move_forward(client, name, alias, number)
-    return {"name": name, "version": number, "alias": alias}
+    return {"name": name, "version": number, "alias": move_forward(client, name, alias, number)}
 
 
 def reopen(store: Store, run_id: str) -> None:

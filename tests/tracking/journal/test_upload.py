@@ -27,14 +27,26 @@ def test_every_file_but_the_description_is_digested(tmp_path: Path) -> None:
     assert digests(tmp_path) == {"data/model.keras": hashlib.sha256(b"weights").hexdigest()}
 
 
-@pytest.mark.parametrize(("now", "moved"), [({}, ["3"]), ({"candidate": "2"}, ["3"]), ({"candidate": "4"}, [])])
-def test_an_alias_never_moves_back(now: dict[str, str], moved: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("held", "smoke", "moved", "told"),
+    [
+        (None, (), ["3"], "candidate"),
+        (2, (), ["3"], "candidate"),
+        (4, (), [], "candidate"),
+        (2, (3,), [], None),
+        (4, (4,), ["3"], "candidate"),
+        (2, (2, 3), ["3"], "candidate"),
+        (None, (3,), ["3"], "candidate"),
+    ],
+)
+def test_an_alias_never_moves_back_nor_from_a_training_to_a_smoke_test(held, smoke, moved, told) -> None:
     calls: list[str] = []
     client = SimpleNamespace(
-        get_registered_model=lambda _: SimpleNamespace(aliases=now),
+        get_registered_model=lambda _: SimpleNamespace(aliases={"candidate": str(held)} if held else {}),
+        get_model_version=lambda _name, number: SimpleNamespace(tags={"debug": "fast"} if int(number) in smoke else {}),
         set_registered_model_alias=lambda _name, _alias, number: calls.append(number),
     )
-    move_forward(client, "task", "candidate", 3)  # type: ignore[arg-type]
+    assert move_forward(client, "task", "candidate", 3) == told  # type: ignore[arg-type]
     assert calls == moved
 
 
