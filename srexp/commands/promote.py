@@ -101,8 +101,7 @@ def _found(config: PromoteConfig, store: Store) -> addresses.Found:
             expected=f"one of {', '.join(known)}; one that was deleted doesn't come back" if known else "a version",
             fix=did_you_mean(str(config.version), known) or (f"version={known[0]}" if known else "train a model first"),
         )
-    number = isinstance(config.version, int)
-    return awaited(store, f"models:/{config.name}{'/' if number else '@'}{config.version}")
+    return awaited(store, config.address)
 
 
 def _rivals(config: PromoteConfig, store: Store) -> list[addresses.Found]:

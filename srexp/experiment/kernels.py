@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from srexp.config.builders import build
 from srexp.config.sections.base import Config
+from srexp.config.sections.verbs import CompareConfig, PromoteConfig
 from srexp.errors import SrexpError
 from srexp.system.kernels import choice
 from srexp.tracking.registry.models import facts
@@ -33,12 +34,19 @@ def environment_for(config: Config) -> dict[str, str]:
         return choice.environment_for(config.model.name, "training", precision=config.trainer.precision)
     if config.verb == "adopt":
         return choice.environment_for(config.model.name, "restoring")
-    uri = config.resolved.get("model_uri")
     with suppress(SrexpError):  # the job itself says what is wrong; interpolation is in no store
-        if isinstance(uri, str):
-            store = build(config.tracking, folder=config.paths.root).store
-            return choice.environment_for(network_of(store, find(store, uri)), "restoring")
+        store = build(config.tracking, folder=config.paths.root).store
+        return choice.environment_for(_first_network(store, config), "restoring")
     return {}
+
+
+def _first_network(store: Store, config: Config) -> str | None:
+    """Name the network of the model that a job loads first: of several in one process it decides."""
+    if isinstance(config, CompareConfig):
+        return get_run(store, config.runs[0]).tags.get("model") if config.runs else None
+    uri = config.address if isinstance(config, PromoteConfig) else config.resolved.get("model_uri")
+    first = uri[0] if isinstance(uri, list) else uri
+    return network_of(store, find(store, first)) if first else None
 
 
 def network_of(store: Store, found: Found) -> str | None:

@@ -106,11 +106,12 @@ def run_of(
         A context manager that gives the open run.
     """
     config = task.config
+    kernels = {} if resume else {choice.KERNELS: choice.in_force()}  # a run keeps what it began with
     return tracking.run(
         task.name,
         name=config.run_name or name,
         parent=parent,
-        tags={**config.tags, **task_tags(task), choice.KERNELS: choice.in_force(), **tags},
+        tags={**config.tags, **task_tags(task), **kernels, **tags},
         resume=resume,
         folder=config.run_dir,
     )

@@ -56,6 +56,24 @@ def test_a_training_goes_on_with_the_kernels_that_it_began_with(asked, monkeypat
     assert asked == []
 
 
+@pytest.mark.parametrize(
+    ("verb", "typed"),
+    [
+        ("serve", ["model_uri=[zoo/hybrid-cxr-x2,models:/nobody/1]"]),
+        ("promote", ["name=x", "version=candidate"]),
+        ("compare", ["runs=[a,b]", "models=[zoo/hybrid-cxr-x4]"]),
+    ],
+)
+def test_of_several_models_the_first_one_decides(asked, monkeypatch, verb, typed):
+    of_run = {"a": "hybrid", "b": "vdsr"}
+    monkeypatch.setattr(kernels, "get_run", lambda store, run_id: SimpleNamespace(tags={"model": of_run[run_id]}))
+    if verb == "promote":
+        monkeypatch.setattr(kernels, "find", lambda store, uri: SimpleNamespace(uri=uri))
+        monkeypatch.setattr(kernels, "network_of", lambda store, it: {"models:/x@candidate": "hybrid"}[it.uri])
+    assert environment_for(srexp.compose(typed, verb)) == {choice.SWITCH: "0"}
+    assert asked == [("hybrid", "restoring", "float32")]
+
+
 def test_a_run_that_is_not_there_is_left_to_the_job(asked):
     assert environment_for(srexp.compose(["model=vdsr", "resume=0123456789abcdef"], "train")) == {}
     assert asked == []

@@ -23,6 +23,7 @@ from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.errors import RequestError
 from srexp.experiment import resume
 from srexp.experiment.pipeline import Outcome
+from srexp.experiment.recorded_config import run_of
 from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.system.kernels import choice
@@ -164,6 +165,10 @@ def test_a_run_goes_on_with_the_kernels_that_it_began_with(interrupted, conducte
     go_on(f"resume={interrupted}")
     [warning] = conducted["earlier"].warnings
     assert "srexp.kernels eigen, now onednn" in warning
+    opened = run_of(conducted["task"], tracking, name="", tags={}, resume=interrupted)
+    with contextlib.suppress(KeyboardInterrupt), opened:
+        raise KeyboardInterrupt
+    assert queries.get_run(tracking.store, interrupted).tags[choice.KERNELS] == "eigen"
 
 
 def test_images_that_moved_are_found_where_they_are(interrupted, conducted, root, tmp_path):

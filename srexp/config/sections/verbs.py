@@ -207,6 +207,11 @@ class PromoteConfig(VerbConfig, verb="promote"):
     reason: str | None
     promote: Section
 
+    @property
+    def address(self) -> str:
+        """The version as a `model_uri`: by its number, or by an alias."""
+        return f"models:/{self.name}{'/' if isinstance(self.version, int) else '@'}{self.version}"
+
 
 class ModelsConfig(VerbConfig, verb="models"):
     """What `models` adds."""

@@ -18,6 +18,7 @@ from srexp.evaluation.figures.error_maps import error_scale
 from srexp.experiment.comparison import elsewhere, pictures, runs, unrecorded
 from srexp.experiment.comparison import report as reporting
 from srexp.experiment.comparison.runs import Entry
+from srexp.system.kernels import choice
 from srexp.tracking.runs.tracking import Tracking
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     given = runs.unrecorded(tracking.store, config)
     chosen, notes = runs.find(tracking.store, config)
+    choice.settle(chosen[0].run.tags.get("model"), "restoring")  # before the first model that is scored or timed
     beside, told = unrecorded.scored(tracking.store, config, given, chosen[0])
     chosen, notes = [*chosen, *beside], [*notes, *told]
     runs.require_comparable(chosen)
@@ -85,7 +87,10 @@ def _times_apart(chosen: Sequence[Entry], config: CompareConfig) -> list[str]:
         if entry.environment
     }
     if config.time_again:
-        return ["Inference times were measured anew, all on one machine; training times are those of the runs."]
+        return [
+            f"Inference times were measured anew, all on one machine and with {choice.in_force()} kernels; "
+            "training times are those of the runs."
+        ]
     if len(machines) > 1:
         return [
             "The runs were timed on different machines: their times don't compare (time_again=true times them here)."
