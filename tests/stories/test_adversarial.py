@@ -22,7 +22,7 @@ def test_invented_detail_is_named_from_the_training_to_the_card(project, folder_
     client = project.client()
     run = client.get_run(result["run_id"])
     assert run.data.tags["detail"] == "invented"
-    assert {"train/discriminator_loss", "train/adversarial_loss"} <= run.data.metrics.keys()
+    assert {"_train/discriminator_loss", "_train/adversarial_loss"} <= run.data.metrics.keys()
     assert "detail is invented" in run.data.tags["mlflow.note.content"]
     version = client.get_model_version(result["registered"]["name"], result["registered"]["version"])
     assert version.tags["detail"] == "invented"

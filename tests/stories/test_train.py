@@ -51,7 +51,7 @@ def test_a_training_is_scored_tracked_and_registered(project, folder_of):
 
     [tracked] = project.runs()
     assert (tracked.info.run_id, tracked.info.status) == (result["run_id"], "FINISHED")
-    history = project.client().get_metric_history(result["run_id"], "val/psnr")
+    history = project.client().get_metric_history(result["run_id"], "_val/psnr")
     assert [point.step for point in history] == [1, 2, 3]
     assert max(point.value for point in history) == pytest.approx(result["validation"]["psnr"])
     assert tracked.data.params["optimizer.lr"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from srexp.errors import RequestError
 from srexp.system.masking.redaction import from_cell
-from srexp.tracking.metric_names import known, stored
+from srexp.tracking.metric_names import known, places
 from srexp.tracking.store.addresses import find
 from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
 from srexp.tracking.store.store import Store, connect, every, opened, selected
@@ -247,8 +247,7 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
         Step, seconds since the epoch, and value, by step; the last one where a step has several.
     """
     client = connect(store)
-    names = dict.fromkeys((metric, *stored({metric: 0.0})))  # first what earlier versions called it: the later counts
-    points = {point.step: point for name in names for point in client.get_metric_history(run_id, name)}
+    points = {point.step: point for name in places(metric) for point in client.get_metric_history(run_id, name)}
     return [(step, point.timestamp / 1000, point.value) for step, point in sorted(points.items())]
 
 

@@ -113,7 +113,7 @@ def test_a_disk_that_fills_up_ends_nothing_and_damages_nothing(disk, tracking, c
     with closing(sqlite3.connect(tracking.folder / "mlflow.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     kept = connect(tracking.store).get_run(run.id)
-    assert kept.data.metrics == {"train/loss": 3.0}
+    assert kept.data.metrics == {"_train/loss": 3.0}
     artifacts = tracking.folder / "artifacts" / run.id / "artifacts"
     assert (artifacts / "notes" / "early.txt").read_text() == "early"
     recovery.send(tracking.store, tracking.index)

@@ -48,7 +48,7 @@ def test_portions_keep_within_mlflow_s_limits(tracking, monkeypatch):
             run.log_metrics({"loss": 1.0}, step=step)
     kept = connect(tracking.store)
     assert len(kept.get_run(run.id).data.metrics) == 2 * replay.MAX_POINTS + 2
-    assert len(kept.get_metric_history(run.id, "train/loss")) == 1499
+    assert len(kept.get_metric_history(run.id, "_train/loss")) == 1499
     assert sum(sizes) == 1500
     assert max(sizes) <= replay.MAX_POINTS
 

@@ -141,7 +141,7 @@ def test_a_run_goes_on_after_what_it_had_left(tracking, away):
         second.log_metrics({"loss": 1.0}, step=2)
     run = connect(tracking.store).get_run(second.id)
     assert run.info.status == "FINISHED"
-    history = connect(tracking.store).get_metric_history(second.id, "train/loss")
+    history = connect(tracking.store).get_metric_history(second.id, "_train/loss")
     assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
     assert not list(tracking.index.iterdir())
 
@@ -219,7 +219,7 @@ def test_what_the_store_refuses_holds_up_nothing_and_is_said(tracking):
         run.add("params", params={"a": "2"})
         run.log_metrics({"loss": 1.0}, step=1)
     kept = connect(tracking.store).get_run(run.id)
-    assert (kept.data.metrics, kept.info.status) == ({"train/loss": 1.0}, "FINISHED")
+    assert (kept.data.metrics, kept.info.status) == ({"_train/loss": 1.0}, "FINISHED")
     assert recovery.send(tracking.store, tracking.index) == []
 
 

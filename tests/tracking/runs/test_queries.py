@@ -69,7 +69,7 @@ def test_a_run_of_an_earlier_version_has_the_same_figures(tracking: Tracking) ->
         for step in (1, 2):
             run.log_metrics({"val_psnr": 30.0 + step}, step=step)
     client = connect(tracking.store)
-    assert {"val/psnr"} == client.get_run(run.id).data.metrics.keys()
+    assert {"_val/psnr"} == client.get_run(run.id).data.metrics.keys()
     for name, step, value in (("val_psnr", 0, 29.0), ("val_psnr", 2, 0.0), ("gain_db", 0, 1.5)):
         client.log_metric(run.id, name, value, step=step)  # what that version called them
     assert [(step, psnr) for step, _, psnr in queries.history(tracking.store, run.id, "val_psnr")] == [

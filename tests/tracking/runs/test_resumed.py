@@ -18,10 +18,16 @@ def test_what_the_store_has_is_known(tracking):
         run.log_metrics({"loss": 0.5}, step=3)
         run.log_image(np.zeros((4, 4), np.uint8), key="01 1 input", step=0)
     found = resumed.already(tracking.store, run.id)
-    assert found.points == {("train/loss", 1), ("train/loss", 2), ("train/loss", 3), ("val/psnr", 1), ("val/psnr", 2)}
+    assert found.points == {
+        ("_train/loss", 1),
+        ("_train/loss", 2),
+        ("_train/loss", 3),
+        ("_val/psnr", 1),
+        ("_val/psnr", 2),
+    }
     assert found.pictures == {("01 1 input", 0)}
     assert (found.model_uri, found.registered) == (None, None)
-    assert found.missing({"train/loss": 1.0, "val/psnr": 2.0}, 3) == {"val/psnr": 2.0}
+    assert found.missing({"_train/loss": 1.0, "_val/psnr": 2.0}, 3) == {"_val/psnr": 2.0}
     connect(tracking.store).set_tag(run.id, "srexp.error", "Interrupted: SIGTERM")
     resumed.reopen(tracking.store, run.id)
     assert "srexp.error" not in queries.get_run(tracking.store, run.id).tags
@@ -40,7 +46,7 @@ def test_a_run_that_goes_on_logs_only_what_is_missing(tracking):
         for key in ("01 1 input", "01 2 bicubic"):
             again.log_image(picture, key=key, step=0)
     client = connect(tracking.store)
-    assert [(point.step, point.value) for point in client.get_metric_history(run.id, "train/loss")] == [
+    assert [(point.step, point.value) for point in client.get_metric_history(run.id, "_train/loss")] == [
         (1, 1.0),
         (2, 0.5),
     ]

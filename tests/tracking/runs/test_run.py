@@ -76,7 +76,7 @@ def test_epoch_metrics_are_kept_at_their_steps_and_times(tracking):
             run.log_metrics({"val_psnr": 30.0 + epoch, "loss": 1 / epoch}, step=epoch)
             after.append(int(time.time() * 1000))
             time.sleep(0.01)
-    history = connect(tracking.store).get_metric_history(run.id, "val/psnr")
+    history = connect(tracking.store).get_metric_history(run.id, "_val/psnr")
     assert [(point.step, point.value) for point in history] == [(epoch, 30.0 + epoch) for epoch in range(1, 6)]
     assert all(map(operator.le, before, [point.timestamp for point in history]))
     assert all(map(operator.le, [point.timestamp for point in history], after))
@@ -87,16 +87,16 @@ def test_metrics_are_there_before_the_run_ends(runs):
     with tracking.run("x") as run:
         run.log_metrics({"loss": 1.0}, step=1)
         deadline = time.monotonic() + 60
-        while "train/loss" not in read(tracking, run).data.metrics and time.monotonic() < deadline:
+        while "_train/loss" not in read(tracking, run).data.metrics and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert read(tracking, run).data.metrics["train/loss"] == 1.0
+        assert read(tracking, run).data.metrics["_train/loss"] == 1.0
 
 
 def test_what_is_not_finite_does_not_spoil_a_chart(tracking):
     with tracking.run("x") as run:
         run.log_metrics({"psnr": math.inf, "loss": math.nan, "gain": -math.inf}, step=1)
     metrics = read(tracking, run).data.metrics
-    assert all(math.isnan(metrics[name]) for name in ("psnr", "train/loss", "gain"))
+    assert all(math.isnan(metrics[name]) for name in ("psnr", "_train/loss", "gain"))
 
 
 def test_the_configuration_is_kept_flat_and_whole_without_secrets(tracking, artifact):
@@ -210,7 +210,7 @@ def test_children_know_their_parent_and_all_end(tracking):
                 child.log_metrics({"loss": float(index)}, step=1)
             children.append(read(tracking, child))
     assert {child.data.tags["mlflow.parentRunId"] for child in children} == {parent.id}
-    assert [child.data.metrics["train/loss"] for child in children] == [0.0, 1.0]
+    assert [child.data.metrics["_train/loss"] for child in children] == [0.0, 1.0]
     assert read(tracking, parent).info.status == "FINISHED"
     assert {child.info.status for child in children} == {"FINISHED"}
 
@@ -238,7 +238,7 @@ def test_the_end_says_what_happened_and_metrics_survive_it(tracking, failure, st
     kept = read(tracking, run)
     assert kept.info.status == status
     assert kept.data.tags.get("srexp.error") == reason
-    assert kept.data.metrics == {"train/loss": 1.0}
+    assert kept.data.metrics == {"_train/loss": 1.0}
 
 
 def test_a_run_is_killed_when_c_code_makes_another_error_of_the_interruption(tracking):
@@ -298,7 +298,7 @@ def test_a_run_goes_on_where_it_ended(tracking):
         resumed.log_metrics({"loss": 1.0}, step=2)
     kept = read(tracking, run)
     assert (kept.info.status, kept.info.run_name, kept.data.tags["again"]) == ("FINISHED", "first", "true")
-    history = connect(tracking.store).get_metric_history(run.id, "train/loss")
+    history = connect(tracking.store).get_metric_history(run.id, "_train/loss")
     assert [(point.step, point.value) for point in history] == [(1, 2.0), (2, 1.0)]
     with pytest.raises(SrexpError, match="can't be resumed"), tracking.run("x", resume="0" * 32):
         pass

@@ -48,7 +48,7 @@ def test_processes_asked_to_end_leave_killed_runs_with_their_metrics(tracking):
         assert process.stdout.readline().split() == ["130"] * len(SIGNALS)
     kept = [connect(tracking.store).get_run(run_id) for _, run_id in opened]
     assert [run.info.status for run in kept] == ["KILLED"] * len(SIGNALS)
-    assert [run.data.metrics for run in kept] == [{"train/loss": 1.0}] * len(SIGNALS)
+    assert [run.data.metrics for run in kept] == [{"_train/loss": 1.0}] * len(SIGNALS)
     assert [run.data.tags["srexp.error"] for run in kept] == [
         "KeyboardInterrupt",
         "Interrupted: SIGTERM",

@@ -42,7 +42,7 @@ while sweeps:
     found = client.search_runs([experiment.experiment_id]) if experiment else []
     seen.append(len(found))
     for run in found:
-        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "val/psnr")]
+        steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "_val/psnr")]
         assert steps == list(range(1, len(steps) + 1)), steps
     for process in list(sweeps):
         ended, status = os.waitpid(process, os.WNOHANG)
@@ -68,5 +68,5 @@ def test_sweeps_write_to_one_store_while_it_is_read(runs):
     assert len(parents) == SWEEPS
     for run in children:
         assert run.data.tags["sweep"] == parents[run.data.tags["mlflow.parentRunId"]].data.tags["sweep"]
-        history = client.get_metric_history(run.info.run_id, "val/psnr")
+        history = client.get_metric_history(run.info.run_id, "_val/psnr")
         assert [(metric.step, metric.value) for metric in history] == [(n, 30.0 + n) for n in range(1, EPOCHS + 1)]

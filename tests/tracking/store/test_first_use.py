@@ -47,4 +47,4 @@ def test_six_processes_at_once_on_an_empty_store_all_succeed(tmp_path):
         (experiment,) = client.search_experiments(filter_string="name = 'task'")
         runs = client.search_runs([experiment.experiment_id])
         assert [run.info.status for run in runs] == ["FINISHED"] * PROCESSES
-        assert all(run.data.metrics == {"train/loss": 1.0} for run in runs)
+        assert all(run.data.metrics == {"_train/loss": 1.0} for run in runs)
