@@ -70,7 +70,7 @@ def run(verb: str, overrides: Sequence[str] = ()) -> Result:
     from srexp.config.compose import compose as composed
     from srexp.experiment.interactive.result import KINDS, Result
 
-    config, tree = composed(verb, _listed(overrides))
+    config, tree = composed(_known(verb), _listed(overrides))
     config = dataclasses.replace(config, run_dir=Path(tree.hydra.run.dir))
     with _alone(verb, config):
         return KINDS.get(verb, Result)(execute(config), config)
@@ -80,7 +80,8 @@ def load(uri: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Enhancer
     """Load a model to call it with an array or a file, which gives the pixels that `enhance` writes.
 
     Args:
-        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/RUN_ID`, a .keras file, or `bicubic`.
+        uri: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/m-ID`, `runs:/RUN_ID`, `zoo/NAME`,
+            a .keras file, or `bicubic`.
         overrides: Further keys of `enhance`, such as `runtime=auto`, `self_ensemble=true`, `memory_mb=4000`, or
             `scale=4` for bicubic.
 
@@ -129,14 +130,34 @@ def compose(overrides: Sequence[str] = (), verb: str = "train") -> Config:
     """
     from srexp.config.compose import compose as composed
 
-    return composed(verb, _listed(overrides))[0]
+    return composed(_known(verb), _listed(overrides))[0]
 
 
-def _listed(overrides: Sequence[str]) -> Sequence[str]:
-    if isinstance(overrides, str):
-        from srexp.errors import RequestError
+def _known(verb: object) -> str:
+    from srexp.cli import VERBS
+    from srexp.config.command_line import no_verb
+    from srexp.errors import RequestError
 
+    if not isinstance(verb, str):
         raise RequestError(
-            "overrides are a text", got=overrides, expected="a list of texts", fix=str(overrides.split())
+            "the verb is no text",
+            got=verb,
+            expected="a verb, then a list of overrides",
+            fix="srexp.run('train', [...])",
         )
+    if verb not in VERBS:
+        raise no_verb(verb, VERBS)
+    return verb
+
+
+def _listed(overrides: object) -> Sequence[str]:
+    from collections.abc import Sequence
+
+    from srexp.errors import RequestError
+
+    expected = "a list of texts, such as ['model=vdsr', 'seed=2']"
+    if isinstance(overrides, str):
+        raise RequestError("overrides are a text", got=overrides, expected=expected, fix=str(overrides.split()))
+    if not isinstance(overrides, Sequence) or not all(isinstance(each, str) for each in overrides):
+        raise RequestError("overrides are no list of texts", got=overrides, expected=expected)
     return overrides

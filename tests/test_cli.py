@@ -138,6 +138,26 @@ def test_no_verb_writes_through_a_link_that_leads_out_of_its_folder(verb, name, 
     assert [path for path in out.rglob("*") if not path.is_dir()] == [out / name]
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: srexp.run(["model=vdsr"]), "the verb is no text"),
+        (lambda: srexp.run("trian"), "there is no such verb"),
+        (lambda: srexp.compose([], verb="trian"), "did you mean train?"),
+        (lambda: srexp.run("check", "model=vdsr seed=2"), "fix:      ['model=vdsr', 'seed=2']"),
+        (lambda: srexp.run("check", {"model": "vdsr"}), "overrides are no list of texts"),
+        (lambda: srexp.run("check", [1]), "overrides are no list of texts"),
+        (lambda: srexp.compose(None), "overrides are no list of texts"),
+        (lambda: srexp.load(None), "this is no address of a model"),
+        (lambda: srexp.load(3), "zoo/NAME"),
+    ],
+)
+def test_arguments_from_python_are_refused_in_words(call, said):
+    with pytest.raises(RequestError) as refusal:
+        call()
+    assert said in str(refusal.value)
+
+
 def test_a_notebook_writes_through_no_link_either_and_a_link_to_a_folder_is_one(tmp_path: Path):
     (tmp_path / "out").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "out")

@@ -96,7 +96,7 @@ class CommandLine:
             options.help, named = True, named[1:]
         for word in named:
             if word not in verbs and not options.help:
-                raise _no_verb(word, verbs, first=word == options.overrides[0])
+                raise no_verb(word, verbs) if word == options.overrides[0] else _no_override(word)
         if len(named) > 1:
             raise RequestError("there are several verbs", got=named, expected="one", fix=f"python -m srexp {named[0]}")
         _require_one_mode(options)
@@ -104,10 +104,18 @@ class CommandLine:
         return cls(about or "train", options, overrides, about)
 
 
-def _no_verb(word: str, verbs: Collection[str], *, first: bool) -> RequestError:
-    if first:
-        expected = f"one of {', '.join(verbs)}"
-        return RequestError("there is no such verb", got=word, expected=expected, fix=did_you_mean(word, verbs))
+def no_verb(word: str, verbs: Collection[str]) -> RequestError:
+    """Say that there is no such verb.
+
+    Args:
+        word: What was asked for.
+        verbs: Those that exist.
+    """
+    expected = f"one of {', '.join(verbs)}"
+    return RequestError("there is no such verb", got=word, expected=expected, fix=did_you_mean(word, verbs))
+
+
+def _no_override(word: str) -> RequestError:
     quoted = "quotes around a whole override with blanks in it: 'run_name=\"two words\"'"
     return RequestError("an argument is not an override", got=word, expected="key=value, or a verb", fix=quoted)
 

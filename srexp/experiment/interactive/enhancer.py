@@ -18,6 +18,7 @@ from srexp.enhance.tiling import joined
 from srexp.errors import RequestError
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.folder_enhancement import restorer_of
+from srexp.tracking.store.addresses import ADDRESSES
 from srexp.types import Pixels
 
 #: Keys that `enhance` must have, of files that nobody reads or writes here.
@@ -32,7 +33,12 @@ def request(uri: str | os.PathLike[str], overrides: list[str]) -> list[str]:
     Args:
         uri: Address of the model.
         overrides: Further keys of `enhance`.
+
+    Raises:
+        RequestError: It is no text and no path.
     """
+    if not isinstance(uri, str | os.PathLike):
+        raise RequestError("this is no address of a model", got=uri, expected=ADDRESSES)
     return [override("model_uri", os.fspath(uri)), *_NO_FILES, *overrides]
 
 
