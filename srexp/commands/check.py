@@ -7,6 +7,7 @@ from typing import Any
 from srexp.config.sections.base import Config
 from srexp.data.preparation.prepare import probe_request
 from srexp.data.sources.public_dataset import Downloadable
+from srexp.experiment import start
 from srexp.experiment.task import builders
 from srexp.system.stdio import say
 
@@ -24,6 +25,7 @@ def run(config: Config) -> dict[str, Any]:
         RequestError: Something does not fit.
     """
     parts = builders(config)
+    start.settled(config)
     images = None
     if isinstance(parts.source, Downloadable) and (sentence := parts.source.missing()):
         told = f"the configuration fits; {sentence}"

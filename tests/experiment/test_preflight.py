@@ -87,6 +87,13 @@ def test_check_refuses_in_the_words_of_training(said: str, tmp_path: Path, monke
     assert told(lambda: task.Task(srexp.compose(REFUSED[said]))) == checked
 
 
+def test_check_looks_for_the_weights_that_a_training_begins_from(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    asked = ["trainer.start=models:/nobody@candidate"]
+    assert told(lambda: srexp.run("check", asked)).startswith("there is no such model in the store")
+    assert told(lambda: srexp.run("train", asked)) == told(lambda: srexp.run("check", asked))
+
+
 @pytest.mark.parametrize(
     ("said", "group"),
     [
