@@ -1,9 +1,9 @@
-"""Runs and registered models as a person reads them: two lines each at 80 columns, or one run in full."""
+"""Runs and registered models as a person reads them: two lines each from 80 columns on, or one run in full."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from srexp.system.terminal import Terminal
 
 #: Letters of a run's id; a longer name is cut, and `runs id=` has it whole.
 _ID = 32
+#: Columns from which on a row has room for cells beside each other.
+_ROOM = 80
 
 
 def models(result: Mapping[str, Any]) -> None:
@@ -27,16 +29,19 @@ def models(result: Mapping[str, Any]) -> None:
         result: What the verb `models` returns.
     """
     console = Terminal()
-    table = _stacked("name; version, age", "aliases; audit", "PSNR; gain", "scored on", whole=(0, 2))
+    rows = []
     for row in result["models"]:
         audit = "degenerate" if row["degenerate"] else row["audit"] or "-"
         aliases = ", ".join([*row["aliases"], *(["(forced)"] if row["forced"] else [])])
-        table.add_row(
-            _two(row["name"], f"{row['version']}, {row['model'] or 'unknown'}, {ago(row['age_seconds'])}"),
-            _two(aliases or "-", audit),
-            _two(figure(row["psnr"], fine=True), figure(row["gain_db"], sign=True, fine=True)),
-            _two(counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
+        rows.append(
+            (
+                (row["name"], f"{row['version']}, {row['model'] or 'unknown'}, {ago(row['age_seconds'])}"),
+                (aliases or "-", audit),
+                (figure(row["psnr"], fine=True), figure(row["gain_db"], sign=True, fine=True)),
+                (counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
+            )
         )
+    table = _listing(console, ("name; version, age", "aliases; audit", "PSNR; gain", "scored on"), rows, whole=(0, 2))
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
     warnings(console, result)
 
@@ -48,20 +53,22 @@ def runs(result: Mapping[str, Any]) -> None:
         result: What the verb `runs` returns.
     """
     console = Terminal()
-    table = _stacked("run; name", "task; model", "PSNR", "state", whole=(0, 2))
-    table.columns[0].width = _ID
+    rows = []
     for row in result["runs"]:
         figures = {"test": row["test_psnr"], "val": row["val_psnr"]}
         gain = {"test": f" {figure(row['gain_db'], sign=True)}" if row["gain_db"] is not None else ""}
         told = [
             f"{each:<4} {figure(value)}{gain.get(each, '')}" for each, value in figures.items() if value is not None
         ]
-        table.add_row(
-            _two(row["run_id"], row["name"] or "-"),
-            _two(row["experiment_name"], f"{row['model'] or '-'}, {_since(row)}"),
-            _two(*told),
-            _two(row["state"], row["note"] or ago(row["seconds"])),
+        rows.append(
+            (
+                (row["run_id"], row["name"] or "-"),
+                (row["experiment_name"], f"{row['model'] or '-'}, {_since(row)}"),
+                tuple(told),
+                (row["state"], row["note"] or ago(row["seconds"])),
+            )
         )
+    table = _listing(console, ("run; name", "task; model", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
         left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
@@ -127,13 +134,34 @@ def _under(protocol: Mapping[str, Any] | None) -> str:
     return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
 
 
-def _two(*lines: str) -> Group:
-    """Put what belongs together below each other, each in one line."""
-    return Group(*(Text(line, no_wrap=True) for line in lines))
+def _listing(
+    console: Terminal,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[Sequence[str]]],
+    *,
+    whole: Collection[int],
+    first: int | None = None,
+) -> Table:
+    """Arrange cells of one or two lines beside each other; on a narrow terminal below each other, with nothing cut.
 
-
-def _stacked(*headings: str, whole: Collection[int]) -> Table:
-    """Begin a table of two lines a row; what a terminal has no room for is cut, but in the columns `whole`."""
+    Args:
+        console: Where they are shown.
+        headings: Of the columns.
+        rows: Cells, each of its lines.
+        whole: Columns that aren't cut where there is too little room.
+        first: Width of the first column; None for what its lines need.
+    """
+    if console.width < _ROOM:
+        table = Table(
+            Column("; ".join(headings), overflow="fold"), box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
+        )
+        for row in rows:
+            table.add_row(Group(*(Text(line, overflow="fold") for cell in row for line in cell), ""))
+        return table
     # Rich takes no room from those that don't wrap.
     columns = [Column(title, overflow="ellipsis", no_wrap=place in whole) for place, title in enumerate(headings)]
-    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    columns[0].width = first
+    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for row in rows:
+        table.add_row(*(Group(*(Text(line, no_wrap=True) for line in cell)) for cell in row))
+    return table

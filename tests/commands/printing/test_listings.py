@@ -59,6 +59,17 @@ def test_a_version_has_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert "degenerate" in told[5]
 
 
+def test_a_narrow_terminal_cuts_nothing(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("srexp.system.terminal._FILE_COLUMNS", 40)
+    listings.runs({"runs": [RUN], "synced": [], "reaped": [], "elsewhere": []})
+    listings.models({"models": [MODEL], "warnings": []})
+    told = lines(capsys)
+    assert max(map(len, told)) <= 40
+    text = " ".join(told)
+    for whole in (RUN["run_id"], RUN["name"], "nih_sample-xray-x4", "test 44.25 +1.50", "FINISHED", MODEL["audit"]):
+        assert whole in text
+
+
 def test_one_run_is_told_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     whole = {"verb": "train", "page": "http://server/#/experiments/1", "artifacts": "/store/artifacts"}
     listings.run({**RUN, **whole, "metrics": {"test_psnr": 44.25}, "tags": {"audit": "clean"}})
