@@ -128,8 +128,11 @@ def failings(card: Mapping[str, Any]) -> list[str]:
     ]
     if sum(_surely(each, 1) for each in others) < groups:
         lacking.append(f"better than bicubic on fewer than {groups} groups from elsewhere")
-    if any(_surely(each, -1) for each in others) and "worse than bicubic" not in card["limits"]:
+    worse, said = any(_surely(each, -1) for each in others), "worse than bicubic" in card["limits"]
+    if worse and not said:
         lacking.append("limits doesn't say where it is worse than bicubic, though it is somewhere")
+    if said and not worse:
+        lacking.append("limits says that it is worse than bicubic, which no evaluation shows")
     return lacking
 
 

@@ -144,6 +144,19 @@ def test_what_is_not_good_enough_is_not_shipped(
     assert not list(tmp_path.glob("*.keras"))
 
 
+def test_limits_say_no_harm_that_no_evaluation_shows(
+    tracking: Tracking, trained: tuple[str, str], tmp_path: Path
+) -> None:
+    words = {**WORDS, "limits": "On brain MR it is worse than bicubic."}
+    with pytest.raises(RequestError, match="no evaluation shows"):
+        shipping.ship(trained[0], Shipped("srcnn-cxr-x2", tmp_path), enough(tracking, trained[1]), words)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_network_is_as_good_as_is_promised(name: str) -> None:
+    assert shipping.failings(shipped()[name].card()) == []
+
+
 def test_words_on_the_images_are_those_of_a_network_that_was_trained_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
     typed = ["models:/cxr-bicubic-x4/1", "hybrid-cxr-x4", "--about", "a", "--limits", "b", "--machine", "c"]
     evaluate = ["--evaluate", "split=test", "--evaluate", "dataset=folder dataset.root='/a b'"]
