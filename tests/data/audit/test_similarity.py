@@ -31,6 +31,7 @@ def test_a_thumbnail_is_the_means_of_its_cells_in_grey() -> None:
     grey = colours.astype(float) @ [0.299, 0.587, 0.114]
     means = grey.reshape(128, 2, 128, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(thumbnail(stored(colours, 8, lossy=False)), means, atol=0.6)  # grey is rounded
+    assert thumbnail(stored(colours, 8, lossy=False)).dtype == np.float32
     small = thumbnail(stored(colours[:4, :6, :1], 8, lossy=False), 2)
     np.testing.assert_allclose(small, colours[:4, :6, 0].reshape(2, 2, 2, 3).mean(axis=(1, 3)), rtol=1e-5)
 
