@@ -132,8 +132,11 @@ def _require_one_mode(options: argparse.Namespace) -> None:
     typed = [f"--{name.replace('_', '-')}" for name in _MODES if getattr(options, name)]
     if len(typed) > 1:
         raise RequestError(f"{' and '.join(typed)} exclude each other", expected="one", fix=f"leave {typed[0]} out")
-    if options.resolve and not (options.cfg or options.help):
-        raise RequestError("--resolve says how a configuration is shown", expected="--cfg beside it", fix="--cfg job")
+    for name in ("resolve", "package"):
+        if getattr(options, name) and not (options.cfg or options.help):
+            raise RequestError(
+                f"--{name} says how a configuration is shown", expected="--cfg beside it", fix=f"--cfg job --{name}"
+            )
 
 
 def presets_last(overrides: Sequence[str]) -> list[str]:

@@ -41,10 +41,12 @@ class Files:
     Args:
         texts: Folder of a search path, to its files by their path.
         used: Those that something was composed from.
+        beside: Folder of `--config-dir`, whose files are added to the groups; None for none.
     """
 
     texts: dict[str, dict[str, bytes]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    beside: str | None = None
 
     def of(self, folder: str) -> dict[str, bytes]:
         """Give the files of a folder, as they were when it was first asked for."""
@@ -76,6 +78,12 @@ def frozen(files: Files | None = None) -> Iterator[Files]:
         yield kept
     finally:
         _FROZEN.reset(before)
+
+
+def folder_beside() -> str | None:
+    """Give the folder of `--config-dir` that the command was given, in its jobs, trials and workers as well."""
+    files = _FROZEN.get()
+    return files.beside if files else None
 
 
 class FrozenFolder(FileConfigSource):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
 from hydra.errors import HydraException
 from hydra.plugins.config_source import ConfigResult
@@ -22,7 +23,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.command_line import CommandLine, Parser, presets_last
-from srexp.config.frozen_files import Files, frozen
+from srexp.config.frozen_files import Files, folder_beside, frozen
 from srexp.config.hydra_messages import explained, writable
 from srexp.config.override_grammar import TURN, parse, without_secrets
 from srexp.config.paths import config_home
@@ -89,17 +90,24 @@ def _load(root: str, overrides: Sequence[str]) -> DictConfig:
     return _loader().load_configuration(root, list(overrides), RunMode.RUN, from_shell=False)
 
 
-def _loader(extra: str | None = None) -> _Loader:
-    """Give what composes from the folder of srexp, and from another one after it."""
+def _loader() -> _Loader:
+    """Give what composes from the folder of srexp, and from that of `--config-dir` after it."""
     setbase("1.3")
     setup_globals()
     JobRuntime.instance().set("name", "srexp")
     path = create_config_search_path(str(config_home() / "conf"))
-    if extra is not None:
-        if not Path(extra).is_dir():
-            raise RequestError("--config-dir is no folder", got=extra, expected="a folder of configuration files")
-        path.prepend("command-line", f"file://{Path(extra).resolve()}", anchor=SearchPathQuery(provider="schema"))
+    if beside := folder_beside():
+        path.prepend("command-line", f"file://{beside}", anchor=SearchPathQuery(provider="schema"))
     return _Loader(path)
+
+
+def _beside(folder: str | None) -> AbstractContextManager[object]:
+    """Add a folder to what is composed from, now and in all that the command begins."""
+    if folder is None:
+        return nullcontext()
+    if not folder or not Path(folder).is_dir():
+        raise RequestError("--config-dir is no folder", got=folder, expected="a folder of configuration files")
+    return frozen(Files(beside=str(Path(folder).resolve())))
 
 
 def _keys(root: str) -> list[str]:
@@ -127,8 +135,8 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
     """
     options, root = line.options, line.verb
-    with explained(lambda: _keys(line.verb), line.overrides):
-        application = _Application("srexp", _loader(options.config_dir))
+    with explained(lambda: _keys(line.verb), line.overrides), _beside(options.config_dir):
+        application = _Application("srexp", _loader())
         if options.hydra_help:
             application.hydra_help(None, Parser(), argparse.Namespace(overrides=[]))
         elif options.cfg or options.info:
@@ -198,12 +206,21 @@ class _Application(Hydra):
     def show_cfg(
         self, config_name: str | None, overrides: list[str], cfg_type: str, package: str | None, resolve: bool = False
     ) -> None:
-        """Print a configuration, or a part of it that exists."""
-        if package not in (None, "_global_"):
-            tree = self.compose_config(config_name, overrides, RunMode.RUN)
-            if OmegaConf.select(tree, package) is None:
-                raise RequestError("--package names nothing that is set", got=package, expected="a key, as `optimizer`")
-        super().show_cfg(config_name, overrides, cfg_type, package, resolve)
+        """Print a configuration, or a part of it that exists; Hydra resolves a part without what it refers to."""
+        tree = self.compose_config(config_name, overrides, RunMode.RUN, with_log_configuration=False)
+        HydraConfig.instance().set_config(tree)
+        OmegaConf.set_readonly(tree.hydra, None)
+        if resolve:
+            OmegaConf.resolve(tree)
+        shown: Any = self.get_sanitized_cfg(tree, cfg_type)
+        if package and package != "_global_":
+            shown = OmegaConf.select(shown, package)
+            if shown is None:
+                known = f"a key that --cfg {cfg_type} shows, as `{'hydra.run' if cfg_type == 'hydra' else 'optimizer'}`"
+                raise RequestError("--package names nothing that is set", got=package, expected=known)
+            if OmegaConf.is_config(shown):
+                print(f"# @package {package}")  # noqa: T201  # within `masked_stdout`, as what Hydra shows
+        print(OmegaConf.to_yaml(shown).rstrip("\n") if OmegaConf.is_config(shown) else shown)  # noqa: T201
 
 
 def _with_files(files: Files, task: Callable[[DictConfig], object], composed: DictConfig) -> object:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from omegaconf import DictConfig
 
 import srexp
 from srexp import cli
+from srexp.config.frozen_files import frozen
 from srexp.config.hydra_adapter import composed
 from srexp.config.hydra_messages import writable
+from srexp.config.sections.base import Config
+from srexp.errors import RequestError
 
 #: What follows a verb, to what is shown; None where it is refused.
 OPTIONS = {
@@ -32,7 +38,15 @@ OPTIONS = {
     "--info plugins": "Plugins",
     "--info searchpath": "search path",
     "--resolve": None,
-    "--package optimizer": "",
+    "--package optimizer": None,
+    "--cfg hydra --resolve": "sweeper:",
+    "--cfg hydra --resolve -p hydra.run.dir": "outputs",
+    "--cfg job -p hydra.run": None,
+    "--cfg hydra -p optimizer": None,
+    "--cfg hydra -p hydra.run": "dir: ",
+    "--cfg job --resolve -p paths.cache": "cache",
+    "--cfg job -p _global_": "verb: ",
+    "--config-dir= --cfg job": None,
     "--cfg nothing": None,
     "--nothing": None,
     "--run": "",
@@ -115,6 +129,36 @@ def test_a_folder_that_cannot_be_written_is_named(kind: str, tmp_path: Path, cap
     assert said.startswith("the folder of the run can't be written")
     assert "Traceback" not in said
     assert ("file" if "file" in kind or kind == "sweep" else "proc" if "proc" in kind else "xxx") in said
+
+
+@pytest.mark.parametrize("typed", [[], ["-m", "seed=1,2"]])
+def test_jobs_and_what_they_send_elsewhere_compose_from_the_folder_beside(
+    typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = tmp_path / "data" / "experiment" / "mine.yaml"
+    preset.parent.mkdir()
+    preset.write_text("# @package _global_\nscale: 3\n")
+    found, places = tmp_path / "found", [f"hydra.run.dir={tmp_path}/run", f"hydra.sweep.dir={tmp_path}/sweep"]
+
+    def job(config: Config) -> dict[str, Any]:
+        with frozen() as files:
+            sent = pickle.dumps(files)
+        monkeypatch.chdir("/")
+        with ThreadPoolExecutor() as other, found.open("a") as file:  # knows nothing of this one, as a worker
+            for each in (composed("train", ["+experiment=mine"]), other.submit(_composed_from, sent).result()):
+                file.write(f"{each.scale}\n")
+        return {"seed": config.seed}
+
+    monkeypatch.setattr(cli, "execute", job)
+    assert cli.run(["check", "--config-dir=data", *places, *typed]) == 0
+    assert found.read_text().split() == ["3"] * (4 if typed else 2)
+    with pytest.raises(RequestError, match="experiment=mine does not exist"):
+        composed("train", ["+experiment=mine"])
+
+
+def _composed_from(sent: bytes) -> DictConfig:
+    with frozen(pickle.loads(sent)):
+        return composed("train", ["+experiment=mine"])
 
 
 def test_what_no_folder_causes_passes() -> None:
