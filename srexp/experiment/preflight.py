@@ -8,7 +8,6 @@ from srexp.config.builders import build, check_arguments, locate
 from srexp.config.sections.base import Config
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
-from srexp.metrics.ssim import WINDOW
 from srexp.tracking.names import require_run, require_task
 from srexp.tracking.runs.tracking import Tracking
 from srexp.training.courses.supervised import Supervised
@@ -109,7 +108,7 @@ def one_scale_only(config: Config) -> RequestError:
 
 def _require_scored(config: Config, protocol: Protocol, scale: int) -> None:
     """Refuse crops of which the border leaves less than SSIM's window."""
-    least = WINDOW + 2 * protocol.border(scale)
+    least = protocol.smallest(scale)
     for key in ("validation_size", "test_size"):
         size = getattr(config.trainer, key)
         if size is not None and size // scale * scale < least:

@@ -108,7 +108,7 @@ def require_scorable(task: Task, split: Split) -> None:
     from srexp.metrics.ssim import WINDOW
 
     scale = task.config.scale
-    least = WINDOW + 2 * task.parts.protocol.border(scale)
+    least = task.parts.protocol.smallest(scale)
     entries = task.prepared.entries[split][: task.config.trainer.validation_images if split == "validation" else None]
     sides = {entry.key: min(entry.height, entry.width) // scale * scale for entry in entries}
     small = {key: side for key, side in sides.items() if side < least}
@@ -116,5 +116,6 @@ def require_scorable(task: Task, split: Split) -> None:
         raise RequestError(
             f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(list(small)[:20])}",
             expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
-            fix="leave these images out" + (", or set protocol.shave=0" if min(small.values()) >= WINDOW else ""),
+            fix="leave these images out, or all such with dataset.on_error=skip"
+            + (", or set protocol.shave=0" if min(small.values()) >= WINDOW else ""),
         )

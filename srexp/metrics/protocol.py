@@ -82,6 +82,10 @@ class Protocol:
         """Pixels left out at each border of the high-resolution image, for a scale."""
         return scale if self.shave is None else self.shave
 
+    def smallest(self, scale: int) -> int:
+        """Height and width that an image needs to be scored: SSIM's window inside the border, for a scale."""
+        return WINDOW + 2 * self.border(scale)
+
     def describe(self, scale: int, *, intensity: str = "bits") -> dict[str, Any]:
         """Say in full what was measured.
 

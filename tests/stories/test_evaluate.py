@@ -12,6 +12,7 @@ from pyarrow import parquet
 
 import srexp
 from srexp.cli import run
+from srexp.system.masking.pseudonyms import pseudonym
 
 CONTRACT = {
     "run_id", "experiment_name", "model_uri", "model", "split", "trained_on", "test", "baseline", "gain_db",
@@ -122,8 +123,17 @@ def test_images_too_small_to_be_scored_are_all_named(project, tmp_path, capfd):
     asked = save(tmp_path / "small", textured(40, 40), textured(14, 40), textured(40, 13))
     assert run([*asked, "model_uri=bicubic"]) == 2
     said = capfd.readouterr().err
-    assert "2 of 3 images are too small to be scored: 1.png, 2.png" in said
+    assert "2 of 3 images can't be used" in said
+    for file in ("1.png: is 14 x 40", "2.png: is 40 x 13"):
+        assert file in said
+    assert "SSIM's window inside the border needs 15 x 15" in said
+    assert "dataset.on_error=skip" in said
     assert "Traceback" not in said
+
+    result = srexp.run(asked[0], [*asked[1:], "model_uri=bicubic", "dataset.on_error=skip"])
+    assert (result["test"]["n_images"], result["skipped_images"]) == (1, 2)
+    [told] = [each for each in result["warnings"] if "2 unusable images left out" in each]
+    assert all(pseudonym(file) in told for file in ("1.png", "2.png"))
 
 
 def test_a_model_file_that_gives_nan_fails_and_names_the_image(project, tmp_path, capfd):

@@ -205,7 +205,8 @@ def _test_images(prepared: Prepared) -> Iterator[Finding]:
 def _skipped(prepared: Prepared) -> Iterator[Finding]:
     if prepared.skipped:
         keys = tuple(key for key, _ in prepared.skipped[:MOST_IMAGES])
-        yield Finding("skipped", "note", f"{_count(len(prepared.skipped), 'unusable image')} left out", keys)
+        which = some([f"{key} {reason}" for key, reason in prepared.skipped])
+        yield Finding("skipped", "note", f"{_count(len(prepared.skipped), 'unusable image')} left out: {which}", keys)
 
 
 def _all(prepared: Prepared) -> list[Entry]:

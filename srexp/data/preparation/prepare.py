@@ -112,10 +112,12 @@ def prepare(source: Source, asked: Preparation) -> Prepared:
     found, refused = scan.run(items)
     lows, refused_lows = _partners(items, scan)
     refused += refused_lows
+    least = asked.scored if asked.all_in or source.on_error == "skip" else 1
     good = []
     for item, result in ((item, result) for item, result in zip(items, found, strict=True) if result):
         low = lows.get(item.key)
-        if offence := _offence(result.size, low.size if low else None, asked.scale, asked.patch_size):
+        patch = 0 if asked.all_in else asked.patch_size
+        if offence := _offence(result.size, low.size if low else None, asked.scale, patch, least):
             refused.append((item.key, offence))
         elif low or not isinstance(item, Pair):
             good.append((item, result))
@@ -196,14 +198,19 @@ def _draw(items: Sequence[Item], source: Source, seed: int, *, listed: Sequence[
     return draw_splits(patients, source.fractions, seed, among=among) if patients else {}
 
 
-def _offence(size: tuple[int, int], low: tuple[int, int] | None, scale: int, patch_size: int) -> str | None:
-    """Say why an image can't be used: it is smaller than a patch, or its partner has the wrong size."""
+def _offence(
+    size: tuple[int, int], low: tuple[int, int] | None, scale: int, patch_size: int, scored: int = 1
+) -> str | None:
+    """Say why an image can't be used: it is smaller than a patch or than what is scored, or its partner doesn't fit."""
     fitting = min(size) // scale * scale
-    if fitting >= patch_size:
+    if fitting >= max(patch_size, scored):
         return low and size_offence(size, low, scale)
     cropped = f", {fitting} when cropped to a multiple of scale={scale}," if fitting != min(size) else ""
+    found = f"is {size[0]} x {size[1]} pixels{cropped} and so"
+    if fitting >= patch_size:
+        return f"{found} too small to be scored: SSIM's window inside the border needs {scored} x {scored}"
     return (
-        f"is {size[0]} x {size[1]} pixels{cropped} and so smaller than a patch of {patch_size} x {patch_size} "
+        f"{found} smaller than a patch of {patch_size} x {patch_size} "
         f"(fix: trainer.patch_size={fitting}, larger images, or dataset.on_error=skip)"
     )
 
@@ -223,6 +230,6 @@ def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
     return RequestError(
         f"{len(refused)} of {total} images can't be used:",
         lines=lines,
-        expected="images that can be read and hold at least one patch",
+        expected="images that can be read, and are large enough",
         fix="mend or remove these files, or leave them out with dataset.on_error=skip",
     )

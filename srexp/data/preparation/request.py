@@ -21,7 +21,9 @@ class Preparation:
         seed: Draws the split.
         channel: What images are converted to.
         scale: Images are cropped to a multiple of it before they are compared with `patch_size`.
-        patch_size: Smallest height and width, in high-resolution pixels.
+        patch_size: Smallest height and width of what is trained on, in high-resolution pixels.
+        scored: Smallest height and width of what can be scored, to which all must come that go into one split, and
+            what is left where files that can't be used are skipped.
         cache_dir: Keeps what the scan found; nothing is kept when None.
         decoded_dir: Keeps decoded images on disk, for data sets larger than memory; none are kept when None.
         facts: Called once with each different image as stored; what it gives ends up in `Entry.facts`.
@@ -34,6 +36,7 @@ class Preparation:
     channel: Channel
     scale: int
     patch_size: int
+    scored: int = 1
     cache_dir: Path | None = None
     decoded_dir: Path | None = None
     facts: Callable[[Stored], Facts] | None = None

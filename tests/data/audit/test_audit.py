@@ -265,14 +265,14 @@ def test_skipped_files_are_counted(folder: Folder) -> None:
     source = Given(folder.items, on_error="skip")
     found = audit(prepare(source, Preparation(seed=1, channel="grey", scale=2, patch_size=48, facts=facts, names=True)))
     assert [(each.kind, each.message, each.images) for each in found] == [
-        ("skipped", "1 unusable image left out", ("broken.png",))
+        ("skipped", "1 unusable image left out: broken.png damaged or unsupported header", ("broken.png",))
     ]
 
 
 def test_a_finding_names_two_hundred_images_at_most(folder: Folder) -> None:
     skipped = [(f"{number}.png", "damaged") for number in range(201)]
     (found,) = audit(replace(folder.prepared(), skipped=skipped))
-    assert found.message == "201 unusable images left out"
+    assert found.message == "201 unusable images left out: 0.png damaged, 1.png damaged, 2.png damaged and 198 more"
     assert found.images == tuple(f"{number}.png" for number in range(200))
 
 

@@ -84,6 +84,25 @@ def test_skipping_goes_on_without_bad_files_and_counts_them(root: Path) -> None:
     assert data.fingerprint == reference
 
 
+def test_skipping_leaves_out_what_is_too_small_to_be_scored(root: Path) -> None:
+    reference = prepared(root).fingerprint
+    picture(root / "p3_small.png", 1, (16, 60))
+    assert prepared(root, scored=17).fingerprint != reference  # where nothing is skipped, it may be trained on
+    data = prepared(root, {"on_error": "skip"}, scored=17)
+    [(key, reason)] = data.skipped
+    assert (key, reason.partition(":")[0]) == ("p3_small.png", "is 16 x 60 pixels and so too small to be scored")
+    assert reason.endswith("needs 17 x 17")
+    assert data.fingerprint == reference
+
+
+def test_all_that_is_scored_must_be_large_enough(root: Path) -> None:
+    picture(root / "p3_thin.png", 1, (1, 600))
+    with pytest.raises(RequestError, match=r"1 of 11 images[\s\S]*p3_thin.png: is 1 x 600 pixels, 0 when"):
+        prepared(root, scored=17, all_in="test")
+    data = prepared(root, {"on_error": "skip"}, scored=17, all_in="test")
+    assert (len(data.entries["test"]), [key for key, _ in data.skipped]) == (10, ["p3_thin.png"])
+
+
 def test_skipping_everything_is_refused(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}.png").touch()
