@@ -41,15 +41,17 @@ def patients_of(files: Mapping[str, Path], root: Path, patients: str | None) -> 
     if patients is None:
         return list(files)
     if patients == "dicom":
-        return _from_dicom(files)
-    if patients.lower().endswith(".csv"):
-        return _from_table(list(files), root, Path(patients))
-    return _from_pattern(list(files), patients)
+        found = _from_dicom(files)
+    elif patients.lower().endswith(".csv"):
+        found = _from_table(list(files), root, Path(patients))
+    else:
+        found = _from_pattern(list(files), patients)
+    return [_composed(patient) for patient in found]
 
 
 def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(_composed(pattern))
     except re.error as error:
         raise RequestError(f"dataset.patients is no regular expression: {error}", got=pattern, fix=_EXAMPLE) from error
     if compiled.groups != 1:
@@ -59,7 +61,7 @@ def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
             expected="a pattern with one group ( ) around the patient's part of the name",
         )
     whole_path = "/" in pattern
-    matches = [compiled.search(key if whole_path else key.rpartition("/")[2]) for key in keys]
+    matches = [compiled.search(_composed(key if whole_path else key.rpartition("/")[2])) for key in keys]
     found = [match[1] if match and match[1] else "" for match in matches]
     missing = [key for key, patient in zip(keys, found, strict=True) if not patient]
     if missing:
@@ -101,7 +103,7 @@ def _by_file(table: Path, root: Path) -> dict[str, str]:
         if Path(file).is_relative_to(root):
             file = Path(file).relative_to(root).as_posix()
         line, patient = given.setdefault(_same(file), (number, cells["patient"]))
-        if patient != cells["patient"]:
+        if _composed(patient) != _composed(cells["patient"]):
             remember((file, patient, *cells.values()))
             raise RequestError(
                 f"dataset.patients: {table} gives {cells['file']} two patients, in lines {line} and {number}",
@@ -114,7 +116,12 @@ def _by_file(table: Path, root: Path) -> dict[str, str]:
 
 def _same(file: str) -> str:
     """Give what is equal for two ways to write a path: ./a.png, b/../a.png, and both forms of an accent."""
-    return unicodedata.normalize("NFC", posixpath.normpath(file))
+    return _composed(posixpath.normpath(file))
+
+
+def _composed(text: str) -> str:
+    """Write accents in one of their two forms: copies from macOS have the other, and would be other patients."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _from_dicom(files: Mapping[str, Path]) -> list[str]:

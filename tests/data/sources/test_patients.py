@@ -55,6 +55,19 @@ def test_broken_pattern_says_where() -> None:
         told(files("a.png"), "(a")
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_in_either_form_name_one_patient(form: str, tmp_path: Path) -> None:
+    """Two forms would be two patients, and images of one would lie on both sides of a split."""
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    names = [unicodedata.normalize(each, f"Mül{number}ler-Zoë.png") for number, each in enumerate((form, other))]
+    assert told(files(*names), unicodedata.normalize(form, "(Zoë)")) == ["Zoë", "Zoë"]
+    lines = [
+        unicodedata.normalize(each, f"{name},Zoë\n") for name, each in zip("aba", (form, other, other), strict=True)
+    ]
+    table = write_table(tmp_path, "file,patient\n" + "".join(lines))
+    assert told(files("a", "b"), table) == ["Zoë", "Zoë"]
+
+
 def write_table(folder: Path, text: str, encoding: str = "utf-8") -> str:
     (folder / "patients.csv").write_text(text, encoding=encoding)
     return str(folder / "patients.csv")
