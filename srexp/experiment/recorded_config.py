@@ -21,6 +21,7 @@ from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
+from srexp.experiment import start
 from srexp.experiment.task import Task
 from srexp.system.files.moved_files import moved, with_moved
 from srexp.system.kernels import choice
@@ -268,7 +269,9 @@ def _composed_again(found: queries.StoredRun, typed: Sequence[str]) -> DictConfi
     """Compose what was typed once more, where nothing else is left of a run, and refuse what isn't the same now."""
     with frozen() as files:
         tree = composed("train", typed)
-    then, today = found.tags[IDENTITY_TAG].partition("-")[0], digest(check(tree, overrides=typed))
+    settled = start.settled(check(tree, overrides=typed))
+    tree.trainer.start = settled.trainer.start
+    then, today = found.tags[IDENTITY_TAG].partition("-")[0], digest(settled)
     if then != today:
         changed = files.changed_since(found.started / 1000)
         raise RequestError(

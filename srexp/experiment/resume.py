@@ -13,6 +13,7 @@ from srexp.config.override_grammar import key_of
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import TrainConfig
 from srexp.errors import RequestError, SrexpError
+from srexp.experiment.batch_size import sized
 from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, Earlier, Plan
 from srexp.experiment.recorded_config import continued, kept_by
@@ -67,7 +68,7 @@ def interrupted_training(
     choice.settle_as(found.tags.get(choice.KERNELS))
     with _alone(folder, found.run_id):
         with watch("data"):
-            task = Task(whole)
+            task = sized(Task(whole))  # where a run logged nothing yet, its size is remembered by this machine
         _require_same_data(found, task)
         earlier = Earlier(
             run_id=found.run_id,

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ import srexp
 from srexp.config.compose import compose
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.errors import RequestError
-from srexp.experiment import resume
+from srexp.experiment import batch_size, resume, start
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.recorded_config import run_of
 from srexp.experiment.task import Task
@@ -33,6 +34,7 @@ from srexp.tracking.runs import environment, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.memory import Measured
 
 TASK = "folder-bicubic-x2"
 
@@ -124,6 +126,28 @@ def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupte
     go_on(f"resume={interrupted}")
     assert identity(conducted["task"].config, "") == identity(asked[1], "")
     assert conducted["earlier"].logged is False
+
+
+@pytest.mark.parametrize(
+    ("option", "settled"),
+    [("batch_size=auto", {"batch_size": 4}), ("start=models:/x@champion", {"start": "models:/x/3"})],
+)
+def test_a_run_that_logged_nothing_goes_on_with_what_was_settled(
+    option, settled, *, tracking, asked, conducted, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(batch_size, "_tried", lambda task: [Measured(4, 1.0, 0)])
+    monkeypatch.setattr(start, "_found", lambda config, address: SimpleNamespace(address="models:/x/3"))
+    monkeypatch.setattr(start, "findings", lambda *_: [])
+    typed, folder = [*asked[0], f"trainer.{option}"], tmp_path / "run" / "checkpoints" / "0123"
+    same = identity(start.settled(compose("train", typed)[0]), Task(asked[1]).prepared.fingerprint)
+    tags = {"overrides": shlex.join(typed), IDENTITY_TAG: same, CHECKPOINTS_TAG: str(folder)}
+    Checkpoints(folder).save(Checkpoint(step=0))
+    with contextlib.suppress(KeyboardInterrupt), tracking.run(TASK, name="settled", tags=tags) as run:
+        raise KeyboardInterrupt
+    put(tracking, run.id, "KILLED", **environment.origin_tags())
+    assert go_on(f"resume={run.id}")["run_id"] == run.id
+    trainer = conducted["task"].config.trainer
+    assert {key: getattr(trainer, key) for key in settled} == settled
 
 
 @pytest.fixture
