@@ -13,8 +13,6 @@ from pydicom.data import get_testdata_file
 
 from srexp.models import vdsr
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
@@ -50,8 +48,9 @@ def tree(tmp_path):
     """Images of several kinds in a tree, and files that are none."""
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)
-    Image.fromarray(RNG.integers(0, 256, (12, 9), np.uint8)).save(folder / "a.png")
-    tifffile.imwrite(folder / "sub" / "b.tif", RNG.integers(0, 4096, (8, 11), np.uint16), photometric="minisblack")
+    drawn = np.random.default_rng(0)  # of each test its own, so that none depends on which ran before
+    Image.fromarray(drawn.integers(0, 256, (12, 9), np.uint8)).save(folder / "a.png")
+    tifffile.imwrite(folder / "sub" / "b.tif", drawn.integers(0, 4096, (8, 11), np.uint16), photometric="minisblack")
     shutil.copy(get_testdata_file("MR_small.dcm"), folder / "sub" / "1.2.3")
     (folder / "notes.txt").write_text("nothing")
     return folder

@@ -18,8 +18,6 @@ from srexp.errors import RequestError
 from srexp.models import bicubic, vdsr
 from tests.commands.enhancing import enhance, rows
 
-RNG = np.random.default_rng(0)
-
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -101,7 +99,7 @@ def test_where_a_network_is_unsure_is_drawn_listed_and_shown(models, tree, capsy
 
 
 def test_the_spread_of_several_images_in_a_file_is_that_of_the_least_sure(models, tmp_path):
-    flat, busy = np.full((16, 20), 90, np.uint8), RNG.integers(0, 256, (16, 20), np.uint8)
+    flat, busy = np.full((16, 20), 90, np.uint8), np.random.default_rng(0).integers(0, 256, (16, 20), np.uint8)
     (tmp_path / "in").mkdir()
     tifffile.imwrite(tmp_path / "in" / "a.tif", np.stack([busy, flat, flat]), photometric="minisblack")
     tifffile.imwrite(tmp_path / "in" / "b.tif", busy, photometric="minisblack")
@@ -172,7 +170,7 @@ def test_a_pattern_another_kind_and_pictures_beside(models, tree):
 
 
 def test_colours(models, tmp_path):
-    colours = RNG.integers(0, 256, (9, 12, 3), np.uint8)
+    colours = np.random.default_rng(0).integers(0, 256, (9, 12, 3), np.uint8)
     (tmp_path / "in").mkdir()
     Image.fromarray(colours).save("in/colour.png")
     Image.fromarray(colours[..., 0]).save("in/grey.png")
@@ -191,7 +189,7 @@ def test_tiles_change_nothing(models, tmp_path):
     (tmp_path / "in").mkdir()
     network = vdsr.build(2, 1, depth=4, width=64, start="paper")
     network.save("trained.keras")
-    Image.fromarray(RNG.integers(0, 65536, (400, 300), np.uint16)).save("in/a.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 65536, (400, 300), np.uint16)).save("in/a.png")
     enhance("trained.keras", "in", "tiled", memory_mb=64)
     enhance("trained.keras", "in", "whole", memory_mb=4096)
     difference = np.abs(

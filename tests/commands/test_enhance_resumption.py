@@ -19,8 +19,6 @@ from srexp.errors import RequestError, SrexpError
 from tests.commands.enhancing import enhance, rows
 from tests.warm_start import Command
 
-RNG = np.random.default_rng(0)
-
 pytestmark = pytest.mark.usefixtures("root")
 
 
@@ -107,7 +105,9 @@ def test_output_may_lie_within_input(models, tree):
 def test_a_stopped_run_goes_on_where_it_was(models, tmp_path, root):
     (tmp_path / "in").mkdir()
     for number in range(100):
-        Image.fromarray(RNG.integers(0, 256, (300, 300), np.uint8)).save(f"in/{number:02}.png")
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (300, 300), np.uint8)).save(
+            f"in/{number:02}.png"
+        )
     words = ["enhance", f"model_uri={models}/identity_x2.keras", "input=in", "output=out"]
     with Command(words, env=os.environ, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 100
@@ -133,7 +133,7 @@ def contents(output):
 
 def test_shards_make_what_one_process_makes(models, tree):
     for number in range(8):
-        Image.fromarray(RNG.integers(0, 256, (6, 9), np.uint8)).save(tree / f"{number}.png")
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (6, 9), np.uint8)).save(tree / f"{number}.png")
     (tree / "sub" / "b.png").write_bytes((tree / "0.png").read_bytes())
     options = {"format": "png", "check": True}  # two files named b, and names given with all of them in sight
     enhance(models / "plus_x2.keras", tree, "one", **options)
