@@ -81,6 +81,8 @@ def test_a_store_that_is_away_is_asked_once_and_one_that_refuses_for_each(tmp_pa
         ("http://***@mlflow.example", "http://ann:pw@mlflow.example", True),
         ("http://other.example", "http://mlflow.example", False),
         ("sqlite:///{root}/old/mlruns/mlflow.db", "sqlite:///{root}/new/mlruns/mlflow.db", True),
+        ("sqlite:///{root}/old/other/mlflow.db", "sqlite:///{root}/new/other/mlflow.db", True),
+        ("sqlite:///{root}/old/other/mlflow.db", "sqlite:///{root}/new/another/mlflow.db", False),
         ("sqlite:///{root}/gone/mlflow.db", "sqlite:///{root}/new/mlruns/mlflow.db", True),
         ("sqlite:///{root}/there/mlflow.db", "sqlite:///{root}/new/mlruns/mlflow.db", False),
         ("sqlite:///{root}/gone/other.db", "sqlite:///{root}/new/mlruns/mlflow.db", False),
