@@ -19,7 +19,7 @@ from srexp.errors import RequestError
 
 #: Verbs that run nothing without a key.
 NEEDS = {"model_uri": ("enhance", "export", "serve"), "input": ("enhance",), "output": ("enhance",)}
-HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "matplotlib")
+HEAVY = ("tensorflow", "keras", "mlflow", "optuna", "matplotlib", "sqlalchemy")
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Column, Connection, Table
 
 _EXPERIMENT, _RUN, _MODEL = 0, 2, 3
+#: Of a path that an address has as it is, which `check` needn't load SQLAlchemy for.
+_ORDINARY = re.compile(r"[A-Za-z0-9/._-]+")
 #: Folder of artifacts of each database that was opened by this process.
 _roots: dict[URL, Path] = {}
 
@@ -42,10 +44,12 @@ def database(file: Path, query: str = "") -> str:
         >>> database(Path("/data/a b#1.db")), database(Path("/data/50%20?.db"))
         ('sqlite:////data/a b#1.db', 'sqlite+pysqlite:////data/50%2520%3F.db')
     """
-    from sqlalchemy import URL, make_url
-
     options = f"?{query}" if query else ""
     plain = f"sqlite:///{file}"
+    if _ORDINARY.fullmatch(str(file)):
+        return f"{plain}{options}"
+    from sqlalchemy import URL, make_url
+
     if make_url(plain).database == str(file):
         return f"{plain}{options}"
     return URL.create("sqlite+pysqlite", database=str(file)).render_as_string() + options
@@ -81,6 +85,9 @@ def path_of(address: str) -> Path | None:
         (PosixPath('/data/mlflow.db'), PosixPath('/a b'), None)
     """
     scheme = urlsplit(address).scheme.partition("+")[0]
+    plain = address.removeprefix("sqlite:///")
+    if plain != address and _ORDINARY.fullmatch(plain):
+        return Path(plain)
     if scheme == "sqlite":
         from sqlalchemy import make_url
 
