@@ -313,6 +313,24 @@ def test_processes_of_commands_have_no_secret(images: Path, watched: Watched) ->
     assert watched.leaks() == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["encoded", "quotes", "query"])
+def test_a_database_that_is_away_lets_no_secret_out(form: str, images: Path, watched: Watched) -> None:
+    """What libraries say of an address that they read, or misread, in the end."""
+    for words in (
+        ["runs", override("tracking.uri", ADDRESSES[form])],
+        [
+            "search",
+            "+sweeps=srcnn_tpe",
+            *TRAINED,
+            f"dataset.root={images}",
+            override("search.storage", ADDRESSES[form]),
+        ],
+    ):
+        assert run(words) in (1, 2), words
+        assert watched.leaks() == [], words
+
+
 @pytest.mark.parametrize("address", [*ADDRESSES.values(), *MISTYPED.values()])
 def test_a_dashboard_whose_database_is_away_or_none_says_no_secret(address: str, watched: Watched) -> None:
     assert run(["ui", "study=tried", override("storage", address)]) in (1, 2)

@@ -111,7 +111,8 @@ class Connection(H11Protocol):
         """Refuse what is no HTTP, with the headers of all answers."""
         told = msg.encode("ascii", "replace")
         headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
-        answer = h11.Response(status_code=400, headers=[*self.server_state.default_headers, *headers])
+        every = self.server_state.default_headers
+        answer = h11.Response(status_code=400, headers=[*every, *headers], reason=b"Bad Request")
         for event in (answer, h11.Data(data=told), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
