@@ -160,7 +160,7 @@ def _fit(first: Floats, second: Floats, window: Window) -> tuple[Window, float]:
         best, reached = (float(top), float(bottom), float(start), float(stop)), correlation
         moves = (dy * (1 - middles[:, np.newaxis]), dy * middles[:, np.newaxis], dx * (1 - middles), dx * middles)
         design = np.stack([*(move[usable] for move in moves), a, np.ones_like(a)], axis=1)
-        *shifts, contrast, _ = np.linalg.lstsq(design.T @ design, design.T @ b, rcond=None)[0]
+        *shifts, contrast, _ = np.linalg.lstsq(design.T @ design, design.T @ b)[0]
         if contrast <= 0:
             break
         edges = edges + np.array(shifts) / contrast / size
