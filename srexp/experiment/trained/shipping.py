@@ -76,7 +76,7 @@ def _typed(environment: Mapping[str, Any]) -> list[str]:
         sign, key, value = parse(typed)
         if key.partition(".")[0] not in _OWN:
             away = key in _PLACES or str(value).startswith(("/", "~", "."))
-            words.append(f"{sign}{key}=FOLDER" if away else typed)
+            words.append(f"{sign}{key}={'FILE' if Path(str(value)).suffix else 'FOLDER'}" if away else typed)
     return words
 
 
