@@ -23,7 +23,7 @@ from tests.networks import built, thin
 PLAIN = ["tracking.system_metrics=false", "tracking.max_images=0"]
 LUMINANCE = ["protocol=y", "protocol.colour=true"]
 
-#: What the authors of ETDS logged for each file of weights, in dB; options of the network.
+#: What the authors of ETDS logged for each file of weights, and those of LKDN published, in dB; options of the network.
 LOGGED = {
     "ESPCN_x2": (36.8565, ["model=espcn", "model.end=sigmoid"]),
     "ESPCN_x3": (32.8478, ["model=espcn", "model.end=sigmoid"]),
@@ -33,6 +33,7 @@ LOGGED = {
     "ECBSR_M4C16_x4": (30.8680, ["model=ecbsr", "model.form=folded"]),
     "ETDS_M4C32_x2": (37.3765, ["model=etds", "model.form=folded"]),
     "ETDS_M7C48_x3": (33.8768, ["model=etds", "model.form=folded", "model.blocks=7", "model.width=48"]),
+    "LKDN_x4": (32.39, ["model=lkdn"]),
 }
 
 
