@@ -120,15 +120,32 @@ def test_several_presets_may_be_chosen() -> None:
     assert composed("train", ["+experiment=[vdsr_samples,cxr_x2]"]).model.name == "vdsr"
 
 
-@pytest.mark.parametrize("kind", ["hydra.run.dir=/proc/nowhere", "hydra.run.dir=file/run", "long", "sweep"])
+@pytest.mark.parametrize(
+    "kind",
+    ["hydra.run.dir=/proc/nowhere", "hydra.run.dir=file/run", "loop", "long", "sweep", "long sweep"],
+)
 def test_a_folder_that_cannot_be_written_is_named(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    typed = {"long": [f"hydra.run.dir={'x' * 300}"], "sweep": ["-m", "seed=1,2", "hydra.sweep.dir=file/sweep"]}
+    (tmp_path / "loop").symlink_to("loop")
+    typed = {
+        "loop": ["hydra.run.dir=loop/file"],
+        "long": [f"hydra.run.dir={'x' * 300}"],
+        "sweep": ["-m", "seed=1,2", "hydra.sweep.dir=file/sweep"],
+        "long sweep": ["-m", "seed=1,2", f"hydra.sweep.dir={'x' * 300}"],
+    }
     assert cli.run(["check", *typed.get(kind, [kind])]) == 2
     said = capfd.readouterr().err.partition("srexp: ")[2]
     assert said.startswith("the folder of the run can't be written")
     assert "Traceback" not in said
-    assert ("file" if "file" in kind or kind == "sweep" else "proc" if "proc" in kind else "xxx") in said
+    assert (
+        "loop"
+        if "loop" in kind
+        else "file"
+        if "file" in kind or kind == "sweep"
+        else "proc"
+        if "proc" in kind
+        else "xxx"
+    ) in said
 
 
 @pytest.mark.parametrize("typed", [[], ["-m", "seed=1,2"]])

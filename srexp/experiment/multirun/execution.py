@@ -36,8 +36,13 @@ class SweepFolder(Callback):
         """Keep the folder; the jobs, perhaps in other processes, leave their outcome in it."""
         from srexp.experiment.multirun import driver
 
-        SweepFolder.seen.append(Path(config.hydra.sweep.dir).resolve())
-        driver.announce(SweepFolder.seen[-1])
+        folder = Path(os.path.realpath(config.hydra.sweep.dir))
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:  # said where Hydra makes it; there is nothing to close then
+            return
+        SweepFolder.seen.append(folder)
+        driver.announce(folder)
 
 
 def run_job(

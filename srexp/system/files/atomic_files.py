@@ -69,17 +69,23 @@ def require_no_way_out(folder: Path) -> None:
         folder: That need not be there.
 
     Raises:
-        RequestError: There is such a link, of a file or a folder.
+        RequestError: There is such a link, of a file or a folder, or one that nobody here may follow.
     """
-    inside = folder.resolve()
     for path in (Path(place, name) for place, folders, files in os.walk(folder) for name in (*folders, *files)):
-        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        if path.is_symlink() and _leads_out(path, folder):
             raise RequestError(
                 "a link in the folder of the run leads out of it",
                 got=str(path),
                 expected="a folder to which nobody else writes",
                 fix="remove the link, or hydra.run.dir= another folder",
             )
+
+
+def _leads_out(link: Path, folder: Path) -> bool:
+    try:  # unlike `Path.resolve`, this takes a link to itself, which leads nowhere
+        return not Path(os.path.realpath(link)).is_relative_to(os.path.realpath(folder))
+    except OSError:
+        return True
 
 
 @contextmanager
