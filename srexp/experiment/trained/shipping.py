@@ -153,7 +153,8 @@ def ship(model_uri: str, new: Shipped, scored: Sequence[Mapping[str, Any]], word
         The network as users find it.
 
     Raises:
-        RequestError: An evaluation is one of another model, what it saw isn't known, or it isn't good enough.
+        RequestError: An evaluation is one of another model or on images that it saw, what it saw isn't known, or it
+            isn't good enough.
     """
     register_resolvers()
     config, _ = compose("models", [])
@@ -166,6 +167,12 @@ def ship(model_uri: str, new: Shipped, scored: Sequence[Mapping[str, Any]], word
     for result in scored:
         if (digest := result["model"]["digest"]) != loaded.digest:
             raise RequestError("an evaluation is of another model", got=digest, expected=loaded.digest)
+        if leaked := result["trained_on"] and sum(result["trained_on"].values()):
+            raise RequestError(
+                f"an evaluation on {result['experiment_name']} is of images that the model was trained on or chosen by",
+                got=f"{leaked} of {result['test']['n_images']} images",
+                fix="evaluate it on others",
+            )
     rows = [_score(each, _environment(store, each["run_id"]), new.address) for each in scored]
     card = card_of(loaded, _environment(store, found.run_id), rows, words)
     if lacking := failings(card):

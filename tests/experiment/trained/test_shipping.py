@@ -60,6 +60,7 @@ def evaluated(tracking: Tracking, digest: str, *typed: str, task: str = "cxr-bic
         "run_id": run_id,
         "experiment_name": task,
         "model": {"digest": digest},
+        "trained_on": {"train": 0, "validation": 0},
         "protocol": {"crop": crop},
         "test": {"n_images": 15, "psnr": 40.123, "ssim": 0.987654},
         "baseline": {"bicubic": {"psnr": 39.001, "ssim": 0.9}},
@@ -142,6 +143,15 @@ def test_what_is_not_good_enough_is_not_shipped(
         shipping.ship(uri, Shipped("srcnn-cxr-x2", tmp_path), scored, WORDS)
     assert said in str(refused.value)
     assert not list(tmp_path.glob("*.keras"))
+
+
+def test_figures_on_images_that_it_saw_are_refused(
+    tracking: Tracking, trained: tuple[str, str], tmp_path: Path
+) -> None:
+    scored = enough(tracking, trained[1])
+    scored[2]["trained_on"] = {"train": 0, "validation": 1}
+    with pytest.raises(RequestError, match="samples-bicubic-x2 is of images that the model was trained on or chosen"):
+        shipping.ship(trained[0], Shipped("srcnn-cxr-x2", tmp_path), scored, WORDS)
 
 
 def test_limits_say_no_harm_that_no_evaluation_shows(
