@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from srexp.metrics import ranking
 from srexp.metrics.ranking import MOST_ABOVE_DB, ranked, ranking_mean
 
 #: Mean squared errors in squared levels: none, one pixel of a million, anything up to white for black.
@@ -93,3 +94,7 @@ def test_what_is_spoilt_of_the_others_is_shared_by_the_images_that_count():
         None,
         None,
     ]
+
+
+def test_an_image_counts_for_no_more_than_40_db_above_the_mean():
+    assert ranking.MOST_ABOVE_DB == 40

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from srexp.metrics import suite
 from srexp.metrics.suite import FULL, measure
 from srexp.metrics.table import METRICS, QUICK, merits
 
@@ -48,3 +49,7 @@ def test_which_way_a_metric_points():
     assert {name for name, metric in METRICS.items() if metric.best == "low"} == {"gmsd", "mae", "edge_mae"}
     assert {name for name, metric in METRICS.items() if metric.best == "one"} == {"detail_energy"}
     assert merits([None, 2.0], "lpips") == [None, 2.0]  # nothing is known of it
+
+
+def test_what_is_a_psnr_is_in_decibels():
+    assert {"psnr", "psnr_coarse", "psnr_medium", "psnr_fine"} == suite.DECIBELS
