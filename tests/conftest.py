@@ -21,7 +21,6 @@ import pytest
 from hypothesis import settings
 
 from srexp.system.memory import peak_bytes
-from tests import warm_start
 
 # The key of pseudonyms is the suite's, and nothing is entered in the user's list of names.
 _configuration = tempfile.TemporaryDirectory(prefix="srexp-tests-")
@@ -112,6 +111,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _commands_start_warm() -> Iterator[None]:
     """Fork commands from a process that has TensorFlow loaded; it inherits nothing that a single test sets."""
+    from tests import warm_start  # not before: `make mutants` plants faults in what it loads
+
     with warm_start.offered():
         yield
 

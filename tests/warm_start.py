@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from srexp.system.forks import forked
+from tests.late_imports import IMPORTED
 
 CHECKOUT = Path(__file__).parents[1]
-#: What commands import late. Not the runtimes of other makers: to import those starts threads, which no fork outlives.
-IMPORTED = (  # after srexp's own modules, which set variables that some of these read
-    "hydra._internal.hydra", "keras", "keras_tuner", "matplotlib.pyplot", "mlflow.keras", "mlflow.pyfunc", "optuna",
-    "plotly.graph_objects", "pyarrow.parquet", "skimage.metrics", "tensorflow", "uvicorn",
-)  # fmt: skip
 _TARGET = f"{__name__}:become"
 
 

@@ -180,6 +180,23 @@ def test_colours(models, tmp_path):
         np.testing.assert_array_equal(read_image(Path(model, "grey.png")).pixels[..., 0], colours[..., 0])
 
 
+@pytest.mark.parametrize("method", ["bicubic", "lanczos", "nearest"])
+def test_interpolation_needs_no_network(method, tmp_path):
+    grey = np.random.default_rng(0).integers(60, 200, (9, 12), np.uint8)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(grey).save("in/grey.png")
+    enhance(method, "in", scale=2)
+    way = {
+        "bicubic": Image.Resampling.BICUBIC,
+        "lanczos": Image.Resampling.LANCZOS,
+        "nearest": Image.Resampling.NEAREST,
+    }
+    other = np.asarray(Image.fromarray(grey).resize((24, 18), way[method]), np.int16)
+    ours = read_image(Path("out/grey.png")).pixels[..., 0].astype(np.int16)
+    inside = (slice(6, -6),) * 2  # what lies beyond an edge is a matter of taste
+    assert np.abs(ours - other)[inside].max() <= (0 if method == "nearest" else 1)
+
+
 def test_self_ensemble_of_the_identity_is_the_identity(models, tree):
     enhance(models / "identity_x1.keras", tree, self_ensemble=True)
     np.testing.assert_array_equal(read_image(tree / "a.png").pixels, read_image(Path("out/a.png")).pixels)

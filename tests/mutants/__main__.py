@@ -33,9 +33,9 @@ import pytest
 from coverage import Coverage
 from hypothesis import given, strategies
 
+from tests.late_imports import IMPORTED
 from tests.mutants.mutation import Mutant, mutants
 from tests.test_mirror import COVERS, own_test
-from tests.warm_start import IMPORTED
 
 ROOT = Path(__file__).parents[2]
 PARTS = {

@@ -17,7 +17,8 @@ from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
 from srexp.experiment.kernels import network_of
 from srexp.experiment.task import Task
-from srexp.models import bicubic
+from srexp.models.interpolation import METHODS
+from srexp.models.interpolation import build as interpolation
 from srexp.system.kernels import choice
 from srexp.tracking.registry.models import Loaded, load, require_digest
 from srexp.tracking.store.addresses import Found, find, require_files
@@ -25,7 +26,6 @@ from srexp.tracking.store.store import Store
 from srexp.training.numerics import load_quietly
 from srexp.types import Network
 
-BICUBIC = "bicubic"
 NO_FILE = "an interpolation, which is no file"
 _PROBE = (24, 20)
 
@@ -55,12 +55,12 @@ class Opened:
 
 
 def opened(config: RestoreConfig, uri: str, *, channels: int = 1) -> Opened:
-    """Load a model, or build bicubic interpolation, and learn its scale from itself.
+    """Load a model, or build an interpolation, and learn its scale from itself.
 
     Args:
-        config: Checked configuration: `tracking` for the store, `scale` for bicubic interpolation, `require_digest`.
-        uri: See `srexp.tracking.registry.models.load`; or `bicubic`.
-        channels: Channels of the images, for bicubic interpolation; other models have their own.
+        config: Checked configuration: `tracking` for the store, `scale` for an interpolation, `require_digest`.
+        uri: See `srexp.tracking.registry.models.load`; or `bicubic`, `lanczos` or `nearest`.
+        channels: Channels of the images, for an interpolation; other models have their own.
 
     Returns:
         The model.
@@ -69,13 +69,14 @@ def opened(config: RestoreConfig, uri: str, *, channels: int = 1) -> Opened:
         RequestError: There is no such model, it may run code, or it has another digest or scale than was asked for.
         SrexpError: The store can't be reached.
     """
-    if uri == BICUBIC:
+    if uri in METHODS:
         require_digest(uri, NO_FILE, config.require_digest)
         load_quietly()
-        loaded = _bicubic(config.scale, channels)
+        network = interpolation(config.scale, channels, method=uri)
+        loaded = Loaded(network, Found(uri, path=Path(uri)), sha256=f"{uri}-x{config.scale}")
     else:
         store = build(config.tracking, folder=config.paths.root).store
-        found = awaited(store, uri, others=[BICUBIC])
+        found = awaited(store, uri, others=METHODS)
         load_quietly()
         loaded = load(store, found, digest=config.require_digest)
     scale = scale_of(loaded.model, loaded.found.uri)
@@ -113,11 +114,6 @@ def awaited(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
     require_files(store, found)
     choice.settle(network_of(store, found), "restoring")
     return found
-
-
-def _bicubic(scale: int, channels: int) -> Loaded:
-    network = bicubic.build(scale, channels, name=BICUBIC)
-    return Loaded(network, Found(BICUBIC, path=Path(BICUBIC)), sha256=f"{BICUBIC}-x{scale}")
 
 
 def scale_of(model: Network, uri: str) -> int:
