@@ -35,18 +35,23 @@ def environment_for(config: Config) -> dict[str, str]:
     if config.verb == "adopt":
         return choice.environment_for(config.model.name, "restoring")
     with suppress(SrexpError):  # the job itself says what is wrong; interpolation is in no store
-        store = build(config.tracking, folder=config.paths.root).store
-        return choice.environment_for(_first_network(store, config), "restoring")
+        return choice.environment_for(_first_network(config), "restoring")
     return {}
 
 
-def _first_network(store: Store, config: Config) -> str | None:
+def _first_network(config: Config) -> str | None:
     """Name the network of the model that a job loads first: of several in one process it decides."""
     if isinstance(config, CompareConfig):
-        return get_run(store, config.runs[0]).tags.get("model") if config.runs else None
-    uri = config.address if isinstance(config, PromoteConfig) else config.resolved.get("model_uri")
-    first = uri[0] if isinstance(uri, list) else uri
-    return network_of(store, find(store, first)) if first else None
+        asked: object = config.runs
+    else:
+        asked = config.address if isinstance(config, PromoteConfig) else config.resolved.get("model_uri")
+    first = next(iter(asked), None) if isinstance(asked, list) else asked
+    if not first:
+        return None
+    store: Store = build(config.tracking, folder=config.paths.root).store
+    if isinstance(config, CompareConfig):
+        return get_run(store, str(first)).tags.get("model")
+    return network_of(store, find(store, str(first)))
 
 
 def network_of(store: Store, found: Found) -> str | None:

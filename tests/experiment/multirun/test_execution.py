@@ -46,7 +46,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run a job in a process of its own."""
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     paths = SimpleNamespace(cache=tmp_path)
-    config: Any = SimpleNamespace(verb="check", resolved={}, run_dir=tmp_path, sweep=None, paths=paths)
+    config: Any = SimpleNamespace(verb="promote", resolved={}, run_dir=tmp_path, sweep=None, paths=paths)
     return lambda work: execution._execute_alone(
         work, config, tmp_path / "srexp.log", {"version": 1, "root": {"level": "INFO"}}
     )
