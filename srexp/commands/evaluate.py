@@ -123,7 +123,8 @@ class _Evaluation:
             "split": config.split,
             "leak": "unknown" if trained_on is None else str(any(trained_on.values())).lower(),
         }
-        name = dated(f"evaluate {model.name} on {config.split}")
+        shipped = self.found.shipped if self.found else None  # of which several have one kind of network
+        name = dated(f"evaluate {shipped.name if shipped else model.name} on {config.split}")
         with run_of(task, self.tracking, name=name, tags=known) as tracked:
             with watch("track"):
                 log_request(tracked, task, without=TRAINING)

@@ -30,6 +30,8 @@ def test_it_is_scored_and_exported_as_one_s_own_is(project, folder_of, images):
     scored = project.run("evaluate", "model_uri=zoo/hybrid-cxr-x2", *folder_of)
     assert scored.returncode == 0, scored.stderr
     assert "it isn't known" not in scored.stderr + scored.stdout
+    [run] = project.runs()
+    assert run.info.run_name.startswith("evaluate hybrid-cxr-x2 on all ")
     done = project.run("export", "model_uri=zoo/hybrid-cxr-x2", "format=onnx", "output=shipped")
     assert done.returncode == 0, done.stderr
     card = (project.root / "shipped" / "MODEL_CARD.md").read_text()
