@@ -70,6 +70,7 @@ def flat(arrays):
     return np.concatenate([np.ravel(array) for array in arrays])
 
 
+@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.parametrize("number", range(len(TRAINED)), ids=[" ".join(each) for each in TRAINED])
 def test_two_devices_train_as_one_does(trainings, number):
@@ -82,6 +83,7 @@ def test_two_devices_train_as_one_does(trainings, number):
     np.testing.assert_allclose(flat(mirrored["state"]), flat(single["state"]), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_mirrored_training_goes_on_where_it_was(trainings):
     resumed, mirrored = trainings[-1]["resumed"], trainings[-1]["mirrored"]

@@ -193,6 +193,7 @@ def test_the_commands_of_a_card_can_be_typed(network: Shipped) -> None:
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_an_evaluation_is_the_command_that_anybody_would_type(tracking: Tracking) -> None:
     result = shipping.evaluated("bicubic", ["trainer.test_size=48", "tracking.system_metrics=false"])
     assert (result["experiment_name"], result["gain_db"]) == ("samples-bicubic-x2", 0)

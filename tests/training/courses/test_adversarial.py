@@ -156,9 +156,8 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize(
-    "place", ["after the last epoch", pytest.param("within its first epoch", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["after the last epoch", "within its first epoch"])
 def test_an_interruption_changes_nothing_where_the_optimizer_averages(place, tmp_path):
     network = train(course(), optimizer=averaging)[1]
     with pytest.raises(KeyboardInterrupt):
@@ -174,6 +173,7 @@ def test_what_is_left_to_do_after_the_last_step_is_done_in_its_phase(never_stopp
     assert train(course(), Checkpoints(tmp_path))[2] == told
 
 
+@pytest.mark.slow
 def test_plain_and_relativistic_differ(never_stopped):
     *_, told = never_stopped
     plain = train(course(objective="plain"))[2]
