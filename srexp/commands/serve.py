@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from srexp.config.sections.verbs import ServeConfig
+from srexp.enhance.runtimes.choice import RuntimeName
 from srexp.enhance.serving.application import application
 from srexp.enhance.serving.connections import Limits, server
 from srexp.enhance.serving.turns import Turns
@@ -77,11 +78,13 @@ def _served(config: ServeConfig, turns: Turns) -> tuple[dict[str, Restorer], lis
     """Start the models; gives them by their names, and what is told of each."""
     restorers, facts = dict[str, Restorer](), list[dict[str, Any]]()
     asked = config.model_uri or [each.address for each in shipped().values()]
+    # To race the runtimes with each of the zoo takes minutes; whoever names a network has the fastest.
+    runtime: RuntimeName = "keras" if config.model_uri is None and config.runtime == "auto" else config.runtime
     for uri in [asked] if isinstance(asked, str) else asked:
         model = opened(config, uri)
         if (name := model.loaded.found.readable) in restorers:
             continue
-        chosen = chosen_runtime(config, model)
+        chosen = chosen_runtime(config, model, runtime)
         restorers[name] = Restorer(
             model,
             model.intensity,

@@ -21,8 +21,11 @@ from pydicom.data import get_testdata_file
 
 import srexp
 from srexp.cli import run
-from srexp.commands.serve import _listen
+from srexp.commands.serve import _listen, _served
+from srexp.enhance.runtimes import choice
+from srexp.enhance.serving.turns import Turns
 from srexp.errors import RequestError
+from srexp.zoo.catalogue import shipped
 from tests.warm_start import Command
 
 pytestmark = pytest.mark.system
@@ -31,6 +34,15 @@ pytestmark = pytest.mark.system
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return listening.getsockname()[1]
+
+
+def test_the_whole_zoo_is_there_without_a_race_of_runtimes_for_each(monkeypatch):
+    """That took two and a half minutes, before anything was served."""
+    monkeypatch.setattr(choice, "race", lambda *_: pytest.fail("runtimes are raced"))
+    one = {"hybrid-cxr-x2": shipped()["hybrid-cxr-x2"]}
+    monkeypatch.setattr("srexp.commands.serve.shipped", lambda: one)
+    _, [facts] = _served(srexp.compose([], verb="serve"), Turns(1))
+    assert (facts["model"], facts["runtime"]) == ("zoo/hybrid-cxr-x2", "keras")
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from srexp.data.preparation.index import installed_version
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.enhance.colour import for_colour
 from srexp.enhance.predict import strip_predictor
-from srexp.enhance.runtimes.choice import Chosen, choose
+from srexp.enhance.runtimes.choice import Chosen, RuntimeName, choose
 from srexp.enhance.self_ensemble import self_ensemble
 from srexp.enhance.tiling import joined
 from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
@@ -197,12 +197,13 @@ class Restorer:
         figure.savefig(path)
 
 
-def chosen_runtime(config: RestoreConfig, model: Opened) -> Chosen:
+def chosen_runtime(config: RestoreConfig, model: Opened, runtime: RuntimeName | None = None) -> Chosen:
     """Start a model in the runtime of a configuration, and measure what that loses on real images.
 
     Args:
         config: Checked configuration, with `runtime`, `precision`, and the cache of what was measured.
         model: The model.
+        runtime: In place of that of the configuration.
 
     Returns:
         The network in its runtime.
@@ -210,7 +211,10 @@ def chosen_runtime(config: RestoreConfig, model: Opened) -> Chosen:
     Raises:
         RequestError: The runtime is not installed, hasn't this precision, or can't compute this model.
     """
-    probes = pairs(model.scale, model.channels)
     return choose(
-        model.model, runtime=config.runtime, precision=config.precision, probes=probes, cache=config.paths.cache
+        model.model,
+        runtime=runtime or config.runtime,
+        precision=config.precision,
+        probes=pairs(model.scale, model.channels),
+        cache=config.paths.cache,
     )
