@@ -131,10 +131,10 @@ def train_first_epoch():
 
 
 PLACES = {
-    "before the second phase": once("step 2"),
-    "within its first epoch": once(f"step {STEPS + 2}"),
-    "while validating": once("validation", 1),
-    "after the last epoch": once("validation", EPOCHS - 1),
+    "before the second phase": ("step 2",),
+    "within its first epoch": (f"step {STEPS + 2}",),
+    "while validating": ("validation", 1),
+    "after the last epoch": ("validation", EPOCHS - 1),
 }
 
 
@@ -144,7 +144,7 @@ PLACES = {
 def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
     whole, fitted, network, told = never_stopped
     with pytest.raises(KeyboardInterrupt):
-        train(course(), Checkpoints(tmp_path), PLACES[place])
+        train(course(), Checkpoints(tmp_path), once(*PLACES[place]))
     resumed = course()
     again, network_again, told_again = train(resumed, Checkpoints(tmp_path))
     assert told_again == told
@@ -161,7 +161,7 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
 def test_an_interruption_changes_nothing_where_the_optimizer_averages(place, tmp_path):
     network = train(course(), optimizer=averaging)[1]
     with pytest.raises(KeyboardInterrupt):
-        train(course(), Checkpoints(tmp_path), PLACES[place], averaging)
+        train(course(), Checkpoints(tmp_path), once(*PLACES[place]), averaging)
     again = train(course(), Checkpoints(tmp_path), optimizer=averaging)[1]
     assert_equal_weights(again.get_weights(), network.get_weights())
 
