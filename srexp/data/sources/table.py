@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -63,14 +64,12 @@ def read_table(path: Path, columns: Sequence[str], key: str) -> list[Line]:
             got=heads[","] if separator is None and rows[top:] else "no rows",
             expected=f"a first line {first} and a line for each image file",
         )
-    try:
-        return _lines(text, top, separator, columns, about)
-    except csv.Error as error:
-        raise RequestError(
-            f"{about} is no CSV file: {error}",
-            expected=f"a first line {first}",
-            fix="put cells that hold quotation marks in quotation marks, and double those inside",
-        ) from error
+    return _lines(text, top, separator, columns, about)
+
+
+def composed(text: str) -> str:
+    """Write accents in one of their two forms: copies from macOS have the other, and would be others."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _split(rows: Iterable[str], separator: str) -> list[str]:
@@ -103,8 +102,19 @@ def _text(path: Path, about: str, first: str) -> str:
 def _lines(text: str, top: int, separator: str, columns: Sequence[str], about: str) -> list[Line]:
     """Name the cells behind the first line; a cell too many means that one was torn where it holds a separator."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
-    parsed = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader if reader.line_num > top]
-    (_, head), *lines = [(number, cells) for number, cells in parsed if any(cells)]
+    parsed: list[tuple[int, list[str]]] = []
+    begins = 1
+    try:
+        for cells in reader:
+            parsed.append((begins, [cell.strip() for cell in cells]))
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise RequestError(
+            f"{about} is no CSV file: {error}, in the row that begins in line {begins}",
+            expected=f"a first line {','.join(columns)}",
+            fix="put cells that hold quotation marks in quotation marks, and double those inside",
+        ) from error
+    (_, head), *lines = [(number, cells) for number, cells in parsed if number > top and any(cells)]
     head = [cell.lower() for cell in head]
     if twice := [column for column in columns if head.count(column) > 1]:
         raise RequestError(f"{about} has the column {twice[0]} twice", expected="once", fix="rename one of them")

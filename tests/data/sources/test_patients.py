@@ -78,6 +78,12 @@ def test_table_by_path_and_by_name(tmp_path: Path) -> None:
     assert told(files("x/a.png", "y/b.png"), table) == ["P1", "P2"]
 
 
+@pytest.mark.parametrize("name", ["t.csv", "T.CSV", "t.tsv", "t.txt"])
+def test_table_is_known_by_its_ending(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("file\tpatient\na.png\tP1\n")
+    assert told(files("a.png"), name, tmp_path) == ["P1"]
+
+
 def test_table_may_lie_in_the_root(tmp_path: Path) -> None:
     write_table(tmp_path, "file,patient\na.png,P1\n")
     assert told(files("a.png"), "patients.csv", tmp_path) == ["P1"]

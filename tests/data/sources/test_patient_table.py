@@ -1,0 +1,147 @@
+"""One file has one patient, however a table names it, and one patient is on one side of a split."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from srexp.data.sources.folder import Folder
+from srexp.errors import RequestError
+
+#: Names of one file, seen from the folder that holds images/ and table.csv.
+WAYS = {
+    "its path": "x/a.png",
+    "a dot": "./x/a.png",
+    "two slashes": "x//a.png",
+    "a detour": "x/../x/a.png",
+    "backslashes": "x\\a.png",
+    "a dot and backslashes": ".\\x\\a.png",
+    "quotes": '"x/a.png"',
+    "blanks": "  x/a.png ",
+    "below the table's folder": "images/x/a.png",
+    "absolute": "{root}/x/a.png",
+    "absolute with a link": "{link}/x/a.png",
+    "a link to the folder": "../link/x/a.png",
+    "a link to the file": "elsewhere.png",
+    "another name of the file": "hard.png",
+    "its bare name": "a.png",
+    "its bare name in capitals": "A.PNG",
+}
+#: Names of what was moved or lies on another machine; they hold where there is one file of that name.
+MOVED = {"another drive": "D:\\data\\x\\a.png", "another folder": "old/a.png"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("table")
+    for name in ("x/a.png", "b.png", "y/c.png"):
+        path = folder / "images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (4, 4), dtype=np.uint8)).save(path)
+    (folder / "link").symlink_to(folder / "images")
+    (folder / "elsewhere.png").symlink_to(folder / "images/x/a.png")
+    os.link(folder / "images/x/a.png", folder / "hard.png")
+    return folder
+
+
+def told(place: Path, *lines: str, root: str = "images") -> dict[str, str]:
+    text = "\n".join(["file,patient", *lines])
+    return read(place, text.format(root=place / "images", link=place / "link").encode(), root)
+
+
+def read(place: Path, table: bytes, root: str = "images") -> dict[str, str]:
+    (place / "table.csv").write_bytes(table)
+    folder = Folder("f", str(place / root), patients=str(place / "table.csv"))
+    return {item.key: item.patient for item in folder.items()}
+
+
+@pytest.mark.parametrize("root", ["images", "link"])
+@pytest.mark.parametrize("way", [*WAYS.values(), *MOVED.values()], ids=[*WAYS, *MOVED])
+def test_every_way_to_name_a_file_is_read(place: Path, way: str, root: str) -> None:
+    assert told(place, f"{way},P1", "b.png,P2", "y/c.png,P3", root=root) == {
+        "b.png": "P2",
+        "x/a.png": "P1",
+        "y/c.png": "P3",
+    }
+
+
+@pytest.mark.parametrize("one", WAYS.values(), ids=WAYS)
+def test_two_ways_to_name_a_file_can_not_give_it_two_patients(place: Path, one: str) -> None:
+    rest = ["b.png,P3", "y/c.png,P4"]
+    for other in WAYS.values():
+        with pytest.raises(RequestError, match=r"table.csv gives .* two patients, in lines 2 and 4\s[\s\S]*fix: "):
+            told(place, f"{one},P1", rest[0], f"{other},P2", rest[1])
+        assert told(place, f"{one},P1", *rest, f"{other},P1")["x/a.png"] == "P1"
+
+
+def test_a_file_in_two_places_has_one_patient(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "images", tmp_path / "images")
+    (tmp_path / "images" / "again.png").symlink_to("x/a.png")
+    os.link(tmp_path / "images/x/a.png", tmp_path / "images/hard.png")
+    rest = ["b.png,P", "y/c.png,P"]
+    for other in ("again.png", "hard.png"):
+        with pytest.raises(RequestError, match="two patients, in lines 2 and 5"):
+            told(tmp_path, "x/a.png,P1", *rest, f"{other},P2")
+    found = told(tmp_path, "x/a.png,P1", *rest)
+    assert found["x/a.png"] == found["again.png"] == found["hard.png"] == "P1"
+
+
+def test_a_name_of_several_files_is_not_guessed(place: Path, tmp_path: Path) -> None:
+    for folder in ("low", "high"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        shutil.copy(place / "images/b.png", tmp_path / "images" / folder / "a.png")
+    assert told(tmp_path, "a.png,P1") == {"high/a.png": "P1", "low/a.png": "P1"}
+    assert told(tmp_path, "a.png,P1", "low/a.png,P2") == {"high/a.png": "P1", "low/a.png": "P2"}
+    for lines in (["low/a.png,P1"], ["old/a.png,P1"], ["old/a.png,P1", "new/a.png,P2"]):
+        with pytest.raises(RequestError, match=r"gives no patient for high/a\.png"):
+            told(tmp_path, *lines)
+    with pytest.raises(RequestError, match=r"gives A\.png two patients"):
+        told(tmp_path, "a.png,P1", "A.png,P2")
+    shutil.copy(place / "images/b.png", tmp_path / "images" / "A.PNG")
+    assert told(tmp_path, "A.PNG,P1", "low/a.png,P2", "high/a.png,P3")["A.PNG"] == "P1"
+
+
+@pytest.mark.parametrize(("one", "other"), [("007", "7"), ("7", "7.0"), ("0012.0", "12"), ("0", "00"), ("1.", "1")])
+def test_a_number_that_a_spreadsheet_wrote_anew_is_no_second_patient(place: Path, one: str, other: str) -> None:
+    for first, second in ((one, other), (other, one)):
+        with pytest.raises(RequestError, match=r"writes one patient in two ways, lines 2 and 4\s[\s\S]*fix: "):
+            told(place, f"x/a.png,{first}", "b.png,8", f"y/c.png,{second}")
+        assert told(place, f"x/a.png,{first}", "b.png,8", f"y/c.png,{first}")["y/c.png"] == first
+    assert told(place, "x/a.png,70", "b.png,7", "y/c.png,7.5")["y/c.png"] == "7.5"
+
+
+SPELLINGS = [*WAYS.values(), *MOVED.values(), "b.png", "./b.png", "y/c.png", "C.PNG", "nothing.png", ""]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.sampled_from(SPELLINGS), st.sampled_from(["P1", "P2", "", "1", "01"])), max_size=7),
+    st.sampled_from([",", ";", "\t", "|", ", "]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"]),
+)
+def test_the_order_of_lines_decides_nothing(
+    place: Path, rows: list[tuple[str, str]], separator: str, end: str, encoding: str
+) -> None:
+    """Both orders are read alike, or both refused with a message that names the table and what it should hold."""
+    answers: list[dict[str, str] | str] = []
+    for lines in (rows, rows[::-1]):
+        text = end.join(separator.join(row) for row in [("File", "Patient"), *lines])
+        try:
+            answers.append(read(place, text.format(root=place / "images", link=place / "link").encode(encoding)))
+        except RequestError as error:
+            answers.append(str(error))
+    if any(isinstance(answer, str) for answer in answers):
+        for answer in answers:
+            assert re.search(r"dataset.patients: .*table.csv [\s\S]*expected: ", str(answer))
+    else:
+        assert answers[0] == answers[1]
+        assert set(answers[0]) == {"x/a.png", "b.png", "y/c.png"}
