@@ -98,10 +98,13 @@ class Summary:
         """The row with the best validation PSNR; None where there is one alone, or where they can't be compared."""
         if len(self.rows) < _SEVERAL or not {ROWS_DIFFER, PROTOCOLS_DIFFER}.isdisjoint(self.notes):
             return None
-        known = [row for row in self.rows if row.seeds and row.figures["val_psnr"].mean is not None]
-        if not known:
-            return None
-        return max(known, key=lambda row: row.figures["val_psnr"].mean or 0.0)
+        return max((row for row in self.rows if row.seeds), key=_rank, default=None)
+
+
+def _rank(row: Row) -> tuple[float, float]:
+    """Put seeds whose validation images are all restored exactly first, as their PSNR is above any other."""
+    found = row.figures["val_psnr"]
+    return 1 - found.n / row.seeds, found.mean or 0.0
 
 
 def summarise(jobs: Sequence[Job]) -> Summary:

@@ -44,6 +44,10 @@ from srexp.types import Network
 WEIGHTS, COURSE = "best.weights.h5", "course.json"
 STATE_TAG = "srexp.trial_state"
 
+#: What a validation PSNR without any error counts as, for engines and figures take finite numbers alone. One pixel in
+#: 10^20 that is one of 65535 levels off leaves 296 dB.
+EXACT_DB = 300.0
+
 logger = logging.getLogger(__name__)
 
 
@@ -177,13 +181,14 @@ class Worker:
     def _fit(self, task: Task, tracked: Run, attempt: RunningTrial, folder: Path) -> list[float]:
         log_request(tracked, task)
         model, fitted = fit_network(
-            task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, numbers["val_psnr"])
+            task, tracked, on_epoch=lambda epoch, numbers: attempt.report(epoch, min(numbers["val_psnr"], EXACT_DB))
         )
         best = fitted.history[fitted.best_epoch - 1]
         attempt.note(steps=fitted.steps, bicubic_val_psnr=fitted.bicubic_psnr, best_epoch=fitted.best_epoch)
         keep_network(tracked, model, fitted, folder)
         objectives = self.config.search.objectives
-        found = {name: _seconds(model, task) if name == "seconds" else best[name] for name in objectives}
+        reached = {"val_psnr": lambda: min(best["val_psnr"], EXACT_DB), "seconds": lambda: _seconds(model, task)}
+        found = {name: reached[name]() for name in objectives}
         tracked.log_metrics({f"objective/{name}": value for name, value in found.items()}, step=fitted.best_epoch)
         tracked.set_tags({STATE_TAG: "finished"})
         return list(found.values())

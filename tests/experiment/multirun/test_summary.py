@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from srexp.commands.printing import console
 from srexp.experiment.multirun import summary
@@ -107,6 +109,23 @@ def test_infinite_figures_are_left_out_and_counted(capfd):
 
     [row] = summary.summarise([finished({"seed": seed}, None) for seed in "12"]).rows
     assert (row.figures["gain_db"].mean, row.figures["gain_db"].std) == (None, None)
+
+
+@given(st.data(), st.integers(1, 3))
+def test_a_row_that_is_nowhere_worse_is_never_behind(data, seeds):
+    """None stands for a validation without any error, whose PSNR is infinite."""
+    psnr = st.one_of(st.none(), st.sampled_from([0.0, 29.0, 30.5, 48.1]), st.floats(5, 90))
+    worse = data.draw(st.lists(psnr, min_size=seeds, max_size=seeds))
+    better = [data.draw(st.one_of(st.none(), st.just(0.0 if each is None else each + 0.5))) for each in worse]
+    better = [None if other is None else each for each, other in zip(better, worse, strict=True)]
+    rows = {"ahead": better, "behind": worse}
+    jobs = [
+        finished({"model": name, "seed": str(seed)}, 0.5, validation={"psnr": each})
+        for name in data.draw(st.permutations(list(rows)))
+        for seed, each in enumerate(rows[name])
+    ]
+    best = summary.summarise(jobs).best
+    assert best.swept["model"] == "ahead" or better == worse
 
 
 def test_how_the_jobs_of_a_row_ended():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
 import numpy as np
@@ -14,7 +15,9 @@ from srexp.errors import RequestError
 from srexp.experiment.multirun import job
 from srexp.experiment.search import trial_worker
 from srexp.experiment.search.trial_worker import Note, Worker
+from srexp.search.ask_and_tell import require_finite
 from srexp.system.signals import Interrupted, interruptible
+from srexp.training.fit import Fitted
 
 LR = "optimizer.lr:{type:float,low:1e-5,high:1e-3,log:true}"
 
@@ -69,3 +72,27 @@ def test_a_configuration_that_an_interruption_left_half_composed_is_not_refused(
     with frozen() as files, pytest.raises(Interrupted):
         trial_worker.run_worker(Note(worker.config, files, tmp_path, "parent"))
     assert not job.failure(tmp_path)
+
+
+def test_a_trial_that_restores_every_pixel_finishes_above_any_other(worker, monkeypatch):
+    """Its validation PSNR is infinite, which no engine takes and no figure shows."""
+    reported, noted = [], {}
+
+    def exact(task, tracked, on_epoch):
+        history = [{"val_psnr": psnr} for psnr in (40.0, math.inf)]
+        for epoch, numbers in enumerate(history, 1):
+            on_epoch(epoch, numbers)
+        return None, Fitted(history=history, best_epoch=2)
+
+    class Exact(Attempt):
+        def report(self, epoch, psnr):
+            reported.append(psnr)
+
+        def note(self, **facts):
+            noted.update(facts)
+
+    monkeypatch.setattr(trial_worker, "fit_network", exact)
+    monkeypatch.setattr(trial_worker, "keep_network", lambda *_: None)
+    assert require_finite(worker.train(Exact()), ["val_psnr"]) == [300.0]
+    assert reported == [40.0, 300.0]
+    assert noted["best_epoch"] == 2
