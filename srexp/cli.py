@@ -127,8 +127,7 @@ def _told(line: CommandLine) -> bool:
 
 def _run(line: CommandLine) -> int:
     """Run a verb as a Hydra application; give the exit code of the job, or the worst of a multirun's."""
-    if line.verb not in LIGHT:
-        stage("composing the configuration")
+    stage("composing the configuration")
     from srexp.config.compose import register_resolvers
     from srexp.config.hydra_adapter import launch
     from srexp.experiment.multirun import job

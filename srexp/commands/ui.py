@@ -17,7 +17,7 @@ from srexp.system.child_process import run_server
 from srexp.system.masking.redaction import mask
 from srexp.system.signals import interruptible
 from srexp.system.stdio import say
-from srexp.tracking import pages
+from srexp.tracking import mlflow_app, pages
 from srexp.tracking.runs import queries
 from srexp.tracking.store.locations import strayed
 from srexp.tracking.store.store import Store, connect
@@ -55,8 +55,17 @@ def run(config: UiConfig) -> dict[str, Any]:
     command = [sys.executable, "-m", "mlflow", "ui", "--workers=1", f"--host={config.host}", f"--port={config.port}"]
     if store.artifacts:
         command.append(f"--default-artifact-root={store.artifacts}")
-    # Not as an option: every user of the machine sees a command line, and the address may have a password.
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": store.uri}
+    if mlflow_app.is_installed():
+        command.append(f"--app-name={mlflow_app.NAME}")
+    else:
+        say("srexp: MLflow's assistant stays on until srexp is installed once more: `make setup`", stderr=True)
+    # Not as an option: every user of the machine sees a command line, and the address may have a password. Nothing of
+    # srexp's is a job of MLflow's, for which it would keep processes of its own.
+    environment = {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": store.uri,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
     log = config.run_dir / "server.log"
     if code := run_server([*command, "--uvicorn-opts=--no-access-log"], environment, log):
         raise SrexpError(f"the MLflow UI ended with {code}; what it said is in {log}", fix=f"port={config.port + 1}")

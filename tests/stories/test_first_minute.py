@@ -49,8 +49,9 @@ def shown(end: int) -> str:
     return b"".join(parts).decode()
 
 
-def test_something_is_said_before_a_second_of_work(tmp_path):
-    with at_a_terminal(80, "train", root=tmp_path, cold=True) as (process, end):
+@pytest.mark.parametrize("verb", ["train", "runs"])
+def test_something_is_said_before_a_second_of_work(verb, tmp_path):
+    with at_a_terminal(80, verb, root=tmp_path, cold=True) as (process, end):
         first = os.read(end, 4096).decode()
         used = psutil.Process(process.pid).cpu_times()
     assert first.strip() == "composing the configuration"

@@ -63,12 +63,12 @@ def runs(result: Mapping[str, Any]) -> None:
         rows.append(
             (
                 (row["run_id"], row["name"] or "-"),
-                (row["experiment_name"], f"{row['model'] or '-'}, {_since(row)}"),
+                (row["experiment_name"], f"{_since(row)}, {row['model'] or '-'}"),
                 tuple(told),
                 (row["state"], row["note"] or ago(row["seconds"])),
             )
         )
-    table = _listing(console, ("run; name", "task; model", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
+    table = _listing(console, ("run; name", "task; age", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
         left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""

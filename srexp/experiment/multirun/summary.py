@@ -100,6 +100,11 @@ class Summary:
             return None
         return max((row for row in self.rows if row.seeds), key=_rank, default=None)
 
+    @property
+    def foremost(self) -> Row | None:
+        """The row that stands for the multirun: its best one, or the only one; None where rows can't be compared."""
+        return self.best or (self.rows[0] if len(self.rows) == 1 and self.rows[0].seeds else None)
+
 
 def _rank(row: Row) -> tuple[float, float]:
     """Put seeds whose validation images are all restored exactly first, as their PSNR is above any other."""

@@ -64,6 +64,7 @@ def log_page(
     *,
     name: str | None,
     text: str,
+    tags: Mapping[str, str],
     points: Sequence[tuple[str, float, int]],
     files: Iterable[Path],
 ) -> None:
@@ -74,6 +75,7 @@ def log_page(
         run_id: Of the parent.
         name: What its own name begins with from now on; None to leave that as it is.
         text: Its description in Markdown, with `pages.RUN_ID` for its id.
+        tags: What it is filtered by.
         points: Metrics with their values and steps.
         files: Artifacts; their names become the artifacts' names.
     """
@@ -88,6 +90,8 @@ def log_page(
         metrics = [Metric(each, value, now, step) for each, value, step in points]
         for some in chunk_list(metrics, MAX_POINTS):
             client.log_batch(run_id, metrics=some)
+        for key, value in tags.items():
+            client.set_tag(run_id, key, tag(value))
         client.set_tag(run_id, MLFLOW_RUN_NOTE, shorten(mask(text.replace(RUN_ID, run_id)), MAX_TAG))
         if name:
             known = client.get_run(run_id).info.run_name.removeprefix("multirun")

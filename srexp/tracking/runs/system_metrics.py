@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator[None]:
-    """Record use of processor, memory, disk, network and GPU.
+    """Record use of processor, memory and GPU; a run's page lists them before what it scored, so they are few.
 
     MLflow's monitor asks the store before every record whether the run is still open, and ends when there is no
     answer; here it only measures.
@@ -28,6 +28,8 @@ def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator
     Yields:
         Nothing.
     """
+    from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+    from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
     from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
     class Monitor(SystemMetricsMonitor):
@@ -41,6 +43,8 @@ def system_metrics(run: Run, seconds: float, *, again: bool = False) -> Iterator
     started: Any = Monitor
     with translated(run.store, f"the system metrics of run {run.id} can't be looked up"):
         monitor = started(run.id, sampling_interval=seconds, tracking_uri=run.store.uri, resume_logging=again)
+
+    monitor.monitors = [each for each in monitor.monitors if not isinstance(each, (DiskMonitor, NetworkMonitor))]
 
     def record(metrics: Mapping[str, float], step: int) -> None:
         run.log_metrics(metrics, step=step)

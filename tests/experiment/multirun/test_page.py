@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from srexp.experiment.multirun import page, summary
@@ -28,7 +30,7 @@ def test_a_parent_has_curves_a_picture_and_a_table_with_its_best_row(tracking, t
     with tracking.run("task", name="multirun 2026-11-29/11-30") as parent:
         jobs = []
         for lr, psnr in (("1e-3", 40.0), ("1e-4", 41.0)):
-            with tracking.run("task", parent=parent.id) as child:
+            with tracking.run("task", parent=parent.id, tags={"model": f"net{lr}", "scale": 2}) as child:
                 for epoch in (1, 2):
                     child.log_metrics({"val_psnr": psnr - 1 / epoch}, step=epoch)
             jobs.append(job(tmp_path, lr, child.id, psnr))
@@ -40,11 +42,47 @@ def test_a_parent_has_curves_a_picture_and_a_table_with_its_best_row(tracking, t
     assert [point.value for point in client.get_metric_history(parent.id, "runs/val_psnr")] == [40.0, 41.0]
     curve = client.get_metric_history(parent.id, "curves/lr 1e-4")
     assert [(point.step, point.value) for point in curve] == [(1, 40.0), (2, 40.5)]
+    # The columns of a list: the best row by validation, and what its runs are.
+    assert {name: value for name, value in kept.data.metrics.items() if name.startswith(("val/", "test/"))} == {
+        "val/best_psnr": 41.0,
+        "test/psnr": 42.0,
+        "test/ssim": 0.9,
+    }
+    assert {key: kept.data.tags[key] for key in ("verb", "model", "scale")} == {
+        "verb": "multirun",
+        "model": "net1e-3, net1e-4",
+        "scale": "2",
+    }
     note = kept.data.tags["mlflow.note.content"]
+    assert "those of its best row, chosen among 2 by validation PSNR" in note
     assert f"get-artifact?path={page.PICTURE}&run_uuid={parent.id}" in note
     assert note.index("| 1e-3 |") < note.index("| **1e-4** |")
     files = {file.path for file in client.list_artifacts(parent.id)}
     assert files == {"summary.csv", "summary.json", page.PICTURE}
+
+
+def test_the_seeds_of_one_row_give_the_parent_their_mean_and_rows_of_other_data_none(tracking, tmp_path) -> None:
+    def shown(jobs):
+        with tracking.run("task") as parent:
+            pass
+        table = summary.summarise(jobs)
+        page.show(tracking.store, parent.id, jobs, table, summary.write(table, tmp_path))
+        return connect(tracking.store).get_run(parent.id).data
+
+    def seeded(seed: int, psnr: float, **overrides: str) -> Job:
+        with tracking.run("task") as child:
+            pass
+        one = job(tmp_path, f"{seed}", child.id, psnr)
+        return replace(one, overrides={"seed": f"{seed}", **overrides}, configuration=f"{overrides}")
+
+    alone = shown([seeded(1, 40.0), seeded(2, 41.0)])
+    assert (alone.metrics["val/best_psnr"], alone.metrics["test/psnr"]) == (40.5, 41.5)
+    assert "the means of its row" in alone.tags["mlflow.note.content"]
+
+    other = seeded(1, 45.0, scale="3")
+    other.result["data_fingerprint"] = "other data"
+    apart = shown([seeded(1, 40.0, scale="2"), other])
+    assert not [name for name in apart.metrics if name.startswith(("val/", "test/"))]
 
 
 def test_a_multirun_without_any_run_shows_its_table(tracking, tmp_path) -> None:
@@ -54,5 +92,7 @@ def test_a_multirun_without_any_run_shows_its_table(tracking, tmp_path) -> None:
     table = summary.summarise([failed])
     assert table.best is None
     page.show(tracking.store, parent.id, [failed], table, summary.write(table, tmp_path))
-    assert "1 seed" not in connect(tracking.store).get_run(parent.id).data.tags["mlflow.note.content"]
+    shown = connect(tracking.store).get_run(parent.id).data
+    assert "1 seed" not in shown.tags["mlflow.note.content"]
+    assert not shown.metrics
     assert groups.status(tracking.store, parent.id) == "FINISHED"

@@ -19,3 +19,5 @@ def test_system_metrics_are_kept_when_wanted(runs: Path) -> None:
             time.sleep(0.05)
     metrics = connect(tracking.store).get_run(run.id).data.metrics
     assert metrics["system/system_memory_usage_percentage"] > 0
+    # They come before all else on a run's page.
+    assert not [name for name in metrics if "disk" in name or "network" in name]
