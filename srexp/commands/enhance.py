@@ -108,6 +108,9 @@ def _print(result: Mapping[str, Any], restorer: Restorer) -> None:
         console.print(
             f"fidelity  reduced again, at most {distances[furthest]:.2f} grey levels from the input ({furthest})"
         )
+    if places := result["worst_places"]:
+        furthest = max(places, key=places.__getitem__)
+        console.print(f"          at the worst place {places[furthest]:.2f} % of the range it fills ({furthest})")
     if spreads := result["spreads"]:
         name, least_sure = max(spreads.items(), key=lambda each: each[1]["p99"])
         console.print(f"spread    of the eight, 99 % of pixels at most {least_sure['p99']:.2f} grey levels ({name})")

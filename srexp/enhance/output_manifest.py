@@ -24,10 +24,11 @@ from srexp.system.masking.redaction import as_cell, from_cell
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
 _LOST = "not_kept"
-#: What is measured of a file, in grey levels of 255: how far it is from its input when it is reduced again, and how far
-#: the restorations of a self-ensemble lie apart.
-DISTANCE, SPREAD_MEAN, SPREAD_P99 = "distance_grey_levels", "spread_mean_grey_levels", "spread_p99_grey_levels"
-_LATER = (_LOST, DISTANCE, SPREAD_MEAN, SPREAD_P99)  # lists of earlier versions go on without them
+#: What is measured of a file: how far it is from its input when it is reduced again, in all and at the worst place, and
+#: how far the restorations of a self-ensemble lie apart.
+DISTANCE, PLACE = "distance_grey_levels", "worst_place_percent"
+SPREAD_MEAN, SPREAD_P99 = "spread_mean_grey_levels", "spread_p99_grey_levels"
+_LATER = (_LOST, DISTANCE, SPREAD_MEAN, SPREAD_P99, PLACE)  # lists of earlier versions go on without them
 
 #: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]

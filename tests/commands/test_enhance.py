@@ -48,13 +48,17 @@ def test_a_tree_is_kept_and_listed(models, tree):
 
 
 def test_how_far_results_are_from_their_input_is_said_and_listed(models, tree, capsys):
-    near = enhance(models / "identity_x2.keras", tree, check=True, check_levels=30, names=True)
+    near = enhance(models / "identity_x2.keras", tree, check=True, check_levels=30, check_percent=30, names=True)
     assert set(near["distances"]) == {"a.png", "sub/b.tif", "sub/1.2.3"}
     assert near["warnings"] == []
     told = {row["input"]: float(row["distance_grey_levels"]) for row in rows()}
     assert told == pytest.approx(near["distances"], rel=1e-3)
-    assert "fidelity  reduced again, at most" in capsys.readouterr().out
-    far = enhance(models / "plus_x2.keras", tree, "far", check=True, check_levels=20, names=True)
+    places = {row["input"]: float(row["worst_place_percent"]) for row in rows()}
+    assert places == pytest.approx(near["worst_places"], rel=1e-3)
+    said = capsys.readouterr().out
+    assert "fidelity  reduced again, at most" in said
+    assert "at the worst place" in said
+    far = enhance(models / "plus_x2.keras", tree, "far", check=True, check_levels=20, check_percent=1e4, names=True)
     assert far["distances"]["sub/1.2.3"] == pytest.approx(25.5, abs=1)  # it adds a tenth
     [warning] = far["warnings"]
     assert "3 files reduced again: more than 20 grey levels from the input, a.png" in warning
@@ -67,7 +71,7 @@ def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(model
     again = enhance(models / "identity_x2.keras", tree, check=True)
     assert (len(first["restored"]), len(again["skipped"])) == (3, 3)
     assert again["distances"] == pytest.approx(first["distances"], rel=1e-3)
-    list_of_earlier = [line.rsplit(",", 3)[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
+    list_of_earlier = [line.rsplit(",", 4)[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
     Path("out/enhanced.csv").write_text("\r\n".join([*list_of_earlier, ""]))
     assert len(enhance(models / "identity_x2.keras", tree, check=True)["skipped"]) == 3
 

@@ -113,7 +113,8 @@ def enhance_() -> None:
     restorer = SimpleNamespace(made=SimpleNamespace(model=NAME), chosen=SimpleNamespace(told=lambda: NAME))
     failed = [{"file": NAME, "reason": NAME}]
     result = {"restored": [], "skipped": [], "failed": failed, "warnings": [NAME], "output": NAME, "scale": 2}
-    result |= {"distances": {NAME: 1.0}, "spreads": {NAME: {"mean": 0.1, "p99": 1.0}}, "gallery": NAME}
+    result |= {"distances": {NAME: 1.0}, "worst_places": {NAME: 1.0}, "gallery": NAME}
+    result |= {"spreads": {NAME: {"mean": 0.1, "p99": 1.0}}}
     result |= {"shard": NAME, "all_shards_ended": False}
     enhance._print({**result, "seconds": {"files": 1.0}}, restorer)  # type: ignore[arg-type]
     with pytest.raises(SrexpError) as raised:

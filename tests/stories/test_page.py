@@ -165,6 +165,7 @@ def test_a_scan_is_compared_windowed_measured_and_downloaded(page: Page, scan: P
     page.drop("drop", scan)
     assert page.restored() == "64 x 64 pixels became 128 x 128, 12 bits."
     assert 0 < float(page.text("distance")) < 20
+    assert 0 < float(page.text("worst-place")) < 50
     assert page.driver.find_element("id", "fidelity").is_displayed()
     assert "Not for diagnosis" in page.driver.find_element("css selector", "header").text
     before = page.pixels()

@@ -192,6 +192,7 @@ class EnhanceConfig(NamingConfig, RestoreConfig, verb="enhance"):
     spread: bool
     check: bool
     check_levels: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    check_percent: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     compare: bool
     shard: ShardText | None
 

@@ -41,8 +41,9 @@ LIGHT_BYTES = 2**16
 #: Small images read, restored and written at a time; they take turns in the network.
 SMALL_AT_A_TIME = 4
 
-#: Header of a restored image: how far it is from what was sent once it is reduced again, in grey levels of 255.
-DISTANCE = "Srexp-Distance"
+#: Headers of a restored image: how far it is from what was sent once it is reduced again, in grey levels of 255, and at
+#: the worst place in percent of the range that the image fills.
+DISTANCE, PLACE = "Srexp-Distance", "Srexp-Worst-Place"
 
 _Result = TypeVar("_Result")
 _PATIENCE = 8
@@ -111,7 +112,9 @@ def application(
         ],
         middleware=[
             Middleware(Access, hosts=hosts, origins=origins),
-            Middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"], expose_headers=[DISTANCE]),
+            Middleware(
+                CORSMiddleware, allow_origins=list(origins), allow_methods=["POST"], expose_headers=[DISTANCE, PLACE]
+            ),
         ],
     )
     app.router.redirect_slashes = False

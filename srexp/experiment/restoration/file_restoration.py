@@ -12,7 +12,7 @@ from pathlib import Path
 
 from srexp.config.sections.verbs import RestoreConfig
 from srexp.data.degradation.imresize import enlarged_rows
-from srexp.data.degradation.reduced_again import ReducedAgain
+from srexp.data.degradation.reduced_again import Distance, ReducedAgain
 from srexp.data.formats.registry import read_image
 from srexp.data.formats.writers import write_images
 from srexp.data.image import Intensity, Kind
@@ -119,7 +119,7 @@ class Restorer:
         compare: str | None = None,
         spread: str | None = None,
         on_frame: Callable[[int], None] = lambda _: None,
-        on_distance: Callable[[float], object] | None = None,
+        on_distance: Callable[[Distance], object] | None = None,
         on_spread: Callable[[Spread], object] = lambda _: None,
     ) -> list[str]:
         """Restore the images of one file.
@@ -131,7 +131,7 @@ class Restorer:
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
             spread: The same of a map of where its eight restorations lie apart, which are there where `spread` is set.
             on_frame: Called with the number of images that are done, when the next one has been read.
-            on_distance: Called with how far each image is from its input when it is reduced again, in grey levels.
+            on_distance: Called with how far each image is from its input when it is reduced again.
             on_spread: Called with how far the eight restorations of each image lie apart, where `spread` is set.
 
         Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from srexp.config.sections.verbs import EnhanceConfig
+from srexp.data.degradation.reduced_again import PLACE as SIDE
+from srexp.data.degradation.reduced_again import Distance
 from srexp.data.formats.registry import read_ahead
 from srexp.data.restored_image import Origin
-from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
+from srexp.enhance.output_manifest import DISTANCE, NAME, PLACE, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
@@ -130,7 +132,7 @@ class FolderEnhancement:
         self._require_free(job, state)
         target = self.output / job.target
         self.manifest.make_folder(job.target)
-        distances: list[float] = []
+        distances: list[Distance] = []
         spreads: list[Spread] = []
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             lost = self.restorer.restore_file(
@@ -147,7 +149,10 @@ class FolderEnhancement:
             digests = {name: sha256(path) for name, path in made.items()}
             measured = dict[str, float]()  # of several images the worst
             if distances:
-                measured[DISTANCE] = max(distances)
+                measured |= {
+                    DISTANCE: max(each.levels for each in distances),
+                    PLACE: max(each.place_percent for each in distances),
+                }
             if spreads:
                 measured |= {
                     SPREAD_MEAN: max(each.mean for each in spreads),
@@ -216,13 +221,7 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         warnings.append("the model was trained with its target as input, so it restores nothing")
     if debug := loaded.facts.get(f"tags.{DEBUG_TAG}"):
         warnings.append(f"the model is of a smoke test, debug={debug}: it restores nothing worth looking at")
-    far = {name: levels for name, levels in outcome.distances.items() if levels > config.check_levels}
-    if far:
-        furthest, levels = max(far.items(), key=lambda each: each[1])
-        warnings.append(
-            f"{counted(len(far), 'file')} reduced again: more than {config.check_levels:g} grey levels from the input, "
-            f"{furthest} {levels:.2f}"
-        )
+    warnings += _too_far(config, outcome)
     warnings += [f"{counted(count, 'file')}: {each}" for each, count in Counter(chain(*outcome.lost.values())).items()]
     return {
         "model_uri": found.uri,
@@ -245,3 +244,18 @@ def result_of(config: EnhanceConfig, restorer: Restorer, outcome: Outcome) -> di
         "failed": [{"file": name, "reason": reason} for name, reason in outcome.failed.items()],
         "warnings": warnings,
     }
+
+
+def _too_far(config: EnhanceConfig, outcome: Outcome) -> Iterator[str]:
+    """Warn of files that are further from their inputs than allowed, as wholes or at a place."""
+    bounds = (
+        (outcome.distances, config.check_levels, "", "grey levels"),
+        (outcome.worst_places, config.check_percent, f"at a place of {SIDE} x {SIDE} pixels ", "% of its range"),
+    )
+    for measured, most, where, unit in bounds:
+        if far := {name: value for name, value in measured.items() if value > most}:
+            furthest, value = max(far.items(), key=lambda each: each[1])
+            yield (
+                f"{counted(len(far), 'file')} reduced again: {where}more than {most:g} {unit} from the input, "
+                f"{furthest} {value:.2f}"
+            )

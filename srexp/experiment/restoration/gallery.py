@@ -42,6 +42,7 @@ class Exhibit:
         sizes: Heights and widths of both.
         links: Addresses of the input and of the result, relative to the page.
         distance: How far the result is from its input when it is reduced again, in grey levels; None: not measured.
+        worst_place: The same where it is furthest, in percent of the range that the input fills.
         spread: How far the eight restorations of a self-ensemble lie apart; None: not measured.
         map: A picture of where they do, and its address; None where there is none.
     """
@@ -52,6 +53,7 @@ class Exhibit:
     sizes: tuple[str, str]
     links: tuple[str, str]
     distance: float | None
+    worst_place: float | None
     spread: Spread | None
     map: tuple[Picture, str] | None
 
@@ -143,6 +145,7 @@ def _exhibit(config: EnhanceConfig, job: Job, images: list[Image], outcome: Outc
         (before, after),
         (_link(job.path, output), _link(images[1][0], output)),
         outcome.distances.get(job.name),
+        outcome.worst_places.get(job.name),
         outcome.spreads.get(job.name),
         _map(name, images[2], output, shapes[1], side) if images[2:] else None,
     )

@@ -14,7 +14,7 @@ from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import output_names, target_format, target_names
 from srexp.data.image import Kind
 from srexp.data.sources.discovery import find_images
-from srexp.enhance.output_manifest import DISTANCE, NAME, SPREAD_MEAN, SPREAD_P99
+from srexp.enhance.output_manifest import DISTANCE, NAME, PLACE, SPREAD_MEAN, SPREAD_P99
 from srexp.errors import RequestError
 from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
@@ -66,6 +66,7 @@ class Outcome:
     lost: dict[str, list[str]] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     distances: dict[str, float] = field(default_factory=dict)
+    worst_places: dict[str, float] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
 
     def note(self, name: str, measured: Mapping[str, float]) -> None:
@@ -77,13 +78,15 @@ class Outcome:
         """
         if DISTANCE in measured:
             self.distances[name] = measured[DISTANCE]
+        if PLACE in measured:
+            self.worst_places[name] = measured[PLACE]
         if SPREAD_MEAN in measured:
             self.spreads[name] = Spread(measured[SPREAD_MEAN], measured[SPREAD_P99])
 
 
 def wanted_of(config: EnhanceConfig) -> list[str]:
     """Give the columns of the list that a configuration asks for."""
-    return [*[DISTANCE] * config.check, *[SPREAD_MEAN, SPREAD_P99] * config.spread]
+    return [*[DISTANCE, PLACE] * config.check, *[SPREAD_MEAN, SPREAD_P99] * config.spread]
 
 
 def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:

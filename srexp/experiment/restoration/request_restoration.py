@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from srexp.data.degradation.reduced_again import Distance
 from srexp.data.restored_image import Origin
-from srexp.enhance.serving.application import DISTANCE, Look, Looked, Made
+from srexp.enhance.serving.application import DISTANCE, PLACE, Look, Looked, Made
 from srexp.errors import RequestError
 from srexp.experiment.restoration.file_restoration import Restorer
 from srexp.experiment.restoration.request_images import MEDIA_TYPES, asked_image, mended_elsewhere
@@ -33,12 +34,12 @@ def request_restoration(restorers: Mapping[str, Restorer], max_pixels: int) -> L
         checked = _is_true(options, "check")
 
         def restore(target: Path) -> Made:
-            distances: list[float] = []
+            distances: list[Distance] = []
             origin = Origin(sent, image.kind, (image.frame,), intensity)
             with mended_elsewhere():
                 restorer.restore_file(origin, image.kind, target, on_distance=distances.append if checked else None)
-            told = {DISTANCE: f"{distances[0]:.4g}"} if distances else {}
-            return Made(MEDIA_TYPES[image.kind], told)
+            told = {DISTANCE: distances[0].levels, PLACE: distances[0].place_percent} if distances else {}
+            return Made(MEDIA_TYPES[image.kind], {name: f"{value:.4g}" for name, value in told.items()})
 
         return Looked(image.height * image.width * scale**2, restore)
 

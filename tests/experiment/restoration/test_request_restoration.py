@@ -43,6 +43,7 @@ def test_how_far_the_result_is_from_the_image_is_told_to_who_asks(restore, tmp_p
     with Image.open(io.BytesIO(content)) as image:
         again = resize(np.asarray(image, np.float32)[..., np.newaxis], scale=0.5)[..., 0]
     assert float(made.headers["Srexp-Distance"]) == pytest.approx(np.sqrt(np.mean((again - low) ** 2)), abs=0.3)
+    assert 0 < float(made.headers["Srexp-Worst-Place"]) < 100
     assert restore(png(8, 12), check="false")[0].headers == {}
     with pytest.raises(RequestError, match="check is neither true nor false"):
         restore(png(8, 12), check="maybe")

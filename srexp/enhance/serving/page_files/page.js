@@ -94,14 +94,15 @@ async function run() {
     at("own-window").textContent = before.window ? "As in the file" : "Usual range";
     setRange(open.range);
     step("Restoring");
-    const { restored, distance } = await restore(file, { model, frame }, signal, (done, tiles) => step(`Restoring: ${done} of ${tiles} tiles`, done, tiles));
+    const { restored, distance, place } = await restore(file, { model, frame }, signal, (done, tiles) => step(`Restoring: ${done} of ${tiles} tiles`, done, tiles));
     step("Reading the result");
     const after = await view(restored, {}, signal);
     Object.assign(open, { restored, after, difference: difference(before, after) });
     at("scale").value = fittingEnd(open.difference, ENDS);
     offer(restored, file, scale);
     at("distance").textContent = distance.toFixed(2);
-    at("fidelity").hidden = Number.isNaN(distance); // something between page and server may have dropped it
+    at("worst-place").textContent = place.toFixed(1);
+    at("fidelity").hidden = Number.isNaN(distance + place); // something between page and server may have dropped it
     paintImages();
     paintMaps();
     show();

@@ -12,7 +12,7 @@ export async function view(file, options, signal) {
   return unpack(await (await post("view", file, options, signal)).arrayBuffer());
 }
 
-/** The restored file, and how far it is from the image when it is reduced again. `onTiles` is told how many of how many tiles are done. */
+/** The restored file, and how far it is from the image when it is reduced again, in all and at the worst place. `onTiles` is told how many of how many tiles are done. */
 export async function restore(file, options, signal, onTiles) {
   const ticket = [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(16)).join("");
   const timer = setInterval(async () => {
@@ -25,7 +25,8 @@ export async function restore(file, options, signal, onTiles) {
   }, 400);
   try {
     const answer = await post("restore", file, { ...options, check: true, ticket }, signal);
-    return { restored: await answer.blob(), distance: parseFloat(answer.headers.get("Srexp-Distance")) };
+    const [distance, place] = ["Srexp-Distance", "Srexp-Worst-Place"].map((name) => parseFloat(answer.headers.get(name)));
+    return { restored: await answer.blob(), distance, place };
   } finally {
     clearInterval(timer);
   }
