@@ -158,6 +158,7 @@ class FolderEnhancement:
                     SPREAD_MEAN: max(each.mean for each in spreads),
                     SPREAD_P99: max(each.p99 for each in spreads),
                 }
+            measured = {name: float(f"{value:.4g}") for name, value in measured.items()}  # as the list keeps them
             self.manifest.add(job.name, digest, digests, lost, measured)
             self.manifest.place(made, job.path)
         outcome.note(job.name, measured)
