@@ -16,6 +16,8 @@ from srexp.system.kernels.choice import JOBS, SETS, measured
 from srexp.zoo.catalogue import Shipped, shipped
 
 ROOT = Path(__file__).parents[1]
+# Colours of a terminal, and what makes a text there one that can be clicked.
+_CODES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;[^\x1b]*\x1b\\")
 _VIEW = 'class="srexp-result"'  # how a notebook shows what `srexp.run` gives
 
 
@@ -148,7 +150,7 @@ def notebook(path: Path) -> str:
         views = [view for each in shown if _VIEW in (view := "".join(each.get("text/html", "")))]
         spoken = [each for each in shown if "image/png" not in each and _VIEW not in "".join(each.get("text/html", ""))]
         said = "".join("".join(each.get("text/plain", "")) for each in spoken)
-        parts += [f"```text\n{re.sub(chr(27) + r'.*?m', '', said).rstrip()}\n```"] if said else []
+        parts += [f"```text\n{_CODES.sub('', said).rstrip()}\n```"] if said else []
         parts += views
         drawn = ["".join(each["image/png"]).strip() for each in shown if "image/png" in each]
         parts += [f"![What the lines above draw](data:image/png;base64,{png})" for png in drawn]

@@ -103,10 +103,13 @@ def load(uri: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Enhancer
 
 def _alone(verb: str, config: Config) -> AbstractContextManager[object]:
     """Take turns with other threads where that is needed, and let only the user read what is written."""
+    import warnings
     from contextlib import ExitStack
 
     from srexp.system.files.atomic_files import private_files
 
+    # What MLflow brings asks a notebook for widgets that nothing of srexp's needs.
+    warnings.filterwarnings("ignore", "IProgress not found")
     stack = ExitStack()
     if verb in _ALONE:
         stack.enter_context(_TURN)

@@ -114,6 +114,15 @@ def test_the_notebook_was_run_from_top_to_bottom_without_an_error():
     assert "image/png" in str(run[-1]["outputs"])
 
 
+def test_a_notebook_on_the_site_has_the_words_of_a_terminal_without_its_codes(tmp_path):
+    said = "\x1b[33mfiles\x1b[0m \x1b]8;id=1;file:///runs/a.png\x1b\\a.png\x1b]8;;\x1b\\, done"
+    output = {"output_type": "display_data", "data": {"text/plain": [said]}}
+    cell = {"cell_type": "code", "source": ["run()"], "outputs": [output]}
+    (tmp_path / "one.ipynb").write_text(json.dumps({"cells": [cell]}))
+
+    assert generated_pages.notebook(tmp_path / "one.ipynb").endswith("```text\nfiles a.png, done\n```\n")
+
+
 def test_every_verb_is_shown():
     assert {words[0] for words in srexp_commands() if words and words[0] in VERBS} | {"train"} == set(VERBS)
 

@@ -111,16 +111,13 @@ def learning_curves(
     Returns:
         Figure of 1200 x 450 pixels, or 1700 x 450.
     """
-    from matplotlib.ticker import LogFormatter
-
     duel = any("discriminator_loss" in numbers for numbers in history)
     figure = new_figure(1700 if duel else 1200, 450)
     left, right, *third = figure.subplots(1, 3 if duel else 2)
     colour = colours([model_name])[model_name]
     _curve(left, history, "loss", colour)
     left.set(title="Training loss", xlabel="epoch", ylabel="loss, logarithmic", yscale="log")
-    left.yaxis.set_major_formatter(LogFormatter())
-    left.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+    _number_decades(left)
     _curve(right, history, "val_psnr", colour)
     right.set(title="Validation PSNR", xlabel="epoch", ylabel="dB")
     if bicubic_psnr is not None and math.isfinite(bicubic_psnr):
@@ -142,6 +139,22 @@ def learning_curves(
         axes.legend(frameon=False)
     figure.tight_layout(pad=1.5)
     return figure
+
+
+# Ratios of the highest loss to the lowest: up to which numbers are even steps, and beyond which powers of ten.
+_NEAR = 20
+_FAR = 1000
+
+
+def _number_decades(axes: Axes) -> None:
+    """Write plain numbers at a logarithmic axis of heights, some within a decade and few over many."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    least, most = axes.dataLim.intervaly
+    several = LogLocator(subs=(1,) if most > _FAR * least else (1, 2, 5))
+    axes.yaxis.set_major_locator(several if most > _NEAR * least else MaxNLocator(nbins=5))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def validation_strip(curves: Mapping[str, Sequence[float]], *, bicubic_psnr: float | None = None) -> Figure:

@@ -161,7 +161,10 @@ class TrainResult(Result):
     def _rows(self) -> list[list[str]]:
         scores = {"model": self["test"], "bicubic": self["baseline"]["bicubic"]}
         rows = [[name, *(figure(of[key], key, fine=True) for key in ("psnr", "ssim"))] for name, of in scores.items()]
-        return [*rows, ["gain", _with_interval(self["gain_db"], self["gain_ci95"]), ""]]
+        ours, bicubics = (of["ssim"] for of in scores.values())
+        better = None if ours is None or bicubics is None else ours - bicubics
+        gain = _with_interval(self["gain_db"], self["gain_ci95"]), figure(better, "ssim", sign=True, fine=True)
+        return [*rows, ["gain", *gain]]
 
 
 class EvaluateResult(Result):

@@ -38,6 +38,21 @@ def test_learning_curves_of_an_adversarial_training_have_both_losses():
     assert [list(line.get_xdata()) for line in third.lines[:2]] == [[2, 3], [2, 3]]
 
 
+@pytest.mark.parametrize(("first", "last"), [(0.3118, 0.2075), (2.0, 0.25), (40.0, 0.6), (900.0, 3e-5)])
+def test_the_numbers_at_the_loss_differ_and_are_several(first, last):
+    figure = learning_curves([{"loss": first}, {"loss": last}])
+    figure.canvas.draw()
+    low, high = figure.axes[0].get_ylim()
+    ticks = figure.axes[0].yaxis.get_major_ticks()
+    told = [each.label1.get_text() for each in ticks if low <= each.get_loc() <= high]
+    assert len({*told}) == len(told) >= 3
+    assert [float(each) for each in told] == pytest.approx(
+        [each.get_loc() for each in ticks if low <= each.get_loc() <= high]
+    )
+    minor = figure.axes[0].yaxis.get_minor_ticks()
+    assert not [each for each in minor if each.label1.get_text()]
+
+
 @pytest.mark.parametrize(
     "history", [[], [{"loss": 1.0}], [{"val_psnr": math.inf}], [{"loss": 1.0, "val_psnr": 30.0}, {"loss": math.nan}]]
 )

@@ -44,8 +44,8 @@ def test_a_verb_gives_its_folder(tmp_path):
 
 
 def test_the_view_has_a_table_and_escapes_what_names_hold():
-    view = TrainResult(TRAINED)._repr_html_()
-    parts = ("&lt;task&gt;", "few &amp; small", "PSNR dB", "<td>gain</td>", "[+0.250, +0.750]")
+    view = TrainResult({**TRAINED, "test": {**SCORES, "ssim": SCORES["ssim"] + 0.01, "n_images": 4}})._repr_html_()
+    parts = ("&lt;task&gt;", "few &amp; small", "PSNR dB", "<td>gain</td>", "[+0.250, +0.750]", "<td>+0.01000</td>")
 
     assert all(part in view for part in parts)
     assert "<img" not in view
