@@ -36,12 +36,23 @@ OPTIONS: dict[tuple[str, ...], dict[str, Any]] = {
 }
 
 
+class _Once(argparse.Action):
+    """Takes a value, and refuses a second one, which would take its place unsaid."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        if (first := getattr(namespace, self.dest)) is not None:
+            given = [f"{self.option_strings[0]}={each}" for each in (first, values)]
+            raise RequestError(f"{self.option_strings[0]} is given twice", got=given, expected="one", fix=given[1])
+        setattr(namespace, self.dest, values)
+
+
 class Parser(argparse.ArgumentParser):
     """Reads options and leaves the other words; a mistake is raised and not printed."""
 
     def __init__(self) -> None:
         super().__init__(add_help=False)
-        self.add_argument("overrides", nargs="*", help="key=value, group=choice, and a verb")
+        self.register("action", None, _Once)
+        self.add_argument("overrides", nargs="*", action="store", help="key=value, group=choice, and a verb")
         for names, said in OPTIONS.items():
             self.add_argument(*names, **said)
 
@@ -125,7 +136,7 @@ def _require_one_mode(options: argparse.Namespace) -> None:
         raise RequestError(
             "--experimental-rerun loads a pickle, which may run anything", fix="type the overrides again"
         )
-    if own := options.config_path or options.config_name:
+    if own := [each for each in (options.config_path, options.config_name) if each is not None]:
         raise RequestError(
             "srexp reads its own conf/ first", got=own, fix="--config-dir=FOLDER adds files to its groups"
         )
@@ -133,7 +144,7 @@ def _require_one_mode(options: argparse.Namespace) -> None:
     if len(typed) > 1:
         raise RequestError(f"{' and '.join(typed)} exclude each other", expected="one", fix=f"leave {typed[0]} out")
     for name in ("resolve", "package"):
-        if getattr(options, name) and not (options.cfg or options.help):
+        if getattr(options, name) not in (None, False) and not (options.cfg or options.help):
             raise RequestError(
                 f"--{name} says how a configuration is shown", expected="--cfg beside it", fix=f"--cfg job --{name}"
             )

@@ -15,7 +15,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from srexp.config import hydra_adapter
 from srexp.config.allowed_targets import renewed
 from srexp.config.builders import check_section, validated
-from srexp.config.frozen_files import FrozenFolder
+from srexp.config.frozen_files import FrozenFolder, folder_beside
 from srexp.config.override_grammar import parse
 from srexp.config.paths import config_home, found_presets, project_root
 from srexp.config.reference.keys import others_with
@@ -112,6 +112,7 @@ def check(
     composed: DictConfig,
     *,
     overrides: Sequence[str] = (),
+    beside: str | None = None,
     choices: Mapping[str, Any] | None = None,
     run_dir: Path | None = None,
     sweep: Path | None = None,
@@ -121,6 +122,7 @@ def check(
     Args:
         composed: What Hydra composed, without its own section.
         overrides: The command-line overrides that led to it.
+        beside: The folder of `--config-dir` that it was composed from; None for that of this command.
         choices: Chosen option per configuration group.
         run_dir: Hydra's output directory of this job.
         sweep: Hydra's sweep directory when the job belongs to a multirun.
@@ -151,7 +153,13 @@ def check(
     config: Config = validated("", adapter.validate_python, values, list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}
     return dataclasses.replace(
-        config, overrides=list(overrides), choices=chosen, run_dir=run_dir or Path(), sweep=sweep, resolved=resolved
+        config,
+        overrides=list(overrides),
+        beside=beside or folder_beside(),
+        choices=chosen,
+        run_dir=run_dir or Path(),
+        sweep=sweep,
+        resolved=resolved,
     )
 
 

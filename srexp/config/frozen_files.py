@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -106,7 +107,9 @@ class FrozenFolder(FileConfigSource):
 
     def place(self, config_path: str) -> Path:
         """Give the path of a file."""
-        return Path(self.path, self._normalize_file_name(config_path)).resolve()
+        return Path(
+            os.path.realpath(Path(self.path, self._normalize_file_name(config_path)))
+        )  # also of a circle of links
 
     def open(self, config_path: str) -> BinaryIO:
         """Open a file as it was, or, where nothing is frozen, as it is."""
@@ -145,7 +148,7 @@ def _read(folder: str) -> Iterator[tuple[str, bytes]]:
 def _without_secrets(path: Path) -> bytes:
     """Read a file; in place of addresses with secrets it has stand-ins, on the same lines."""
     with path.open("rb") as file:
-        content = file.read(_MOST_BYTES)
+        content = file.read(_MOST_BYTES).removeprefix(BOM_UTF8)
     if not _MAY_BE_SECRET.search(content):
         return content
     text = content.decode(errors="surrogateescape")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -105,9 +106,11 @@ def _beside(folder: str | None) -> AbstractContextManager[object]:
     """Add a folder to what is composed from, now and in all that the command begins."""
     if folder is None:
         return nullcontext()
-    if not folder or not Path(folder).is_dir():
+    # Shells leave the ~ of --config-dir=~/mine; functions of pathlib would raise what a strange place makes of it.
+    place = os.path.abspath(os.path.expanduser(folder))  # noqa: PTH100, PTH111
+    if not folder or not os.path.isdir(place) or not os.access(place, os.R_OK | os.X_OK):  # noqa: PTH112
         raise RequestError("--config-dir is no folder", got=folder, expected="a folder of configuration files")
-    return frozen(Files(beside=str(Path(folder).resolve())))
+    return frozen(Files(beside=place))
 
 
 def _keys(root: str) -> list[str]:
@@ -135,6 +138,11 @@ def launch(line: CommandLine, task: Callable[[DictConfig], object]) -> None:
         RequestError: Hydra refuses it, or the folder of the run can't be written.
     """
     options, root = line.options, line.verb
+    if own := [each for each in line.overrides if parse(each).key == "hydra.searchpath"]:
+        # It would take the place of the folders of sweeps and presets, and no run could be composed from it again.
+        raise RequestError(
+            "hydra.searchpath is srexp's own", got=own, fix="--config-dir=FOLDER adds the files of one more folder"
+        )
     with explained(lambda: _keys(line.verb), line.overrides), _beside(options.config_dir):
         application = _Application("srexp", _loader())
         if options.hydra_help:

@@ -27,7 +27,6 @@ def explained(keys: Keys, overrides: Sequence[str]) -> Iterator[None]:
         overrides: What was typed.
     """
     from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-    from yaml import YAMLError
 
     try:
         yield
@@ -40,29 +39,39 @@ def explained(keys: Keys, overrides: Sequence[str]) -> Iterator[None]:
             expected="key=value",
             fix="quote special characters: 'key=\"value\"'",
         ) from error
-    except KeyError as error:
-        if not any("env_copy" in each for each in overrides):
-            raise
-        raise RequestError(
-            "hydra.job.env_copy copies what is set", got=error.args[0], fix="set the variable"
-        ) from error
-    except YAMLError as error:
-        raise RequestError(
-            f"a configuration file can't be read: {' '.join(str(error).split())}",
-            expected="plain YAML: texts, numbers, lists and mappings, no tags of Python objects",
-        ) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise _no_such_key(keys, overrides, error) from error
-    except ValueError as error:
-        if "Config group override" not in str(error):
-            raise
+    except (KeyError, ValueError, AssertionError, RecursionError) as error:
+        if said := _unsaid(overrides, error):
+            raise said from error
+        raise
+
+
+def _unsaid(overrides: Sequence[str], error: Exception) -> RequestError | None:
+    """Say what Hydra lets Python say of an override; None of an error of another kind."""
+    if isinstance(error, KeyError) and any("env_copy" in each for each in overrides):
+        return RequestError("hydra.job.env_copy copies what is set", got=error.args[0], fix="set the variable")
+    if isinstance(error, RecursionError):
+        return RequestError(
+            "a configuration file chooses itself, by its defaults or by those of another",
+            got=[each for each in overrides if parse(each).sign],
+            expected="defaults that come to an end",
+        )
+    if "Unexpected type for root" in str(error):
+        return RequestError(
+            "an override sets a part of what is null",
+            got=[each for each in overrides if "." in parse(each).key],
+            expected="the whole of it, as 'hydra.sweeper.params={seed:\"1,2\"}'",
+        )
+    if "Config group override" in str(error):
         unnamed = [each for each in overrides if parse(each).value in ("null", "true", "false")]
-        raise RequestError(
+        return RequestError(
             "a configuration group was given no name",
             got=unnamed or str(error),
             expected="GROUP=NAME, as in model=vdsr",
             fix="leave the override out, or delete a group with ~GROUP",
-        ) from error
+        )
+    return None
 
 
 def _no_such_choice(error: Any) -> RequestError:

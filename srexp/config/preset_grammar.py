@@ -27,6 +27,7 @@ from srexp.errors import RequestError
 
 #: Bounds of a file: its bytes, its values, and how deep they are nested.
 MOST_BYTES, MOST_VALUES, DEEPEST = 100_000, 10_000, 20
+_PLAIN_YAML = "plain YAML in UTF-8: texts, numbers, lists and mappings, no tags of Python objects"
 #: Top-level keys for the command line alone: whose code may build, which verb runs, to whom a server or names of
 #: patients are open, and that a version is promoted whatever the gate says; as `paths.shared`, for others to read.
 TYPED = {"extensions", "verb", "host", "hosts", "origins", "names", "force", "dicom", "pacs"}
@@ -85,10 +86,10 @@ class JudgedFiles(FrozenFolder):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Read a file, once: what is judged is what Hydra gets."""
-        if self._is_own(config_path):
-            return super().load_config(config_path)
         path = self.place(config_path)
         try:
+            if self._is_own(config_path):
+                return super().load_config(config_path)
             with self.open(config_path) as file:
                 text = file.read(MOST_BYTES).decode()
                 if file.read(1):
@@ -100,8 +101,10 @@ class JudgedFiles(FrozenFolder):
             _require_choices(root, path)
             header = self._get_header_dict(text[:512])
             return Written(self.provider, str(path), content(text), header, values=values)
-        except (ValueError, LookupError, RecursionError) as error:  # as YAML gives of `!!int x`
-            raise RequestError(f"{path} can't be read: {error}", expected="plain YAML") from error
+        # Of a value as `!!int x` YAML gives a ValueError or LookupError.
+        except (yaml.YAMLError, OSError, ValueError, LookupError, RecursionError) as error:
+            said = " ".join(str(error).split())
+            raise RequestError(f"{path} can't be read: {said}", expected=_PLAIN_YAML) from error
 
     def _is_own(self, config_path: str) -> bool:
         """Whether it is a root, or the arrangement of the logs: what is as much srexp as its code."""

@@ -188,7 +188,7 @@ def _begin(tracked: Run, task: Task, plan: Plan) -> None:
     if earlier is None or not earlier.logged:
         log_request(tracked, task, without=plan.unused)
         start.record(tracked, task.config)
-    tracked.describe(beginning(task.name, task.config.model.name, task.config.overrides))
+    tracked.describe(beginning(task.name, task.config.model.name, task.config.typed))
 
 
 def _validation(model: Network, task: Task, fitted: Fitted) -> dict[str, float | None]:

@@ -14,16 +14,16 @@ from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
-from srexp.config.frozen_files import frozen
+from srexp.config.frozen_files import Files, folder_beside, frozen
 from srexp.config.identity import IDENTITY_TAG, PLACES, digest
 from srexp.config.override_grammar import key_of
-from srexp.config.sections.base import Config
+from srexp.config.sections.base import CONFIG_DIR, Config
 from srexp.config.sections.verbs import TrainConfig
 from srexp.data.audit import findings
 from srexp.errors import RequestError
 from srexp.experiment import start
 from srexp.experiment.task import Task
-from srexp.system.files.moved_files import moved, with_moved
+from srexp.system.files.moved_files import here, moved, with_moved
 from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.system.masking.redaction import mask, printable
@@ -57,7 +57,7 @@ def task_tags(task: Task) -> dict[str, object]:
         "degenerate": str(task.degenerate).lower(),
         "protocol": task.protocol(),
         **findings.tags(task.audit),
-        "overrides": shlex.join(config.overrides),
+        "overrides": shlex.join(config.typed),
         pseudonyms.TAG: pseudonyms.fingerprint(),
     }
 
@@ -137,7 +137,7 @@ def log_config(tracked: Run, config: Config, *, without: Collection[str] = ()) -
     """Log a configuration, what was typed and what it ran on; sections in `without` played no part."""
     asked = {key: value for key, value in config.resolved.items() if key not in without}
     tracked.log_config({**asked, choice.KERNELS: choice.in_force()}, OmegaConf.to_yaml(OmegaConf.create(asked)))
-    tracked.log_environment(config.overrides)
+    tracked.log_environment(config.typed)
 
 
 def kept_by(store: Store, run_id: str, root: Path) -> dict[str, Any]:
@@ -244,9 +244,14 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
             something else than then.
     """
     # Whose code may run is said by this command, not by the store.
-    typed = [each for each in shlex.split(found.tags.get("overrides", "")) if key_of(each) != "extensions"]
+    words = shlex.split(found.tags.get("overrides", ""))
+    folders = [each.removeprefix(CONFIG_DIR) for each in words if each.startswith(CONFIG_DIR)]
+    beside = config.beside or next(iter(folders), None)
+    typed = [each for each in words if key_of(each) != "extensions" and not each.startswith(CONFIG_DIR)]
     typed += [each for each in config.overrides if key_of(each) == "extensions"]
-    tree: Any = OmegaConf.create(dict(kept)) if kept else _composed_again(found, typed)
+    if beside:
+        beside = str(here(Path(beside), config.paths.root, config.paths.root.parent))
+    tree: Any = OmegaConf.create(dict(kept)) if kept else _composed_again(found, typed, beside)
     OmegaConf.resolve(tree)
     now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
@@ -262,12 +267,19 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     for key in [*taken, *(key for key in map(key_of, config.overrides) if key not in ("resume", "dataset"))]:
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)
     tree.update(verb="train", resume=None, extensions=config.extensions)
-    return check(tree, overrides=typed, run_dir=run_dir)
+    return check(tree, overrides=typed, beside=beside, run_dir=run_dir)
 
 
-def _composed_again(found: queries.StoredRun, typed: Sequence[str]) -> DictConfig:
+def _composed_again(found: queries.StoredRun, typed: Sequence[str], beside: str | None) -> DictConfig:
     """Compose what was typed once more, where nothing else is left of a run, and refuse what isn't the same now."""
-    with frozen() as files:
+    if beside and not Path(beside).is_dir():
+        raise RequestError(
+            f"run {found.run_id} was composed from a folder that is gone",
+            got=f"{CONFIG_DIR}{beside}",
+            expected="its files, since the run was ended before its configuration was stored",
+            fix=f"bring it back, or {CONFIG_DIR}FOLDER where it is now",
+        )
+    with frozen(None if beside == folder_beside() else Files(beside=beside)) as files:
         tree = composed("train", typed)
     settled = start.settled(check(tree, overrides=typed))
     tree.trainer.start = settled.trainer.start

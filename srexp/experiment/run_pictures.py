@@ -93,7 +93,7 @@ def describe(
         tracked.log_figure(validation_strip({name: curve}, bicubic_psnr=fitted.bicubic_psnr), _STRIP)
         drawn = picture(_STRIP, "validation PSNR by epoch")
     verb = "" if config.verb == "train" else config.verb
-    tracked.describe(scored(result, name, verb=verb, typed=config.overrides, picture=drawn))
+    tracked.describe(scored(result, name, verb=verb, typed=config.typed, picture=drawn))
 
 
 class RunPictures:

@@ -24,9 +24,25 @@ def test_verb_options_and_overrides_stand_in_any_order(words: list[str], verb: s
     assert (line.verb, line.overrides) == (verb, overrides)
 
 
-def test_what_is_asked_for_twice_is_refused() -> None:
-    with pytest.raises(RequestError, match="several verbs"):
-        CommandLine.read(["check", "train"], VERBS)
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ("check train", "several verbs"),
+        ("--cfg job --cfg=hydra", "--cfg is given twice"),
+        ("--config-dir=a check -cd b", "--config-dir is given twice"),
+        ("--info --info=config", "--info is given twice"),
+        ("--cfg job -p a -p b", "--package is given twice"),
+    ],
+)
+def test_what_is_asked_for_twice_is_refused(words: str, refused: str) -> None:
+    with pytest.raises(RequestError, match=refused):
+        CommandLine.read(words.split(), VERBS)
+
+
+@pytest.mark.parametrize("word", ["--config-name=", "--config-path=", "--experimental-rerun=", "--package="])
+def test_an_option_with_an_empty_value_is_not_passed_over(word: str) -> None:
+    with pytest.raises(RequestError):
+        CommandLine.read([word, "check"], VERBS)
 
 
 @pytest.mark.parametrize(

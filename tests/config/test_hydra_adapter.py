@@ -59,7 +59,13 @@ OPTIONS = {
     "-sc": None,
     "-sc query=bash": None,
     "--config-dir nowhere": None,
+    "--config-dir ~nobody/data": None,
+    "--config-dir ~/data": "",
     "--config-dir data": "",
+    "--config-dir=data -cd data": None,
+    "hydra.searchpath=[file://data]": None,
+    "-m seed=1,2 ++hydra.searchpath=[]": None,
+    "hydra.sweeper.params.seed=1": None,
     "-cn nothing": None,
     "--config-path nowhere": None,
     "--experimental-rerun pickle": None,
@@ -80,6 +86,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("COMP_LINE", raising=False)
     monkeypatch.setattr(cli, "execute", lambda config: {"seed": config.seed, "model": config.model.name})
     monkeypatch.setattr(cli, "LIGHT", set(cli.VERBS))
@@ -97,6 +104,60 @@ def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: py
             assert (code, caught.err.startswith("srexp: "), caught.err.count("srexp: ")) == (2, True, 1), typed
         else:
             assert (code, caught.err, shown in caught.out) == (0, "", True), typed
+
+
+@pytest.mark.parametrize("place", ["/proc/1/root", "x" * 300, "loop", "dangling", "file", ""])
+def test_what_is_no_folder_is_no_folder_of_presets(
+    place: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "file").touch()
+    assert cli.run(["check", f"--config-dir={place}"]) == 2
+    assert capfd.readouterr().err.startswith("srexp: --config-dir is no folder")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("a: [1\n", "mine.yaml can't be read"),
+        ("# @package _global_\nscale: 3\nscale: 4\n", "found duplicate key scale"),
+        ("# @package _global_\nrun_name: \x00\n", "mine.yaml can't be read"),
+        ("# @package _global_\ndefaults: [mine]\n", "chooses itself"),
+        ("# @package _global_\ndefaults: [other]\n", "chooses itself"),
+        (None, "experiment=mine does not exist"),
+    ],
+    ids=["no end", "twice", "control character", "circle", "circle of two", "circle of links"],
+)
+def test_a_preset_that_cannot_be_read_is_named(
+    written: str | None, said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data" / "experiment"
+    folder.mkdir()
+    (folder / "other.yaml").write_text("# @package _global_\ndefaults: [mine]\n")
+    if written is None:
+        (folder / "mine.yaml").symlink_to("mine.yaml")
+    else:
+        (folder / "mine.yaml").write_text(written)
+    assert cli.run(["check", "--config-dir=data", "+experiment=mine"]) == 2
+    told = capfd.readouterr().err
+    assert said in told
+    assert told.count("srexp: ") == 1
+
+
+def test_a_preset_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    preset = tmp_path / "data" / "experiment" / "mine.yaml"
+    preset.parent.mkdir()
+    preset.write_text("# @package _global_\nscale: 3\n", encoding="utf-8-sig")
+    assert cli.run(["check", "--config-dir=data", "+experiment=mine"]) == 0
+
+
+def test_the_folder_beside_belongs_to_what_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Config] = []
+    monkeypatch.setattr(cli, "execute", lambda config: seen.append(config) or {})
+    assert cli.run(["check", "--config-dir=data", "seed=3"]) == 0
+    assert cli.run(["check", "seed=3"]) == 0
+    assert [each.typed for each in seen] == [[f"--config-dir={tmp_path}/data", "seed=3"], ["seed=3"]]
 
 
 @pytest.mark.parametrize("typed", [["seed=1,2"], []])

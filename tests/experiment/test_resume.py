@@ -20,11 +20,12 @@ from PIL import Image
 
 import srexp
 from srexp.config.compose import compose
+from srexp.config.frozen_files import Files, frozen
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.errors import RequestError
 from srexp.experiment import batch_size, resume, start
 from srexp.experiment.pipeline import Outcome
-from srexp.experiment.recorded_config import run_of
+from srexp.experiment.recorded_config import run_of, task_tags
 from srexp.experiment.task import Task
 from srexp.system import process_identity
 from srexp.system.kernels import choice
@@ -168,6 +169,46 @@ def test_a_run_that_logged_nothing_is_not_composed_from_files_that_changed(inter
     said = refused(f"resume={interrupted}")
     assert "composed to another one now" in said
     assert f"changed since it began: {path}" in said
+
+
+@pytest.fixture
+def composed_from_beside(tracking, asked, root, tmp_path, monkeypatch):
+    """The id of a training with a preset of --config-dir that was killed before it logged anything, and that folder."""
+    preset = root / "mine" / "experiment" / "own.yaml"
+    preset.parent.mkdir(parents=True, exist_ok=True)
+    preset.write_text("# @package _global_\noptimizer:\n  lr: 0.002\n")
+    monkeypatch.setattr(resume, "kept_by", lambda *_: {})
+    with frozen(Files(beside=str(root / "mine"))):
+        config = compose("train", [*asked[0], "+experiment=own"])[0]
+    folder = tmp_path / "run" / "checkpoints" / "0124"
+    same = identity(config, Task(config).prepared.fingerprint)
+    Checkpoints(folder).save(Checkpoint(step=0))
+    tags = {**task_tags(Task(config)), IDENTITY_TAG: same, CHECKPOINTS_TAG: str(folder)}
+    with contextlib.suppress(KeyboardInterrupt), tracking.run(TASK, name="beside", tags=tags) as run:
+        raise KeyboardInterrupt
+    put(tracking, run.id, "KILLED", **environment.origin_tags())
+    yield run.id, root / "mine"
+    put(tracking, run.id, "FINISHED")
+    shutil.rmtree(root / "mine", ignore_errors=True)
+
+
+def test_a_run_is_composed_again_from_the_folder_beside_that_it_began_with(composed_from_beside, conducted):
+    run_id, folder = composed_from_beside
+    go_on(f"resume={run_id}")
+    taken = conducted["task"].config
+    assert taken.optimizer.options["lr"] == 0.002
+    assert taken.typed[0] == f"--config-dir={folder}"
+
+
+def test_a_folder_beside_that_is_gone_is_named_and_may_be_elsewhere(composed_from_beside, conducted, tmp_path):
+    run_id, folder = composed_from_beside
+    elsewhere = shutil.move(folder, tmp_path / "elsewhere")
+    said = refused(f"resume={run_id}")
+    assert f"--config-dir={folder}" in said
+    assert "--config-dir=FOLDER where it is now" in said
+    with frozen(Files(beside=str(elsewhere))):
+        go_on(f"resume={run_id}")
+    assert conducted["task"].config.optimizer.options["lr"] == 0.002
 
 
 def test_the_configuration_of_a_run_is_the_one_it_logged_whatever_files_say(interrupted, conducted, asked, files):

@@ -18,7 +18,9 @@ Scale = Annotated[int, Field(ge=1, le=8)]
 _SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
 
 #: Fields of a configuration that `compose.check` fills in; they are no keys.
-FILLED_IN = frozenset({"overrides", "choices", "run_dir", "sweep", "resolved"})
+FILLED_IN = frozenset({"overrides", "beside", "choices", "run_dir", "sweep", "resolved"})
+#: How `Config.typed` writes the folder whose files are added to the groups.
+CONFIG_DIR = "--config-dir="
 
 
 def _on_one_machine(strategy: object) -> object:
@@ -105,6 +107,7 @@ class Config(Strict):
     checkpoint: Checkpoint
     paths: Paths
     overrides: list[str] = field(default_factory=list)
+    beside: str | None = None
     choices: dict[str, str] = field(default_factory=dict)
     run_dir: Path = Path()
     sweep: Path | None = None
@@ -114,6 +117,11 @@ class Config(Strict):
     def shows_names(self) -> bool:
         """Whether images are called by their names in what is shown, and not by pseudonyms."""
         return False
+
+    @property
+    def typed(self) -> list[str]:
+        """What was typed behind the verb: `--config-dir`, without which the overrides may mean nothing, and these."""
+        return [*([f"{CONFIG_DIR}{self.beside}"] if self.beside else []), *self.overrides]
 
     @property
     def inner_scale(self) -> int:

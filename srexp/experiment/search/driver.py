@@ -24,7 +24,7 @@ from srexp.experiment.pipeline import Outcome
 from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
-from srexp.experiment.search.search_job import ENGINE, STUDY_TAG, SearchJob, study_folder
+from srexp.experiment.search.search_job import ENGINE, STUDY_TAG, SearchJob, noted_engine, study_folder
 from srexp.experiment.search.space_check import Request, require_composable, require_same_search
 from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
@@ -112,7 +112,7 @@ def _engine(config: SearchConfig) -> Search:
         )
     engine: Search = build(config.search, folder=study_folder(config))
     mark = engine.folder / ENGINE
-    if mark.is_file() and (theirs := json.loads(mark.read_text(encoding="utf-8"))) != _kind(engine, config):
+    if mark.is_file() and (theirs := noted_engine(mark)) != _kind(engine, config):
         raise RequestError(
             f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
             expected=config.search.target, fix=f"search.name={engine.name}_2",
@@ -164,14 +164,14 @@ def _parent(job: SearchJob, task: Task) -> Iterator[Run | str]:
         deciding.enter_context(study.alone())
         _close_dead(tracking, task)
         known = study.about().get("parent") or _elsewhere(job)
-        if known and groups.status(tracking.store, known) == "RUNNING":
+        if known and _status(job, known) == "RUNNING":
             deciding.close()
             yield known
             return
         tags = {
             **config.tags, STUDY_TAG: engine.name, "verb": "search", "model": config.model.name, "scale": config.scale,
             "seed": config.seed, "data.fingerprint": task.prepared.fingerprint,
-            "overrides": shlex.join(config.overrides),
+            "overrides": shlex.join(config.typed),
         }  # fmt: skip
         name = config.run_name or f"search {engine.name}"
         with tracking.run(task.name, name=name, tags=tags, resume=known, folder=config.run_dir) as parent:
@@ -197,8 +197,21 @@ def _elsewhere(job: SearchJob) -> str | None:
     )
 
 
+def _status(job: SearchJob, parent: str) -> str:
+    """Give the state of the run of a search, which may have been deleted, or be in another store than its study."""
+    try:
+        return queries.get_run(job.tracking.store, parent).status
+    except RequestError as error:
+        raise RequestError(
+            f"the search {job.engine.name} can't go on: {error.what}",
+            got=error.got,
+            expected=error.expected,
+            fix=f"{error.fix}; or search.name={job.engine.name}_2 begins anew",
+        ) from error
+
+
 def _state_of(job: SearchJob, parent: str) -> str:
-    ended = groups.status(job.tracking.store, parent)
+    ended = _status(job, parent)
     return {
         "RUNNING": f"the driver of run {parent} concludes it",
         "FINISHED": f"the driver of run {parent} concluded it",

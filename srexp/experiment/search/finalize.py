@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from srexp.experiment.search.search_job import (
     TRIAL_TAG,
     SearchJob,
     base_overrides,
+    repeating,
     trial_config,
     trial_folder,
 )
@@ -92,7 +92,7 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
         **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
         "seconds": watch.seconds(),
     }
-    told = scored(final, chosen.model.name, verb="search", typed=job.config.overrides, picture="")
+    told = scored(final, chosen.model.name, verb="search", typed=job.config.typed, picture="")
     parent.describe(f"{told}\n\n{picture(drawn, 'trials of the search')}" if drawn else told)
     return result, outcome
 
@@ -154,7 +154,7 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
         **job.config.tags,
         STUDY_TAG: job.engine.name,
         TRIAL_TAG: best.number,
-        "overrides": shlex.join(overrides_of(chosen)),
+        "overrides": repeating(chosen),
     }
     return pipeline.run(task, job.tracking, watch, Plan(parent=parent, tags=tags, obtain=obtain))
 

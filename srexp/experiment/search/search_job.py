@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from srexp.config.override_grammar import key_of, override
 from srexp.config.overrides import literal, overrides_of
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import SearchConfig
-from srexp.errors import SrexpError
+from srexp.errors import RequestError, SrexpError
 from srexp.search.study import Search, Study
 from srexp.tracking.runs.tracking import Tracking
 
@@ -44,7 +46,25 @@ class SearchJob:
 
 def studies_in(folder: Path) -> dict[str, dict[str, Any]]:
     """Give what is known of the studies that this machine began: `engine`, and whether in a `storage`, by name."""
-    return {mark.parent.name: json.loads(mark.read_text(encoding="utf-8")) for mark in folder.glob(f"*/{ENGINE}")}
+    return {mark.parent.name: noted_engine(mark) for mark in folder.glob(f"*/{ENGINE}")}
+
+
+def noted_engine(mark: Path) -> dict[str, Any]:
+    """Read which engine has a study.
+
+    Raises:
+        RequestError: The note is damaged.
+    """
+    try:
+        known: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
+        return {"engine": known["engine"], "storage": known["storage"]}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise RequestError(
+            f"the note which engine has the study {mark.parent.name} can't be read",
+            got=str(mark),
+            expected="what `search` wrote there: engine and storage",
+            fix="remove it; the command that began the study writes it anew",
+        ) from error
 
 
 def study_folder(config: SearchConfig) -> Path:
@@ -60,6 +80,11 @@ def trial_folder(config: SearchConfig, number: int) -> Path:
 def base_overrides(config: SearchConfig) -> list[str]:
     """Give what every trial of a search is trained with, besides its values."""
     return overrides_of(config, without=("verb", "search", "run_name", "tags"))
+
+
+def repeating(config: Config) -> str:
+    """Give what would be typed behind `python -m srexp` to train with a configuration once more."""
+    return shlex.join(dataclasses.replace(config, overrides=overrides_of(config)).typed)
 
 
 def trial_overrides(base: Sequence[str], values: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import logging
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 
 from srexp.config.builders import build
 from srexp.config.frozen_files import Files, frozen
-from srexp.config.overrides import overrides_of
 from srexp.config.sections.verbs import SearchConfig
 from srexp.errors import SrexpError
 from srexp.experiment import network
@@ -25,6 +23,7 @@ from srexp.experiment.search.search_job import (
     TRIAL_TAG,
     base_overrides,
     refused,
+    repeating,
     study_folder,
     trial_config,
     trial_folder,
@@ -139,8 +138,8 @@ class Worker:
             task = Task(config, like=self.task)
             pruned: Pruned | None = None
             name = str(self.config.search.name)
-            repeat = shlex.join(overrides_of(config))
-            tags = {**self.config.tags, STUDY_TAG: name, TRIAL_TAG: attempt.number, "overrides": repeat}
+            marks = {STUDY_TAG: name, TRIAL_TAG: attempt.number, "overrides": repeating(config)}
+            tags = {**self.config.tags, **marks}
             with run_of(task, self.tracking, name=_called(name, attempt), tags=tags, parent=self.parent) as tracked:
                 attempt.note(run_id=tracked.id, folder=str(folder))
                 try:

@@ -20,7 +20,7 @@ from typing import Any
 from srexp.errors import RequestError, SrexpError
 from srexp.system.files.file_locks import in_turn
 from srexp.system.masking.redaction import masked
-from srexp.tracking.store.failures import required
+from srexp.tracking.store.failures import ABSENT, required
 from srexp.tracking.store.parameters import tag
 from srexp.tracking.store.store import Client, Store, opened
 
@@ -62,7 +62,7 @@ def places(store: Store, name: str) -> Places:
         SrexpError: The store can't be reached.
     """
     with opened(store, f"the aliases of {name} can't be read") as client:
-        return _places(_registered(client, name))
+        return _places(client, _registered(client, name))
 
 
 def settle(store: Store, lock: Path, name: str) -> Places:
@@ -184,21 +184,35 @@ def _registered(client: Client, name: str) -> Any:
         return client.get_registered_model(name)
 
 
-def _places(registered: Any) -> Places:
-    pointed = {alias: int(version) for alias, version in registered.aliases.items()}
-    return Places(pointed.get(CHAMPION), pointed.get(PREVIOUS))
+def _places(client: Client, registered: Any) -> Places:
+    versions = (registered.aliases.get(alias) for alias in (CHAMPION, PREVIOUS))
+    return Places(*(_existing(client, registered.name, version) for version in versions))
+
+
+def _existing(client: Client, name: str, version: int | str | None) -> int | None:
+    """Give a version if it is there: an alias, or the note of a move, may outlive the one that it names."""
+    from mlflow.exceptions import MlflowException
+
+    if version is None:
+        return None
+    try:
+        return int(client.get_model_version(name, str(version)).version)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
 
 
 def _settled(client: Client, name: str) -> Places:
     """Mend what a killed process left of a move; give where the aliases point then."""
     registered = _registered(client, name)
-    now = _places(registered)
+    now = _places(client, registered)
     note = registered.tags.get(MOVING)
     if note is None:
         return now
     begun = json.loads(note)
     if now.champion != begun["champion"] and now.previous != begun["was_previous"]:
-        now = Places(now.champion, begun["was_previous"])
+        now = Places(now.champion, _existing(client, name, begun["was_previous"]))
         if now.previous is None:
             client.delete_registered_model_alias(name, PREVIOUS)
         else:

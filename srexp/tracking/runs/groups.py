@@ -52,12 +52,6 @@ def close(store: Store, run_id: str, status: str, reason: str | None = None) -> 
         upload.end(client, run_id, status)
 
 
-def status(store: Store, run_id: str) -> str:
-    """Give the state of a run: RUNNING, FINISHED, FAILED or KILLED."""
-    with opened(store, f"run {run_id} can't be read") as client:
-        return str(client.get_run(run_id).info.status)
-
-
 def log_page(
     store: Store,
     run_id: str,

@@ -57,7 +57,6 @@ def get_run(store: Store, run_id: str) -> StoredRun:
     Raises:
         RequestError: There is none, or it was deleted.
     """
-    client = connect(store)
     absent = RequestError(
         "there is no such run in the store",
         got=run_id,
@@ -65,11 +64,12 @@ def get_run(store: Store, run_id: str) -> StoredRun:
         fix="look it up with `python -m srexp runs`, or point paths.root or tracking.uri to its store; what `mlflow gc`"
         " removed is gone",
     )
-    with required(absent):
-        found = client.get_run(run_id)
-    if found.info.lifecycle_stage == "deleted":
-        raise deleted_run(client, run_id)
-    return _stored_run(found, client.get_experiment(found.info.experiment_id).name)
+    with opened(store, f"run {run_id} can't be read") as client:
+        with required(absent):
+            found = client.get_run(run_id)
+        if found.info.lifecycle_stage == "deleted":
+            raise deleted_run(client, run_id)
+        return _stored_run(found, client.get_experiment(found.info.experiment_id).name)
 
 
 def runs_of(store: Store, experiment: str) -> list[StoredRun]:

@@ -143,9 +143,10 @@ def _nearest(client: Client, name: str, at: str, chosen: str) -> str:
     if name not in models:
         near = did_you_mean(name, models)
         return near or (f"there are {', '.join(sorted(models))}" if models else "train a model first")
-    if at == "@":
+    if at == "@" and chosen not in models[name].aliases:
         known = sorted(models[name].aliases)
-    else:
+    else:  # an alias that is there means a version that is gone
+        at, chosen = "/", chosen if at == "/" else ""
         versions = client.search_model_versions(f"name = '{name}'", max_results=_MOST_LISTED)
         known = [str(number) for number in sorted(int(each.version) for each in versions)]
     near = did_you_mean(chosen, known)

@@ -45,6 +45,9 @@ _KINDS: dict[str, Advice] = {
     r"malformed|file is not a database|file is encrypted": Advice(
         "an SQLite database that is whole", "bring back a copy of it: other files beside it may be one"
     ),
+    r"must be in the 'active' state": Advice(
+        "a run or an experiment that is there", "`mlflow runs restore` or `mlflow experiments restore` brings it back"
+    ),
     r"No such file or directory": Advice(
         "the files that the store speaks of",
         "bring the folder of artifacts back, or say where it is: tracking.artifacts=PATH",
@@ -75,6 +78,12 @@ _KINDS: dict[str, Advice] = {
 }
 _SYSTEM = ("builtins", "socket", "ssl")
 _LONGEST_REASON = 200
+#: MLflow's codes for what is named and isn't there.
+_GONE = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+_LOST = Advice(
+    "what the store speaks of, and that nobody removed it",
+    "`python -m srexp runs` and `models` list what is there; train anew what `mlflow gc` removed",
+)
 _AWAY = Advice(
     "a store that can be reached", "start its server or database, or correct tracking.uri or MLFLOW_TRACKING_URI"
 )
@@ -94,7 +103,8 @@ def advice(error: BaseException) -> Advice:
         'make room, or choose another paths.root or tracking.uri'
     """
     told = "\n".join(map(str, _causes(error)))
-    return next((each for pattern, each in _KINDS.items() if re.search(pattern, told)), _AWAY)
+    absent = any(getattr(each, "error_code", "") in _GONE for each in _causes(error))
+    return next((each for pattern, each in _KINDS.items() if re.search(pattern, told)), _LOST if absent else _AWAY)
 
 
 def reason(error: BaseException) -> str:

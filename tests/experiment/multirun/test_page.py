@@ -8,7 +8,7 @@ import pytest
 
 from srexp.experiment.multirun import page, summary
 from srexp.experiment.multirun.job import Job
-from srexp.tracking.runs import groups
+from srexp.tracking.runs import queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 
@@ -95,4 +95,4 @@ def test_a_multirun_without_any_run_shows_its_table(tracking, tmp_path) -> None:
     shown = connect(tracking.store).get_run(parent.id).data
     assert "1 seed" not in shown.tags["mlflow.note.content"]
     assert not shown.metrics
-    assert groups.status(tracking.store, parent.id) == "FINISHED"
+    assert queries.get_run(tracking.store, parent.id).status == "FINISHED"

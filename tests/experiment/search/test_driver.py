@@ -17,7 +17,7 @@ from srexp.experiment.search import driver, trial_worker
 from srexp.experiment.search.search_job import base_overrides, trial_config
 from srexp.experiment.search.trial_worker import Note
 from srexp.search.optuna.study import OptunaStudy
-from srexp.tracking.runs import groups
+from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 
@@ -97,7 +97,7 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
         note(study, **facts)
         if parent := study.about().get("parent"):
             files = [each.path for each in connect(store).list_artifacts(parent)]
-            seen[next(iter(facts))] = (groups.status(store, parent), files)
+            seen[next(iter(facts))] = (queries.get_run(store, parent).status, files)
 
     monkeypatch.setattr(OptunaStudy, "describe", watched)
     result = search.run(config_of())
@@ -105,6 +105,33 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
     assert seen["concluded"][0] == "FINISHED"
     assert search.run(config_of()) == {**result, "skipped": True}
     assert json.loads((tmp_path / "mlruns/studies/search/engine.json").read_text())["engine"].endswith("Optuna")
+
+
+@pytest.mark.parametrize("how", ["run deleted", "experiment deleted", "another store"])
+def test_a_search_whose_run_is_gone_says_so_and_how_to_go_on(how, quick, config_of, tmp_path):
+    store, result = Tracking(folder=tmp_path / "mlruns").store, search.run(config_of())
+    if how == "run deleted":
+        connect(store).delete_run(result["run_id"])
+    elif how == "experiment deleted":
+        connect(store).delete_experiment(connect(store).get_run(result["run_id"]).info.experiment_id)
+    more = ["search.trials=99", *([f"tracking.uri=sqlite:///{tmp_path}/other.db"] if how == "another store" else [])]
+    with pytest.raises(RequestError, match="the search search can't go on") as caught:
+        search.run(config_of(*more))
+    assert caught.value.got == result["run_id"]
+    assert ("runs restore" in caught.value.fix) == (how != "another store")
+    assert "search.name=search_2" in caught.value.fix
+
+
+@pytest.mark.parametrize("written", ["", "garbage", "[]", "{}", "\udcff"])
+def test_a_note_of_the_engine_that_is_damaged_is_named(written, quick, config_of, tmp_path):
+    search.run(config_of())
+    note = tmp_path / "mlruns/studies/search/engine.json"
+    note.write_bytes(written.encode(errors="surrogateescape"))
+    with pytest.raises(RequestError, match="can't be read") as caught:
+        search.run(config_of("search.trials=99"))
+    assert str(note) in str(caught.value)
+    note.unlink()
+    assert search.run(config_of("search.trials=99"))["run_id"]
 
 
 def test_an_edit_between_two_trials_is_for_the_next_search(quick, config_of, own_conf, tmp_path, monkeypatch):

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,24 @@ def test_a_champion_is_followed_and_comes_back(store, lock):
     assert client.get_registered_model(NAME).aliases == {"champion": 1, "previous": 3}
     assert json.loads(promotion.version_tags(store, NAME, 3)["promotion.rolled_back"]) == {"reason": "artefacts"}
     assert promotion.rollback(store, lock, NAME, {}) == Places(3, 1)
+    assert promotion.MOVING not in client.get_registered_model(NAME).tags
+
+
+def point(store, alias, version):
+    """Let an alias point to a version that isn't there, as what somebody did to the database leaves it."""
+    with closing(sqlite3.connect(store.uri.removeprefix("sqlite:///"))) as database, database:
+        database.execute("insert or replace into registered_model_aliases values (?, ?, ?)", (alias, version, NAME))
+
+
+def test_an_alias_whose_version_is_gone_keeps_nobody_from_the_next_promotion(store, lock):
+    client = register(store)
+    point(store, "champion", 78)
+    point(store, "previous", 79)
+    assert promotion.places(store, NAME) == Places(None, None)
+    assert promotion.promote(store, lock, NAME, 2, evidence(2), over=None)
+    assert promotion.places(store, NAME) == Places(2, None)
+    client.set_registered_model_tag(NAME, promotion.MOVING, json.dumps({"champion": 3, "was_previous": 80}))
+    assert promotion.settle(store, lock, NAME) == Places(2, None)
     assert promotion.MOVING not in client.get_registered_model(NAME).tags
 
 

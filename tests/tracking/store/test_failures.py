@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 import requests
 from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from sqlalchemy.exc import OperationalError
@@ -46,6 +47,13 @@ def no_answer(uri: str) -> MlflowException:
 
 
 FAILURES = {
+    "list what is there": [
+        MlflowException("Run with id=1 not found", error_code=RESOURCE_DOES_NOT_EXIST),
+        RestException({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "Run with id=1 not found"}),
+    ],
+    "runs restore": [
+        MlflowException("The run 1 must be in the 'active' state. Current state is deleted.", INVALID_PARAMETER_VALUE)
+    ],
     "make room": [
         *(of_system(number) for number in (errno.ENOSPC, errno.EDQUOT)),
         of_sqlite("database or disk is full"),
