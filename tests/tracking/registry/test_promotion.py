@@ -14,6 +14,7 @@ import pytest
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.registry import promotion
 from srexp.tracking.registry.promotion import Places
+from srexp.tracking.store import addresses
 from srexp.tracking.store.store import connect, resolve
 
 NAME = "task"
@@ -64,7 +65,8 @@ def test_a_champion_is_followed_and_comes_back(store, lock):
 def point(store, alias, version):
     """Let an alias point to a version that isn't there, as what somebody did to the database leaves it."""
     with closing(sqlite3.connect(store.uri.removeprefix("sqlite:///"))) as database, database:
-        database.execute("insert or replace into registered_model_aliases values (?, ?, ?)", (alias, version, NAME))
+        row = (NAME, alias, version)
+        database.execute("insert or replace into registered_model_aliases (name, alias, version) values (?, ?, ?)", row)
 
 
 def test_an_alias_whose_version_is_gone_keeps_nobody_from_the_next_promotion(store, lock):
@@ -72,6 +74,9 @@ def test_an_alias_whose_version_is_gone_keeps_nobody_from_the_next_promotion(sto
     point(store, "champion", 78)
     point(store, "previous", 79)
     assert promotion.places(store, NAME) == Places(None, None)
+    with pytest.raises(RequestError) as refused:
+        addresses.find(store, f"models:/{NAME}@champion")
+    assert refused.value.fix == f"models:/{NAME}/2 or models:/{NAME}/3 or models:/{NAME}/4"
     assert promotion.promote(store, lock, NAME, 2, evidence(2), over=None)
     assert promotion.places(store, NAME) == Places(2, None)
     client.set_registered_model_tag(NAME, promotion.MOVING, json.dumps({"champion": 3, "was_previous": 80}))
