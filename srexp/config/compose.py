@@ -25,6 +25,7 @@ from srexp.config.sections.section import Section
 from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.errors import RequestError
 from srexp.system.masking.credentials import hidden
+from srexp.zoo.catalogue import ZOO, unknown_network
 
 
 def register_resolvers() -> None:
@@ -137,6 +138,8 @@ def check(
     try:
         tree = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
+        if OmegaConf.select(composed, "model_uri") == ZOO:  # who asks for the list needs nothing else
+            raise unknown_network(ZOO) from error
         raise _missing(str(error.full_key), str(composed.get("verb")), choices or {}) from error
     except OmegaConfBaseException as error:
         raise RequestError(f"the configuration does not resolve: {str(error).splitlines()[0]}") from error

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from srexp.errors import RequestError, did_you_mean
+
 #: What an address of such a network begins with; alone, it asks for the list.
 ZOO = "zoo"
 _NETWORKS = Path(__file__).parent / "networks"
@@ -57,9 +59,23 @@ def shipped() -> dict[str, Shipped]:
         >>> shipped()["hybrid-cxr-x2"].address
         'zoo/hybrid-cxr-x2'
     """
-    return {path.stem: Shipped(path.stem) for path in sorted(_NETWORKS.glob("*.keras"))}
+    return {name: Shipped(name) for name in sorted(path.stem for path in _NETWORKS.glob("*.keras"))}
 
 
-def listing() -> str:
-    """Say in a line each what they are."""
-    return "\n".join(f"{each.address}  {each.card()['about']}" for each in shipped().values())
+def unknown_network(uri: str) -> RequestError:
+    """Refuse an address that is none of theirs, and say in a line each what they are.
+
+    Args:
+        uri: The `model_uri`; `zoo` alone asks for the list.
+
+    Returns:
+        What to raise.
+    """
+    known = {each.address: each for each in shipped().values()}
+    return RequestError(
+        "these networks come with the package" if uri == ZOO else "the package brings no such network",
+        lines=[f"{address:{max(map(len, known))}}  {each.card()['about']}" for address, each in known.items()],
+        got=uri,
+        expected="one of them",
+        fix=did_you_mean(uri, known) or f"model_uri={next(iter(known))}",
+    )

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
+from srexp.cli import run
 from srexp.system.files.digests import sha256
-from srexp.zoo.catalogue import Shipped, listing, shipped
+from srexp.zoo.catalogue import Shipped, shipped, unknown_network
 
 NETWORKS = list(shipped().values())
 
@@ -50,4 +51,13 @@ def test_all_of_them_are_small() -> None:
 
 
 def test_the_list_names_each_in_a_line() -> None:
-    assert [line.split()[0] for line in listing().splitlines()] == [each.address for each in NETWORKS]
+    told = str(unknown_network("zoo")).splitlines()
+    assert [line.split()[0] for line in told if "weights" in line] == [each.address for each in NETWORKS]
+    assert "did you mean zoo/hybrid-cxr-x2?" in str(unknown_network("zoo/hybird-cxr-x2"))
+
+
+@pytest.mark.parametrize("verb", ["enhance", "evaluate", "export", "serve"])
+def test_who_asks_for_the_list_needs_to_say_nothing_else(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "model_uri=zoo"]) == 2
+    listed = [line.split()[0] for line in capsys.readouterr().err.splitlines() if line.startswith("  zoo/")]
+    assert listed == [each.address for each in NETWORKS]

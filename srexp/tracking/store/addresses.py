@@ -10,7 +10,7 @@ from srexp.errors import RequestError, did_you_mean
 from srexp.tracking.store.failures import ABSENT, required
 from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.store import Client, Store, opened, selected
-from srexp.zoo.catalogue import ZOO, Shipped, listing, shipped
+from srexp.zoo.catalogue import ZOO, Shipped, shipped, unknown_network
 
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID, runs:/ID/model, zoo/NAME, or a .keras file"
 _MOST_LISTED = 100
@@ -159,13 +159,7 @@ def _shipped(uri: str) -> Found:
     name = uri.partition("/")[2]
     if name in known:
         return Found(uri, path=known[name].network, shipped=known[name])
-    near = did_you_mean(uri, [each.address for each in known.values()])
-    raise RequestError(
-        "the package brings no such network",
-        got=uri,
-        expected="one of these:\n" + listing(),
-        fix=near or f"model_uri={next(iter(known.values())).address}",
-    )
+    raise unknown_network(uri)
 
 
 def _of_run(client: Client, uri: str, rest: str) -> Found:
