@@ -120,6 +120,7 @@ def card(network: Shipped) -> str:
     heads = "| scored on | images | PSNR, dB | bicubic, dB | gain, dB | 95 % interval |"
     terms = {
         "Weights": f"{known['weights']:,}, digest `sha256:{known['sha256']}`",
+        "Time": f"{known['multiply_adds_per_megapixel'] / 1e9:.1f} G multiply-adds for a megapixel of the result",
         "Trained on": known["images"],
         "Licence of the images": known["licence"],
         "Source of the images": known["source"],

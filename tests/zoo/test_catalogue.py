@@ -19,6 +19,7 @@ def test_a_card_says_what_one_must_know(network: Shipped) -> None:
     assert card["sha256"] == sha256(network.network)
     for word in ("about", "images", "licence", "source", "limits", "machine", "command"):
         assert len(card[word]) > 8
+    assert card["multiply_adds_per_megapixel"] > 1e9
     assert card["command"].startswith("python -m srexp ")
     assert "/" not in re.sub(r"\b(hydra|zoo)/", "", card["command"])  # no folder of whoever trained
     assert card["facts"]["dataset.intensity"] in ("bits", "window", "percentile")

@@ -20,7 +20,7 @@ from srexp.config.builders import build
 from srexp.config.compose import compose, register_resolvers
 from srexp.config.override_grammar import parse
 from srexp.errors import RequestError
-from srexp.evaluation.cost import parameters
+from srexp.evaluation.cost import cost
 from srexp.experiment.trained.model_facts import facts
 from srexp.system.files.digests import sha256
 from srexp.system.stdio import say
@@ -53,11 +53,13 @@ def card_of(
     Returns:
         The card, which has no path of this machine.
     """
+    size = cost(loaded.model)
     known = facts({**loaded.facts, "commit": str(environment.get("commit") or "")})
     return {
         **words,
         "sha256": loaded.sha256,
-        "weights": parameters(loaded.model),
+        "weights": size.parameters,
+        "multiply_adds_per_megapixel": size.multiply_adds and round(size.multiply_adds),
         "command": f"python -m srexp {shlex.join(_typed(environment))}",
         "scores": list(scored),
         "facts": {

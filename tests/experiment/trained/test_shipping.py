@@ -12,7 +12,7 @@ import pytest
 
 from srexp.config.compose import compose
 from srexp.errors import RequestError
-from srexp.evaluation.cost import parameters
+from srexp.evaluation.cost import cost
 from srexp.experiment.trained import shipping
 from srexp.models import srcnn
 from srexp.tracking.registry.models import MANIFEST
@@ -113,7 +113,8 @@ def test_a_network_is_shipped_with_its_card_and_what_it_saw(
     assert card["facts"]["commit"] == "abc"
     assert "ann" not in json.dumps(card)
     assert made.seen() == {"1" * 64: "train"}
-    assert parameters(keras.saving.load_model(made.network)) == card["weights"]
+    size = cost(keras.saving.load_model(made.network))
+    assert (size.parameters, round(size.multiply_adds)) == (card["weights"], card["multiply_adds_per_megapixel"])
 
 
 def test_figures_of_another_model_are_refused(tracking: Tracking, trained: tuple[str, str], tmp_path: Path) -> None:
