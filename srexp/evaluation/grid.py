@@ -57,7 +57,7 @@ def terminal(grid: Grid, title: str) -> Table:
 
     table = Table(title=title, box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for place, heading in enumerate(grid.headings):
-        table.add_column(_two_lines(heading), justify=grid.side(place), no_wrap=place > 0)
+        table.add_column(_two_lines(heading), justify=grid.side(place), no_wrap=place > 0, overflow="fold")
     for row in grid.rows:
         table.add_row(*map(_two_lines, row))
     return table

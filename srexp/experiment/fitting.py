@@ -15,6 +15,7 @@ from srexp.experiment import network, start
 from srexp.experiment.preflight import course_of, one_scale_only
 from srexp.experiment.task import Task
 from srexp.metrics.ranking import ranking_mean
+from srexp.metrics.table import counted
 from srexp.system.stdio import stage
 from srexp.tracking.runs.run import Run
 from srexp.training import memory, numerics, replicas
@@ -193,7 +194,7 @@ def validation(model: Network, task: Task) -> tuple[Callable[[], Mapping[str, fl
         bicubic's PSNR on the same crops, in dB.
     """
     samples = list(task.validation_samples())
-    stage(f"scoring bicubic interpolation on {len(samples)} validation images")
+    stage(f"scoring bicubic interpolation on {counted(len(samples), 'validation image')}")
     protocol, scale = task.parts.protocol, task.config.scale
     predict = network.predictor(model, task.config)
     bicubic = score(network.bicubic_predictor(task.config, task.channels), samples, protocol, scale).values("psnr")

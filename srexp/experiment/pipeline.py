@@ -25,6 +25,7 @@ from srexp.experiment.recorded_config import log_request, run_name, run_of, task
 from srexp.experiment.run_pictures import describe, score_and_draw
 from srexp.experiment.scoring import figures_of, require_scorable, result_of, warnings_of
 from srexp.experiment.task import Task
+from srexp.metrics.table import counted
 from srexp.models.layers.folding import folded
 from srexp.system.memory import peak_rss_mb
 from srexp.system.profiling import Stopwatch, profiled
@@ -156,7 +157,7 @@ def run(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> Outcome
             tracked.set_tags(invented)
         watch.add("train", fitted.earlier_seconds)
         with watch("evaluate"):
-            stage(f"scoring {len(task.prepared.entries['test'])} test images")
+            stage(f"scoring {counted(len(task.prepared.entries['test']), 'test image')}")
             chosen = _validation(model, task, fitted)
             scores = score_and_draw(model, task, tracked, fitted, model_name=config.model.name)
         with watch("track"):

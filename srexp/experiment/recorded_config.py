@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -82,6 +83,16 @@ def run_name(config: Config) -> str:
 def dated(name: str) -> str:
     """Add the minute to the name of a run, for the same command may be given again."""
     return f"{shorten(printable(mask(name)), _LONGEST_NAME)} {time.strftime('%m-%d %H:%M')}"
+
+
+def undated(name: str) -> str:
+    """Leave out what `dated` added.
+
+    Example:
+        >>> undated("vdsr lr=0.001 11-29 21:55")
+        'vdsr lr=0.001'
+    """
+    return re.sub(r" \d\d-\d\d \d\d:\d\d$", "", name)
 
 
 def run_of(

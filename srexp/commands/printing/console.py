@@ -47,7 +47,7 @@ def beginning(task: Task, known: Beginning) -> None:
     done = f", {known.steps_done} steps done before" if known.steps_done else ""
     console.about("ends after", f"{' or '.join(ends)}{done}; then scored on the test images and registered")
     bicubic = with_unit(known.bicubic_psnr, fine=True)
-    console.about("each epoch", f"loss in {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
+    console.about("each epoch", f"loss: {known.loss_unit}; gain over bicubic's {bicubic}; patches/s")
 
 
 def _task(console: Terminal, task: Task) -> None:

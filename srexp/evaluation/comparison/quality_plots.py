@@ -10,7 +10,7 @@ import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
 from srexp.evaluation.figures.hues import GREY
-from srexp.evaluation.figures.plots import INK, drawable, literal, new_figure, short, tidy
+from srexp.evaluation.figures.plots import DPI, INK, drawable, literal, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,6 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _zero(left)
     left.set(title=f"Each image, by the gain of {literal(short(found.models[0].name))}", ylabel="gain over bicubic, dB")
     left.set_xlim(-0.7, len(keys) - 0.3)
-    left.margins(y=0.14)  # room for the legend
     if named:
         _name_ticks(left, [keys[place] for place in order], rotation=60, fontsize=8)
     else:
@@ -61,9 +60,8 @@ def gains(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     _zero(right)
     right.set_title("Mean, 95 % interval")
     right.set_xlim(-0.6, len(found.models) - 0.4)
-    _name_ticks(right, [row.name for row in found.models], rotation=30)
-    _legend(left, len(found.models))
-    finish(figure, left, right)
+    right.set_xticks([])
+    finish(figure, left, right, below=legend(figure, left))
     return figure
 
 
@@ -84,7 +82,7 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
         hue: Name to colour.
 
     Returns:
-        Figure of 1120 x 430 pixels; None when there is no curve.
+        Figure 1120 pixels wide; None when there is no curve.
     """
     trained = [row for row in found.models if row.contender.curve]
     if not trained:
@@ -104,8 +102,7 @@ def curves(found: Standings, hue: Mapping[str, str]) -> Figure | None:
     left.xaxis.get_major_locator().set_params(integer=True)
     _leave_out_falls(left, [_best_so_far(row) for row in trained], bicubic)
     right.set(title="Against wall time", xlabel=f"{unit} of training, validation included", xlim=(0, None))
-    _legend(right, len(trained) + 1)
-    finish(figure, left, right)
+    finish(figure, left, right, below=legend(figure, right))
     return figure
 
 
@@ -144,18 +141,24 @@ def _name_ticks(axes: Axes, names: Sequence[str], **look: Any) -> None:
     axes.set_xticks(range(len(names)), [drawable(short(name)) for name in names], ha="right", parse_math=False, **look)
 
 
-def _legend(axes: Axes, count: int) -> None:
-    legend = axes.legend(
-        loc="best", ncols=min(4, count), fontsize=9, facecolor="white", edgecolor="none", framealpha=0.9
-    )
-    for text in legend.get_texts():
-        text.set(text=drawable(text.get_text()), parse_math=False)
+def legend(figure: Figure, axes: Axes) -> float:
+    """Name the colours below all axes, in as many columns as the names leave room for; give the share that it takes."""
+    handles, names = axes.get_legend_handles_labels()
+    names = [drawable(str(name)) for name in names]
+    columns = min(len(names), max(1, WIDTH // (50 + 8 * max(map(len, names)))))
+    room = 14 + 20 * math.ceil(len(names) / columns)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + room / DPI)
+    below = figure.legend(handles, names, loc="lower left", ncols=columns, fontsize=9, frameon=False)
+    for text in below.get_texts():
+        text.set_parse_math(False)
+    return float(room / DPI / (height + room / DPI))
 
 
-def finish(figure: Figure, *every: Axes) -> None:
-    """Give the axes of a figure the look that all have."""
+def finish(figure: Figure, *every: Axes, below: float = 0.0) -> None:
+    """Give the axes of a figure the look that all have, with a share of its height left free below them."""
     for axes in every:
         tidy(axes)
         axes.title.set(fontsize=11, color=INK, fontweight="bold")
         axes.tick_params(colors=INK)
-    figure.tight_layout(pad=1.1)
+    figure.tight_layout(pad=1.1, rect=(0, below, 1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from srexp.evaluation.comparison.quality_plots import WIDTH, finish
+from srexp.evaluation.comparison.quality_plots import WIDTH, finish, legend
 from srexp.evaluation.comparison.standings import BASELINE, Standings
 from srexp.evaluation.comparison.tables import described, time_cell
 from srexp.evaluation.figures.plots import FAINT, INK, boxes, by_input, drawable, new_figure, short
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: A cost, of which a time has quartiles.
 Measured: TypeAlias = tuple[float, Sequence[float] | None]
 
+_SHORT = 14  # letters of a name that there is room for beside a point
 _NEAR = 2  # ratio of two times below which the axis shows more than what lies between them
 _FAR = 100  # ratio of two times beyond which only powers of ten are marked
 
@@ -74,14 +75,16 @@ def quality_against_cost(found: Standings, hue: Mapping[str, str], label: str | 
     drawn = list(every.flat)[: len(panels)]
     for axes in list(every.flat)[len(panels) :]:
         axes.remove()
+    beside = all(len(row.name) <= _SHORT for row in found.rows)
     for axes, (where, title, unit) in zip(drawn, panels, strict=True):
-        _scatter(axes, found, hue, where)
+        _scatter(axes, found, hue, where, beside=beside)
         axes.set(title=title, xlabel=unit)
         _log(axes)
         axes.margins(x=0.22, y=0.14)
     for axes in every[:, 0]:
         axes.set_ylabel("gain over bicubic, dB")
-    finish(figure, *drawn)
+    most = max(drawn, key=lambda axes: len(axes.get_legend_handles_labels()[0]))
+    finish(figure, *drawn, below=0.0 if beside else legend(figure, most))
     return figure
 
 
@@ -118,6 +121,8 @@ def _scatter(
     found: Standings,
     hue: Mapping[str, str],
     where: Mapping[str, Measured],
+    *,
+    beside: bool,
 ) -> None:
     points = {}
     for name, (price, quartiles) in where.items():
@@ -130,11 +135,12 @@ def _scatter(
             axes.vlines(price, gain.ci95[0], gain.ci95[1], color=hue[name], linewidth=1.6, alpha=0.7)
         if quartiles:
             axes.hlines(height, quartiles[0], quartiles[1], color=hue[name], linewidth=1.6, alpha=0.7)
-        axes.plot([price], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3)
-        axes.annotate(
-            drawable(short(name)), (price, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
-            parse_math=False, zorder=4,
-        )  # fmt: skip
+        axes.plot([price], [height], "o", color=hue[name], markersize=9, markeredgecolor="white", zorder=3, label=name)
+        if beside:
+            axes.annotate(
+                drawable(name), (price, height), xytext=(8, 7), textcoords="offset points", fontsize=10, color=INK,
+                parse_math=False, zorder=4,
+            )  # fmt: skip
     front = pareto(list(points.values()))
     if len(front) > 1:
         axes.plot(

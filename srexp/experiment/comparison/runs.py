@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from srexp.config.sections.verbs import CompareConfig
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
-from srexp.experiment.recorded_config import kept_by
+from srexp.experiment.recorded_config import kept_by, undated
 from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
 from srexp.system.masking import pseudonyms
@@ -227,9 +227,14 @@ def learning_curve(store: Store, run_id: str, train_seconds: float | None) -> li
 
 
 def _named(entries: Sequence[Entry]) -> list[Entry]:
-    """Call each entry by its model, where that is unique; else by the name of its run, or with the start of its id."""
+    """Call each entry by its model, where that is unique; else by its run, with its minute or its id if need be."""
     names = [entry.name for entry in entries]
-    for longer in (lambda entry: entry.run.name, lambda entry: f"{entry.name} {entry.run.run_id[:6]}"):
+    ways: tuple[Callable[[Entry], str], ...] = (
+        lambda entry: undated(entry.run.name),
+        lambda entry: entry.run.name,
+        lambda entry: f"{entry.name} {entry.run.run_id[:6]}",
+    )
+    for longer in ways:
         counts = Counter([*names, BASELINE])
         names = [longer(entry) if counts[name] > 1 else name for entry, name in zip(entries, names, strict=True)]
     return [replace(entry, name=name) for entry, name in zip(entries, names, strict=True)]

@@ -61,6 +61,29 @@ def test_every_figure_draws_names_as_they_are(found):
         assert round(100 * figure.get_size_inches()[0]) == plots.WIDTH
 
 
+@pytest.mark.parametrize("count", [2, 5])
+def test_long_names_of_runs_leave_the_axes_their_room_and_stay_within_the_picture(count):
+    """A legend of four long names lay beyond the picture, and pressed the axes into strips."""
+    names = [
+        f"srcnn epochs={number} steps_per_epoch=20 optimizer.weight_decay=0.001 seed={number}"
+        for number in range(count)
+    ]
+    curve = [Point(1, 30.0, 31.0), Point(2, 60.0, 32.0)]
+    rows = [contender(name, [31.0 + place], 0.01, curve) for place, name in enumerate(names)]
+    found, hue = standings(["a"], [*rows, contender(BASELINE, [30.0], 0.001)]), colours(names)
+    for figure in (
+        plots.gains(found, hue), plots.curves(found, hue), time_plots.quality_against_cost(found, hue, "image 64"),
+    ):  # fmt: skip
+        figure.canvas.draw()
+        assert sum(each.get_position().width for each in figure.axes[:2]) > 0.8
+        [told] = figure.legends
+        assert set(names) <= {text.get_text() for text in told.get_texts()}
+        box = told.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+        assert all(box.y1 <= each.get_tightbbox().y0 for each in figure.axes)
+
+
 def test_a_model_has_one_colour_and_bicubic_is_grey(found):
     hue = colours([NASTY, "vdsr"])
     assert len(set(hue.values())) == 3

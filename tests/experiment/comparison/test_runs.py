@@ -1,11 +1,13 @@
 """Which runs may be compared, and what is said of those that may not."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
+from srexp.experiment.comparison import runs
 from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
 from srexp.metrics.protocol import ADDED
 from srexp.system.masking.pseudonyms import fingerprint
@@ -38,6 +40,20 @@ def refusal(*entries):
         require_comparable(entries)
     assert caught.value.exit_code == 2
     return str(caught.value)
+
+
+def test_runs_of_one_network_are_told_apart_by_as_few_words_as_it_takes():
+    def called(*pairs):
+        entries = [replace(entry(place), name=model) for place, (model, _) in enumerate(pairs)]
+        named = [replace(each, run=replace(each.run, name=run)) for each, (_, run) in zip(entries, pairs, strict=True)]
+        return [each.name for each in runs._named(named)]
+
+    assert called(("srcnn", "srcnn 11-29 21:55"), ("vdsr", "vdsr 11-29 21:55")) == ["srcnn", "vdsr"]
+    both = called(("vdsr", "vdsr lr=0.1 11-29 21:55"), ("vdsr", "vdsr lr=0.2 11-29 21:55"))
+    assert both == ["vdsr lr=0.1", "vdsr lr=0.2"]
+    again = ("vdsr", "vdsr lr=0.1 11-29 21:55"), ("vdsr", "vdsr lr=0.1 11-29 22:07")
+    assert called(*again) == ["vdsr lr=0.1 11-29 21:55", "vdsr lr=0.1 11-29 22:07"]
+    assert len({*called(again[0], again[0])}) == 2
 
 
 def test_equal_runs_are_let_through():
