@@ -210,7 +210,7 @@ def stretch(values: Numbers, bits: int, *, lossy: bool, valid: npt.NDArray[np.bo
     Returns:
         The image; a constant one becomes black, as does whatever is not a number.
     """
-    exact = values.astype(np.float64)
+    exact = values.astype(np.float64) / 2  # so that the ends of the range have a difference
     voters = exact[np.isfinite(exact)] if valid is None else exact[valid]
     low, high = np.percentile(voters, (0.5, 99.5)) if voters.size else (0.0, 0.0)
     if not high > low:

@@ -168,3 +168,11 @@ def test_what_is_trained_keeps_no_description_of_files() -> None:
     assert not image.pixels.flags.writeable
     for channel in get_args(Channel):
         assert to_channel(image, channel).display == Display()
+
+
+def test_the_widest_range_is_stretched_as_any_other() -> None:
+    unit = np.linspace(0, 1, 1000).reshape(20, 50)
+    widest = np.finfo(np.float64).max * (2 * unit - 1)
+    pixels = [stretch(values, 16, lossy=False).pixels for values in (unit, widest, np.finfo(np.float32).max * unit)]
+    for other in pixels[1:]:
+        np.testing.assert_allclose(other.astype(int), pixels[0], atol=1)

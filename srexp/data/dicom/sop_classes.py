@@ -25,6 +25,10 @@ _NO_IMAGE = {
 }
 #: Where enhanced objects describe all frames, and each (PS3.3 C.7.6.16).
 FUNCTIONAL_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+# PS3.3 C.8.20: segments, and their values as labels, whatever modality and class an object claims.
+_OF_SEGMENTATIONS = ("SegmentSequence", "SegmentationType")
+#: PS3.6 A: raw data, registrations and every kind of segmentation, among them those that pydicom doesn't know yet.
+_NO_IMAGES = "1.2.840.10008.5.1.4.1.1.66."
 # Images by another name: of what is called Storage, only what is called an image is one.
 _ALSO_IMAGES = ("Enhanced US Volume Storage",)
 
@@ -81,7 +85,7 @@ def is_enhanced(dataset: pydicom.Dataset) -> bool:
 
 
 def check_image(dataset: pydicom.Dataset) -> None:
-    """Refuse what is no image, by modality and by class: some segmentations call their modality OT.
+    """Refuse what is no image, by modality, class and content: some segmentations call their modality OT.
 
     Args:
         dataset: Elements of an object.
@@ -90,8 +94,8 @@ def check_image(dataset: pydicom.Dataset) -> None:
         UnreadableImageError: It is none.
     """
     kind = _NO_IMAGE.get(text(dataset, "Modality"))
-    if kind:
-        raise UnreadableImageError(f"is {kind}, not an image")
+    if kind or any(keyword in dataset for keyword in _OF_SEGMENTATIONS):
+        raise UnreadableImageError(f"is {kind or _NO_IMAGE['SEG']}, not an image")
     found = sop_class(dataset)
     if not is_image_class(found):
         raise UnreadableImageError(f"is no image but of the class {found.name!r}")
@@ -103,7 +107,9 @@ def is_image_class(found: UID) -> bool:
     Args:
         found: The class; empty, or of a private one, where that isn't known.
     """
-    return not found.keyword or "Image" in found.name or found.name in _ALSO_IMAGES
+    if not found.keyword:
+        return not found.startswith(_NO_IMAGES)
+    return "Image" in found.name or found.name in _ALSO_IMAGES
 
 
 def check_geometry(dataset: pydicom.Dataset) -> None:

@@ -128,7 +128,9 @@ def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scra
 def _size(image: Restored) -> tuple[int, int]:
     height, width, _ = image.shape
     if max(height, width) > _LONGEST_SIDE:
-        raise UnreadableImageError(f"would become {height} x {width} pixels, where DICOM has room for {_LONGEST_SIDE}")
+        raise UnreadableImageError(
+            f"would become {height} x {width} pixels, where DICOM has room for {_LONGEST_SIDE}", fix="format=tiff"
+        )
     return height, width
 
 

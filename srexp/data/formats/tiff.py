@@ -237,6 +237,7 @@ def _spread(values: Numbers, bits: int) -> Numbers:
 
 def _decode_float(values: Numbers, page: TiffPage, intensity: Intensity) -> Stored:
     """Turn floating-point values over and lay them over black as whole ones; opacity runs from 0 to 1."""
+    values = values.astype(np.float64)  # half precision has neither the range nor the digits of a quotient
     colours, opacity = np.split(values, [_COLOURS[int(page.photometric)]], axis=-1)
     opacity = np.nan_to_num(np.clip(opacity, 0, 1))
     if _ASSOCIATED in page.extrasamples:
@@ -247,5 +248,5 @@ def _decode_float(values: Numbers, page: TiffPage, intensity: Intensity) -> Stor
     image = ranged(colours, _WORD, intensity, lossy=int(page.compression) in _LOSSY, valid=seen)
     if not opacity.size:
         return image
-    clear = quantised(opacity.astype(np.float64), _WORD)
+    clear = quantised(opacity, _WORD)
     return stored(over_black(np.concatenate([image.pixels, clear], -1), _WORD), _WORD, lossy=image.lossy)

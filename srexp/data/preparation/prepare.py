@@ -211,7 +211,7 @@ def _offence(
         return f"{found} too small to be scored: SSIM's window inside the border needs {scored} x {scored}"
     return (
         f"{found} smaller than a patch of {patch_size} x {patch_size} "
-        f"(fix: trainer.patch_size={fitting}, larger images, or dataset.on_error=skip)"
+        f"(fix: trainer.patch_size={fitting}, or larger images)"
     )
 
 
@@ -231,5 +231,6 @@ def _refusal(refused: Sequence[tuple[str, str]], total: int) -> RequestError:
         f"{len(refused)} of {total} images can't be used:",
         lines=lines,
         expected="images that can be read, and are large enough",
-        fix="mend or remove these files, or leave them out with dataset.on_error=skip",
+        fix="mend or remove these files"
+        + (", or leave them out with dataset.on_error=skip" if len(refused) < total else ", and add others"),
     )

@@ -74,6 +74,22 @@ def test_what_is_no_image_is_known_by_its_class_whatever_its_modality_says(write
         read_image(path)
 
 
+@pytest.mark.parametrize("modality", ["OT", "CT", ""])
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.66.7"},  # labels, of which pydicom knows nothing
+        {"SegmentSequence": [Dataset()]},
+        {"SegmentationType": "LABELMAP", "SOPClassUID": "1.2.3.4.5"},
+        {"SegmentationType": "BINARY", "SOPClassUID": None},
+    ],
+)
+def test_labels_are_never_restored_as_grey_values(write: Write, claimed: dict[str, object], modality: str) -> None:
+    path = write(unsigned(8), Modality=modality, **claimed)
+    with pytest.raises(UnreadableImageError, match=r"is a segmentation|no image but of the class"):
+        read_image(path)
+
+
 def test_an_image_of_an_unknown_kind_is_read_and_not_written_with_other_pixels(write: Write) -> None:
     path = write(unsigned(8), SOPClassUID="1.2.3.4.5")
     assert read_image(path).pixels.shape == (12, 10, 1)

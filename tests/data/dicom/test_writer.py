@@ -45,8 +45,9 @@ def test_a_tile_of_a_slide_is_refused(radiograph: Write) -> None:
 def test_more_pixels_than_dicom_holds_are_refused(radiograph: Write) -> None:
     image = Restored(0, (70_000, 1, 1), 8, iter(()))
     path = radiograph(unsigned(8))
-    with pytest.raises(UnreadableImageError, match="65535"):
+    with pytest.raises(UnreadableImageError, match="65535") as refused:
         write_images(path.parent, "b.dcm", "dicom", Origin(path, "dicom", (0,), "bits"), MADE, images=[image])
+    assert refused.value.fix == "format=tiff"
 
 
 def test_sides_and_bytes_are_written_up_to_what_their_fields_hold(

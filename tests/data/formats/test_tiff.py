@@ -258,6 +258,20 @@ def test_floating_point_in_which_white_is_zero_is_turned_over(tmp_path: Path) ->
     np.testing.assert_allclose(dark.astype(int), 65535 - light.astype(int), atol=1)
 
 
+@pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])
+def test_half_precision_is_no_worse_than_its_own_values(tmp_path: Path, extra: str) -> None:
+    values = RNG.random((20, 30, 2)) + 0.001
+    values[..., 0] *= 30000 * (values[..., 1] if extra == "assocalpha" else 1)
+    values[0, 0] = 60000, 0.25  # four times as bright as half precision can say
+    half = values.astype(np.float16)
+    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": [extra], "metadata": None}
+    read, exact = (
+        read_image(written(tmp_path / f"{kind}.tif", half.astype(kind), **options), intensity="percentile").pixels
+        for kind in ("f2", "f8")
+    )
+    np.testing.assert_array_equal(read, exact)
+
+
 def test_what_transparency_hides_has_no_say_in_a_stretch(tmp_path: Path) -> None:
     values = np.full((20, 30, 2), 1.0, np.float32)
     values[..., 0] = -RNG.random((20, 30))  # darker than 0, which is no black for them

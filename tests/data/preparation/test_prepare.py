@@ -75,6 +75,15 @@ def test_every_bad_file_is_named_with_its_reason(root: Path) -> None:
         assert line in message
 
 
+def test_skipping_all_is_no_mend_of_itself(tmp_path: Path) -> None:
+    picture(tmp_path / "p1_small.png", 1, (15, 60))
+    (tmp_path / "p2_empty.png").touch()
+    for on_error in ("fail", "skip"):
+        with pytest.raises(RequestError, match="2 of 2 images can't be used") as caught:
+            prepared(tmp_path, {"on_error": on_error})
+        assert "on_error" not in str(caught.value)
+
+
 def test_skipping_goes_on_without_bad_files_and_counts_them(root: Path) -> None:
     reference = prepared(root).fingerprint
     (root / "p0_empty.png").touch()
