@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 
@@ -41,7 +42,7 @@ def told(error: Exception, *, private: bool = False) -> str:
     if isinstance(error, SrexpError):
         return f"{error.what}{f' (fix: {error.fix})' * bool(error.fix)}"
     if isinstance(error, OSError) and error.errno:
-        return os.strerror(error.errno)
+        return os.strerror(error.errno) + " (fix: give it a shorter one)" * (error.errno == errno.ENAMETOOLONG)
     if model := _of_the_model(error):
         return model
     meaning = next((meaning for kinds, meaning in _MEANINGS if isinstance(error, kinds)), _OTHERWISE)

@@ -42,6 +42,7 @@ def test_no_class_is_named_and_something_is_always_said(kind: type[Exception], w
         (UnreadableImageError("is damaged", fix="dataset.x=1"), "is damaged (fix: x=1)"),
         (SrexpError("no", fix="yes"), "no (fix: yes)"),
         (OSError(errno.ENOSPC, "what the system says"), "No space left on device"),
+        (OSError(errno.ENAMETOOLONG, "x"), "File name too long (fix: give it a shorter one)"),
         (OSError("encoder error -2"), "something in it is not as srexp expects (encoder error -2)"),
         (MemoryError(), "memory ran out (fix: a smaller memory_mb)"),
         (tf.errors.ResourceExhaustedError(None, None, "OOM"), "memory ran out (fix: a smaller memory_mb)"),
