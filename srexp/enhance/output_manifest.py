@@ -23,12 +23,12 @@ from srexp.system.masking.redaction import as_cell, from_cell
 
 NAME = "enhanced.csv"
 COLUMNS = ("input", "input_sha256", "output", "output_sha256", "model", "settings")
-_LOST = "not_kept"
+_LOST, _MARKED = "not_kept", "marked"
 #: What is measured of a file: how far it is from its input when it is reduced again, in all and at the worst place, and
 #: how far the restorations of a self-ensemble lie apart.
 DISTANCE, PLACE = "distance_grey_levels", "worst_place_percent"
 SPREAD_MEAN, SPREAD_P99 = "spread_mean_grey_levels", "spread_p99_grey_levels"
-_LATER = (_LOST, DISTANCE, SPREAD_MEAN, SPREAD_P99, PLACE)  # lists of earlier versions go on without them
+_LATER = (_LOST, DISTANCE, SPREAD_MEAN, SPREAD_P99, PLACE, _MARKED)  # lists of earlier versions go on without them
 
 #: Of the files that an input becomes: none is there, all are, some are, or one is there that was made otherwise.
 State: TypeAlias = Literal["new", "finished", "incomplete", "foreign"]
@@ -133,6 +133,8 @@ class OutputManifest:
         outputs: Mapping[str, str],
         lost: Sequence[str] = (),
         measured: Mapping[str, float] | None = None,
+        *,
+        marks: Sequence[str] = (),
     ) -> None:
         """Note files that are about to get their names.
 
@@ -142,6 +144,7 @@ class OutputManifest:
             outputs: Relative name to SHA-256.
             lost: What of the input the files can't hold.
             measured: Column to value.
+            marks: What of that is beyond its bound.
         """
         known = {column: f"{value:.4g}" for column, value in (measured or {}).items()}
         last = _last_byte(self._file)
@@ -151,7 +154,7 @@ class OutputManifest:
                 file.write("\n")
             for name, output_digest in outputs.items():
                 row = dict(zip(COLUMNS, (source, digest, name, output_digest, self.model, self.settings), strict=True))
-                row |= {_LOST: "; ".join(lost), **known}
+                row |= {_LOST: "; ".join(lost), _MARKED: "; ".join(marks), **known}
                 writer.writerow(_cells(row))
                 self._rows[name] = row
 

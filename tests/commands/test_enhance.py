@@ -61,7 +61,12 @@ def test_how_far_results_are_from_their_input_is_said_and_listed(models, tree, c
     far = enhance(models / "plus_x2.keras", tree, "far", check=True, check_levels=20, check_percent=1e4, names=True)
     assert far["distances"]["sub/1.2.3"] == pytest.approx(25.5, abs=1)  # it adds a tenth
     [warning] = far["warnings"]
-    assert "3 files reduced again: more than 20 grey levels from the input, a.png" in warning
+    assert "3 files reduced again: more than 20 grey levels from the input: a.png" in warning
+    assert all(f"{name} {far['distances'][name]:.2f}" in warning for name in far["distances"])
+    assert {row["marked"] for row in rows("far")} == {"distance_grey_levels above 20"}
+    assert Path("far/gallery.html").read_text().count("above the bound") == 3
+    assert {row["marked"] for row in rows()} == {""}
+    assert "above the bound" not in Path("out/gallery.html").read_text()
 
 
 def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(models, tree):
@@ -71,7 +76,7 @@ def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(model
     again = enhance(models / "identity_x2.keras", tree, check=True)
     assert (len(first["restored"]), len(again["skipped"])) == (3, 3)
     assert again["distances"] == pytest.approx(first["distances"], rel=1e-3)
-    list_of_earlier = [line.rsplit(",", 4)[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
+    list_of_earlier = [line.rsplit(",", 5)[0] for line in Path("out/enhanced.csv").read_text().splitlines()]
     Path("out/enhanced.csv").write_text("\r\n".join([*list_of_earlier, ""]))
     assert len(enhance(models / "identity_x2.keras", tree, check=True)["skipped"]) == 3
 

@@ -101,9 +101,11 @@ def test_a_disc_that_a_network_adds_is_marked_in_every_kind_of_file(tmp_path, in
     assert all(float(row["worst_place_percent"]) < 3 for row in honest.values())
     invent(10, 60, 2 * SIDE // 3, SIDE)
     found, [warning] = checked("invented")
-    assert "5 files reduced again: at a place of 4 x 4 pixels more than 6 % of its range from the input" in warning
+    assert "5 files reduced again: at a place of 4 x 4 pixels more than 6 % of its range from the input: " in warning
     assert warning in " ".join(capsys.readouterr().out.split())
     for name, row in found.items():
+        assert (row["marked"], honest[name]["marked"]) == ("worst_place_percent above 6", "")
+        assert name in warning
         assert float(row["worst_place_percent"]) > 15
         assert float(row["distance_grey_levels"]) < 1, f"{name}: the mean over the image wouldn't have shown it"
 

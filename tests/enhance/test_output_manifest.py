@@ -71,7 +71,7 @@ def test_a_torn_last_line_harms_no_other(manifest):
 def test_what_was_not_kept_is_listed_but_not_in_a_list_of_before(manifest):
     path = manifest.folder / NAME
     manifest.add("c", "digest c", {"a.png": "0"}, ["colour profile not kept", "size of a pixel not kept"])
-    assert path.read_text().splitlines()[-1].endswith(",colour profile not kept; size of a pixel not kept,,,")
+    assert path.read_text().splitlines()[-1].endswith(",colour profile not kept; size of a pixel not kept,,,,,")
     path.write_text("input,input_sha256,output,output_sha256,model,settings\na,1,a.png,2,net,s1\n")
     again(manifest).add("c", "digest c", {"c.png": "0"}, ["colour profile not kept"])
     assert path.read_text().splitlines()[-1] == "c,digest c,c.png,0,net version 1,s1"

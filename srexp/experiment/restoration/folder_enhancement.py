@@ -18,11 +18,11 @@ from srexp.data.degradation.reduced_again import Distance
 from srexp.data.formats.registry import read_ahead
 from srexp.data.restored_image import Origin
 from srexp.enhance.output_manifest import DISTANCE, NAME, PLACE, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
-from srexp.errors import RequestError, SrexpError
+from srexp.errors import RequestError, SrexpError, some
 from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
 from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
-from srexp.experiment.restoration.jobs import Job, Outcome, wanted_of
+from srexp.experiment.restoration.jobs import Job, Outcome, marks_of, wanted_of
 from srexp.experiment.trained.loaded_model import opened
 from srexp.metrics.table import counted
 from srexp.system.files.digests import sha256
@@ -159,7 +159,7 @@ class FolderEnhancement:
                     SPREAD_P99: max(each.p99 for each in spreads),
                 }
             measured = {name: float(f"{value:.4g}") for name, value in measured.items()}  # as the list keeps them
-            self.manifest.add(job.name, digest, digests, lost, measured)
+            self.manifest.add(job.name, digest, digests, lost, measured, marks=marks_of(self.config, measured))
             self.manifest.place(made, job.path)
         outcome.note(job.name, measured)
         if lost:
@@ -255,8 +255,8 @@ def _too_far(config: EnhanceConfig, outcome: Outcome) -> Iterator[str]:
     )
     for measured, most, where, unit in bounds:
         if far := {name: value for name, value in measured.items() if value > most}:
-            furthest, value = max(far.items(), key=lambda each: each[1])
+            furthest = sorted(far.items(), key=lambda each: -each[1])
             yield (
-                f"{counted(len(far), 'file')} reduced again: {where}more than {most:g} {unit} from the input, "
-                f"{furthest} {value:.2f}"
+                f"{counted(len(far), 'file')} reduced again: {where}more than {most:g} {unit} from the input: "
+                + some([f"{name} {value:.2f}" for name, value in furthest], _NAMED)
             )

@@ -17,7 +17,7 @@ from srexp.enhance.output_manifest import OutputManifest
 from srexp.errors import SrexpError
 from srexp.evaluation.figures.image_cards import Picture, thumbnail
 from srexp.evaluation.figures.spread_map import SCALE, Spread, only_map
-from srexp.experiment.restoration.jobs import Job, Outcome
+from srexp.experiment.restoration.jobs import Job, Outcome, marks_of
 from srexp.metrics.table import counted
 from srexp.system.masking.pseudonyms import pseudonym, pseudonymised
 from srexp.system.templates import filled
@@ -43,6 +43,7 @@ class Exhibit:
         links: Addresses of the input and of the result, relative to the page.
         distance: How far the result is from its input when it is reduced again, in grey levels; None: not measured.
         worst_place: The same where it is furthest, in percent of the range that the input fills.
+        marked: Whether one of both is above its bound.
         spread: How far the eight restorations of a self-ensemble lie apart; None: not measured.
         map: A picture of where they do, and its address; None where there is none.
     """
@@ -54,6 +55,7 @@ class Exhibit:
     links: tuple[str, str]
     distance: float | None
     worst_place: float | None
+    marked: bool
     spread: Spread | None
     map: tuple[Picture, str] | None
 
@@ -146,6 +148,7 @@ def _exhibit(config: EnhanceConfig, job: Job, images: list[Image], outcome: Outc
         (_link(job.path, output), _link(images[1][0], output)),
         outcome.distances.get(job.name),
         outcome.worst_places.get(job.name),
+        bool(marks_of(config, outcome.measured(job.name))),
         outcome.spreads.get(job.name),
         _map(name, images[2], output, shapes[1], side) if images[2:] else None,
     )

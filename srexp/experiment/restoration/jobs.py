@@ -83,10 +83,21 @@ class Outcome:
         if SPREAD_MEAN in measured:
             self.spreads[name] = Spread(measured[SPREAD_MEAN], measured[SPREAD_P99])
 
+    def measured(self, name: str) -> dict[str, float]:
+        """Give what `check=true` found of a file, by the columns of the list."""
+        found = {DISTANCE: self.distances.get(name), PLACE: self.worst_places.get(name)}
+        return {column: value for column, value in found.items() if value is not None}
+
 
 def wanted_of(config: EnhanceConfig) -> list[str]:
     """Give the columns of the list that a configuration asks for."""
     return [*[DISTANCE, PLACE] * config.check, *[SPREAD_MEAN, SPREAD_P99] * config.spread]
+
+
+def marks_of(config: EnhanceConfig, measured: Mapping[str, float]) -> list[str]:
+    """Say which of the values measured of a file are above what a configuration allows, and what that is."""
+    bounds = {DISTANCE: config.check_levels, PLACE: config.check_percent}
+    return [f"{column} above {most:g}" for column, most in bounds.items() if measured.get(column, 0) > most]
 
 
 def find_jobs(config: EnhanceConfig) -> tuple[list[Job], Outcome]:

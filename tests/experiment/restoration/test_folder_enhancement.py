@@ -39,6 +39,8 @@ def asked(tmp_path):
         compare=False,
         spread=False,
         check=False,
+        check_levels=1.0,
+        check_percent=6.0,
         self_ensemble=False,
     )
 

@@ -58,6 +58,8 @@ def asked(tmp_path):
         compare=False,
         spread=False,
         check=True,
+        check_levels=1.0,
+        check_percent=6.0,
         intensity=None,
         names=False,
         self_ensemble=False,
