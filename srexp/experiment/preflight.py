@@ -10,6 +10,7 @@ from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
 from srexp.tracking.names import require_run, require_task
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.failures import require_not_deleted
 from srexp.training.courses.supervised import Supervised
 
 #: What the trainer must have where a discriminator takes part, and why.
@@ -37,7 +38,7 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
         check_arguments(section)
     _require_course(config)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
-    _ = tracking.store  # an address that is none is refused
+    require_not_deleted(tracking.store.uri, config.experiment_name)  # and an address that is none
     if config.trainer.scales and config.model.target.startswith("srexp."):
         builder = locate(config.model.group, config.model.target)
         if getattr(sys.modules[builder.__module__], "ONE_SCALE", False):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.masking.redaction import mask
+from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.parameters import shorten
 
 if TYPE_CHECKING:
@@ -158,11 +161,34 @@ def deleted_experiment(client: MlflowClient, name: str) -> RequestError | None:
     found = client.get_experiment_by_name(name)
     if found is None or found.lifecycle_stage != "deleted":
         return None
+    return _still_named(client.tracking_uri, name, found.experiment_id)
+
+
+def require_not_deleted(uri: str, name: str) -> None:
+    """Refuse an experiment that was deleted, as far as that can be seen at once: in a file, and without MLflow.
+
+    Args:
+        uri: Of the store; what can't be looked at is said where it is opened.
+        name: Of the experiment.
+
+    Raises:
+        RequestError: It was deleted, and its name can't be used until it is restored or purged.
+    """
+    file = path_of(uri) if uri.startswith("sqlite") else None
+    if file is None or not os.path.isfile(file):  # noqa: PTH113  # never raises
+        return
+    query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+        if found := database.execute(query, (name,)).fetchone():
+            raise _still_named(uri, name, found[0])
+
+
+def _still_named(uri: str, name: str, number: object) -> RequestError:
     return RequestError(
         "the MLflow experiment of this task was deleted and still holds its name",
         got=name,
         expected="an experiment that is there, or a new name",
-        fix=f"{_restored(client, 'experiment', found.experiment_id)} brings it back, `mlflow gc` removes it for good;"
+        fix=f"{_restored(uri, 'experiment', number)} brings it back, `mlflow gc` removes it for good;"
         " or choose experiment_name=...",
     )
 
@@ -173,9 +199,9 @@ def deleted_run(client: MlflowClient, run_id: str) -> RequestError:
         "the run was deleted",
         got=run_id,
         expected="a run that is there",
-        fix=f"{_restored(client, 'run', run_id)} brings it back, as long as `mlflow gc` didn't remove it",
+        fix=f"{_restored(client.tracking_uri, 'run', run_id)} brings it back, as long as `mlflow gc` didn't remove it",
     )
 
 
-def _restored(client: MlflowClient, kind: str, number: str) -> str:
-    return f"`MLFLOW_TRACKING_URI='{mask(client.tracking_uri)}' mlflow {kind}s restore --{kind}-id {number}`"
+def _restored(uri: str, kind: str, number: object) -> str:
+    return f"`MLFLOW_TRACKING_URI='{mask(uri)}' mlflow {kind}s restore --{kind}-id {number}`"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sqlite3
 from contextlib import closing
 from functools import cache
@@ -31,12 +33,16 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
     Raises:
         RequestError: A newer MLflow made it, or an older one and others use it, too.
         SrexpError: The upgrade failed; the database is as it was.
+        OSError: There is none, and none can be made.
     """
     from sqlalchemy import make_url
 
     url = make_url(uri)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
     if file and not file.exists():
+        # Where it can't be made, behind a link that leads nowhere, too, MLflow would try again for minutes.
+        if not os.access(Path(os.path.realpath(file)).parent, os.W_OK):
+            raise OSError(errno.EACCES, "unable to open database file", str(file))
         return
     # What can't be opened fails here at once, where MLflow would try again for minutes.
     found, known = _revision(url), _known()

@@ -107,6 +107,15 @@ def test_a_database_of_a_newer_mlflow_is_refused_and_left_alone(runs):
     assert not list(runs.glob("*.before-*"))
 
 
+def test_a_link_that_leads_nowhere_is_said_at_once(tmp_path):
+    (tmp_path / "mlflow.db").symlink_to(tmp_path / "gone" / "mlflow.db")
+    store = resolve(None, tmp_path, environ={})
+    with pytest.raises(SrexpError, match="unable to open database file") as refused:
+        connect(store)
+    assert "permit it" in refused.value.fix
+    assert (tmp_path / "mlflow.db").is_symlink()
+
+
 def test_nothing_is_made_where_there_is_no_database(tmp_path):
     schema.bring_up_to_date(f"sqlite:///{tmp_path}/none.db")
     assert not list(tmp_path.iterdir())
