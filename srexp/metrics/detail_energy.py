@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import Plane, planes, require_alike
+from srexp.metrics.operands import Plane, planes, require_alike, strips
 
 
 def detail_energy(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float | None:
@@ -44,10 +44,13 @@ def detail_energy(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_val
 
 def _energy(plane: Plane) -> float:
     """Energy of the detail bands, from sums and differences of rows first."""
-    sums, differences = plane[1:] + plane[:-1], plane[1:] - plane[:-1]
-    bands = (
-        sums[:, 1:] - sums[:, :-1],
-        differences[:, 1:] + differences[:, :-1],
-        differences[:, 1:] - differences[:, :-1],
-    )
-    return sum(float(np.vdot(band, band)) for band in bands) / 4
+    energy = 0.0
+    for (strip,) in strips(2, plane):
+        sums, differences = strip[1:] + strip[:-1], strip[1:] - strip[:-1]
+        bands = (
+            sums[:, 1:] - sums[:, :-1],
+            differences[:, 1:] + differences[:, :-1],
+            differences[:, 1:] - differences[:, :-1],
+        )
+        energy += sum(float(np.sum(band * band)) for band in bands) / 4
+    return energy

@@ -8,15 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from srexp.metrics.operands import Plane, halved, planes, require_alike
-from srexp.metrics.ssim import WINDOW
+from srexp.metrics.ssim import WINDOW, similarity, ssim
 
 #: Exponents of the five scales, the finest first; they come from judgements of eight observers.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 #: Side in pixels, 176, whose fifth scale is just as large as the window.
 SMALLEST = WINDOW * 2 ** (len(WEIGHTS) - 1)
-
-_SIGMA, _K1, _K2 = 1.5, 0.01, 0.03
 
 
 def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float) -> float | None:
@@ -46,38 +44,27 @@ def ms_ssim(restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: fl
         >>> ms_ssim(high, high, max_value=255), ms_ssim(high[1:], high[1:], max_value=255)
         (1.0, None)
     """
+    return ssim_and_ms_ssim(restored, high, max_value=max_value)[1]
+
+
+def ssim_and_ms_ssim(
+    restored: npt.NDArray[Any], high: npt.NDArray[Any], *, max_value: float
+) -> tuple[float, float | None]:
+    """Give SSIM and MS-SSIM; together they take little longer than MS-SSIM."""
     require_alike("MS-SSIM", restored, high, max_value)
     if min(high.shape[:2]) < SMALLEST:
-        return None
+        return ssim(restored, high, max_value=max_value), None
     pairs = zip(planes(restored), planes(high), strict=True)
-    return float(np.mean([_of_plane(found, wanted, max_value) for found, wanted in pairs]))
+    of_one, of_five = np.mean([_of_plane(found, wanted, max_value) for found, wanted in pairs], axis=0).tolist()
+    return of_one, of_five
 
 
-def _of_plane(restored: Plane, high: Plane, max_value: float) -> float:
-    product = 1.0
+def _of_plane(restored: Plane, high: Plane, max_value: float) -> tuple[float, float]:
+    """Give SSIM, which is the finest scale's, and MS-SSIM."""
+    whole, product = [], 1.0
     for number, weight in enumerate(WEIGHTS, start=1):
-        contrast, whole = _similarity(restored, high, max_value)
-        product *= max(0.0, whole if number == len(WEIGHTS) else contrast) ** weight
+        contrast, similar = similarity(restored, high, max_value)
+        whole.append(similar)
+        product *= max(0.0, similar if number == len(WEIGHTS) else contrast) ** weight
         restored, high = halved(restored, "edge"), halved(high, "edge")
-    return product
-
-
-def _similarity(restored: Plane, high: Plane, max_value: float) -> tuple[float, float]:
-    """Mean of contrast times structure, and of SSIM, over the windows that lie inside the image."""
-    c1, c2 = (_K1 * max_value) ** 2, (_K2 * max_value) ** 2
-    mean_restored, mean_high = _windowed(restored), _windowed(high)
-    crossed = mean_restored * mean_high
-    squares = mean_restored**2 + mean_high**2
-    contrast = 2 * (_windowed(restored * high) - crossed) + c2
-    contrast /= _windowed(restored**2 + high**2) - squares + c2
-    luminance = (2 * crossed + c1) / (squares + c1)
-    return float(np.mean(contrast)), float(np.mean(contrast * luminance))
-
-
-def _windowed(plane: Plane) -> Plane:
-    """Gaussian mean around each pixel whose window lies inside."""
-    from scipy.ndimage import gaussian_filter
-
-    half = WINDOW // 2
-    means: Plane = gaussian_filter(plane, _SIGMA, radius=half)[half:-half, half:-half]
-    return means
+    return whole[0], product

@@ -12,7 +12,7 @@ from srexp.metrics.frequency_psnr import BANDS, band_psnr
 from srexp.metrics.gmsd import gmsd
 from srexp.metrics.haarpsi import haarpsi
 from srexp.metrics.mae import edge_mae, mae
-from srexp.metrics.ms_ssim import ms_ssim
+from srexp.metrics.ms_ssim import ssim_and_ms_ssim
 from srexp.metrics.psnr import psnr
 from srexp.metrics.ssim import ssim
 from srexp.metrics.table import QUICK
@@ -25,9 +25,7 @@ BAND_NAMES = tuple(f"psnr_{band}" for band in BANDS)
 #: Infinite where an image is exact, so that their means are compared by way of `metrics.ranking`.
 DECIBELS = frozenset({"psnr", *BAND_NAMES})
 
-_ALWAYS: dict[str, _Metric] = {"psnr": psnr, "ssim": ssim}
 _MORE: dict[str, _Metric] = {
-    "ms_ssim": ms_ssim,
     "haarpsi": haarpsi,
     "gmsd": gmsd,
     "vifp": vifp,
@@ -36,8 +34,8 @@ _MORE: dict[str, _Metric] = {
     "edge_mae": edge_mae,
 }
 
-#: What is measured on the images that a model is judged by: five times the work of PSNR and SSIM, a third of it VIFp.
-FULL = (*QUICK, *_MORE, *BAND_NAMES)
+#: What is measured on the images that a model is judged by.
+FULL = (*QUICK, "ms_ssim", *_MORE, *BAND_NAMES)
 
 
 def measure(
@@ -64,7 +62,11 @@ def measure(
         >>> measure(high, high, max_value=255, full=False)
         {'psnr': inf, 'ssim': 1.0}
     """
-    metrics = _ALWAYS | _MORE if full else _ALWAYS
-    found = {name: metric(restored, high, max_value=max_value) for name, metric in metrics.items()}
-    bands = band_psnr(restored, high, max_value=max_value) if full else {}
-    return {**found, **{f"psnr_{band}": decibels for band, decibels in bands.items()}}
+    alike = {"psnr": psnr(restored, high, max_value=max_value)}
+    if not full:
+        return {**alike, "ssim": ssim(restored, high, max_value=max_value)}
+    of_one, of_five = ssim_and_ms_ssim(restored, high, max_value=max_value)
+    more = {name: metric(restored, high, max_value=max_value) for name, metric in _MORE.items()}
+    bands = band_psnr(restored, high, max_value=max_value)
+    in_bands = {f"psnr_{band}": decibels for band, decibels in bands.items()}
+    return {**alike, "ssim": of_one, "ms_ssim": of_five, **more, **in_bands}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.metrics.operands import Plane, eight_bit_planes, require_alike
+from srexp.metrics.operands import Plane, eight_bit_planes, require_alike, strips, windowed
 
 #: Side in pixels from which an image has all four scales.
 SMALLEST = 41
@@ -59,9 +59,10 @@ def _of_plane(restored: Plane, high: Plane) -> float | None:
     for number, side in enumerate(_WINDOWS):
         if number:
             restored, high = _windowed(restored, side)[::2, ::2], _windowed(high, side)[::2, ::2]
-        gain, variance, noise = _channel(restored, high, side)
-        kept += float(np.sum(np.log1p(gain**2 * variance / (noise + _NOISE))))
-        told += float(np.sum(np.log1p(variance / _NOISE)))
+        for found, wanted in strips(side, restored, high):
+            gain, variance, noise = _channel(found, wanted, side)
+            kept += float(np.sum(np.log1p(gain**2 * variance / (noise + _NOISE))))
+            told += float(np.sum(np.log1p(variance / _NOISE)))
     return kept / told if told > 0 else None
 
 
@@ -83,9 +84,4 @@ def _channel(restored: Plane, high: Plane, side: int) -> tuple[Plane, Plane, Pla
 
 
 def _windowed(plane: Plane, side: int) -> Plane:
-    """Gaussian mean around each pixel whose window lies inside."""
-    from scipy.ndimage import gaussian_filter
-
-    half = side // 2
-    means: Plane = gaussian_filter(plane, side / 5, radius=half)[half:-half, half:-half]
-    return means
+    return windowed(plane, side, side / 5)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from srexp.errors import RequestError
-from srexp.metrics.operands import planes, require_alike
+from srexp.metrics.operands import planes, require_alike, strips, windowed
 
 
 @pytest.mark.parametrize("other", [(4, 5, 1), (4, 4, 3), (4, 4)])
@@ -30,3 +31,19 @@ def test_channels_are_taken_apart_in_double_precision():
     assert [plane.tolist() for plane in found] == [image[..., channel].tolist() for channel in range(3)]
     assert all(plane.dtype == np.float64 and plane.flags.c_contiguous for plane in found)
     assert [plane.tolist() for plane in planes(image[..., 0])] == [image[..., 0].tolist()]
+
+
+@pytest.mark.parametrize("shape", [(11, 11), (37, 600), (150, 26)])
+@pytest.mark.parametrize(("side", "sigma"), [(11, 1.5), (9, 1.8), (3, 0.6)])
+def test_windows_are_those_of_scipy(shape, side, sigma):
+    plane, half = np.random.default_rng(0).uniform(0, 65535, shape), side // 2
+    expected = gaussian_filter(plane, sigma, radius=half)[half:-half, half:-half]
+    assert windowed(plane, side, sigma) == pytest.approx(expected, rel=1e-13)
+    assert windowed(plane.T, side, sigma) == pytest.approx(expected.T, rel=1e-13)
+
+
+@pytest.mark.parametrize("rows", [3, 64, 65, 66, 67, 200])
+def test_each_window_lies_in_one_strip(rows):
+    plane = np.arange(rows, dtype=float)[:, np.newaxis]
+    tops = [top for (strip,) in strips(3, plane) for top in strip[:-2, 0].tolist()]
+    assert tops == list(range(rows - 2))
