@@ -45,6 +45,7 @@ def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:
     beside, told = unrecorded.scored(tracking.store, config, given, chosen[0])
     chosen, notes = [*chosen, *beside], [*notes, *told]
     runs.require_comparable(chosen)
+    runs.require_few(chosen)
     models, unloadable = pictures.load_models(tracking.store, chosen)
     contenders = [*(entry.contender() for entry in chosen), chosen[0].baseline()]
     contenders = pictures.with_costs(contenders, models)

@@ -11,7 +11,7 @@ from srexp.experiment.comparison.runs import Entry
 from srexp.tracking.runs import queries
 from srexp.tracking.store.store import Store
 
-_MOST = 1000  # of the newest runs
+_MOST = 1000  # of the newest evaluations
 
 
 def evaluated(store: Store, entries: Sequence[Entry]) -> list[Elsewhere]:
@@ -27,10 +27,10 @@ def evaluated(store: Store, entries: Sequence[Entry]) -> list[Elsewhere]:
     called = {name: entry.name for entry in entries for name in _names(entry.result)}
     here = {_test_set(entry.result) for entry in entries}
     rows: dict[str, tuple[Mapping[str, Any], dict[str, Gain]]] = {}
-    for run in queries.latest(store, limit=_MOST, status="FINISHED"):
-        if run.tags.get("verb") != "evaluate" or run.tags.get("degenerate") == "true":
+    for run in queries.latest(store, limit=_MOST, status="FINISHED", tags={"verb": "evaluate"}):
+        if run.tags.get("degenerate") == "true":
             continue
-        result = queries.read_json(store, run.run_id, "result.json") or {}
+        result = queries.read_json(store, run, "result.json") or {}
         name = next((called[each] for each in _names(result) if each in called), None)
         if name is None or "protocol" not in result or (key := _test_set(result)) in here:
             continue

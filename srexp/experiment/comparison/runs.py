@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,10 @@ class Entry:
     name: str
     result: Mapping[str, Any]
     images: Sequence[Mapping[str, str]]
-    timings: Mapping[str, Timing]
-    curve: Sequence[Point]
-    config: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    timings: Mapping[str, Timing] = field(default_factory=dict)
+    curve: Sequence[Point] = ()
+    config: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
     listed: Sequence[str] = ()
 
     @property
@@ -131,14 +131,12 @@ def find(store: Store, config: CompareConfig) -> tuple[list[Entry], list[str]]:
             expected="finished trainings; smoke runs and trials of searches count only when they are named",
             fix="runs=[ID,ID]",
         )
-    every = _named([called_as_asked(config, _read(store, run, config.paths.root)) for run in chosen])
+    every = _named([called_as_asked(config, _read(store, run)) for run in chosen])
     require_comparable(every)
-    if named or config.select == "all":
-        return every, []
-    best = _best_of_each(every)
+    best = every if named or config.select == "all" else _best_of_each(every)
     left_out = len(every) - len(best)
     note = f"Of each model the run with the best validation PSNR was taken; {left_out} others were left out."
-    return best, [note] if left_out else []
+    return [_completed(store, each, config.paths.root) for each in best], [note] if left_out else []
 
 
 def _is_trained(store: Store, run: StoredRun) -> bool:
@@ -150,8 +148,9 @@ def _is_trained(store: Store, run: StoredRun) -> bool:
     return parent is None or "srexp.sweep" in queries.get_run(store, parent).tags
 
 
-def _read(store: Store, run: StoredRun, root: Path) -> Entry:
-    result, images = read_json(store, run.run_id, "result.json") or {}, read_rows(store, run.run_id, _SCORES)
+def _read(store: Store, run: StoredRun) -> Entry:
+    """Read as much as decides whether runs may be compared, and which of them are."""
+    result, images = read_json(store, run, "result.json") or {}, read_rows(store, run, _SCORES)
     if not {"protocol", "data_fingerprint"} <= result.keys() or not images or run.status != "FINISHED":
         raise RequestError(
             f"run {run.run_id} can't be compared",
@@ -161,17 +160,24 @@ def _read(store: Store, run: StoredRun, root: Path) -> Entry:
         )
     if not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
         raise RequestError(f"{_SCORES} of run {run.run_id} lacks columns", expected="psnr and ssim of each image")
-    times = read_json(store, run.run_id, "inference_times.json") or {}
     return Entry(
         run=run,
         name=str(run.tags.get("model") or run.name or run.run_id[:8]),
         result=result,
         images=images,
-        timings={label: _timing(each) for label, each in times.items()},
-        curve=learning_curve(store, run.run_id, result.get("seconds", {}).get("train")),
-        config=kept_by(store, run.run_id, root),
         listed=_names_of_old(store, run),
-        environment=read_json(store, run.run_id, "environment.json") or {},
+    )
+
+
+def _completed(store: Store, entry: Entry, root: Path) -> Entry:
+    """Read the rest, which those that are left out needn't have."""
+    run, times = entry.run, read_json(store, entry.run, "inference_times.json") or {}
+    return replace(
+        entry,
+        timings={label: _timing(each) for label, each in times.items()},
+        curve=learning_curve(store, run.run_id, entry.result.get("seconds", {}).get("train")),
+        config=kept_by(store, run.run_id, root),
+        environment=read_json(store, run, "environment.json") or {},
     )
 
 
@@ -198,7 +204,7 @@ def called_as_asked(config: CompareConfig, entry: Entry) -> Entry:
 
 
 def _names_of_old(store: Store, run: StoredRun) -> list[str]:
-    rows = [] if pseudonyms.TAG in run.tags else read_rows(store, run.run_id, "data/manifest.csv")
+    rows = [] if pseudonyms.TAG in run.tags else read_rows(store, run, "data/manifest.csv")
     return [row["image"] for row in rows if "image" in row]
 
 
@@ -288,6 +294,17 @@ def require_comparable(entries: Sequence[Entry]) -> None:
                 expected=f"at most {_TRUE_EVERYWHERE} dB, as two machines may round differently",
                 fix="train one of them again with the version that trained the other",
             )
+
+
+def require_few(entries: Sequence[Entry]) -> None:
+    """Refuse more runs than colours can tell apart.
+
+    Args:
+        entries: Those that are shown.
+
+    Raises:
+        RequestError: There are more.
+    """
     if len(entries) > MOST:
         raise RequestError(
             "these are too many runs to tell apart", got=len(entries), expected=f"at most {MOST}", fix="runs=[ID,ID]"

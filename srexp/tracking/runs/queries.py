@@ -16,7 +16,8 @@ from srexp.system.masking.redaction import from_cell
 from srexp.tracking.metric_names import known, places
 from srexp.tracking.store.addresses import find
 from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
-from srexp.tracking.store.store import Store, connect, every, opened, selected
+from srexp.tracking.store.locations import path_of
+from srexp.tracking.store.store import Store, connect, every, opened, selected, tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class StoredRun:
         tags: Its tags.
         metrics: Last value of each metric, by the name that this code has for it.
         ended: Milliseconds since the epoch; None while it runs.
+        artifacts: Address of what it left beside these.
     """
 
     run_id: str
@@ -42,6 +44,7 @@ class StoredRun:
     tags: Mapping[str, str]
     metrics: Mapping[str, float]
     ended: int | None = None
+    artifacts: str = ""
 
 
 def get_run(store: Store, run_id: str) -> StoredRun:
@@ -85,10 +88,17 @@ def runs_of(store: Store, experiment: str) -> list[StoredRun]:
     Raises:
         RequestError: There is no such experiment.
     """
-    return _listed(store, experiment, "FINISHED", order="ASC", fix="experiment_name=NAME, or runs=[ID,ID]")
+    return _listed(store, experiment, _state("FINISHED"), order="ASC", fix="experiment_name=NAME, or runs=[ID,ID]")
 
 
-def latest(store: Store, *, experiment: str | None = None, limit: int, status: str | None = None) -> list[StoredRun]:
+def latest(
+    store: Store,
+    *,
+    experiment: str | None = None,
+    limit: int,
+    status: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> list[StoredRun]:
     """List runs in any state, newest first.
 
     Args:
@@ -96,6 +106,7 @@ def latest(store: Store, *, experiment: str | None = None, limit: int, status: s
         experiment: Name of the experiment; None for all.
         limit: How many at most.
         status: FINISHED, FAILED, KILLED or RUNNING; None for all.
+        tags: What they are tagged with; None for all.
 
     Returns:
         Runs.
@@ -103,11 +114,16 @@ def latest(store: Store, *, experiment: str | None = None, limit: int, status: s
     Raises:
         RequestError: There is no such experiment.
     """
-    return _listed(store, experiment, status, most=limit, fix="experiment_name=NAME, or leave it out")
+    condition = " and ".join(filter(None, [_state(status), tagged(tags or {})]))
+    return _listed(store, experiment, condition, most=limit, fix="experiment_name=NAME, or leave it out")
+
+
+def _state(status: str | None) -> str:
+    return f"attributes.status = '{status}'" if status else ""
 
 
 def _listed(
-    store: Store, experiment: str | None, status: str | None, *, order: str = "DESC", most: int | None = None, fix: str
+    store: Store, experiment: str | None, condition: str, *, order: str = "DESC", most: int | None = None, fix: str
 ) -> list[StoredRun]:
     with opened(store, "the runs can't be listed") as client:
         names = {each.experiment_id: each.name for each in every(client.search_experiments)}
@@ -120,7 +136,6 @@ def _listed(
                 expected=f"one of {', '.join(others)}" if others else "a task that something was trained for",
                 fix=fix,
             )
-        condition = f"attributes.status = '{status}'" if status else ""
         by_start = [f"attributes.start_time {order}"]
         found = every(client.search_runs, chosen, condition, most=most, order_by=by_start)
     return [_stored_run(run, names[run.info.experiment_id]) for run in found]
@@ -154,12 +169,12 @@ def run_of_model(store: Store, model_uri: str) -> str:
     return run_id
 
 
-def read_text(store: Store, run_id: str, path: str) -> str | None:
+def read_text(store: Store, run: StoredRun | str, path: str) -> str | None:
     """Read a text artifact of a run.
 
     Args:
         store: Where.
-        run_id: Of the run.
+        run: It, whose files on this machine are read where they lie, or its id.
         path: Of the artifact.
 
     Returns:
@@ -168,6 +183,11 @@ def read_text(store: Store, run_id: str, path: str) -> str | None:
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
+    folder = path_of(run.artifacts) if isinstance(run, StoredRun) and run.artifacts else None
+    if folder:
+        file = folder / path
+        return file.read_text(encoding="utf-8") if file.is_file() else None
+    run_id = run.run_id if isinstance(run, StoredRun) else run
     connect(store)
     with selected(store.uri):
         try:
@@ -204,33 +224,33 @@ def read_pictures(store: Store, run_id: str, wanted: Sequence[tuple[str, str]]) 
     return found
 
 
-def read_json(store: Store, run_id: str, path: str) -> dict[str, Any] | None:
+def read_json(store: Store, run: StoredRun | str, path: str) -> dict[str, Any] | None:
     """Read a JSON artifact of a run.
 
     Args:
         store: Where.
-        run_id: Of the run.
+        run: It, or its id.
         path: Of the artifact.
 
     Returns:
         Its content; None when the run has no such artifact.
     """
-    content = json.loads(read_text(store, run_id, path) or "null")
+    content = json.loads(read_text(store, run, path) or "null")
     return content if isinstance(content, dict) else None
 
 
-def read_rows(store: Store, run_id: str, path: str) -> list[dict[str, str]]:
+def read_rows(store: Store, run: StoredRun | str, path: str) -> list[dict[str, str]]:
     """Read a CSV artifact of a run, row by row.
 
     Args:
         store: Where.
-        run_id: Of the run.
+        run: It, or its id.
         path: Of the artifact.
 
     Returns:
         Its rows by column; none when the run has no such artifact.
     """
-    lines = csv.reader(io.StringIO(read_text(store, run_id, path) or ""))
+    lines = csv.reader(io.StringIO(read_text(store, run, path) or ""))
     header, *rows = [[*map(from_cell, line)] for line in lines] or [[]]
     return [dict(zip(header, row, strict=False)) for row in rows]
 
@@ -254,4 +274,6 @@ def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, fl
 def _stored_run(run: Any, experiment: str) -> StoredRun:
     info, tags, metrics = run.info, run.data.tags, known(run.data.metrics)
     name = info.run_name or ""
-    return StoredRun(info.run_id, name, experiment, info.status, info.start_time, tags, metrics, info.end_time)
+    return StoredRun(
+        info.run_id, name, experiment, info.status, info.start_time, tags, metrics, info.end_time, info.artifact_uri
+    )

@@ -8,7 +8,7 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison import runs
-from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable
+from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable, require_few
 from srexp.metrics.protocol import ADDED
 from srexp.system.masking.pseudonyms import fingerprint
 from srexp.tracking.runs.queries import StoredRun
@@ -118,7 +118,11 @@ def test_another_bicubic_on_the_same_images_is_refused():
 
 
 def test_more_models_than_colours_are_refused():
-    assert f"at most {MOST}" in refusal(*(entry(number) for number in range(MOST + 1)))
+    many = [entry(number) for number in range(MOST + 1)]
+    require_comparable(many)  # of which only the best are shown, unless all are asked for
+    require_few(many[:MOST])
+    with pytest.raises(RequestError, match=f"at most {MOST}"):
+        require_few(many)
 
 
 def test_all_metrics_are_taken_whatever_their_names():

@@ -58,9 +58,10 @@ def test_artifacts_are_read_or_not_there(tracking: Tracking) -> None:
         for step, value in ((2, 0.5), (1, 0.25), (2, 0.75)):
             run.log_metrics({"loss": value}, step=step, milliseconds=1000 * step)
     store = tracking.store
-    assert queries.read_json(store, run.id, "good.json") == {"a": 1}
-    assert queries.read_json(store, run.id, "list.json") is None
-    assert queries.read_text(store, run.id, "missing.txt") is None
+    for each in (run.id, queries.get_run(store, run.id)):
+        assert queries.read_json(store, each, "good.json") == {"a": 1}
+        assert queries.read_json(store, each, "list.json") is None
+        assert queries.read_text(store, each, "missing.txt") is None
     assert [(step, at) for step, at, _ in queries.history(store, run.id, "loss")] == [(1, 1.0), (2, 2.0)]
 
 

@@ -48,7 +48,8 @@ def trained(tracking: Tracking, name: str = "task") -> str:
 
 def read_back(tracking: Tracking, run_id: str, scratch: Path, name: str = "task") -> None:
     store = tracking.store
-    assert queries.read_text(store, run_id, "notes/a.txt") == "kept"
+    for run in (run_id, queries.get_run(store, run_id)):
+        assert queries.read_text(store, run, "notes/a.txt") == "kept"
     model = find(store, f"models:/{name}@candidate")
     require_files(store, model)
     for uri in (model.address, f"models:/{name}/{model.version}"):
