@@ -161,6 +161,19 @@ def test_a_network_of_the_package_stands_beside_runs(project, folder_of, nasty_i
     assert "the test images can't be read again, on which zoo/hybrid-cxr-x2" in capfd.readouterr().err
 
 
+@pytest.mark.slow
+def test_an_evaluation_of_all_images_is_shown_and_takes_other_models(project, folder_of, nasty_images):
+    alone = srexp.run("evaluate", [*folder_of, f"dataset.root={nasty_images}", "model_uri=zoo/hybrid-cxr-x2"])
+    asked = [f"runs=[{alone['run_id']}]", "models=[zoo/srcnn-cxr-x2]", "pictures=2"]
+    result = srexp.run("compare", asked)
+    scored = {row["name"]: row["means"]["psnr"]["mean"] for row in result["models"]}
+    assert len(scored) == 3
+    assert alone["test"]["n_images"] == len(list(nasty_images.rglob("*.png")))
+    assert alone["test"]["psnr"] in scored.values()
+    assert not [said for said in result["warnings"] if "can't be read again" in said]
+    assert (project.root / result["report"]).read_text(encoding="utf-8").count('class="card"') == 2
+
+
 def test_what_is_not_there_is_refused(project, capfd):
     for words, said in (
         ([], "no such experiment"),

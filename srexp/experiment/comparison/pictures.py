@@ -173,7 +173,7 @@ def recorded_task(config: CompareConfig, entry: Entry) -> Task:
         raise SrexpError(str(sentence))
     if entry.run.tags.get(TAG, fingerprint()) != fingerprint():
         raise SrexpError(f"their pseudonyms were made with another key, which {VARIABLE} can give")
-    task = Task(composed)
+    task = Task(composed, whole=entry.result.get("split") == "all")
     if task.prepared.fingerprint != entry.result["data_fingerprint"]:
         raise SrexpError("the data set has another fingerprint than when it was scored")
     return task
