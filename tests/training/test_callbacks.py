@@ -1,4 +1,4 @@
-"""Each callback by itself; together they are in test_fit.py."""
+"""Each callback by itself; together they are in test_fit.py and test_interruption.py."""
 
 from __future__ import annotations
 

@@ -1,124 +1,23 @@
-"""A training that was interrupted and goes on ends where one that never stopped ends, to the last bit."""
+"""What a training does between its first step and its last, and which weights it ends with."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import signal
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from srexp.errors import SrexpError
-from srexp.models import srcnn, vdsr
-from srexp.training import numerics, optimizers, replicas, schedules
+from srexp.training import numerics, optimizers, replicas
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.fit import Fitted, Fitting, Recipe, Validation
 from srexp.training.losses import mse
 from srexp.training.plan import Plan
-
-STEPS, EPOCHS = 4, 3
-PLAN = Plan(epochs=EPOCHS, steps_per_epoch=STEPS)
-NETWORKS = {
-    "srcnn": lambda: srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4]),
-    "vdsr": lambda: vdsr.build(2, 1, depth=3, width=8),
-}
-OPTIMIZERS = {
-    "adam": lambda: optimizers.adam(1e-3, clip_norm=0.1),
-    "adamw": lambda: optimizers.adamw(1e-3),
-    "sgd": lambda: optimizers.sgd(0.1, theta=1e-4),
-    "averages": lambda: optimizers.adam(1e-2, ema=0.7),
-    "accumulation": lambda: keras.optimizers.Adam(1e-3, gradient_accumulation_steps=3),
-}
-
-
-@contextmanager
-def batches(step: int):
-    def make(number):
-        rng = np.random.default_rng([7, int(number)])
-        return rng.random((2, 8, 8, 1), dtype=np.float32), rng.random((2, 16, 16, 1), dtype=np.float32)
-
-    def prepare(number):
-        low, high = tf.numpy_function(make, [number], (tf.float32, tf.float32))
-        return tf.ensure_shape(low, (2, 8, 8, 1)), tf.ensure_shape(high, (2, 16, 16, 1))
-
-    yield tf.data.Dataset.range(step, EPOCHS * STEPS).map(prepare)
-
-
-class Training:
-    """One training from a fixed start; `interrupt` is called wherever a signal may come."""
-
-    def __init__(self, network="srcnn", optimizer="adam", plan=PLAN):
-        self.network, self.optimizer, self.plan = network, optimizer, plan
-        self.told: dict[int, dict[str, float]] = {}
-
-    def run(self, checkpoints=None, interrupt=lambda _place: None, minutes=None, spoil=1.0):
-        numerics.prepare(seed=3, deterministic=True)
-        model = NETWORKS[self.network]()
-        cosine = schedules.cosine(warmup_steps=2)
-        image = np.random.default_rng(1).random((1, 8, 8, 1), dtype=np.float32)
-
-        def follow(step, total):
-            interrupt(f"step {step}")
-            return cosine(step, total) * (spoil if step > 5 else 1.0)
-
-        def validate():
-            value = float(np.mean(np.asarray(model(image, training=False))))
-            interrupt("validation")
-            return {"val_psnr": 40 - abs(value), "val_ssim": value}
-
-        def tell(epoch, numbers, _milliseconds):
-            self.told[epoch] = timeless(numbers)
-            interrupt("told")
-
-        fitting = Fitting(
-            model,
-            Recipe(loss=mse(), optimizer=OPTIMIZERS[self.optimizer](), schedule=follow),
-            dataclasses.replace(self.plan, checkpoint_minutes=minutes),
-            Validation(validate, bicubic_psnr=30.0),
-            on_epoch=tell,
-            checkpoints=checkpoints,
-        )
-        return fitting.run(batches), model
-
-
-def once(place, after=0):
-    """Interrupt, as Ctrl-C does, when a place is reached for the nth time."""
-    left = [after]
-
-    def interrupt(reached):
-        if reached == place:
-            left[0] -= 1
-            if left[0] == -1:
-                signal.raise_signal(signal.SIGINT)
-
-    return interrupt
-
-
-def timeless(numbers):
-    return {key: value for key, value in numbers.items() if key != "training_seconds"}
-
-
-def assert_same(interrupted, whole):
-    (fitted, model), (expected, expected_model) = interrupted, whole
-    times = [numbers["training_seconds"] for numbers in fitted.history]
-    assert times[0] > 0
-    assert sorted(times) == times
-    assert times[-1] <= fitted.seconds
-    assert [timeless(numbers) for numbers in fitted.history] == [timeless(numbers) for numbers in expected.history]
-    assert fitted.best_epoch == expected.best_epoch
-    assert fitted.steps == expected.steps
-    for ours, theirs in zip(model.get_weights(), expected_model.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    ours, theirs = ([v.numpy() for v in each.optimizer.variables] for each in (model, expected_model))
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)
+from tests.training.trainings import NETWORKS, OPTIMIZERS, PLAN, STEPS, Training, batches, once
 
 
 class Blending(Supervised):
@@ -194,8 +93,8 @@ def test_what_a_course_has_beside_goes_on_too_and_epochs_keep_their_time(tmp_pat
     assert when[1] == (2, 39.0, fitting.record.history.ended[1])
 
 
-def test_a_course_of_a_network_alone_invents_nothing(never_stopped):
-    fitted, _ = never_stopped[1]
+def test_a_course_of_a_network_alone_invents_nothing():
+    fitted, _ = Training().run()
     assert (fitted.invented, fitted.validation, fitted.bicubic_psnr) == (False, None, 30.0)
 
 
@@ -219,64 +118,6 @@ def test_keras_says_nothing_and_several_devices_bound_the_whole_gradient(capsys,
     _, model = Training().run()
     assert bounded == [model.optimizer]
     assert capsys.readouterr().out == ""
-
-
-PLACES = {
-    "before the first step": partial(once, "step 0"),
-    "within an epoch": partial(once, "step 6"),
-    "at the first step of an epoch": partial(once, "step 4"),
-    "at the last step of an epoch": partial(once, "step 7"),
-    "while validating": partial(once, "validation", 1),
-    "while telling of an epoch": partial(once, "told", 1),
-    "while validating the last epoch": partial(once, "validation", 2),
-    "after the last epoch": partial(once, "told", 2),
-}
-
-
-@pytest.fixture(scope="module")
-def never_stopped():
-    """The default training, and what it led to."""
-    training = Training()
-    return training, training.run()
-
-
-@pytest.fixture(scope="module")
-def averages():
-    """A training whose optimizer keeps running means of the weights."""
-    return Training(optimizer="averages").run()
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
-    whole, expected = never_stopped
-    interrupted, checkpoints = Training(), Checkpoints(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.run(checkpoints, PLACES[place]())
-    steps = []
-    resumed = Training()
-    assert_same(resumed.run(Checkpoints(tmp_path), steps.append), expected)
-    assert resumed.told == whole.told  # those before the interruption, too
-    trained = [int(each.split()[1]) for each in steps if each.startswith("step")]
-    assert len(set(trained)) == len(trained)
-    assert trained == list(range(EPOCHS * STEPS))[EPOCHS * STEPS - len(trained) :]
-
-
-@pytest.mark.parametrize(
-    ("network", "optimizer"),
-    [("vdsr", "sgd"), ("srcnn", "adamw"), ("srcnn", "accumulation")],
-)
-def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
-    expected = Training(network, optimizer).run()
-    with pytest.raises(KeyboardInterrupt):
-        Training(network, optimizer).run(Checkpoints(tmp_path), once("step 5"))
-    assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
-
-
-@pytest.mark.parametrize("place", ["within an epoch", "while validating", "while validating the last epoch"])
-def test_running_means_of_the_weights_go_on_exactly_wherever_it_stopped(place, averages, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        Training(optimizer="averages").run(Checkpoints(tmp_path), PLACES[place]())
-    assert_same(Training(optimizer="averages").run(Checkpoints(tmp_path)), averages)
 
 
 def test_validation_sees_running_means_and_training_never_does():
@@ -317,38 +158,6 @@ def test_validation_sees_running_means_and_training_never_does():
         np.testing.assert_allclose(one.numpy(), other, rtol=1e-5, atol=1e-7)
 
 
-def test_without_a_word_it_goes_on_from_the_last_file(tmp_path, never_stopped):
-    class GoneError(Exception):
-        """What SIGKILL leaves: nothing is done any more."""
-
-    def die(reached):
-        if reached == "step 7":
-            raise GoneError
-
-    with pytest.raises(GoneError):
-        Training().run(Checkpoints(tmp_path), die, minutes=0)
-    assert [path.name[:14] for path in Checkpoints(tmp_path).files()] == ["step-000000006", "step-000000007"]
-    assert_same(Training().run(Checkpoints(tmp_path)), never_stopped[1])
-
-
-def test_patience_and_time_count_from_the_beginning(tmp_path):
-    plan = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, patience=1)
-    expected = Training(plan=plan).run()
-    with pytest.raises(KeyboardInterrupt):
-        Training(plan=plan).run(Checkpoints(tmp_path), once("step 5"))
-    assert_same(Training(plan=plan).run(Checkpoints(tmp_path)), expected)
-
-    timed = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, max_minutes=1.0)
-    with pytest.raises(KeyboardInterrupt):
-        Training(plan=timed).run(checkpoints := Checkpoints(tmp_path / "timed"), once("step 5"))
-    late = Checkpoints(tmp_path / "late")
-    late.save(dataclasses.replace(checkpoints.latest(), seconds=59.999))
-    fitted, _ = Training(plan=timed).run(late)
-    assert len(fitted.history) == 2
-    assert fitted.seconds >= 60
-    assert fitted.earlier_seconds == 59.999
-
-
 def test_an_exploding_loss_leaves_the_state_before_it(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     with pytest.raises(SrexpError, match=r"exploded at step \d+ with learning rate .* kept in ") as failed:
@@ -357,26 +166,6 @@ def test_an_exploding_loss_leaves_the_state_before_it(tmp_path):
     assert str(checkpoints.newest) in str(failed.value)
     assert kept.finite()
     assert kept.step <= 6
-
-
-def test_a_full_disk_is_said_and_ends_nothing(tmp_path, never_stopped, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    _, expected = never_stopped
-    monkeypatch.setattr("os.fsync", full)
-    fitted, model = Training().run(Checkpoints(tmp_path), minutes=0)
-    assert_same((fitted, model), expected)
-    assert [warning for warning in fitted.warnings if "No space left" in warning]
-    assert len(fitted.warnings) == len(expected[0].warnings) + 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_checkpoint_of_another_network_is_refused(tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        Training("srcnn").run(Checkpoints(tmp_path), once("step 5"))
-    with pytest.raises(SrexpError, match="another network"):
-        Training("vdsr").run(Checkpoints(tmp_path))
 
 
 def test_files_of_a_run_lie_where_they_should(tmp_path):

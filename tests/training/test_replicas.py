@@ -32,7 +32,7 @@ tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceCo
 
 from srexp.training import replicas
 from srexp.training.checkpoint import Checkpoints
-from tests.training.test_fit import Training, once, timeless
+from tests.training.trainings import Training, once, timeless
 
 
 def trained(strategy, checkpoints=None, interrupt=lambda _: None):

@@ -10,6 +10,7 @@ import pytest
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.registry.models import load
+from tests.tracking.registry.keras_files import Bomb
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,6 @@ def test_files_need_no_store(saved, network, tmp_path):
         loaded = load(NoStore(), str(path))
         assert same(loaded.model, network)
     assert load(NoStore(), str(saved)).found.label == "mine.keras"
-
-
-class Bomb:
-    def __reduce__(self):
-        return (pytest.fail, ("a pickle was run",))
 
 
 def test_pickles_and_other_files_are_refused(tracking, tmp_path):

@@ -19,7 +19,7 @@ from srexp.training.courses.discriminator import discriminator
 from srexp.training.courses.duel import Opponent
 from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.losses import l1
-from tests.training.test_fit import EPOCHS, PLAN, STEPS, batches, once, timeless
+from tests.training.trainings import EPOCHS, PLAN, STEPS, batches, once, timeless
 
 IMAGE = np.random.default_rng(1).random((1, 8, 8, 1), dtype=np.float32)
 
