@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import shutil
 import signal
 import sys
@@ -67,6 +68,12 @@ settings.register_profile("same", deadline=None, derandomize=True)
 settings.load_profile("same")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Import no script to look for examples in it, as `--doctest-modules` does: some train, or start a thread."""
+    test = collection_path.suffix != ".py" or collection_path.name.startswith(("test_", "conftest"))
+    return None if test or ">>>" in collection_path.read_text() else True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, Any, Any]:
     """Leave what is imported out of all that looks for garbage: TensorFlow alone is a million objects.
@@ -108,6 +115,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for share in shares for item in share]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup() -> None:
+    """Let a fixture draw the same numbers whatever ran before it: Keras begins a network's weights from these."""
+    random.seed(0)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    """Let a test draw the same numbers whatever ran before it."""
+    random.seed(0)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _commands_start_warm() -> Iterator[None]:
     """Fork commands from a process that has TensorFlow loaded; it inherits nothing that a single test sets."""
@@ -145,6 +164,12 @@ def samples_dir() -> Path:
 
 
 @pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers of this test alone: what others have drawn before doesn't change them."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
 def grown() -> Callable[[], int]:
     """By how many bytes this process has been larger than when the test began; earlier peaks are forgotten."""
     with suppress(OSError):
@@ -166,9 +191,11 @@ def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what stand-ins of earlier tests stand for: those of this one are counted from the first."""
+def _no_variables_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what commands of earlier tests left in the environment, as what stand-ins of secrets stand for."""
     monkeypatch.setenv("SREXP_SECRETS", "{}")
+    for name in ("KERAS_HOME", "SREXP_DRIVER"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(autouse=True)

@@ -19,10 +19,9 @@ from pydicom.data import get_testdata_file
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 
-RNG = np.random.default_rng(5)
-GREY = RNG.integers(0, 256, (24, 20), np.uint8)
-WORDS = RNG.integers(0, 2**16, (24, 20), np.uint16)
-COLOURS = RNG.integers(0, 256, (24, 20, 3), np.uint8)
+GREY = np.random.default_rng(5).integers(0, 256, (24, 20), np.uint8)
+WORDS = np.random.default_rng(6).integers(0, 2**16, (24, 20), np.uint16)
+COLOURS = np.random.default_rng(7).integers(0, 256, (24, 20, 3), np.uint8)
 
 DICOMS = [
     "MR_small.dcm",

@@ -27,11 +27,9 @@ from srexp.data.image import (
     to_channel,
 )
 
-RNG = np.random.default_rng(0)
-
 
 def colour(bits: int) -> Stored:
-    return stored(RNG.integers(0, 2**bits, (13, 17, 3)), bits, lossy=False)
+    return stored(np.random.default_rng(0).integers(0, 2**bits, (13, 17, 3)), bits, lossy=False)
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 15, 16])
@@ -57,8 +55,8 @@ def test_luminance_of_16_bits_is_that_of_8_bits_on_a_finer_grid() -> None:
 
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
-def test_grey_of_equal_channels_is_that_channel(bits: int) -> None:
-    grey = stored(RNG.integers(0, 2**bits, (9, 8, 1)), bits, lossy=False)
+def test_grey_of_equal_channels_is_that_channel(rng: np.random.Generator, bits: int) -> None:
+    grey = stored(rng.integers(0, 2**bits, (9, 8, 1)), bits, lossy=False)
     repeated = to_channel(grey, "rgb")
     assert repeated.pixels.shape == (9, 8, 3)
     np.testing.assert_array_equal(to_channel(repeated, "grey").pixels, grey.pixels)
@@ -77,8 +75,8 @@ def test_channels_that_are_there_already_cost_nothing() -> None:
     assert to_channel(stored(rgb.pixels, 8, lossy=True), "y").lossy
 
 
-def test_digest_tells_pixels_shape_and_depth_apart_and_not_memory_layout() -> None:
-    pixels = RNG.integers(0, 256, (6, 4))
+def test_digest_tells_pixels_shape_and_depth_apart_and_not_memory_layout(rng: np.random.Generator) -> None:
+    pixels = rng.integers(0, 256, (6, 4))
     reference = stored(pixels, 8, lossy=False).digest()
     assert stored(np.asfortranarray(pixels), 8, lossy=True).digest() == reference
     changed = pixels.copy()

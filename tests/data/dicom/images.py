@@ -12,16 +12,15 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian
 
-RNG = np.random.default_rng(3)
 Write = Callable[..., Path]
 
 
 def signed(bits: int, shape: tuple[int, ...] = (12, 10)) -> np.ndarray:
-    return RNG.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape).astype(np.int16)
+    return np.random.default_rng(3).integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape).astype(np.int16)
 
 
 def unsigned(bits: int, shape: tuple[int, ...] = (12, 10)) -> np.ndarray:
-    return RNG.integers(0, 2**bits, shape).astype(np.uint16 if bits > 8 else np.uint8)
+    return np.random.default_rng(3).integers(0, 2**bits, shape).astype(np.uint16 if bits > 8 else np.uint8)
 
 
 def save(path: Path, pixels: np.ndarray, syntax: str, storage: str, **tags: object) -> Path:

@@ -19,9 +19,6 @@ from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.types import Pixels
 
-RNG = np.random.default_rng(5)
-
-
 MADE = {scale: Provenance("net version 1", "identity", "0.1", scale) for scale in (1, 2, 3)}
 
 
@@ -54,7 +51,7 @@ def through_and_lost(
 
 
 def values(bits: int, shape: tuple[int, ...] = (13, 9)) -> Numbers:
-    return RNG.integers(0, 2**bits, shape).astype(np.uint16 if bits > 8 else np.uint8)
+    return np.random.default_rng(5).integers(0, 2**bits, shape).astype(np.uint16 if bits > 8 else np.uint8)
 
 
 def chunked(content: bytes, **chunks: bytes) -> bytes:

@@ -14,8 +14,6 @@ from srexp.data.image import UnreadableImageError
 from srexp.data.sources.folder import Folder
 from tests.data.formats.rewriting import enlarged, through, through_and_lost
 
-RNG = np.random.default_rng(4)
-
 
 def written(path: Path, values: np.ndarray, slope: float | None = None) -> Path:
     volume = nibabel.Nifti1Image(values, np.eye(4))
@@ -31,9 +29,11 @@ def written(path: Path, values: np.ndarray, slope: float | None = None) -> Path:
 
 @pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
 @pytest.mark.parametrize(("kind", "offset"), [(np.uint8, 0), (np.int16, 2**15), (np.uint16, 0)])
-def test_each_slice_keeps_its_values(tmp_path: Path, suffix: str, kind: type, offset: int) -> None:
+def test_each_slice_keeps_its_values(
+    rng: np.random.Generator, tmp_path: Path, suffix: str, kind: type, offset: int
+) -> None:
     limits = np.iinfo(kind)
-    values = RNG.integers(limits.min, limits.max, (6, 5, 4), kind, endpoint=True)
+    values = rng.integers(limits.min, limits.max, (6, 5, 4), kind, endpoint=True)
     path = written(tmp_path / f"v.{suffix}", values)
     assert list(frames_in(path)) == [0, 1, 2, 3]
     assert shape_of(path) == (5, 6)
@@ -44,23 +44,25 @@ def test_each_slice_keeps_its_values(tmp_path: Path, suffix: str, kind: type, of
         assert image.bits == limits.bits
 
 
-def test_further_axes_run_slower(tmp_path: Path) -> None:
-    values = RNG.integers(0, 99, (3, 2, 4, 5), np.uint8)
+def test_further_axes_run_slower(rng: np.random.Generator, tmp_path: Path) -> None:
+    values = rng.integers(0, 99, (3, 2, 4, 5), np.uint8)
     path = written(tmp_path / "v.nii", values)
     assert len(frames_in(path)) == 20
     np.testing.assert_array_equal(read_image(path, 4 * 3 + 2).pixels[..., 0], values[:, ::-1, 2, 3].T)
 
 
 @pytest.mark.parametrize(("slope", "turned"), [(2.0, False), (-2.0, True)])
-def test_scaling_only_relabels_but_for_its_sign(tmp_path: Path, slope: float, turned: bool) -> None:
-    values = RNG.integers(0, 256, (3, 2, 1), np.uint8)
+def test_scaling_only_relabels_but_for_its_sign(
+    rng: np.random.Generator, tmp_path: Path, slope: float, turned: bool
+) -> None:
+    values = rng.integers(0, 256, (3, 2, 1), np.uint8)
     expected = values[:, ::-1, 0].T
     image = read_image(written(tmp_path / "v.nii", values, slope))
     np.testing.assert_array_equal(image.pixels[..., 0], 255 - expected if turned else expected)
 
 
-def test_floating_point_needs_percentiles(tmp_path: Path) -> None:
-    values = RNG.normal(size=(6, 5, 2)).astype(np.float32)
+def test_floating_point_needs_percentiles(rng: np.random.Generator, tmp_path: Path) -> None:
+    values = rng.normal(size=(6, 5, 2)).astype(np.float32)
     values[0, 0, 0] = np.nan
     path = written(tmp_path / "v.nii", values)
     with pytest.raises(UnreadableImageError, match=r"no stored bit depth[\s\S]*dataset.intensity=percentile"):
@@ -82,8 +84,8 @@ def test_colours_are_refused_as_such(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
-def test_truncated_volume_is_refused(tmp_path: Path, suffix: str) -> None:
-    path = written(tmp_path / f"v.{suffix}", RNG.integers(0, 99, (20, 20, 20), np.uint8))
+def test_truncated_volume_is_refused(rng: np.random.Generator, tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path / f"v.{suffix}", rng.integers(0, 99, (20, 20, 20), np.uint8))
     path.write_bytes(path.read_bytes()[:-4000])
     with pytest.raises(UnreadableImageError, match="truncated"):
         read_image(path, 19)
@@ -106,8 +108,10 @@ def test_slices_are_images_of_one_patient(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["volume", "volume.png", "volume.gz", "v.nii.gz", "v.nii"])
 @pytest.mark.parametrize("compressed", [True, False])
-def test_the_content_is_read_whatever_the_file_is_called(tmp_path: Path, name: str, compressed: bool) -> None:
-    values = RNG.integers(0, 99, (3, 2, 2), np.uint8)
+def test_the_content_is_read_whatever_the_file_is_called(
+    rng: np.random.Generator, tmp_path: Path, name: str, compressed: bool
+) -> None:
+    values = rng.integers(0, 99, (3, 2, 2), np.uint8)
     content = nibabel.Nifti1Image(values, np.eye(4)).to_bytes()
     (tmp_path / name).write_bytes(gzip.compress(content) if compressed else content)
     assert len(frames_in(tmp_path / name)) == 2

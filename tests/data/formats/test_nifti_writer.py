@@ -10,7 +10,7 @@ import pytest
 
 from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import UnreadableImageError
-from tests.data.formats.rewriting import FILES, RNG, nifti, through, tiff
+from tests.data.formats.rewriting import FILES, nifti, through, tiff
 
 
 def test_nifti_stays_in_its_place(tmp_path: Path) -> None:
@@ -28,10 +28,10 @@ def test_nifti_stays_in_its_place(tmp_path: Path) -> None:
     assert finer @ after.affine.T == pytest.approx(corners @ before.affine.T, abs=1e-5)
 
 
-def test_floating_point_is_stretched_and_comes_out_as_words(tmp_path: Path) -> None:
+def test_floating_point_is_stretched_and_comes_out_as_words(rng: np.random.Generator, tmp_path: Path) -> None:
     for path in (
-        tiff(tmp_path / "a.tif", RNG.random((9, 8), np.float32)),
-        nifti(tmp_path / "a.nii", RNG.random((9, 8, 2), np.float32)),
+        tiff(tmp_path / "a.tif", rng.random((9, 8), np.float32)),
+        nifti(tmp_path / "a.nii", rng.random((9, 8, 2), np.float32)),
     ):
         [target] = through(path, tmp_path / "out" / path.name, intensity="percentile")
         for frame in frames_in(path):
@@ -49,10 +49,16 @@ def test_floating_point_is_stretched_and_comes_out_as_words(tmp_path: Path) -> N
 )  # fmt: skip
 @pytest.mark.parametrize("slope", [2.0, -0.5])
 def test_a_volume_keeps_its_type_and_a_stretched_one_its_width(
-    tmp_path: Path, kind: type[np.generic], intensity: str, kept: type[np.generic], slope: float
+    rng: np.random.Generator,
+    tmp_path: Path,
+    kind: type[np.generic],
+    intensity: str,
+    kept: type[np.generic],
+    *,
+    slope: float,
 ) -> None:
     limits = np.iinfo(kind)
-    stored = RNG.integers(limits.min, limits.max, (3, 4, 2, 3), kind, endpoint=True)
+    stored = rng.integers(limits.min, limits.max, (3, 4, 2, 3), kind, endpoint=True)
     stored[0, 0], stored[1, 0] = limits.min, limits.max
     path = nifti(tmp_path / "a.nii", stored, slope, 7)
     [target] = through(path, tmp_path / "out" / "a.nii", scale=2, intensity=intensity)
@@ -73,10 +79,12 @@ def test_the_name_says_whether_a_volume_is_compressed(tmp_path: Path, name: str,
 
 
 @pytest.mark.parametrize(("sform", "qform"), [(0, 0), (0, 1), (2, 0), (4, 1)])
-def test_each_way_to_say_where_a_volume_lies_stays_with_its_code(tmp_path: Path, sform: int, qform: int) -> None:
+def test_each_way_to_say_where_a_volume_lies_stays_with_its_code(
+    rng: np.random.Generator, tmp_path: Path, sform: int, qform: int
+) -> None:
     turned = np.array([[0, -2, 0, 5], [3, 0, 0, 7], [0, 0, 4, 9], [0, 0, 0, 1.0]])
     upright = np.array([[3, 0, 0, -5], [0, 2, 0, 8], [0, 0, 4, 1], [0, 0, 0, 1.0]])
-    image = nibabel.Nifti1Image(RNG.integers(0, 99, (8, 6, 4), np.uint8), None)
+    image = nibabel.Nifti1Image(rng.integers(0, 99, (8, 6, 4), np.uint8), None)
     image.header.set_zooms((3, 2, 4))
     image.set_sform(turned if sform else None, sform)
     image.set_qform(upright if qform else None, qform)
@@ -106,8 +114,10 @@ def test_more_pixels_than_the_header_can_say_are_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("intensity", "kept"), [("bits", True), ("percentile", False)])
-def test_display_range_and_meaning_go_with_the_values(tmp_path: Path, intensity: str, *, kept: bool) -> None:
-    volume = nibabel.Nifti1Image(RNG.integers(0, 4000, (9, 8, 2)).astype(np.int16), np.eye(4))
+def test_display_range_and_meaning_go_with_the_values(
+    rng: np.random.Generator, tmp_path: Path, intensity: str, *, kept: bool
+) -> None:
+    volume = nibabel.Nifti1Image(rng.integers(0, 4000, (9, 8, 2)).astype(np.int16), np.eye(4))
     volume.header["cal_min"], volume.header["cal_max"] = 100, 900
     volume.header.set_intent("z score", name="activation")
     volume.to_filename(path := tmp_path / "a.nii")
@@ -117,10 +127,10 @@ def test_display_range_and_meaning_go_with_the_values(tmp_path: Path, intensity:
     assert header.get_intent() == (("z score", (), "activation") if kept else ("none", (), ""))
 
 
-def test_what_counts_the_old_grid_in_a_header_goes(tmp_path: Path) -> None:
+def test_what_counts_the_old_grid_in_a_header_goes(rng: np.random.Generator, tmp_path: Path) -> None:
     """Slices that were acquired may lie along any axis; extensions of AFNI and DICOM describe the old object."""
     for axis, kept in ((0, False), (1, False), (2, True)):
-        image = nibabel.Nifti1Image(RNG.integers(0, 99, (8, 6, 4), np.uint8), np.eye(4))
+        image = nibabel.Nifti1Image(rng.integers(0, 99, (8, 6, 4), np.uint8), np.eye(4))
         image.header.set_dim_info(slice=axis)
         said = {"slice_start": 1, "slice_end": 3, "slice_code": 1, "slice_duration": 0.5}
         for key, value in said.items():

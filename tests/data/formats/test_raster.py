@@ -17,11 +17,10 @@ from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from tests.data.formats.rewriting import chunked, through_and_lost
 
-RNG = np.random.default_rng(1)
-BYTES = RNG.integers(0, 256, (20, 30), np.uint8)
-WORDS = RNG.integers(0, 2**16, (20, 30), np.uint16)
-COLOURS = RNG.integers(0, 256, (20, 30, 3), np.uint8)
-WIDE = RNG.integers(0, 2**16, (20, 30, 3), np.uint16)
+BYTES = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
+WORDS = np.random.default_rng(2).integers(0, 2**16, (20, 30), np.uint16)
+COLOURS = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
+WIDE = np.random.default_rng(4).integers(0, 2**16, (20, 30, 3), np.uint16)
 
 
 def written(path: Path, image: Image.Image | np.ndarray, **options: object) -> Path:
@@ -122,8 +121,8 @@ def test_cmyk_is_refused_with_the_mend(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_truncated_file_is_refused(tmp_path: Path, suffix: str, share: float) -> None:
-    path = written(tmp_path / f"a.{suffix}", RNG.integers(0, 256, (64, 64, 3), np.uint8))
+def test_truncated_file_is_refused(rng: np.random.Generator, tmp_path: Path, suffix: str, share: float) -> None:
+    path = written(tmp_path / f"a.{suffix}", rng.integers(0, 256, (64, 64, 3), np.uint8))
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     with pytest.raises(UnreadableImageError, match="damaged or"):
         read_image(path)
@@ -157,9 +156,9 @@ def png_of(path: Path, samples: np.ndarray, depth: int, colour: int, **chunks: b
 @pytest.mark.parametrize(
     ("colour", "depth"), [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8)]
 )
-def test_a_transparent_colour_is_black(tmp_path: Path, colour: int, depth: int) -> None:
+def test_a_transparent_colour_is_black(rng: np.random.Generator, tmp_path: Path, colour: int, depth: int) -> None:
     shape = (20, 30, 3) if colour == 2 else (20, 30)
-    samples = RNG.integers(1, 2**depth, shape) if depth > 1 else np.ones(shape, int)
+    samples = rng.integers(1, 2**depth, shape) if depth > 1 else np.ones(shape, int)
     clear = np.zeros((20, 30), bool)
     clear[:, :6] = True
     key = 2 ** (depth - 1)  # a middle value, bright unless it is transparent
@@ -167,7 +166,7 @@ def test_a_transparent_colour_is_black(tmp_path: Path, colour: int, depth: int) 
     samples[~clear] = 0 if depth == 1 else samples[~clear]
     samples[clear] = key
     chunks = {"tRNS": struct.pack(f">{samples[0, 0].size}H", *[key] * samples[0, 0].size)}
-    colours = RNG.integers(1, 256, (2 ** min(depth, 8), 3))
+    colours = rng.integers(1, 256, (2 ** min(depth, 8), 3))
     if colour == 3:
         chunks = {"PLTE": colours.astype(np.uint8).tobytes(), "tRNS": bytes([255] * key + [0])}
     image = read_image(png_of(tmp_path / "a.png", samples, depth, colour, **chunks))

@@ -12,11 +12,10 @@ from PIL import Image
 from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 
-RNG = np.random.default_rng(2)
-BYTES = RNG.integers(0, 256, (20, 30), np.uint8)
-WORDS = RNG.integers(0, 2**16, (20, 30), np.uint16)
-COLOURS = RNG.integers(0, 256, (20, 30, 3), np.uint8)
-WIDE = RNG.integers(0, 2**16, (20, 30, 3), np.uint16)
+BYTES = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
+WORDS = np.random.default_rng(2).integers(0, 2**16, (20, 30), np.uint16)
+COLOURS = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)
+WIDE = np.random.default_rng(4).integers(0, 2**16, (20, 30, 3), np.uint16)
 
 
 def written(path: Path, pixels: np.ndarray, **options: object) -> Path:
@@ -53,8 +52,8 @@ def test_every_layout_comes_back_exactly(tmp_path: Path, layout: dict[str, objec
 
 
 @pytest.mark.parametrize("shape", [(1, 7), (7, 1), (1, 1), (1, 7, 3), (7, 1, 3), (1, 1, 3), (3, 3)])
-def test_thin_images_keep_their_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    pixels = RNG.integers(0, 256, shape, np.uint8)
+def test_thin_images_keep_their_shape(rng: np.random.Generator, tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = rng.integers(0, 256, shape, np.uint8)
     path = written(tmp_path / "a.tif", pixels, photometric="rgb" if len(shape) == 3 else "minisblack")
     image = read_image(path)
     assert image.pixels.shape == (*shape[:2], shape[2] if len(shape) == 3 else 1)
@@ -207,8 +206,10 @@ def read_as(path: Path, kind: type) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("colours", [1, 3])
 @pytest.mark.parametrize("extra", ["unspecified", None, "assocalpha", "unassalpha"])
-def test_every_extra_sample_is_what_its_tag_says(tmp_path: Path, extra: str | None, colours: int, kind: type) -> None:
-    unit = RNG.random((20, 30, colours)).astype(np.float32)
+def test_every_extra_sample_is_what_its_tag_says(
+    rng: np.random.Generator, tmp_path: Path, extra: str | None, colours: int, kind: type
+) -> None:
+    unit = rng.random((20, 30, colours)).astype(np.float32)
     over = in_range(unit * OPACITY[..., np.newaxis], kind)
     stored = over if extra == "assocalpha" else in_range(unit, kind)
     path = written(
@@ -238,8 +239,10 @@ def test_every_extra_sample_is_what_its_tag_says(tmp_path: Path, extra: str | No
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])
-def test_opacity_of_an_image_in_which_white_is_zero(tmp_path: Path, extra: str, kind: type) -> None:
-    dark = RNG.random((20, 30)).astype(np.float32)
+def test_opacity_of_an_image_in_which_white_is_zero(
+    rng: np.random.Generator, tmp_path: Path, extra: str, kind: type
+) -> None:
+    dark = rng.random((20, 30)).astype(np.float32)
     dark[:2] = [[0], [1]]  # so that a stretch changes nothing
     stored = in_range(dark * OPACITY if extra == "assocalpha" else dark, kind)
     pixels = np.stack([stored, in_range(OPACITY, kind)], -1)
@@ -251,16 +254,16 @@ def test_opacity_of_an_image_in_which_white_is_zero(tmp_path: Path, extra: str, 
     np.testing.assert_allclose(read / white, (1 - dark) * OPACITY, atol=0.012)
 
 
-def test_floating_point_in_which_white_is_zero_is_turned_over(tmp_path: Path) -> None:
-    values = RNG.random((20, 30)).astype(np.float32)
+def test_floating_point_in_which_white_is_zero_is_turned_over(rng: np.random.Generator, tmp_path: Path) -> None:
+    values = rng.random((20, 30)).astype(np.float32)
     dark = read_image(written(tmp_path / "a.tif", values, photometric="miniswhite"), intensity="percentile").pixels
     light = read_image(written(tmp_path / "b.tif", values, photometric="minisblack"), intensity="percentile").pixels
     np.testing.assert_allclose(dark.astype(int), 65535 - light.astype(int), atol=1)
 
 
 @pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])
-def test_half_precision_is_no_worse_than_its_own_values(tmp_path: Path, extra: str) -> None:
-    values = RNG.random((20, 30, 2)) + 0.001
+def test_half_precision_is_no_worse_than_its_own_values(rng: np.random.Generator, tmp_path: Path, extra: str) -> None:
+    values = rng.random((20, 30, 2)) + 0.001
     values[..., 0] *= 30000 * (values[..., 1] if extra == "assocalpha" else 1)
     values[0, 0] = 60000, 0.25  # four times as bright as half precision can say
     half = values.astype(np.float16)
@@ -272,9 +275,9 @@ def test_half_precision_is_no_worse_than_its_own_values(tmp_path: Path, extra: s
     np.testing.assert_array_equal(read, exact)
 
 
-def test_what_transparency_hides_has_no_say_in_a_stretch(tmp_path: Path) -> None:
+def test_what_transparency_hides_has_no_say_in_a_stretch(rng: np.random.Generator, tmp_path: Path) -> None:
     values = np.full((20, 30, 2), 1.0, np.float32)
-    values[..., 0] = -RNG.random((20, 30))  # darker than 0, which is no black for them
+    values[..., 0] = -rng.random((20, 30))  # darker than 0, which is no black for them
     values[:, :5] = [1e9, 0]
     path = written(
         tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]
@@ -286,9 +289,9 @@ def test_what_transparency_hides_has_no_say_in_a_stretch(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("extra", ["assocalpha", "unassalpha"])  # indices can't be multiplied
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_palette_with_opacity(tmp_path: Path, bits: int, extra: str) -> None:
+def test_a_palette_with_opacity(rng: np.random.Generator, tmp_path: Path, bits: int, extra: str) -> None:
     indices = np.arange(200, dtype=np.uint8 if bits == 8 else np.uint16).reshape(10, 20)
-    colours = RNG.integers(0, 65536, (3, 2**bits), np.uint16)
+    colours = rng.integers(0, 65536, (3, 2**bits), np.uint16)
     opacity = np.where(indices < 100, 0, 2**bits - 1).astype(indices.dtype)
     seen = np.moveaxis(colours[:, indices] >> 8, 0, -1)
     path = written(tmp_path / "a.tif", indices, photometric="palette", colormap=colours)
@@ -324,8 +327,8 @@ def test_a_thumbnail_on_the_first_page_is_not_the_image(tmp_path: Path) -> None:
     assert (list(frames_in(path)), shape_of(path)) == ([1], WORDS.shape)
 
 
-def test_opacity_that_is_no_number_hides_and_more_than_all_is_all(tmp_path: Path) -> None:
-    values = np.stack([RNG.random((20, 30)), np.ones((20, 30))], -1).astype(np.float32)
+def test_opacity_that_is_no_number_hides_and_more_than_all_is_all(rng: np.random.Generator, tmp_path: Path) -> None:
+    values = np.stack([rng.random((20, 30)), np.ones((20, 30))], -1).astype(np.float32)
     values[0, :, 1], values[1, :, 1], values[2, :, 1] = np.nan, 7, -1
     path = written(
         tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig", extrasamples=["unassalpha"]

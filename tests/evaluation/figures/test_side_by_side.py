@@ -8,15 +8,13 @@ from srexp.evaluation.figures.error_maps import error_map
 from srexp.evaluation.figures.panel import reduced, shown, window
 from srexp.evaluation.figures.side_by_side import side_by_side
 
-RNG = np.random.default_rng(2)
-
 
 def rows_of(picture):
     return lambda rows: picture[rows]
 
 
 def pictures(height, width, scale, channels=1):
-    low = RNG.random((height, width, channels), dtype=np.float32)
+    low = np.random.default_rng(2).random((height, width, channels), dtype=np.float32)
     interpolated = low.repeat(scale, 0).repeat(scale, 1)
     restored = interpolated.copy()
     restored[height : height + 4, width : width + 4] += 3 / 255

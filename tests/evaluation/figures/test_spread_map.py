@@ -8,11 +8,9 @@ from PIL import Image
 
 from srexp.evaluation.figures.spread_map import SCALE, Spread, in_grey_levels, only_map, spread_map, summary
 
-RNG = np.random.default_rng(3)
-
 
 def drawn(height=120, width=90, channels=1, bits=8, name="a.png"):
-    restored = 0.3 + 0.4 * RNG.random((height, width, channels), dtype=np.float32)
+    restored = 0.3 + 0.4 * np.random.default_rng(3).random((height, width, channels), dtype=np.float32)
     levels = np.full((height, width), 0.02, np.float32)
     levels[40:60, 50:60] = 3
     return spread_map(restored, levels, bits=bits, title=name, model_name="net"), levels, restored
@@ -28,10 +26,10 @@ def test_a_spread_is_told_in_grey_levels_whatever_the_channels():
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(120, 90, 1), (7, 5, 3), (300, 40, 1), (40, 900, 1)])
-def test_maps_of_all_shapes_have_one_scale(height, width, channels):
+def test_maps_of_all_shapes_have_one_scale(rng, height, width, channels):
     figure = spread_map(
-        RNG.random((height, width, channels), dtype=np.float32),
-        RNG.random((height, width), dtype=np.float32),
+        rng.random((height, width, channels), dtype=np.float32),
+        rng.random((height, width), dtype=np.float32),
         bits=12,
         title="x" * 200,
         model_name="y" * 200,

@@ -13,9 +13,8 @@ from srexp.errors import RequestError
 from srexp.experiment.restoration.request_score import request_score
 from tests.experiment.restoration.sharpening import sharpening
 
-RNG = np.random.default_rng(0)
-HIGH = RNG.integers(0, 256, (48, 40), np.uint8)
-LOW = RNG.integers(0, 256, (24, 20), np.uint8)
+HIGH = np.random.default_rng(0).integers(0, 256, (48, 40), np.uint8)
+LOW = np.random.default_rng(1).integers(0, 256, (24, 20), np.uint8)
 
 
 @pytest.fixture
@@ -43,8 +42,8 @@ def png(pixels, folder):
     return path.read_bytes()
 
 
-def test_the_figures_are_those_of_the_evaluation(ask):
-    restored = np.clip(HIGH.astype(int) + RNG.integers(-9, 10, HIGH.shape), 0, 255).astype(np.uint8)
+def test_the_figures_are_those_of_the_evaluation(rng, ask):
+    restored = np.clip(HIGH.astype(int) + rng.integers(-9, 10, HIGH.shape), 0, 255).astype(np.uint8)
     told, error = ask(LOW, restored, HIGH)
     bicubic = np.clip(resize(LOW[..., None] / np.float32(255), scale=2)[..., 0], 0, 1) * 255
     inside = slice(2, -2), slice(2, -2)

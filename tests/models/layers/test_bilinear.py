@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from srexp.models.layers.bilinear import resize_to
 
-RNG = np.random.default_rng(0)
-
 
 def network() -> keras.Model:
     small, like = keras.Input((None, None, 3)), keras.Input((None, None, 2))
@@ -16,11 +14,11 @@ def network() -> keras.Model:
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, when it saves
-def test_any_size_to_any_size(tmp_path) -> None:
+def test_any_size_to_any_size(rng: np.random.Generator, tmp_path) -> None:
     network().save(tmp_path / "resize.keras")
     loaded = keras.saving.load_model(tmp_path / "resize.keras")
     for before, after in [((1, 1), (4, 2)), ((2, 3), (15, 17)), ((5, 4), (5, 4)), ((7, 9), (3, 20))]:
-        small, like = RNG.random((2, *before, 3), dtype="float32"), RNG.random((2, *after, 2), dtype="float32")
+        small, like = rng.random((2, *before, 3), dtype="float32"), rng.random((2, *after, 2), dtype="float32")
         np.testing.assert_allclose(loaded([small, like]), tf.image.resize(small, after), rtol=0, atol=1e-6)
 
 

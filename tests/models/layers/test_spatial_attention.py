@@ -10,7 +10,6 @@ from srexp.models.layers.attention import contrast_attention
 from srexp.models.layers.spatial_attention import spatial_attention
 from tests.enhance.runtimes.onnx_oracle import largest_difference
 
-RNG = np.random.default_rng(0)
 INNER = ("conv_max", "conv3", "conv3_")
 
 
@@ -21,8 +20,9 @@ def network(kind: str) -> keras.Model:
     else:
         weighed = contrast_attention(features, 4, name="cca")
     model = keras.Model(features, weighed)
+    rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
-        weight.assign(RNG.normal(0, 0.3, weight.shape))
+        weight.assign(rng.normal(0, 0.3, weight.shape))
     return model
 
 
@@ -42,8 +42,8 @@ def spatially_weighed(model: keras.Model, features: np.ndarray) -> tf.Tensor:
 
 
 @pytest.mark.parametrize("size", [(15, 15), (16, 21), (20, 33), (22, 41)])
-def test_spatial_attention_is_the_authors_from_15_pixels_on(size: tuple[int, int]) -> None:
-    model, features = network("spatial"), RNG.random((2, *size, 8), dtype=np.float32)
+def test_spatial_attention_is_the_authors_from_15_pixels_on(rng: np.random.Generator, size: tuple[int, int]) -> None:
+    model, features = network("spatial"), rng.random((2, *size, 8), dtype=np.float32)
     np.testing.assert_allclose(model(features), spatially_weighed(model, features), rtol=0, atol=1e-6)
 
 
@@ -54,8 +54,8 @@ def test_it_takes_any_size_sees_everything_and_is_the_same_in_onnx(kind: str) ->
     assert largest_difference(model, 8, sizes=((1, 1, 1), (2, 9, 14), (1, 17, 40))) < 1e-6
 
 
-def test_contrast_is_deviation_and_mean_and_constant_features_have_a_slope() -> None:
-    model, features = network("contrast"), tf.constant(RNG.random((1, 5, 7, 8), dtype=np.float32))
+def test_contrast_is_deviation_and_mean_and_constant_features_have_a_slope(rng: np.random.Generator) -> None:
+    model, features = network("contrast"), tf.constant(rng.random((1, 5, 7, 8), dtype=np.float32))
     inner = keras.Model(model.input, model.get_layer("cca.contrast").output)
     expected = np.std(features, axis=(1, 2)) + np.mean(features, axis=(1, 2))
     np.testing.assert_allclose(np.asarray(inner(features))[:, 0, 0], expected, rtol=1e-5)
