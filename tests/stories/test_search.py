@@ -66,6 +66,11 @@ def test_a_search_ends_with_a_candidate_a_preset_and_figures(project, folder_of,
     scored = runs[result["final_run_id"]]
     assert scored.data.metrics["val/best_psnr"] == pytest.approx(best.data.metrics["objective/val_psnr"], abs=1e-6)
     assert not any("test/psnr" in run.data.metrics for run in finished)
+    # The search's own row in MLflow's list shows what its network scored.
+    columns = ("test/psnr", "test/gain_db", "val/best_psnr")
+    assert {name: parent.data.metrics[name] for name in columns} == pytest.approx(
+        {name: scored.data.metrics[name] for name in columns}, abs=1e-6
+    )
 
     found = Path(parent.info.artifact_uri.removeprefix("file://"))
     assert {"optimisation_history.png", "learning_curves.png", "search.html", "best.csv", "best.md"} <= {

@@ -72,7 +72,12 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     outcome = _final(job, chosen, best, parent.id, watch)
     final = outcome.result
     parent.set_tags({"best_trial": best.number, "best_run": best.facts.get("run_id", ""), "final_run": final["run_id"]})
-    parent.log_metrics({"best_val_psnr": max(best.curve.values())}, step=0)
+    own = {
+        "best_val_psnr": max(best.curve.values()),
+        "test_psnr": final["test"]["psnr"],
+        "gain_db": final["gain_db"],
+    }
+    parent.log_metrics({name: value for name, value in own.items() if value is not None}, step=0)
     result = {
         "run_id": parent.id,
         "experiment_name": final["experiment_name"],
