@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from rich.progress import Progress
-from rich.table import Column, Table
 
+from srexp.commands.printing.listings import listing
 from srexp.config.sections.base import Config
 from srexp.data.audit.findings import messages, require_clean
 from srexp.data.degradation.given import Given
 from srexp.data.sources.source import SPLITS
 from srexp.experiment.dataset_report import degradation_figure, split_summary, write_overview
 from srexp.experiment.task import audit_data, builders, download, prepare_data
+from srexp.metrics.table import counted
 from srexp.system.masking.pseudonyms import where
 from srexp.system.terminal import Terminal
 
@@ -75,13 +76,11 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _show(result: Mapping[str, Any]) -> None:
     console = Terminal()
-    counts = (Column(heading, justify="right") for heading in ("images", "patients"))
-    title = f"{result['dataset']}, {result['images']} images"
-    table = Table(Column(no_wrap=True), *counts, "smallest", "largest", "bits", "fills its range", title=title)
-    for split, summary in result["splits"].items():
-        if summary["images"]:
-            table.add_row(split, *_cells(summary, patients_known=result["patients_known"]))
-    console.print(table)
+    console.print(f"{result['dataset']}, {counted(result['images'], 'image')}")
+    splits = {split: summary for split, summary in result["splits"].items() if summary["images"]}
+    rows = [_cells(split, summary, patients_known=result["patients_known"]) for split, summary in splits.items()]
+    headings = ("split", "images; patients", "smallest; largest", "bits", "fills its range")
+    console.print(listing(console, headings, rows, whole=range(len(headings))))
     console.about("fingerprint", result["data_fingerprint"])
     if result["attribution"]:
         console.about("images by", result["attribution"])
@@ -98,13 +97,15 @@ def _show(result: Mapping[str, Any]) -> None:
         console.print("the audit found nothing")
 
 
-def _cells(summary: Mapping[str, Any], *, patients_known: bool) -> list[str]:
-    filled = summary["fill"]
+def _cells(split: str, summary: Mapping[str, Any], *, patients_known: bool) -> list[Sequence[str]]:
+    filled, bits = summary["fill"], summary["bits"]
     return [
-        str(summary["images"]),
-        str(summary["patients"]) if patients_known else "unknown",
-        " x ".join(map(str, summary["smallest"])),
-        " x ".join(map(str, summary["largest"])),
-        ", ".join(f"{bits} ({count})" if len(summary["bits"]) > 1 else bits for bits, count in summary["bits"].items()),
-        f"{100 * filled['median']:.0f} % ({100 * filled['least']:.0f} to {100 * filled['most']:.0f})",
+        (split,),
+        (
+            counted(summary["images"], "image"),
+            counted(summary["patients"], "patient") if patients_known else "unknown patients",
+        ),
+        [" x ".join(map(str, summary[which])) for which in ("smallest", "largest")],
+        [f"{each} ({count})" if len(bits) > 1 else f"{each}" for each, count in bits.items()],
+        (f"{100 * filled['median']:.0f} % ({100 * filled['least']:.0f} to {100 * filled['most']:.0f})",),
     ]

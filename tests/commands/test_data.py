@@ -24,6 +24,7 @@ from srexp.data.sources.public_dataset import Downloadable, Piece
 from srexp.errors import RequestError
 from srexp.experiment.task import builders
 from srexp.system.masking.pseudonyms import pseudonym
+from srexp.system.terminal import Terminal
 
 HEAVY = ("tensorflow", "keras", "mlflow", "optuna")
 PATIENTS = 'dataset.patients="^(\\w+)-"'
@@ -87,6 +88,22 @@ def test_everything_is_shown_and_written_without_heavy_imports(folder: Path, tmp
         assert sheet.width == 1346
     assert result["data_fingerprint"] in shown
     assert result["warnings"][0] in shown
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_the_splits_are_whole_on_a_narrow_terminal_too(columns: int, monkeypatch, capsys) -> None:
+    summary = {
+        "images": 3, "patients": 2, "smallest": [484, 484], "largest": [1955, 1841],
+        "bits": {"10": 1, "12": 2}, "fill": {"median": 0.2, "least": 0.03, "most": 1.0},
+    }  # fmt: skip
+    console = Terminal(width=columns, force_terminal=False)
+    monkeypatch.setattr(data, "Terminal", lambda: console)
+    known = {"dataset": "knees", "images": 3, "patients_known": True, "splits": {"validation": summary}}
+    data._show({**known, "data_fingerprint": "ab", "attribution": "", "skipped": [], "findings": [], "warnings": []})
+    said = capsys.readouterr().out
+    for part in ("validation", "3 images", "2 patients", "484 x 484", "1955 x 1841", "12 (2)", "20 % (3 to 100)"):
+        assert part in said
+    assert max(map(len, said.splitlines())) <= columns
 
 
 def test_patients_appear_as_hashes_alone(folder: Path, tmp_path: Path, capfd) -> None:

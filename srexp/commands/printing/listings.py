@@ -1,4 +1,4 @@
-"""Runs and registered models as a person reads them: two lines each from 80 columns on, or one run in full."""
+"""Runs, registered models and splits as a person reads them: some lines each from 80 columns on; or one run in full."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def models(result: Mapping[str, Any]) -> None:
                 (counted(row["n_images"] or "?", "image"), _under(row["protocol"])),
             )
         )
-    table = _listing(console, ("name; version, age", "aliases; audit", "PSNR; gain", "scored on"), rows, whole=(0, 2))
+    table = listing(console, ("name; version, age", "aliases; audit", "PSNR; gain", "scored on"), rows, whole=(0, 2))
     console.print(table if result["models"] else "no model was registered yet: train one with `python -m srexp`")
     warnings(console, result)
 
@@ -68,7 +68,7 @@ def runs(result: Mapping[str, Any]) -> None:
                 (row["state"], row["note"] or ago(row["seconds"])),
             )
         )
-    table = _listing(console, ("run; name", "task; age", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
+    table = listing(console, ("run; name", "task; age", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
         left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""
@@ -134,7 +134,7 @@ def _under(protocol: Mapping[str, Any] | None) -> str:
     return f"{protocol.get('channel', '?')}, border {protocol.get('shave', '?')}{rounding}"
 
 
-def _listing(
+def listing(
     console: Terminal,
     headings: Sequence[str],
     rows: Sequence[Sequence[Sequence[str]]],
