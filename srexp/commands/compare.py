@@ -36,8 +36,8 @@ def run(config: CompareConfig) -> dict[str, Any]:
 def _show(found: Standings, result: Mapping[str, Any]) -> None:
     console = Terminal(soft_wrap=False)
     title = f"{result['experiment_name']}, {counted(result['n_images'], 'test image')}"
-    console.print(terminal(tables.scores(found), title))
-    console.print(terminal(tables.costs(found), "What they cost"))
+    console.table(terminal(tables.scores(found), title))
+    console.table(terminal(tables.costs(found), "What they cost"))
     if result["elsewhere"]:
         console.print(
             f"elsewhere   {counted(len(result['elsewhere']), 'other test set')}, see the report and elsewhere.csv"

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.style import Style
+from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.system.masking.redaction import mask, printable
@@ -17,6 +18,8 @@ from srexp.system.masking.redaction import mask, printable
 _FILE_COLUMNS = 140
 #: Width of what a line is about.
 _LABEL_COLUMNS = 12
+#: Width of which a column that folds is sure, where it holds a longer word.
+_FOLDED = 12
 
 
 def linked(text: str, target: str | Path | None) -> Text:
@@ -76,6 +79,29 @@ class Terminal(Console):
         if shown:
             self.about(label, str(folder), link=folder)
             self.print(Text.assemble(" " * _LABEL_COLUMNS, Text(", ").join(shown)), soft_wrap=True)
+
+    def table(self, table: Table) -> None:
+        """Print a table; where there is no room for it, a line for each of its cells, with nothing cut.
+
+        Args:
+            table: Whose columns may fold words where they say so.
+        """
+        wide = self.options.update(width=10_000)
+        least = self.measure(table, options=wide).minimum
+        for column in table.columns:
+            if column.overflow == "fold" and not column.no_wrap:
+                word = max(self.measure(each, options=wide).minimum for each in (column.header, *column.cells))
+                least -= max(0, word - _FOLDED)
+        if least <= self.width:
+            self.print(table)
+            return
+        self.print(table.title or "", soft_wrap=False)
+        for row in zip(*(column.cells for column in table.columns), strict=True):
+            lines = Table.grid(Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
+            for column, cell in zip(table.columns, row, strict=True):
+                lines.add_row(column.header, cell)
+            self.print("")
+            self.print(lines, soft_wrap=False)
 
     def render_str(self, text: str, **look: Any) -> Text:
         """Make a text of what may have names in it; markup and emoji codes are characters like others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Group, RenderableType
 from rich.progress import Progress, TextColumn
 from rich.styled import Styled
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from srexp.system.masking.redaction import printable
@@ -77,3 +78,23 @@ def test_what_is_shown_in_one_line_may_be_drawn_over() -> None:
     out = io.StringIO()
     Terminal(file=out).print("images 1/2", end="\r")
     assert out.getvalue() == "images 1/2\r"
+
+
+@pytest.mark.parametrize("width", [30, 60, 120])
+def test_a_table_is_whole_at_any_width(width: int, capsys) -> None:
+    cells = [["srcnn", "57 281", "3 finished, best", "118 ms"], ["steps_per_epoch=20", "0", "1 failed", "-"]]
+    costs = Table(
+        Column("model", overflow="fold"), Column("weights", no_wrap=True), "state", "inference", title="costs"
+    )
+    for row in cells:
+        costs.add_row(*row)
+    Terminal(width=width, force_terminal=False).table(costs)
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+    for part in ("costs", "57 281", "118 ms", "weights", "finished,"):
+        assert part in said
+    beside = any("srcnn" in line and "57 281" in line for line in said.splitlines())
+    assert beside == (width > 30)
+    if not beside:
+        assert re.search(r"^model +steps_per_epoch=20\s+weights +0 *$", said, re.M)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.styled import Styled
 from rich.table import Column, Table
 
@@ -205,10 +206,10 @@ def multirun(summary: Summary, folder: Path) -> None:
     """
     console = Terminal()
     count = counted(len(summary.rows), "combination")
-    swept = [Column(key, no_wrap=True) for key in summary.keys]
+    swept = [Column(key, overflow="fold") for key in summary.keys]
     numbers = [Column(each, justify="right") for each in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB")]
     title = f"multirun, {count}: mean ± standard deviation over seeds"
-    table = Table(*swept, *numbers, "data", "state", title=title)
+    table = Table(*swept, *numbers, "data", "state", title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for row in summary.rows:
         figures = [_mean(row, name) for name in row.figures]
         splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
@@ -216,7 +217,7 @@ def multirun(summary: Summary, folder: Path) -> None:
         state = ": ".join([f"{row.state}, best" if best else row.state, *row.reasons[:1]])
         look = "bold" if best else None
         table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, state, style=look)
-    console.print(table)
+    console.table(table)
     for note in summary.notes:
         console.about("note", note, "yellow")
     console.files("files", folder, ("summary.csv", "summary.json"))
