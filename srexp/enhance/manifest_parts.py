@@ -110,9 +110,29 @@ def _joining(output: Path) -> AbstractContextManager[None]:
 
 
 def _folder(output: Path) -> Path:
-    if (folder := output / FOLDER).is_symlink():
+    folder = output / FOLDER
+    try:
+        link = folder.is_symlink()
+    except OSError as error:
+        raise unwritable(output, error) from error
+    if link:
         raise RequestError("a link in output has the name of srexp's own folder", got=str(folder), fix="remove it")
     return folder
+
+
+def unwritable(output: Path, error: OSError) -> RequestError:
+    """Say that an output folder is closed, or none.
+
+    Args:
+        output: The folder.
+        error: What the system says of it.
+    """
+    return RequestError(
+        f"output can't be written: {error.strerror or 'no reason is given'}",
+        got=str(output),
+        expected="a folder, which is made if need be",
+        fix="output= another folder",
+    )
 
 
 def _lock(part: Path) -> Path:

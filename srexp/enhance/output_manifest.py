@@ -186,7 +186,8 @@ class OutputManifest:
             SrexpError: That would lead out of the output folder.
         """
         parent = (self.folder / name).parent
-        if not parent.resolve().is_relative_to(self.folder.resolve()):
+        # Unlike `Path.resolve` this takes a link to itself, which leads nowhere.
+        if not Path(os.path.realpath(parent)).is_relative_to(os.path.realpath(self.folder)):
             raise SrexpError(
                 "a link in output leads out of it", got=str(parent), fix="remove the link, or output= another folder"
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -17,6 +19,7 @@ from srexp.data.degradation.reduced_again import PLACE as SIDE
 from srexp.data.degradation.reduced_again import Distance
 from srexp.data.formats.registry import read_ahead
 from srexp.data.restored_image import Origin
+from srexp.enhance.manifest_parts import unwritable
 from srexp.enhance.output_manifest import DISTANCE, NAME, PLACE, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
 from srexp.errors import RequestError, SrexpError, some
 from srexp.evaluation.figures.spread_map import Spread
@@ -131,7 +134,8 @@ class FolderEnhancement:
             return []
         self._require_free(job, state)
         target = self.output / job.target
-        self.manifest.make_folder(job.target)
+        with _into_output():
+            self.manifest.make_folder(job.target)
         distances: list[Distance] = []
         spreads: list[Spread] = []
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
@@ -159,8 +163,9 @@ class FolderEnhancement:
                     SPREAD_P99: max(each.p99 for each in spreads),
                 }
             measured = {name: float(f"{value:.4g}") for name, value in measured.items()}  # as the list keeps them
-            self.manifest.add(job.name, digest, digests, lost, measured, marks=marks_of(self.config, measured))
-            self.manifest.place(made, job.path)
+            with _into_output():
+                self.manifest.add(job.name, digest, digests, lost, measured, marks=marks_of(self.config, measured))
+                self.manifest.place(made, job.path)
         outcome.note(job.name, measured)
         if lost:
             outcome.lost[job.name] = lost
@@ -192,11 +197,21 @@ def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
         output.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=output, prefix=".srexp-")
     except OSError as error:
-        raise RequestError(
-            f"output can't be written: {error.strerror or type(error).__name__}",
-            got=str(output),
-            expected="a folder, which is made if need be",
-            fix="output= another folder",
+        raise unwritable(output, error) from error
+
+
+@contextmanager
+def _into_output() -> Iterator[None]:
+    """Say of what the disk refuses a file that it isn't the image, but the place of its result."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # it is the image's name, and has a mend of its own
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise SrexpError(
+            f"output can't be written: {error.strerror or 'no reason is given'}",
+            fix=f"{'make room' if full else 'permit it'}, or output= another folder",
         ) from error
 
 

@@ -18,6 +18,7 @@ import tifffile
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
+from srexp.enhance import manifest_parts
 from srexp.errors import RequestError
 from srexp.experiment.restoration import file_restoration
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement
@@ -109,6 +110,45 @@ def test_a_folder_of_another_file_system_below_output(asked, identity, monkeypat
     FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
     assert (outcome.restored, list(outcome.failed)) == (["a.png", "deep/b.png"], ["c.png"])
     assert sorted(path.name for path in asked.output.rglob("*")) == ["a.png", "b.png", "deep", "enhanced.csv"]
+
+
+@pytest.mark.parametrize("place", ["read-only", "circle", "file"])
+def test_a_place_of_a_result_that_cannot_be_written_is_told_from_an_image_that_cannot_be_read(
+    asked, identity, monkeypatch, place
+):
+    asked.output.mkdir()
+    if place == "circle":
+        (asked.output / "deep").symlink_to("deep")
+    elif place == "file":
+        (asked.output / "deep").touch()
+    else:  # whoever runs the tests may write everywhere
+        rename = Path.replace
+
+        def refusing(path, target):
+            if Path(target).parent.name == "deep":
+                raise PermissionError(errno.EACCES, "Permission denied", str(target))
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "replace", refusing)
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    assert outcome.restored == ["a.png"]
+    said = outcome.failed["deep/b.png"]
+    assert said.startswith("output can't be written: ")
+    assert said.endswith("(fix: permit it, or output= another folder)")
+
+
+def test_an_output_that_may_not_be_looked_into_is_a_wrong_request(asked, monkeypatch):
+    looked = Path.is_symlink
+
+    def closed(path):
+        if path.name == manifest_parts.FOLDER:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return looked(path)
+
+    monkeypatch.setattr(Path, "is_symlink", closed)
+    with pytest.raises(RequestError, match="output can't be written: Permission denied"):
+        manifest_parts.join(asked.output, lambda _: None)
 
 
 EVERY = [
