@@ -83,10 +83,11 @@ def _text(path: Path, about: str, first: str) -> str:
         raise RequestError(f"{about} can't be read: {error.strerror}", expected=f"a CSV file: {first}") from error
     encoding = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), "utf-8")
     if encoding.startswith("utf-8") and b"\0" in content:
+        order = "LE" if content.index(b"\0") % 2 else "BE"
         raise RequestError(
             f"{about} is no CSV file in UTF-8: it holds zero bytes, as UTF-16 without a mark and spreadsheets do",
             expected=first,
-            fix="save it as CSV UTF-8; from UTF-16: iconv -f UTF-16LE -t UTF-8 OLD.csv > NEW.csv",
+            fix=f"save it as CSV UTF-8; from UTF-16: iconv -f UTF-16{order} -t UTF-8 OLD.csv > NEW.csv",
         )
     try:
         return content.decode(encoding)

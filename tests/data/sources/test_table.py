@@ -55,6 +55,7 @@ def test_what_spreadsheets_add_and_quote(tmp_path: Path, text: str, patient: str
     [
         (TEXT.encode("latin-1"), r"no CSV file in UTF-8: line 2 [\s\S]*fix: .*iconv -f WINDOWS-1252"),
         (TEXT.encode("utf-16-le"), r"zero bytes[\s\S]*fix: .*iconv -f UTF-16LE"),
+        (TEXT.encode("utf-16-be"), r"zero bytes[\s\S]*fix: .*iconv -f UTF-16BE"),
         (b"PK\3\4 a workbook\0", "zero bytes"),
         ("file,patient\na.png,Doe, John\nb.png,P\n", r"more cells than columns in line 2[\s\S]*quotation marks"),
         ("file,patient,patient\na.png,P,Q\n", "has the column patient twice"),
