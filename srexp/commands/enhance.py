@@ -82,6 +82,7 @@ def _require_sense(config: EnhanceConfig) -> None:
 def _progress(total: int) -> Iterator[Show]:
     """Show files and the time left, on a terminal."""
     console = Terminal(stderr=True)
+    longest = max(8, console.width - 40)  # letters of a name, beside the bar and its numbers
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -91,7 +92,7 @@ def _progress(total: int) -> Iterator[Show]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bars:
         task = bars.add_task("", total=total)
-        yield lambda done, name, part: bars.update(task, completed=done + part, description=name[-40:])
+        yield lambda done, name, part: bars.update(task, completed=done + part, description=name[-longest:])
 
 
 def _print(result: Mapping[str, Any], restorer: Restorer) -> None:

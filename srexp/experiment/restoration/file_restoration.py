@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -118,7 +118,7 @@ class Restorer:
         *,
         compare: str | None = None,
         spread: str | None = None,
-        on_frame: Callable[[int], None] = lambda _: None,
+        on_part: Callable[[float], None] = lambda _: None,
         on_distance: Callable[[Distance], object] | None = None,
         on_spread: Callable[[Spread], object] = lambda _: None,
     ) -> list[str]:
@@ -130,7 +130,7 @@ class Restorer:
             target: File to write; several images may become several files, see `writers.output_names`.
             compare: Name of a picture to write beside the target, of the middle image; None for no picture.
             spread: The same of a map of where its eight restorations lie apart, which are there where `spread` is set.
-            on_frame: Called with the number of images that are done, when the next one has been read.
+            on_part: Called with how many images are done, 1.5 in the middle of the second one, after each row of tiles.
             on_distance: Called with how far each image is from its input when it is reduced again.
             on_spread: Called with how far the eight restorations of each image lie apart, where `spread` is set.
 
@@ -146,7 +146,7 @@ class Restorer:
         def images() -> Iterator[Restored]:
             for number, frame in enumerate(origin.frames):
                 stored = read_image(origin.path, frame, origin.intensity)
-                on_frame(number)
+                on_part(number)
                 low = stored.to_float()
                 maps: list[Levels] = []  # of this image, once its first strip is there
 
@@ -156,6 +156,7 @@ class Restorer:
                     maps.append(levels)
 
                 strips = self._restoring(unsure)(low) if self.spread else self.restore(low)
+                strips = _telling(strips, low.shape[0] * scale, number, on_part)
                 if on_distance:
                     strips = ReducedAgain(low, scale, on_distance).passing(strips)
                 if (compare or spread) and frame == middle:
@@ -195,6 +196,15 @@ class Restorer:
             model_name=self.opened.loaded.found.label,
         )
         figure.savefig(path)
+
+
+def _telling(strips: Iterable[Pixels], height: int, before: int, on_part: Callable[[float], None]) -> Iterator[Pixels]:
+    """Say after each strip how many images are done, where some were before this one."""
+    rows = 0
+    for strip in strips:
+        rows += len(strip)
+        on_part(before + rows / height)
+        yield strip
 
 
 def chosen_runtime(config: RestoreConfig, model: Opened, runtime: RuntimeName | None = None) -> Chosen:

@@ -145,7 +145,7 @@ class FolderEnhancement:
                 Path(fresh, target.name),
                 compare=job.compare and Path(job.compare).name,
                 spread=job.spread and Path(job.spread).name,
-                on_frame=lambda number: show(number / len(job.frames)),
+                on_part=lambda done: show(done / len(job.frames)),
                 on_distance=distances.append if self.config.check else None,
                 on_spread=spreads.append,
             )

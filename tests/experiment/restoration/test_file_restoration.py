@@ -32,11 +32,23 @@ def test_a_picture_is_written_beside_when_asked_for(identity, tmp_path):
     Image.fromarray(np.arange(96, dtype=np.uint8).reshape(8, 12)).save(tmp_path / "low.png")
     seen = []
     origin = Origin(tmp_path / "low.png", "png", (0,), "bits")
-    identity.restore_file(origin, "png", tmp_path / "high.png", compare="both.png", on_frame=seen.append)
-    assert seen == [0]
+    identity.restore_file(origin, "png", tmp_path / "high.png", compare="both.png", on_part=seen.append)
+    assert seen == [0, 1]
     with Image.open(tmp_path / "high.png") as image:
         assert image.size == (24, 16)
     assert (tmp_path / "both.png").stat().st_size > 0
+
+
+def test_a_large_image_tells_how_far_it_is_after_each_row_of_tiles(identity, tmp_path):
+    """A bar over files stood at 0 % for as long as one large file took."""
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "low.png")
+    seen = []
+    origin = Origin(tmp_path / "low.png", "png", (0,), "bits")
+    replace(identity, tile_pixels=32 * 32 * 4).restore_file(origin, "png", tmp_path / "high.png", on_part=seen.append)
+    assert seen[0] == 0
+    assert seen[-1] == 1
+    assert len(seen) > 2
+    assert seen == sorted({*seen})
 
 
 @pytest.mark.parametrize("scale", [2])
