@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import srexp
+from srexp.config.override_grammar import override
 from srexp.tracking.runs.tracking import Tracking
 from tests.stories.conftest import by_patient
 
@@ -54,41 +55,58 @@ def state(root: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in root.rglob("*")}
 
 
-@pytest.mark.system
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["moved", "copied"])
-def test_everything_goes_on_where_it_is_now(old, tmp_path, monkeypatch, how):
-    new = tmp_path / "elsewhere" / "new"
+def brought(old: Path, how: str) -> tuple[Path, list[Path]]:
+    """Move or copy a project; give where it is then, and where it was."""
+    new, last = old.parent / "elsewhere" / "new", old.parent / "other wörds?#" / "new"
     new.parent.mkdir()
-    if how == "moved":
+    if how.startswith("moved"):
         old.rename(new)
     else:
         shutil.copytree(old, new)
-    before = state(old)
+    if how == "copied, and the original removed":
+        shutil.rmtree(old)
+    if how in ("moved twice", "copied, and the copy moved"):
+        new.parent.rename(last.parent)  # the folder around it
+        return last, [old, new]
+    return new, [old]
+
+
+@pytest.mark.system
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "how", ["moved", "copied", "moved twice", "copied, and the copy moved", "copied, and the original removed"]
+)
+def test_everything_goes_on_where_it_is_now(old, monkeypatch, how):
+    new, places = brought(old, how)
+    before = [state(each) for each in places]
     monkeypatch.setenv("SREXP_ROOT", str(new))
+    images = [override("dataset.root", str(new / "images")) if "root=" in each else each for each in by_patient(new)]
 
     sent = srexp.run("runs", ["sync=true", "limit=50"])
     assert [(each["left"], each["refused"]) for each in sent["synced"]] == [(0, [])]
     interrupted = next(row for row in sent["runs"] if row["state"] == "FAILED")
 
-    scored = srexp.run("evaluate", [f"model_uri=models:/{TASK}@candidate", *by_patient(new / "images"), *QUIET])
+    scored = srexp.run("evaluate", [f"model_uri=models:/{TASK}@candidate", *images, *QUIET])
     assert scored["test"]["n_images"] == 20
 
     Image.new("L", (24, 24), 90).save(new / "one.png")
     model = f"model_uri=models:/{TASK}/1"
-    done = srexp.run("enhance", [model, f"input={new / 'one.png'}", f"output={new / 'out'}"])
+    done = srexp.run("enhance", [model, override("input", str(new / "one.png")), override("output", str(new / "out"))])
     assert done["failed"] == []
 
     promoted = srexp.run("promote", [f"name={TASK}", "version=1", "force=true", "reason='moved'", "dataset=folder",
-                                     f"dataset.root={new / 'images'}"])  # fmt: skip
+                                     override("dataset.root", str(new / "images"))])  # fmt: skip
     assert promoted["version"] == 1
 
     resumed = srexp.run("train", [f"resume={interrupted['run_id']}"])
     assert resumed["run_id"] == interrupted["run_id"]
     assert resumed["registered"]["version"] == 3
 
-    trained = srexp.run("train", [*by_patient(new / "images"), *QUIET, "seed=4"])
+    trained = srexp.run("train", [*images, *QUIET, "seed=4"])
     artifacts = new / "mlruns" / "artifacts"
     assert (artifacts / trained["run_id"] / "artifacts" / "config.yaml").is_file()
     assert (artifacts / "models" / trained["model_uri"].removeprefix("models:/")).is_dir()
-    assert state(old) == before
+    assert [state(each) for each in places] == before
+    assert srexp.run("compare", [f"runs=[{resumed['run_id']}]"])
+    assert srexp.run("runs", ["relocate=true"])["relocated"] > 0
+    assert srexp.run("models", [])["models"]

@@ -167,7 +167,9 @@ def _of_run(client: Client, uri: str, rest: str) -> Found:
     run_id, _, name = rest.strip("/").partition("/")
     with required(_no_model(uri, f"there is no run {run_id}", "")):
         run = client.get_run(run_id)
-        ids = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+    ids = [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+    gone = "train it anew, since MLflow brings no deleted model back"
+    with required(_no_model(uri, f"a model that run {run_id} logged was deleted", gone)):
         logged = [client.get_logged_model(model_id) for model_id in ids]
     for model in reversed(logged):
         if name in ("", model.name):

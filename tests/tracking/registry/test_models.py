@@ -66,6 +66,13 @@ def test_a_registered_model_has_its_name_and_version(tracking, logged):
     assert (found.registered, found.version) == (NAME, 1)
 
 
+def test_a_run_whose_model_was_deleted_is_still_a_run(tracking, logged):
+    run_id, uri = logged
+    connect(tracking.store).delete_logged_model(uri.removeprefix("models:/"))
+    with pytest.raises(RequestError, match=f"a model that run {run_id} logged was deleted"):
+        addresses.find(tracking.store, f"runs:/{run_id}")
+
+
 @pytest.mark.parametrize(
     ("address", "said", "mend"),
     [
