@@ -1,23 +1,33 @@
 """How time grows with images, with pixels and with runs, as the slope of a log-log plot: 1 is in proportion.
 
-    python tests/benchmarks/bench_exponents.py [--only images pixels runs] [--write]
-    python tests/benchmarks/bench_exponents.py --images 100 10000 100000 --megapixels 1 4 16 64 --runs 10 1000 10000
+    python tests/benchmarks/bench_exponents.py [--only images pixels runs ui] [--write]
+    python tests/benchmarks/bench_exponents.py --only runs --runs 10 1000
 
 Images are different PNG files of 48 x 48 pixels. They are listed, decoded, split and audited, once from an empty index
-and once more; batches out of so many images are measured, too. Pixels are those of one restored image, by the network
-that comes along. Runs are what `srexp runs` lists. What is measured is time on the processors, that of child processes
-included. `--write` puts the rows of what was measured into docs/results/growth.csv and draws docs/pictures/growth.png
-of all that it has.
+and once more; batches out of so many images are measured, too, and a whole command that starts after these, up to its
+first step. Pixels are those of one restored image, by the network that comes along. Runs are one training and its
+copies: they are listed, compared and opened in MLflow's page. What is measured is time on the processors, that of child
+processes included, and on the clock where a name says so. `--write` puts the rows of what was measured into
+docs/results/growth.csv and draws docs/pictures/growth.png of all that it has.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
+import io
+import json
 import os
 import shlex
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -30,6 +40,7 @@ import numpy as np
 
 import srexp
 from srexp.system import confinement
+from tests.benchmarks import many_runs
 from tests.benchmarks.ratios.parts import since, spent
 from tests.benchmarks.ratios.table import conditions
 
@@ -44,15 +55,16 @@ Point = tuple[str, float, float]
 def main() -> None:
     """Measure, print, and write where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", default=["images", "pixels", "runs"])
-    parser.add_argument("--images", type=int, nargs="+", default=[100, 1000, 10_000])
-    parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1000, 3000])
+    parser.add_argument("--only", nargs="+", default=["images", "pixels", "runs", "ui"])
+    parser.add_argument("--images", type=int, nargs="+", default=[100, 1000, 10_000, 100_000])
+    parser.add_argument("--megapixels", type=float, nargs="+", default=[1, 4, 16, 64])
+    parser.add_argument("--runs", type=int, nargs="+", default=[10, 100, 1000, 10_000])
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     about = conditions(shlex.join(["python", *sys.argv]))
     found: list[Point] = []
-    measured = {"images": images(asked.images), "pixels": pixels(asked.megapixels), "runs": runs(asked.runs)}
+    measured = {"images": images(asked.images), "pixels": pixels(asked.megapixels)}
+    measured |= {"runs": runs(asked.runs), "ui": ui(asked.runs)}
     for name in asked.only:
         for what, size, seconds in measured[name]:
             print(f"{what:28} {size:10g} {seconds:9.2f} s", flush=True)
@@ -87,6 +99,25 @@ def images(counts: Sequence[int]) -> Iterator[Point]:
                 yield f"images: {which}", count, taken(lambda tasks=tasks, config=config: tasks.append(Task(config)))
             batches = partial(draw_batches, tasks[0].sampler())
             yield f"images: {BATCHES} batches", count, taken(batches)
+            clocks: list[float] = []
+            words = [*data, "trainer.patch_size=32", "trainer.validation_size=32"]
+            yield "images: to a first step", count, taken(lambda words=words, clocks=clocks: first_step(words, clocks))
+            yield "images: to a first step, clock", count, clocks[0]
+
+
+def first_step(words: Sequence[str], clocks: list[float]) -> None:
+    """Start a command, note on the clock when its first epoch of one step is over, and end it."""
+    shorter = ["trainer.epochs=2", "trainer.steps_per_epoch=1", "trainer.validation_images=1"]
+    begun, own = time.perf_counter(), {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "srexp", *words, *shorter]
+    with subprocess.Popen(
+        command, cwd=DOCS.parent, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        if not any(line.startswith("epoch 1/") for line in process.stdout or ()):
+            sys.exit(f"{shlex.join(command)} took no step")
+        clocks.append(time.perf_counter() - begun)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
 
 
 def draw_batches(sampler: Any) -> None:
@@ -112,35 +143,70 @@ def pixels(megapixels: Sequence[float]) -> Iterator[Point]:
 
 
 def runs(counts: Sequence[int]) -> Iterator[Point]:
-    """List so many runs."""
-    from mlflow.entities import Metric, Param
-    from mlflow.tracking import MlflowClient
-
-    from srexp.config.builders import build
-
+    """List so many runs and versions, and compare them."""
     with tempfile.TemporaryDirectory() as scratch:
-        root = f"paths.root={scratch}/mlruns"
-        config = srexp.compose([root])
-        tracking = build(config.tracking, folder=config.paths.root)
-        with tracking.run("growth"):
-            pass
-        client = MlflowClient(tracking.store.uri)
-        experiment = client.get_experiment_by_name("growth").experiment_id
-        there = 1
-        for count in counts:
-            for number in range(there, count):
-                run = client.create_run(experiment, run_name=str(number), tags={"srexp.verb": "train"})
-                metrics = [Metric(f"m{each}", 1.0, 0, 0) for each in range(12)]
-                client.log_batch(run.info.run_id, metrics, [Param(f"p{each}", "1") for each in range(40)])
-                client.set_terminated(run.info.run_id)
-            there = max(there, count)
-            yield "runs: list", count, taken(lambda: srexp.run("runs", [root]))
+        root, task = trained(scratch)
+        verbs = {"runs": ["limit=10000"], "models": [], "compare": [f"experiment_name={task}", "pictures=0"]}
+        for turn, count in enumerate([counts[0], *counts]):
+            many_runs.copy(Path(scratch, "mlruns", "mlflow.db"), count)
+            for verb, words in verbs.items():
+                seconds = taken(partial(srexp.run, verb, [root, *words]))
+                if turn:  # the first one loads Matplotlib and TensorFlow
+                    yield f"runs: {verb}", count, seconds
+
+
+def ui(counts: Sequence[int]) -> Iterator[Point]:
+    """Open MLflow's page of so many runs; on the clock, as its server doesn't tell what its processes took."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root, task = trained(scratch)
+        for turn, count in enumerate([counts[0], *counts]):
+            many_runs.copy(Path(scratch, "mlruns", "mlflow.db"), count)
+            seconds = first_page(root, task)
+            if turn:
+                yield "runs: first page of ui, clock", count, seconds
+
+
+def trained(scratch: str) -> tuple[str, str]:
+    """Let a store have one run; give where it is, as a word of a command, and the run's task."""
+    root = f"paths.root={scratch}/mlruns"
+    return root, str(srexp.run("train", [*many_runs.TRAINING, root])["experiment_name"])
+
+
+def first_page(root: str, task: str) -> float:
+    """Start `ui`, wait for what its page asks for first, and end it; give how long that took."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "srexp", "ui", root, f"port={port}"]
+    with subprocess.Popen(command, cwd=DOCS.parent, stdout=subprocess.DEVNULL) as process:
+        api = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow"
+        found = answer(f"{api}/experiments/get-by-name?experiment_name={task}", process)
+        asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 100}
+        assert len(answer(f"{api}/runs/search", process, asked)["runs"]) > 1
+        seconds = time.perf_counter() - begun
+        process.send_signal(signal.SIGINT)
+    return seconds
+
+
+def answer(address: str, process: subprocess.Popen[bytes], asked: dict[str, Any] | None = None) -> Any:
+    """Give what a server answers, as soon as it is there."""
+    request = urllib.request.Request(
+        address, asked and json.dumps(asked).encode(), {"Content-Type": "application/json"}
+    )
+    while process.poll() is None:
+        try:
+            with urllib.request.urlopen(request) as found:
+                return json.load(found)
+        except urllib.error.URLError:
+            time.sleep(0.2)
+    sys.exit("the MLflow UI ended by itself")
 
 
 def taken(work: Callable[[], object]) -> float:
-    """Give the seconds of processors that some work takes."""
+    """Give the seconds of processors that some work takes; what it prints is left out."""
     begun = spent()
-    work()
+    with contextlib.redirect_stdout(io.StringIO()):
+        work()
     confinement.release()  # a child's time counts when it has ended
     return since(begun).processor
 
