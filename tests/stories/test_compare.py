@@ -162,14 +162,19 @@ def test_a_network_of_the_package_stands_beside_runs(project, folder_of, nasty_i
 
 
 @pytest.mark.slow
-def test_an_evaluation_of_all_images_is_shown_and_takes_other_models(project, folder_of, nasty_images):
-    alone = srexp.run("evaluate", [*folder_of, f"dataset.root={nasty_images}", "model_uri=zoo/hybrid-cxr-x2"])
+@pytest.mark.parametrize("split", ["all", "validation"])
+def test_an_evaluation_of_other_images_is_shown_and_takes_other_models(split, project, folder_of, nasty_images):
+    common = [*folder_of, f"dataset.root={nasty_images}", "dataset.fractions=[0.2,0.5,0.3]"]
+    alone = srexp.run("evaluate", [*common, f"split={split}", "model_uri=zoo/hybrid-cxr-x2"])
     asked = [f"runs=[{alone['run_id']}]", "models=[zoo/srcnn-cxr-x2]", "pictures=2"]
     result = srexp.run("compare", asked)
     scored = {row["name"]: row["means"]["psnr"]["mean"] for row in result["models"]}
     assert len(scored) == 3
-    assert alone["test"]["n_images"] == len(list(nasty_images.rglob("*.png")))
-    assert alone["test"]["psnr"] in scored.values()
+    if split == "all":
+        assert alone["test"]["n_images"] == len(list(nasty_images.rglob("*.png")))
+    theirs = srexp.run("evaluate", [*common, f"split={split}", "model_uri=zoo/srcnn-cxr-x2"])
+    for each in (alone, theirs):
+        assert [psnr for psnr in scored.values() if psnr == pytest.approx(each["test"]["psnr"])]
     assert not [said for said in result["warnings"] if "can't be read again" in said]
     assert (project.root / result["report"]).read_text(encoding="utf-8").count('class="card"') == 2
 

@@ -17,7 +17,7 @@ from srexp.evaluation.comparison.standings import BASELINE, Standings, standings
 from srexp.evaluation.figures.error_maps import error_scale
 from srexp.experiment.comparison import elsewhere, pictures, runs, unrecorded
 from srexp.experiment.comparison import report as reporting
-from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.comparison.entry import Entry
 from srexp.system.kernels import choice
 from srexp.tracking.runs.tracking import Tracking
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srexp.evaluation.comparison.elsewhere import Elsewhere, Gain
-from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.comparison.entry import Entry
 from srexp.tracking.runs import queries
 from srexp.tracking.store.store import Store
 

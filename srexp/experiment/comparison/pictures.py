@@ -10,11 +10,12 @@ import numpy as np
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import CompareConfig
 from srexp.data.sources.public_dataset import Downloadable
+from srexp.data.sources.source import Split
 from srexp.errors import SrexpError
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Standings
 from srexp.evaluation.figures.image_cards import Card, card
 from srexp.evaluation.timing import Timing, time_inference
-from srexp.experiment.comparison.runs import Entry
+from srexp.experiment.comparison.entry import Entry
 from srexp.experiment.network import Predict, bicubic_predictor, predictor, timed_image
 from srexp.experiment.recorded_config import recomposed
 from srexp.experiment.task import Task, builders
@@ -148,7 +149,7 @@ def exhibit(
         )
     ranked = [row.name for row in found.models if row.name in models]
     best = {name: models[name] for name in ranked[:MOST_MODELS]}
-    shown = _restored(config, task, best, found, max_grey_levels)
+    shown = _restored(config, task, entries[0].split, best, found, max_grey_levels=max_grey_levels)
     if len(ranked) > MOST_MODELS:
         shown.notes.append(f"Pictures show the {MOST_MODELS} models that rank highest.")
     return shown
@@ -173,7 +174,7 @@ def recorded_task(config: CompareConfig, entry: Entry) -> Task:
         raise SrexpError(str(sentence))
     if entry.run.tags.get(TAG, fingerprint()) != fingerprint():
         raise SrexpError(f"their pseudonyms were made with another key, which {VARIABLE} can give")
-    task = Task(composed, whole=entry.result.get("split") == "all")
+    task = Task(composed, whole=entry.whole)
     if task.prepared.fingerprint != entry.result["data_fingerprint"]:
         raise SrexpError("the data set has another fingerprint than when it was scored")
     return task
@@ -189,13 +190,19 @@ def _spread(found: Standings, most: int) -> list[str]:
 
 
 def _restored(
-    config: CompareConfig, task: Task, models: Mapping[str, Network], found: Standings, max_grey_levels: float
+    config: CompareConfig,
+    task: Task,
+    split: Split,
+    models: Mapping[str, Network],
+    found: Standings,
+    *,
+    max_grey_levels: float,
 ) -> Exhibits:
     """Make the cards of the wanted images, in their order, as long as there is room."""
     shown, wanted = Exhibits(max_grey_levels), _spread(found, config.pictures)
     restorers = _restorers(models, task.config, task.channels, task.config.scale)
     room = MOST_BYTES
-    for sample in _samples(task, wanted):
+    for sample in _samples(task, split, wanted):
         restored = {name: restore(sample.low) for name, restore in restorers.items()}
         place = list(found.keys).index(sample.key)
         psnr = {name: found.row(name).contender.values["psnr"][place] for name in restored}
@@ -237,13 +244,13 @@ def _restorers(models: Mapping[str, Network], config: Config, channels: int, sca
     return {BASELINE: bicubic_predictor(config, channels, scale=scale), **restorers}
 
 
-def _samples(task: Task, wanted: Sequence[str]) -> Iterator[Sample]:
-    """Give the wanted test images, in their order; no others are read."""
-    by_key = {entry.key: entry for entry in task.prepared.entries["test"]}
+def _samples(task: Task, split: Split, wanted: Sequence[str]) -> Iterator[Sample]:
+    """Give the wanted images of a split, in their order; no others are read."""
+    by_key = {entry.key: entry for entry in task.prepared.entries[split]}
     called = {key: pseudonym(key) for key in wanted}
     chosen = [replace(by_key[called[key]], key=key) for key in wanted if called[key] in by_key]
-    task.prepared = replace(task.prepared, entries={**task.prepared.entries, "test": chosen})
-    return task.samples("test")
+    task.prepared = replace(task.prepared, entries={**task.prepared.entries, split: chosen})
+    return task.samples(split)
 
 
 def _unlike(task: Task, sample: Sample, restored: Mapping[str, Pixels], scored: Mapping[str, float]) -> str:

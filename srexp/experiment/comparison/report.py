@@ -15,8 +15,8 @@ from srexp.evaluation.comparison.report import Report
 from srexp.evaluation.comparison.standings import Standings
 from srexp.evaluation.figures.hues import colours
 from srexp.evaluation.figures.image_cards import Picture, data_uri, png, scale_bar
+from srexp.experiment.comparison.entry import Entry
 from srexp.experiment.comparison.pictures import Exhibits
-from srexp.experiment.comparison.runs import Entry
 from srexp.metrics.table import NONE, counted
 from srexp.tracking.runs.environment import packages
 from srexp.tracking.store.parameters import flatten

@@ -6,14 +6,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from srexp.config.sections.verbs import CompareConfig
 from srexp.errors import RequestError
-from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
+from srexp.evaluation.comparison.standings import BASELINE, Point
 from srexp.evaluation.timing import Timing
+from srexp.experiment.comparison.entry import BICUBIC, Entry
 from srexp.experiment.recorded_config import kept_by, undated
 from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
@@ -34,62 +35,6 @@ _IMAGE = ("key", "height", "width", "bits")
 _SCORES = "scores/test.csv"
 _KEY = "key of pseudonyms"
 _SHARED = f"; who shares a store should share {pseudonyms.VARIABLE} from the first run on"
-_BICUBIC = "baseline_"  # how its columns begin
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One run with what its artifacts hold.
-
-    Args:
-        run: The run.
-        name: What it is called in tables and figures.
-        result: Its `result.json`.
-        images: Rows of its `scores/test.csv`.
-        timings: What was timed, from `inference_times.json`.
-        curve: Its learning curve.
-        config: Its `config.yaml`, resolved.
-        listed: Names of all its images, where it calls them by these and not by pseudonyms.
-        environment: Its `environment.json`.
-    """
-
-    run: StoredRun
-    name: str
-    result: Mapping[str, Any]
-    images: Sequence[Mapping[str, str]]
-    timings: Mapping[str, Timing] = field(default_factory=dict)
-    curve: Sequence[Point] = ()
-    config: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    listed: Sequence[str] = ()
-
-    @property
-    def keys(self) -> list[str]:
-        """Names of the test images."""
-        return [image["key"] for image in self.images]
-
-    def figures(self, prefix: str = "") -> dict[str, list[float]]:
-        """Values of the metrics that every image has, image by image: of the model, or of bicubic by its prefix."""
-        names = [column.removeprefix(_BICUBIC) for column in self.images[0] if column.startswith(_BICUBIC)]
-        columns = {name: [image.get(f"{prefix}{name}") for image in self.images] for name in names}
-        return {name: [float(text) for text in texts if text] for name, texts in columns.items() if all(texts)}
-
-    def contender(self) -> Contender:
-        """Give the run as a row of the standings; the cost of its network isn't known here."""
-        return Contender(
-            name=self.name,
-            values=self.figures(),
-            timings=self.timings,
-            train_seconds=self.result.get("seconds", {}).get("train") if self.curve else None,
-            patches_per_second=self.result.get("train_patches_per_second"),
-            curve=self.curve,
-            bicubic_val_psnr=self.run.metrics.get("bicubic_val_psnr"),
-            invents=self.run.tags.get("detail") == "invented",
-        )
-
-    def baseline(self) -> Contender:
-        """Give bicubic, as this run scored it."""
-        return Contender(name=BASELINE, values=self.figures(_BICUBIC))
 
 
 def unrecorded(store: Store, config: CompareConfig) -> list[Found]:
@@ -283,9 +228,9 @@ def require_comparable(entries: Sequence[Entry]) -> None:
             expected="the same data and split, the same test images and the same protocol",
             fix=_largest_group(entries, sides) + _SHARED * (_KEY in differing),
         )
-    first = entries[0].figures(_BICUBIC)["psnr"]
+    first = entries[0].figures(BICUBIC)["psnr"]
     for entry in entries[1:]:
-        values = entry.figures(_BICUBIC)["psnr"]
+        values = entry.figures(BICUBIC)["psnr"]
         most = max(apart(one, other) for one, other in zip(values, first, strict=True))
         if not most <= _TRUE_EVERYWHERE:
             raise RequestError(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from srexp.config.sections.verbs import CompareConfig
+from srexp.data.sources.source import Split
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment import network
+from srexp.experiment.comparison.entry import Entry
 from srexp.experiment.comparison.pictures import recorded_task
-from srexp.experiment.comparison.runs import Entry, called_as_asked
+from srexp.experiment.comparison.runs import called_as_asked
 from srexp.experiment.scoring import result_of, score_split, warnings_of
 from srexp.experiment.task import Task
 from srexp.experiment.trained.loaded_model import loaded_for
@@ -48,7 +50,7 @@ def scored(store: Store, config: CompareConfig, found: Sequence[Found], run: Ent
         ) from error
     network.prepare(task.config)
     entries = [_entry(store, config, each, run, task) for each in found]
-    notes = [note for each in found for note in _leak(store, each, task)]
+    notes = [note for each in found for note in _leak(store, each, task, run.split)]
     here = f"{called}: scored here, under the protocol of the runs; time_again=true times all models."
     return entries, [here, *notes]
 
@@ -56,7 +58,7 @@ def scored(store: Store, config: CompareConfig, found: Sequence[Found], run: Ent
 def _entry(store: Store, config: CompareConfig, found: Found, run: Entry, task: Task) -> Entry:
     loaded = loaded_for(task, store, found)
     all_metrics = "baseline_vifp" in run.images[0]
-    scores = score_split(network.predictor(loaded.model, task.config), task, full=all_metrics)
+    scores = score_split(network.predictor(loaded.model, task.config), task, run.split, full=all_metrics)
     result = {**result_of(scores, task), "model_uri": found.address, "warnings": warnings_of(scores)}
     entry = Entry(
         run=StoredRun(found.address, found.label, run.run.experiment, "FINISHED", 0, run.run.tags, {}),
@@ -71,9 +73,9 @@ def _entry(store: Store, config: CompareConfig, found: Found, run: Entry, task: 
     return called_as_asked(config, entry)
 
 
-def _leak(store: Store, found: Found, task: Task) -> list[str]:
+def _leak(store: Store, found: Found, task: Task, split: Split) -> list[str]:
     """Say which of the test images a model has seen; nothing where it has seen none."""
-    seen, entries = training_images(store, found), task.prepared.entries["test"]
+    seen, entries = training_images(store, found), task.prepared.entries[split]
     if seen is None:
         return [
             f"{found.label}: it isn't known which images it was trained on; some of those tested may be among them."

@@ -8,7 +8,8 @@ import pytest
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison import runs
-from srexp.experiment.comparison.runs import MOST, Entry, learning_curve, require_comparable, require_few
+from srexp.experiment.comparison.entry import Entry
+from srexp.experiment.comparison.runs import MOST, learning_curve, require_comparable, require_few
 from srexp.metrics.protocol import ADDED
 from srexp.system.masking.pseudonyms import fingerprint
 from srexp.tracking.runs.queries import StoredRun
