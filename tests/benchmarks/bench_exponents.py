@@ -255,9 +255,9 @@ def draw(points: Sequence[Point]) -> None:
         line = [(size, seconds) for each, size, seconds in points if each == what]
         axes.loglog(*zip(*line, strict=True), marker="o", label=f"{what}: exponent {slope:.2f}")
     axes.set_xlabel("how many")
-    axes.set_ylabel("seconds of processor")
+    axes.set_ylabel("seconds, of processors where not on the clock")
     axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     figure.savefig(PLOT, dpi=100, metadata={"Software": None})
 
 
