@@ -35,10 +35,11 @@ COVERS = {
     "evaluation/search_report/test_figures.py": "evaluation.search_report.page",
     "evaluation/search_report/test_study.py": "evaluation.search_report.trials",
     "evaluation/test_score.py": "types",
+    "experiment/comparison/test_runs.py": "experiment.comparison.entry",
+    "experiment/resumed/test_configuration.py": "experiment.pipeline experiment.resume",
     "experiment/restoration/test_request_score.py": "experiment.restoration.paired_score",
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
-    "experiment/test_resume.py": "experiment.pipeline",
     "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
     "search.keras_tuner.remote_oracle search.keras_tuner.study",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",

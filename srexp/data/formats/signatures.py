@@ -48,6 +48,10 @@ IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
     *(*DICOM_ENDINGS, ".nii", ".nii.gz"),
 )
+#: Of images that can't be read: who has such files in a folder should know that they are left out.
+OTHER_ENDINGS = frozenset(
+    (".gif", ".webp", ".jp2", ".j2k", ".jpx", ".heic", ".heif", ".avif", ".jxl", ".nrrd", ".nhdr", ".mha", ".mhd")
+)
 
 
 def kind_of(path: Path) -> Kind:

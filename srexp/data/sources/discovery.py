@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-from srexp.data.formats.signatures import DICOM_ENDINGS, IMAGE_ENDINGS, is_dicom, is_directory_record
+from srexp.data.formats.signatures import DICOM_ENDINGS, IMAGE_ENDINGS, OTHER_ENDINGS, is_dicom, is_directory_record
 from srexp.errors import RequestError, did_you_mean
 from srexp.system.masking.pseudonyms import remember
+
+log = logging.getLogger(__name__)
 
 _ACCEPTED = "PNG, TIFF, JPEG, BMP, DICOM (also without extension) or NIfTI files"
 # Hidden files, and what macOS, Synology, QNAP and Windows leave: copies, thumbnails, and files thrown away.
@@ -104,6 +108,8 @@ def existing_folder(root: str, key: str, expected: str = "an existing folder of 
 def image_files(root: Path, key: str) -> dict[str, Path]:
     """Find the image files below a folder; hidden files, thumbnails of file servers and other kinds are passed over.
 
+    Images of kinds that srexp doesn't read, as their names say, are passed over with a warning.
+
     Args:
         root: The folder.
         key: Which key named it.
@@ -129,8 +135,18 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
             expected=f"{_ACCEPTED}; {there}",
             fix=f"{key}=/data/xrays, a folder with images",
         )
+    if unread := {suffix: count for suffix, count in sorted(others.items()) if suffix in OTHER_ENDINGS}:
+        _tell_left_out(root, key, ", ".join(f"{count} {suffix}" for suffix, count in unread.items()))
     remember(files)
     return dict(sorted(files.items()))
+
+
+@cache
+def _tell_left_out(_root: Path, key: str, kinds: str) -> None:
+    """Say it once, though a command looks into a folder several times."""
+    log.warning(
+        "%s: images of kinds that srexp doesn't read are left out: %s (fix: save them as PNG or TIFF)", key, kinds
+    )
 
 
 def _walk(root: Path, key: str) -> Iterator[tuple[str, Path, bool]]:

@@ -26,6 +26,18 @@ def test_a_folder_with_all_below_it(tree: Path) -> None:
     assert found["sub/b.png"] == tree / "sub" / "b.png"
 
 
+def test_images_of_kinds_that_are_not_read_are_left_out_with_one_word(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    find_images(str(tree), "input")
+    assert not caplog.messages  # of notes and lists nothing is said
+    for name in ("b.GIF", "sub/c.webp", "sub/d.webp", "e.jp2"):
+        (tree / name).write_bytes(b"an image")
+    assert len(find_images(str(tree), "input")) == len(find_images(str(tree), "input")) == 5
+    [said] = caplog.messages
+    assert said.startswith("input: images of kinds that srexp doesn't read are left out: 1 .gif, 1 .jp2, 2 .webp")
+
+
 def test_a_file_whatever_its_name(tree: Path) -> None:
     assert list(find_images(str(tree / "x[1].png"), "input")) == ["x[1].png"]
     assert list(find_images(str(tree / "notes.txt"), "input")) == ["notes.txt"]
