@@ -176,10 +176,13 @@ def status(project: Path, run_id: str) -> str:
 
 def at(project: Path, course: Course) -> str:
     """Say how far a run had come by its checkpoints."""
+    from srexp.tracking.names import CHECKPOINTS_TAG
     from srexp.training.checkpoint import Checkpoints
 
-    folder = Path(client(project).get_run(course.run_id).data.tags["srexp.checkpoints"])
-    files = Checkpoints(folder).files()
+    folder = client(project).get_run(course.run_id).data.tags.get(CHECKPOINTS_TAG)
+    if folder is None:
+        return "finished"  # a run that ended forgets where they were
+    files = Checkpoints(Path(folder)).files()
     return files[-1].name[:27].replace("-", " ").replace("0000", "") if files else "no checkpoint"
 
 
