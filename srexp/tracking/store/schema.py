@@ -1,4 +1,4 @@
-"""Databases that another version of MLflow made: upgraded after a backup, or refused with the way out."""
+"""Databases that MLflow can work with: made whole or not at all, upgraded after a backup, or refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import errno
 import logging
 import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
-    """See that this MLflow can work with a database; upgrade one that only this machine uses.
+    """See that this MLflow can work with a database; make an SQLite file, and upgrade one that only this machine uses.
 
-    MLflow upgrades some old databases by itself, without a backup, and refuses others. Whoever calls this holds the
-    lock under which a store is opened.
+    MLflow takes some forty steps to make a database, and one that was left halfway can't be opened again. It upgrades
+    some old databases by itself, without a backup, and refuses others. Whoever calls this holds the lock under which a
+    store is opened.
 
     Args:
         uri: Of a database store; nothing needs to be there yet.
@@ -34,16 +36,17 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
         RequestError: A newer MLflow made it, or an older one and others use it, too.
         SrexpError: The upgrade failed; the database is as it was.
         OSError: There is none, and none can be made.
+        sqlite3.Error: There is no room for it.
     """
     from sqlalchemy import make_url
 
     url = make_url(uri)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-    if file and not file.exists():
-        # Where it can't be made, behind a link that leads nowhere, too, MLflow would try again for minutes.
-        if not os.access(Path(os.path.realpath(file)).parent, os.W_OK):
-            raise OSError(errno.EACCES, "unable to open database file", str(file))
+    if file and (not file.exists() or not file.stat().st_size):
+        _create(url, Path(os.path.realpath(file)))
         return
+    if file and _begun(file).exists():
+        _take_back(file)
     # What can't be opened fails here at once, where MLflow would try again for minutes.
     found, known = _revision(url), _known()
     if found is None or found == known[0]:
@@ -87,16 +90,28 @@ def _known() -> list[str]:
     return [each.revision for each in script.walk_revisions()]
 
 
+def _create(url: URL, file: Path) -> None:
+    """Make a database without runs."""
+    from mlflow.store.db.utils import _initialize_tables
+    from sqlalchemy import NullPool, create_engine
+
+    # Where it can't be made, behind a link that leads nowhere, too, MLflow would try again for minutes.
+    if not os.access(file.parent, os.W_OK):
+        raise OSError(errno.EACCES, "unable to open database file", str(file))
+    with _whole(file) as partial:
+        _initialize_tables(create_engine(url.set(database=str(partial)), poolclass=NullPool))
+
+
 def _upgrade(url: URL, file: Path, found: str) -> None:
     from mlflow.store.db.utils import _upgrade_db
     from sqlalchemy import NullPool, create_engine
 
     backup = file.with_name(f"{file.name}.before-{found}")
-    copy(file, backup)
+    copy(file, _begun(file))
     try:
         _upgrade_db(create_engine(url, poolclass=NullPool))
     except BaseException as error:
-        copy(backup, file)
+        _take_back(file)
         if not isinstance(error, Exception):
             raise
         raise SrexpError(
@@ -105,13 +120,38 @@ def _upgrade(url: URL, file: Path, found: str) -> None:
             expected="a database that nothing but MLflow changed; it is as it was",
             fix="another tracking.uri, or the MLflow that made it",
         ) from error
+    _begun(file).replace(backup)
     log.warning("%s was made by an older MLflow and is upgraded; %s is what it was", file, backup)
+
+
+def _begun(file: Path) -> Path:
+    """Name the copy of a database that is there as long as an upgrade of it isn't over."""
+    return file.with_name(f"{file.name}.upgrading")
+
+
+def _take_back(file: Path) -> None:
+    """Give a database that was left halfway through an upgrade what it held before."""
+    with closing(sqlite3.connect(_begun(file))) as old, closing(sqlite3.connect(file)) as new:
+        old.backup(new)
+    _begun(file).unlink()
 
 
 def copy(source: Path, target: Path) -> None:
     """Copy a database as a whole, what others have just written included; the copy appears when it is complete."""
-    partial = target.with_name(f"{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
+    with _whole(target) as partial, closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
         old.backup(new)
-    partial.replace(target)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Give a file to make a database in, which gets its name when it is complete, and goes when it isn't."""
+    partial = target.with_name(f"{target.name}.partial")
+    files = partial, target.with_name(f"{partial.name}-journal")
+    try:
+        for file in files:  # of who was ended before
+            file.unlink(missing_ok=True)
+        yield partial
+        partial.replace(target)
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)

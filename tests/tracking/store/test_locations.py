@@ -129,7 +129,7 @@ def test_a_copy_leaves_the_original_alone(old, tmp_path):
     copied = Tracking(folder=tmp_path / "new" / "mlruns", system_metrics=False)
     second = trained(copied)
     more = [packed(tmp_path / "more") / "MLmodel"]
-    groups.log_page(copied.store, run_id, name=None, text="", points=[], files=more)
+    groups.log_page(copied.store, run_id, name=None, text="", points=[], tags={}, files=more)
     (original.folder / "artifacts" / run_id / "artifacts" / "notes" / "a.txt").write_text("the original's")
     read_back(copied, run_id, tmp_path / "scratch")
     read_back(copied, second, tmp_path / "scratch")

@@ -116,9 +116,40 @@ def test_a_link_that_leads_nowhere_is_said_at_once(tmp_path):
     assert (tmp_path / "mlflow.db").is_symlink()
 
 
-def test_nothing_is_made_where_there_is_no_database(tmp_path):
-    schema.bring_up_to_date(f"sqlite:///{tmp_path}/none.db")
-    assert not list(tmp_path.iterdir())
+def test_an_upgrade_that_was_ended_halfway_is_taken_back_and_done_again(old):
+    before = revision(old)
+    shutil.copy(old, f"{old}.upgrading")
+    with closing(sqlite3.connect(old)) as database:
+        database.executescript("CREATE TABLE _alembic_tmp_experiments (x); DELETE FROM metrics; DROP TABLE runs")
+    client = connect(resolve(None, old.parent, environ={}))
+    assert client.get_run("a1").data.metrics == {"psnr": 40.5}
+    assert [each.name for each in old.parent.glob("*.*-*")] == [f"mlflow.db.before-{before}"]
+    assert not list(old.parent.glob("*.upgrading"))
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, sqlite3.OperationalError("database or disk is full")])
+def test_a_database_is_made_whole_or_not_at_all(trouble, tmp_path, monkeypatch):
+    from mlflow.store.db import utils
+
+    halfway = utils._upgrade_db
+
+    def stopped(engine):
+        halfway(engine)
+        raise trouble
+
+    store = resolve(None, tmp_path, environ={})
+    with monkeypatch.context() as patched:
+        patched.setattr(utils, "_upgrade_db", stopped)
+        with pytest.raises((KeyboardInterrupt, SrexpError)) as ended:
+            connect(store)
+    if ended.type is SrexpError:
+        assert "database or disk is full" in ended.value.what
+        assert "make room" in ended.value.fix
+    assert [each.name for each in tmp_path.iterdir()] == ["mlflow.db.lock"]
+    for name in ("mlflow.db", "mlflow.db.partial", "mlflow.db.partial-journal"):  # of one that was killed
+        (tmp_path / name).write_bytes(b"")
+    assert [each.name for each in connect(store).search_experiments()] == ["Default"]
+    assert sorted(each.name for each in tmp_path.glob("mlflow.db*")) == ["mlflow.db", "mlflow.db.lock"]
 
 
 READER = """
