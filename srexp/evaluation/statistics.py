@@ -140,7 +140,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
         >>> holm([0.01, 0.04, 0.03])
         [0.03, 0.06, 0.06]
     """
-    order = np.argsort(p_values, kind="stable")
+    order = np.argsort(p_values)  # equal ones in any order: the first decides for all of them
     corrected = np.empty(len(p_values))
     tests_left = np.arange(len(p_values), 0, -1)
     corrected[order] = np.minimum(1, np.maximum.accumulate(tests_left * np.asarray(p_values)[order]))

@@ -118,6 +118,24 @@ def test_no_pixel_sees_further_than_the_radius(name):
     assert seen >= radius - 1  # nor is the halo much wider than needed
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+def test_a_transposed_convolution_sees_as_far_as_its_taps_reach(padding, stride):
+    for size in range(1, 10):
+        rest = max(size - stride, 0)
+        ahead = min(size // 2, rest)  # where PyTorch would cut
+        cut = [layers.Cropping2D(((ahead, rest - ahead),) * 2)] if padding == "valid" else []
+        ones = layers.Conv2DTranspose(1, size, strides=stride, padding=padding, kernel_initializer="ones")
+        model = functional(ones, *cut)
+        assert receptive_field(model).radius == seen_by_probe(model, stride), size
+
+
+def test_what_is_enlarged_already_counts_in_pixels_of_the_input():
+    twice = [layers.Conv2DTranspose(1, size, 2, padding="same", kernel_initializer="ones") for size in (2, 9)]
+    model = functional(*twice)
+    assert receptive_field(model).radius == seen_by_probe(model, 4) == 1
+
+
 def test_longest_branch_counts():
     image = keras.Input((None, None, 3))
     narrow, wide = conv(3)(image), conv(5)(conv(5)(image))
