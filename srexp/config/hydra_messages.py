@@ -98,6 +98,13 @@ def _no_such_key(keys: Keys, overrides: Sequence[str], error: Exception) -> Requ
         return RequestError(
             text.splitlines()[0], fix="add -m to run every value; quote a text with commas: 'key=\"a,b\"'"
         )
+    if merged := re.search(r"Error merging override (([^=]+)=.*)", text):
+        return RequestError(
+            f"{merged[2]} can't take this value, which is of another shape than what it has",
+            got=merged[1],
+            expected="a mapping, {name:value}, in place of a mapping, and a list, [a,b], in place of a list",
+            fix=f"see --cfg job for what {merged[2]} has",
+        )
     named = re.search(r"Could not override '([^'@]+)|Could not find a match for '([^']+)|override '([^'@]+)'", text)
     key = next(filter(None, named.groups()), "") if named else ""
     if not key:

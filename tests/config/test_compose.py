@@ -95,6 +95,7 @@ def test_every_verb_composes(verb):
         ("dataset.root=/data", "dataset.root does not exist", "dataset=folder, dataset=paired have it"),
         ("+dataset.root=/data", "dataset.root does not exist", "dataset=folder, dataset=paired have it"),
         ("model=vdsrr", "model=vdsrr does not exist", "did you mean vdsr?"),
+        ("tags=[1]", "tags can't take this value", "--cfg job for what tags has"),
         ("model={kernals:[3]}", "model.kernals does not exist", "did you mean model.kernels?"),
         ("+optimizer.lrr=1", "optimizer.lrr does not exist", "did you mean optimizer.lr?"),
         ("+trainer.epoch=1", "trainer.epoch does not exist", "did you mean trainer.epochs?"),

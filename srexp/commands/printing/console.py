@@ -240,7 +240,7 @@ def search(result: Mapping[str, Any], kept: Kept) -> None:
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     console.about("search", f"{result['study']}: {counted}")
     console.about("best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
-    console.about("again", f"python -m srexp {result['preset']}")
+    console.about("again", result.get("again") or f"python -m srexp {result['preset']}")  # older ones lack it
     console.about("run", result["run_id"])
     _kept(console, kept)
 

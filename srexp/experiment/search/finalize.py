@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -66,7 +67,8 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
     best = front[0]
     chosen = _config(job.config, best)
     name = f"best_{engine.name}"
-    text = preset(chosen, _header(engine, best, parent.id, name))
+    again = _again(job.config, name)
+    text = preset(chosen, _header(engine, best, parent.id, again))
     write_whole(job.config.paths.studies / "experiment" / f"{name}.yaml", text)
     parent.log_text(text, "best.yaml")
     outcome = _final(job, chosen, best, parent.id, watch)
@@ -92,6 +94,7 @@ def finalize(job: SearchJob, parent: Run, watch: Stopwatch) -> tuple[dict[str, A
         },
         "front": [trial.number for trial in front],
         "preset": f"+experiment={name}",
+        "again": again,
         "final_run_id": final["run_id"],
         **{key: final[key] for key in ("model_uri", "registered", "validation", "test", "baseline", "gain_db")},
         **{key: final[key] for key in ("gain_ci95", "p_value", "protocol", "data_fingerprint", "warnings")},
@@ -173,11 +176,16 @@ def _taken(job: SearchJob, best: Trial, task: Task) -> tuple[Network, Fitted]:
         return kept_network(groups.fetch(job.tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
 
 
-def _header(engine: Search, best: Trial, run_id: str, name: str) -> str:
+def _again(config: SearchConfig, name: str) -> str:
+    """Say how to train by the preset of a search: its choices may be files of `--config-dir`."""
+    return shlex.join(["python", "-m", "srexp", *config.changed(overrides=[f"+experiment={name}"]).typed])
+
+
+def _header(engine: Search, best: Trial, run_id: str, again: str) -> str:
     pairs = zip(engine.objectives, best.objectives or (), strict=True)
     found = ", ".join(f"{objective} {value:.4g}" for objective, value in pairs)
     return (
         f"The best of the search {engine.name}: trial {best.number}, chosen on validation images.\n"
-        f"  python -m srexp +experiment={name}\n"
+        f"  {again}\n"
         f"Result: {found}. Values: {json.dumps(dict(best.values))}. MLflow run of the search: {run_id}."
     )

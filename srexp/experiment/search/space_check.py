@@ -162,7 +162,8 @@ def _require_unused(engine: Search) -> None:
         raise RequestError(
             f"the study {engine.name} is not in its storage any more, but its trials are in {trials}",
             expected="the storage it began with, or an unused name",
-            fix=f"bring the storage back, or search.name={engine.name}_2 begins another study",
+            fix=f"bring back its database, or the files of {engine.folder} as they were;"
+            f" or search.name={engine.name}_2 begins another study",
         )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
 
+import srexp
 from srexp.errors import SrexpError
 from srexp.experiment.search import finalize
 from srexp.system.profiling import Stopwatch
@@ -53,3 +55,10 @@ def test_a_trial_that_did_not_finish_is_never_kept():
     assert kept(["val_psnr"], trial(0, state="pruned"), trial(1, 20.0), trial(2, state="failed")) == 1
     with pytest.raises(SrexpError, match="no trial of the search tried finished"):
         kept(["val_psnr"], trial(0, state="pruned"))
+
+
+def test_the_command_that_trains_by_the_preset_names_the_folder_that_the_search_was_composed_from():
+    config = srexp.compose(["+sweeps=srcnn_tpe"], verb="search")
+    assert finalize._again(config, "best_a") == "python -m srexp +experiment=best_a"
+    mine = dataclasses.replace(config, beside="/data/my presets")
+    assert finalize._again(mine, "best_a") == "python -m srexp '--config-dir=/data/my presets' +experiment=best_a"
