@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -49,9 +50,8 @@ def sized(task: Task) -> Task:
     if task.config.trainer.batch_size != "auto":
         return task
     place = task.config.paths.cache / "batch_sizes" / f"{_key(task)}.json"
-    if not place.is_file():
-        _remember(place, _tried(task))
-    size = int(json.loads(place.read_text(encoding="utf-8"))["batch_size"])
+    if (size := _known(place)) is None:
+        size = _remember(place, _tried(task))
     log.info("trainer.batch_size=auto: %d, from %s", size, place)
     return task.with_batch_size(size)
 
@@ -112,13 +112,21 @@ def _tried(task: Task) -> list[memory.Measured]:
     return [memory.Measured(**json.loads(line)) for line in lines]
 
 
-def _remember(place: Path, measured: list[memory.Measured]) -> None:
+def _known(place: Path) -> int | None:
+    """Give the size that was found earlier; a file that is missing or damaged counts as none."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        return int(json.loads(place.read_text(encoding="utf-8"))["batch_size"])
+    return None
+
+
+def _remember(place: Path, measured: list[memory.Measured]) -> int:
     content = {
-        "batch_size": memory.choose(measured),
+        "batch_size": (size := memory.choose(measured)),
         "patches_per_second": {each.size: round(each.rate, 1) for each in measured},
         "grown_mb": {each.size: each.grown // 2**20 for each in measured},
     }
     write_whole(place, json.dumps(content, indent=2) + "\n")
+    return size
 
 
 def _key(task: Task) -> str:

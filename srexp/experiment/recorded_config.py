@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from srexp.config.allowed_targets import renewed
 from srexp.config.compose import check, composed
@@ -43,6 +45,8 @@ DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_n
 DECISIVE_OF_TRAINER = (
     "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
 )  # fmt: skip
+#: Its key comes after all that decide a task.
+_KEPT, _LAST = "config.yaml", "verb"
 #: A longer name is cut, before the minute that it ends with.
 _LONGEST_NAME = 100
 
@@ -160,10 +164,17 @@ def kept_by(store: Store, run_id: str, root: Path) -> dict[str, Any]:
         root: Folder that runs write to, which may have been moved or copied since.
 
     Returns:
-        It, resolved; empty when the run was ended before it came to that.
+        It, resolved; empty when the run was ended before it came to that. One that isn't whole is refused.
     """
-    kept = OmegaConf.to_container(OmegaConf.create(queries.read_text(store, run_id, "config.yaml") or ""))
-    return _here_now(renewed(kept), root) if isinstance(kept, dict) else {}
+    if (text := queries.read_text(store, run_id, _KEPT)) is None:
+        return {}
+    try:
+        kept = OmegaConf.to_container(OmegaConf.create(text))
+    except (YAMLError, OmegaConfBaseException, ValueError, AssertionError) as error:
+        raise queries.damaged(store, run_id, _KEPT, f"it is no YAML, {error}") from error
+    if not isinstance(kept, dict) or _LAST not in kept:  # what is lost would be taken from today's defaults
+        raise queries.damaged(store, run_id, _KEPT, "it isn't whole" if text else "it is empty")
+    return _here_now(renewed(kept), root)
 
 
 def _here_now(kept: dict[str, Any], root: Path) -> dict[str, Any]:

@@ -216,7 +216,10 @@ def _require_same_data(found: queries.StoredRun, task: Task) -> None:
 
 def _differences(tracking: Tracking, found: queries.StoredRun) -> list[str]:
     """Say what of the code differs from when the run began: numbers may differ in their last bits, or more."""
-    known = queries.read_json(tracking.store, found.run_id, "environment.json") or {}
+    try:
+        known = queries.read_json(tracking.store, found.run_id, "environment.json") or {}
+    except queries.DamagedError as error:  # nothing but this warning rests on it
+        return [f"whether the code is that which it began with isn't known: {error.what}"]
     versions = {name: version for name, version in known.get("packages", {}).items() if name in _DECISIVE}
     today = environment.code() | environment.packages() | {choice.KERNELS: choice.in_force()}
     then = {key: known[key] for key in environment.code() if key in known} | versions

@@ -98,7 +98,7 @@ class Checkpoints:
             file.write(content)
         self._good = [*(good for good in self._good if good != path), path][-KEPT:]
         for other in self.folder.iterdir():
-            if other not in self._good:
+            if other not in self._good and not other.is_dir():
                 other.unlink(missing_ok=True)
         return path
 
@@ -109,10 +109,17 @@ class Checkpoints:
             The checkpoint; None when there is none.
 
         Raises:
-            SrexpError: Another version of srexp wrote it.
+            SrexpError: Another version of srexp wrote it, or it can't be read: what may be whole isn't passed over.
         """
         for path in reversed(self.files()):
-            content = path.read_bytes()
+            try:
+                content = path.read_bytes() if path.is_file() else b""
+            except OSError as error:
+                raise SrexpError(
+                    f"checkpoint {path} can't be read: {error.strerror or error}",
+                    expected="files that this user may read",
+                    fix="permit it; or delete it, and training goes on from the one before, or begins anew",
+                ) from error
             if _digest(content) == path.stem[-16:]:
                 self._good = [path]
                 return _unpacked(content, path)

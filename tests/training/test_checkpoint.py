@@ -152,6 +152,30 @@ def test_a_damaged_one_is_noticed_and_the_one_before_is_taken(damage, tmp_path, 
     assert [path.name[:14] for path in fresh.files()] == ["step-000000008", "step-000000012"]
 
 
+def test_a_folder_in_place_of_one_is_passed_over(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    first, second = checkpoints.save(checkpoint(step=8)), checkpoints.save(checkpoint(step=16))
+    second.unlink()
+    second.mkdir()
+    again = Checkpoints(tmp_path)
+    assert again.latest().step == 8
+    assert again.newest == first
+    third = again.save(checkpoint(step=24))
+    assert set(tmp_path.iterdir()) == {first, second, third}
+
+
+def test_one_that_may_not_be_read_is_named_and_not_passed_over(tmp_path, monkeypatch):
+    place = Checkpoints(tmp_path).save(checkpoint())
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(SrexpError, match=f"checkpoint {place} can't be read: Permission denied") as refused:
+        Checkpoints(tmp_path).latest()
+    assert "permit it" in refused.value.fix
+
+
 def test_when_all_are_damaged_there_is_none(tmp_path):
     flipped(Checkpoints(tmp_path).save(checkpoint()))
     assert Checkpoints(tmp_path).latest() is None

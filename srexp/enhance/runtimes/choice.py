@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -166,15 +167,23 @@ def _fastest(
     model: Network, precision: Precision, probes: Probes, shape: tuple[int, int], cache: Path | None
 ) -> Chosen:
     place = cache and cache / "runtimes" / f"{_key(model, precision, shape, probes)}.json"
-    if place and place.is_file():
-        known = json.loads(place.read_text(encoding="utf-8"))
-        restore = runtime_named(known["runtime"]).start(model, known["precision"], _calibration(probes))
-        return Chosen(restore, known["runtime"], known["precision"], known["loss_db"], {})
+    if place and (known := _known(place)):
+        runtime, kind, loss_db = known
+        return Chosen(runtime_named(runtime).start(model, kind, _calibration(probes)), runtime, kind, loss_db, {})
     chosen = _measured(model, precision, probes, shape)
     if place:
         found = {"runtime": chosen.runtime, "precision": chosen.precision, "loss_db": chosen.loss_db}
         write_whole(place, json.dumps({**found, "seconds": dict(chosen.seconds)}, indent=2))
     return chosen
+
+
+def _known(place: Path) -> tuple[str, Precision, float | None] | None:
+    """Give what was the fastest earlier; a file that is missing or damaged counts as none."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        known = json.loads(place.read_text(encoding="utf-8"))
+        if known["precision"] in RUNTIMES[known["runtime"]].PRECISIONS:
+            return known["runtime"], known["precision"], known["loss_db"]
+    return None
 
 
 def _measured(model: Network, precision: Precision, probes: Probes, shape: tuple[int, int]) -> Chosen:

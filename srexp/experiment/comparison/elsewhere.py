@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from srexp.evaluation.comparison.elsewhere import Elsewhere, Gain
 from srexp.experiment.comparison.entry import Entry
 from srexp.tracking.runs import queries
 from srexp.tracking.store.store import Store
+
+log = logging.getLogger(__name__)
 
 _MOST = 1000  # of the newest evaluations
 
@@ -30,7 +33,11 @@ def evaluated(store: Store, entries: Sequence[Entry]) -> list[Elsewhere]:
     for run in queries.latest(store, limit=_MOST, status="FINISHED", tags={"verb": "evaluate"}):
         if run.tags.get("degenerate") == "true":
             continue
-        result = queries.read_json(store, run, "result.json") or {}
+        try:
+            result = queries.read_json(store, run, "result.json") or {}
+        except queries.DamagedError as error:  # of a run that nobody asked for
+            log.warning("an evaluation is left out: %s", error.what)
+            continue
         name = next((called[each] for each in _names(result) if each in called), None)
         if name is None or "protocol" not in result or (key := _test_set(result)) in here:
             continue

@@ -103,6 +103,8 @@ def _read(store: Store, run: StoredRun) -> Entry:
             expected=f"a finished training, with result.json and {_SCORES}",
             fix="leave it out, or train it to the end",
         )
+    if (scored := result.get("test", {}).get("n_images", len(images))) != len(images):
+        raise queries.damaged(store, run, _SCORES, f"it has {len(images)} images, and result.json says {scored}")
     if not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
         raise RequestError(f"{_SCORES} of run {run.run_id} lacks columns", expected="psnr and ssim of each image")
     return Entry(

@@ -82,16 +82,22 @@ def open_journal(folder: Path) -> BaseStorage:
     """Open the journal of a study in a folder, `optuna.log`.
 
     Raises:
-        SrexpError: A line of it is none that Optuna wrote.
+        SrexpError: It can't be read and written, or a line of it is none that Optuna wrote.
     """
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     journal = folder / "optuna.log"
     lock = JournalLock(journal)
-    lock.acquire()
     try:
+        lock.acquire()
         _require_records(journal)
+    except OSError as error:
+        raise SrexpError(
+            f"{journal} can't be read: {error.strerror or error}",
+            expected="a file that this user may read and write, with a lock beside it",
+            fix="permit it, or bring a copy of it back; or begin anew: search.name=NAME",
+        ) from error
     finally:
         lock.release()
     return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))  # type: ignore[arg-type]  # same methods

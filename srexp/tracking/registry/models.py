@@ -194,12 +194,14 @@ def _opened(path: Path, called: str) -> Network:
 def _fetched(store: Store, found: Found, folder: Path) -> Path:
     """Bring the files of a logged model here; give the network among them."""
     with translated(store, f"the files of {found.uri} can't be read"):
-        networks = sorted(download(store, found.address, folder).rglob("*.keras"))
+        fetched = sorted(download(store, found.address, folder).rglob("*.keras"))
+    networks = [file for file in fetched if file.is_file()]
     if len(networks) != 1:
         raise SrexpError(
             f"{found.uri} is not one Keras network",
             got=[file.name for file in networks] or "no .keras file",
             expected="what srexp logs: one .keras file",
+            fix="bring the files of the model back as they were logged, or choose another model_uri",
         )
     return networks[0]
 

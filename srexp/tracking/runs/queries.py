@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srexp.errors import RequestError
-from srexp.system.masking.redaction import from_cell
+from srexp.errors import RequestError, SrexpError
+from srexp.system.masking.redaction import from_cell, mask
 from srexp.tracking.metric_names import known, places
 from srexp.tracking.store.addresses import find
-from srexp.tracking.store.failures import deleted_experiment, deleted_run, required
+from srexp.tracking.store.failures import ABSENT, deleted_experiment, deleted_run, reason, required
 from srexp.tracking.store.locations import path_of
-from srexp.tracking.store.store import Store, connect, every, opened, selected, tagged
+from srexp.tracking.store.store import Store, connect, download, every, opened, selected, tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,20 +179,66 @@ def read_text(store: Store, run: StoredRun | str, path: str) -> str | None:
 
     Returns:
         Its content; None when the run has no such artifact.
+
+    Raises:
+        DamagedError: It is there and can't be read, or is no text.
     """
-    import mlflow.artifacts
+    folder = _folder(store, run)
+    try:
+        content = (folder / path).read_bytes() if folder else _brought(store, _id(run), path)
+        return None if content is None else content.decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged(store, run, path, reason(error)) from error
+
+
+class DamagedError(SrexpError):
+    """An artifact of a run is there, but not as the run wrote it."""
+
+
+def damaged(store: Store, run: StoredRun | str, path: str, why: str) -> DamagedError:
+    """Say what is wrong with an artifact of a run, `path`, and where it lies."""
+    folder = _folder(store, run)
+    return DamagedError(
+        f"{path} of run {_id(run)} can't be read: {why}",
+        got=str(folder / path) if folder else mask(store.uri),
+        expected="the file as the run wrote it",
+        fix="bring a copy of it back, or let this user read it; or leave the run out, and train anew",
+    )
+
+
+def _id(run: StoredRun | str) -> str:
+    return run.run_id if isinstance(run, StoredRun) else run
+
+
+def _folder(store: Store, run: StoredRun | str) -> Path | None:
+    """Give the folder of a run's artifacts; None where they lie on another machine, or there is no such run."""
     from mlflow.exceptions import MlflowException
 
-    folder = path_of(run.artifacts) if isinstance(run, StoredRun) and run.artifacts else None
-    if folder:
-        file = folder / path
-        return file.read_text(encoding="utf-8") if file.is_file() else None
-    run_id = run.run_id if isinstance(run, StoredRun) else run
-    connect(store)
-    with selected(store.uri):
+    if isinstance(run, StoredRun):
+        return path_of(run.artifacts) if run.artifacts else None
+    with opened(store, f"run {run} can't be read") as client:
         try:
-            return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{path}"))
-        except (MlflowException, OSError):
+            return path_of(str(client.get_run(run).info.artifact_uri))
+        except MlflowException as error:
+            if error.error_code not in ABSENT:
+                raise
+            return None
+
+
+def _brought(store: Store, run_id: str, path: str) -> bytes | None:
+    """Fetch an artifact that lies on another machine; None where it isn't there."""
+    from mlflow.exceptions import MlflowException
+
+    with opened(store, f"{path} of run {run_id} can't be fetched") as client, tempfile.TemporaryDirectory() as scratch:
+        try:
+            return download(store, f"runs:/{run_id}/{path}", Path(scratch)).read_bytes()
+        except (MlflowException, OSError) as error:
+            absent = isinstance(error, MlflowException) and error.error_code in ABSENT
+            folder = path.rpartition("/")[0] or None
+            if not absent and path in {each.path for each in client.list_artifacts(run_id, folder)}:
+                raise
             return None
 
 
@@ -234,9 +280,19 @@ def read_json(store: Store, run: StoredRun | str, path: str) -> dict[str, Any] |
 
     Returns:
         Its content; None when the run has no such artifact.
+
+    Raises:
+        DamagedError: It is there and can't be read, or is no mapping.
     """
-    content = json.loads(read_text(store, run, path) or "null")
-    return content if isinstance(content, dict) else None
+    if (text := read_text(store, run, path)) is None:
+        return None
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(store, run, path, f"it is no JSON, {error}" if text else "it is empty") from error
+    if not isinstance(content, dict):
+        raise damaged(store, run, path, "it has no names and values")
+    return content
 
 
 def read_rows(store: Store, run: StoredRun | str, path: str) -> list[dict[str, str]]:
@@ -249,10 +305,21 @@ def read_rows(store: Store, run: StoredRun | str, path: str) -> list[dict[str, s
 
     Returns:
         Its rows by column; none when the run has no such artifact.
+
+    Raises:
+        DamagedError: It is there and can't be read, or is no whole table.
     """
-    lines = csv.reader(io.StringIO(read_text(store, run, path) or ""))
-    header, *rows = [[*map(from_cell, line)] for line in lines] or [[]]
-    return [dict(zip(header, row, strict=False)) for row in rows]
+    if (text := read_text(store, run, path)) is None:
+        return []
+    try:
+        header, *rows = [[*map(from_cell, line)] for line in csv.reader(io.StringIO(text), strict=True)] or [[]]
+    except csv.Error as error:
+        raise damaged(store, run, path, f"it is no table, {error}") from error
+    if not text.endswith("\n"):
+        raise damaged(store, run, path, "its last line isn't whole" if text else "it is empty")
+    if wrong := next((number for number, row in enumerate(rows, start=2) if len(row) != len(header)), None):
+        raise damaged(store, run, path, f"row {wrong} has {len(rows[wrong - 2])} cells, and row 1 has {len(header)}")
+    return [dict(zip(header, row, strict=True)) for row in rows]
 
 
 def history(store: Store, run_id: str, metric: str) -> list[tuple[int, float, float]]:

@@ -67,6 +67,19 @@ def test_auto_measures_once_and_remembers(network, probes, tmp_path):
     assert again.restore(low) == pytest.approx(batch_predictor(network)(low), abs=5e-6)
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b'{"runtime": "ker', b"\xff\xfe", b"[]", b'{"runtime": "gone", "precision": 1}']
+)
+def test_a_damaged_note_of_what_was_fastest_counts_as_none(network, probes, tmp_path, monkeypatch, content):
+    fastest = choice.Chosen(None, "keras", "float32", 0.0, {"keras/float32": 1.0})
+    monkeypatch.setattr(choice, "_measured", lambda *_: fastest)
+    place = tmp_path / "runtimes" / f"{choice._key(network, 'float32', (40, 56), probes)}.json"
+    place.parent.mkdir()
+    place.write_bytes(content)
+    assert choose(network, probes=probes, shape=(40, 56), cache=tmp_path) is fastest
+    assert json.loads(place.read_text())["runtime"] == "keras"
+
+
 def test_another_model_shape_or_precision_is_measured_anew(network, probes, tmp_path, randomised):
     keys = {
         choice._key(model, precision, shape, probes)

@@ -60,3 +60,14 @@ def test_a_comparison_of_evaluations_finds_those_of_the_same_file(tracking):
     evaluation(tracking, result("mr-bicubic-x2", model_uri="copy.keras"))
     [found] = evaluated(tracking.store, [one])
     assert (found.task, *found.gains) == ("mr-bicubic-x2", "m1")
+
+
+def test_an_evaluation_that_is_damaged_is_left_out_with_a_word(tracking, caplog):
+    one = entry(1)
+    one.result.update(result("cxr-bicubic-x2"))
+    evaluation(tracking, result("mr-bicubic-x2"))
+    evaluation(tracking, result("ct-bicubic-x2"))
+    [damaged] = [place for place in tracking.folder.rglob("result.json") if "ct-bicubic" in place.read_text()]
+    damaged.write_bytes(b"{")
+    assert [each.task for each in evaluated(tracking.store, [one])] == ["mr-bicubic-x2"]
+    assert "an evaluation is left out: result.json of run" in caplog.text

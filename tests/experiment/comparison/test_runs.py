@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.evaluation.comparison.standings import BASELINE
 from srexp.experiment.comparison import runs
 from srexp.experiment.comparison.entry import Entry
 from srexp.experiment.comparison.runs import MOST, learning_curve, require_comparable, require_few
 from srexp.metrics.protocol import ADDED
 from srexp.system.masking.pseudonyms import fingerprint
-from srexp.tracking.runs.queries import StoredRun
+from srexp.tracking.runs.queries import StoredRun, get_run
 from srexp.tracking.runs.tracking import Tracking
 
 PROTOCOL = {"channel": "grey", "scale": 2, "degradation": {"name": "bicubic"}}
@@ -157,3 +157,19 @@ def test_of_an_older_run_the_curve_is_drawn_if_nothing_interrupted_it(logged):
     assert logged([10, 20, 30]) == [(1, 10, 31), (2, 20, 32), (3, 30, 33)]
     assert logged([10, 620, 630]) == []
     assert logged([]) == []
+
+
+def test_scores_that_lost_rows_are_refused(tmp_path, made_store):
+    shutil.copy(made_store, tmp_path / "mlflow.db")
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+    whole = entry(1)
+    with tracking.run("task") as tracked:
+        tracked.log_dict({**whole.result, "test": {"n_images": 2}}, "result.json")
+        tracked.log_rows(whole.images, "scores/test.csv")
+    run = get_run(tracking.store, tracked.id)
+    assert [image["key"] for image in runs._read(tracking.store, run).images] == ["a.png", "b.png"]
+    [scores] = tmp_path.rglob("scores/test.csv")
+    scores.write_bytes(b"".join(scores.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(SrexpError, match=r"it has 1 images, and result.json says 2") as refused:
+        runs._read(tracking.store, run)
+    assert str(scores) in str(refused.value)

@@ -40,6 +40,14 @@ def test_the_configuration_is_that_of_the_run(interrupted, conducted, asked, tmp
     assert not (tmp_path / "run" / "resume.lock").exists()
 
 
+def test_a_damaged_note_of_the_code_is_a_warning_and_no_end(interrupted, conducted, tracking):
+    note = tracking.folder / "artifacts" / interrupted / "artifacts" / "environment.json"
+    note.write_bytes(b"{")
+    assert go_on(f"resume={interrupted}")["run_id"] == interrupted
+    [warning] = conducted["earlier"].warnings
+    assert f"environment.json of run {interrupted} can't be read" in warning
+
+
 def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupted, conducted, asked, monkeypatch):
     monkeypatch.setattr(resume, "kept_by", lambda *_: {})
     go_on(f"resume={interrupted}")

@@ -154,3 +154,20 @@ def test_a_journal_lies_beside_its_lock(tmp_path):
         lock.acquire()
         lock.release()
         assert (tmp_path / "optuna.log").read_bytes() == left
+
+
+def test_a_journal_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    journal = tmp_path / "optuna.log"
+    journal.mkdir()
+    with pytest.raises(SrexpError, match=f"{journal} can't be read: Is a directory"):
+        storage.open_journal(tmp_path)
+    journal.rmdir()
+    journal.write_text("")
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", str(journal))
+
+    monkeypatch.setattr(storage, "_require_records", refuse)
+    with pytest.raises(SrexpError, match=f"{journal} can't be read: Permission denied") as refused:
+        storage.open_journal(tmp_path)
+    assert "search.name=NAME" in refused.value.fix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,13 +55,11 @@ def test_a_run_that_is_not_there_is_refused(tracking: Tracking, five: list[str])
 def test_artifacts_are_read_or_not_there(tracking: Tracking) -> None:
     with tracking.run("task") as run:
         run.log_text(json.dumps({"a": 1}), "good.json")
-        run.log_text("[1]", "list.json")
         for step, value in ((2, 0.5), (1, 0.25), (2, 0.75)):
             run.log_metrics({"loss": value}, step=step, milliseconds=1000 * step)
     store = tracking.store
     for each in (run.id, queries.get_run(store, run.id)):
         assert queries.read_json(store, each, "good.json") == {"a": 1}
-        assert queries.read_json(store, each, "list.json") is None
         assert queries.read_text(store, each, "missing.txt") is None
     assert [(step, at) for step, at, _ in queries.history(store, run.id, "loss")] == [(1, 1.0), (2, 2.0)]
 
@@ -101,3 +100,73 @@ def test_the_first_picture_of_each_kind_is_read(tracking: Tracking, five: list[s
     assert queries.read_pictures(tracking.store, five[1], wanted) == []
     with pytest.raises(SrexpError, match="the pictures can't be read"):
         queries.read_pictures(tracking.store, "0" * 32, wanted)
+
+
+DAMAGES = {
+    "emptied": b"",
+    "cut": b'{"a": [1,',
+    "no text": b"\xff\xfe\x00\x9c",
+    "another thing": b"[1]\n",
+    "nested without end": b"[" * 100_000,
+}
+
+
+@pytest.fixture
+def damaged(tracking: Tracking, artifact: Callable[[str, str], Path]) -> tuple[str, Path]:
+    """A run, and the file in which its artifact result.json lies."""
+    with tracking.run("task") as run:
+        run.log_text(json.dumps({"a": 1}), "result.json")
+    return run.id, artifact(run.id, "result.json")
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+def test_an_artifact_that_is_damaged_is_named_with_its_file(
+    tracking: Tracking, damaged: tuple[str, Path], content: bytes
+) -> None:
+    run_id, place = damaged
+    place.write_bytes(content)
+    for each in (run_id, queries.get_run(tracking.store, run_id)):
+        with pytest.raises(SrexpError, match=f"result.json of run {run_id} can't be read") as refused:
+            queries.read_json(tracking.store, each, "result.json")
+        assert str(place) in str(refused.value)
+        assert "bring a copy of it back" in refused.value.fix
+
+
+def test_a_folder_in_place_of_an_artifact_and_one_in_place_of_its_folder_are_named(
+    tracking: Tracking, damaged: tuple[str, Path]
+) -> None:
+    run_id, place = damaged
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(SrexpError, match=r"result.json of run .* can't be read: .*directory"):
+        queries.read_json(tracking.store, run_id, "result.json")
+    (place.parent / "scores").write_text("")
+    with pytest.raises(SrexpError, match=r"scores/test.csv of run .* can't be read: .*[Nn]ot a directory"):
+        queries.read_rows(tracking.store, run_id, "scores/test.csv")
+
+
+def test_a_table_that_is_not_whole_is_no_table(tracking: Tracking, damaged: tuple[str, Path]) -> None:
+    run_id, place = damaged
+    whole = b"key,psnr\r\na.png,47.421712\r\nb.png,46.5\r\n"
+    place.write_bytes(whole)
+    assert [row["psnr"] for row in queries.read_rows(tracking.store, run_id, "result.json")] == ["47.421712", "46.5"]
+    for length in set(range(len(whole))) - {10, 27}:  # the ends of rows
+        place.write_bytes(whole[:length])
+        with pytest.raises(SrexpError, match=r"result.json of run .* can't be read"):
+            queries.read_rows(tracking.store, run_id, "result.json")
+
+
+def test_an_artifact_that_the_store_serves_is_damaged_or_not_there(
+    tracking: Tracking, damaged: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, place = damaged
+    monkeypatch.setattr(queries, "path_of", lambda _: None)
+    assert queries.read_json(tracking.store, run_id, "result.json") == {"a": 1}
+    assert queries.read_json(tracking.store, run_id, "missing.json") is None
+    assert queries.read_json(tracking.store, "0" * 32, "missing.json") is None
+    place.write_bytes(b"{")
+    with pytest.raises(SrexpError, match="it is no JSON"):
+        queries.read_json(tracking.store, run_id, "result.json")
+    monkeypatch.setattr(queries, "download", lambda *_: place.parent / "gone")
+    with pytest.raises(SrexpError, match=f"result.json of run {run_id} can't be fetched"):
+        queries.read_json(tracking.store, run_id, "result.json")
