@@ -37,14 +37,25 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
     for section in (config.loss, config.optimizer, config.schedule):
         check_arguments(section)
     _require_course(config)
-    tracking: Tracking = build(config.tracking, folder=config.paths.root)
-    require_not_deleted(tracking.store.uri, config.experiment_name)  # and an address that is none
     if config.trainer.scales and config.model.target.startswith("srexp."):
         builder = locate(config.model.group, config.model.target)
         if getattr(sys.modules[builder.__module__], "ONE_SCALE", False):
             raise one_scale_only(config)
     for scale in config.trainer.scales or [config.scale]:
         _require_scored(config, protocol, scale)
+
+
+def require_store(config: Config) -> None:
+    """Refuse an address that is none, and a store in which the task was deleted.
+
+    Args:
+        config: Checked configuration of a training.
+
+    Raises:
+        RequestError: It says which, and what brings the task back.
+    """
+    tracking: Tracking = build(config.tracking, folder=config.paths.root)
+    require_not_deleted(tracking.store.uri, config.experiment_name)
 
 
 def course_of(config: Config, channels: int) -> Supervised:

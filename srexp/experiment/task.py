@@ -26,7 +26,7 @@ from srexp.data.sources.public_dataset import Downloadable
 from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
 from srexp.experiment import start
-from srexp.experiment.preflight import channels_of, require_trainable
+from srexp.experiment.preflight import channels_of, require_store, require_trainable
 from srexp.metrics.protocol import Protocol
 from srexp.system.stdio import stage
 from srexp.types import Sample
@@ -76,6 +76,7 @@ def builders(config: Config) -> Parts:
         require_whole_visits(config.trainer.batch_size, config.trainer.patches_per_image)
     if config.verb in ("train", "check", "search", "adopt"):
         require_trainable(config, parts.protocol)
+        require_store(config)
     return parts
 
 

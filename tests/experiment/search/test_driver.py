@@ -107,19 +107,24 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
     assert json.loads((tmp_path / "mlruns/studies/search/engine.json").read_text())["engine"].endswith("Optuna")
 
 
-@pytest.mark.parametrize("how", ["run deleted", "experiment deleted", "another store"])
+@pytest.mark.parametrize("how", ["run deleted", "another store"])
 def test_a_search_whose_run_is_gone_says_so_and_how_to_go_on(how, quick, config_of, tmp_path):
     store, result = Tracking(folder=tmp_path / "mlruns").store, search.run(config_of())
     if how == "run deleted":
         connect(store).delete_run(result["run_id"])
-    elif how == "experiment deleted":
-        connect(store).delete_experiment(connect(store).get_run(result["run_id"]).info.experiment_id)
     more = ["search.trials=99", *([f"tracking.uri=sqlite:///{tmp_path}/other.db"] if how == "another store" else [])]
     with pytest.raises(RequestError, match="the search search can't go on") as caught:
         search.run(config_of(*more))
     assert caught.value.got == result["run_id"]
     assert ("runs restore" in caught.value.fix) == (how != "another store")
     assert "search.name=search_2" in caught.value.fix
+
+
+def test_a_deleted_experiment_is_refused_as_such_and_not_as_a_value_of_the_space(quick, config_of, tmp_path):
+    store, result = Tracking(folder=tmp_path / "mlruns").store, search.run(config_of())
+    connect(store).delete_experiment(connect(store).get_run(result["run_id"]).info.experiment_id)
+    with pytest.raises(RequestError, match=r"^the MLflow experiment of this task was deleted"):
+        search.run(config_of("search.trials=99"))
 
 
 @pytest.mark.parametrize("written", ["", "garbage", "[]", "{}", "\udcff"])
