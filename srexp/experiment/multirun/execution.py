@@ -113,11 +113,15 @@ def _attempt(work: Callable[[], object], log: Path, *, whole: bool) -> SrexpErro
                 raise
             show_traceback(error)
         logger.info("unexpected failure", exc_info=True)
-        return SrexpError(
-            f"unexpected {type(error).__name__}: {error}",
-            fix=f"the traceback is in {log}; HYDRA_FULL_ERROR=1 shows it here",
-        )
+        return SrexpError(_told(error), fix=f"the traceback is in {log}; HYDRA_FULL_ERROR=1 shows it here")
     return None
+
+
+def _told(error: Exception) -> str:
+    """Name the file that the system refuses, or what nobody thought of."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return f"unexpected {type(error).__name__}: {error}"
 
 
 def _execute_alone(execute: Execute, config: Config, log: Path, logging_settings: object) -> None:

@@ -102,3 +102,11 @@ def test_a_traceback_is_shown_where_it_is_wanted(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     with pytest.raises(ZeroDivisionError):
         execution._attempt(lambda: broken(None), tmp_path / "a.log", whole=True)
+
+
+def test_what_the_system_refuses_is_told_by_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    (tmp_path / "studies").write_text("in the way")
+    failed = execution._attempt((tmp_path / "studies").mkdir, tmp_path / "a.log", whole=True)
+    assert failed is not None
+    assert failed.what == f"{tmp_path / 'studies'}: File exists"
