@@ -47,8 +47,7 @@ DECISIVE_OF_TRAINER = (
 )  # fmt: skip
 #: Its key comes after all that decide a task.
 _KEPT, _LAST = "config.yaml", "verb"
-#: A longer name is cut, before the minute that it ends with.
-_LONGEST_NAME = 100
+_LONGEST_NAME = 100  # a longer one is cut, before the minute that it ends with
 
 
 def task_tags(task: Task) -> dict[str, object]:
