@@ -6,13 +6,13 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
+from srexp.system.files.atomic_files import whole_file
 from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def _create(url: URL, file: Path) -> None:
     # Where it can't be made, behind a link that leads nowhere, too, MLflow would try again for minutes.
     if not os.access(file.parent, os.W_OK):
         raise OSError(errno.EACCES, "unable to open database file", str(file))
-    with _whole(file) as partial:
-        _initialize_tables(create_engine(url.set(database=str(partial)), poolclass=NullPool))
+    with whole_file(file) as whole:
+        _initialize_tables(create_engine(url.set(database=whole.name), poolclass=NullPool))
 
 
 def _upgrade(url: URL, file: Path, found: str) -> None:
@@ -138,20 +138,9 @@ def _take_back(file: Path) -> None:
 
 def copy(source: Path, target: Path) -> None:
     """Copy a database as a whole, what others have just written included; the copy appears when it is complete."""
-    with _whole(target) as partial, closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(partial)) as new:
+    with (
+        whole_file(target) as file,
+        closing(sqlite3.connect(source)) as old,
+        closing(sqlite3.connect(file.name)) as new,
+    ):
         old.backup(new)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Give a file to make a database in, which gets its name when it is complete, and goes when it isn't."""
-    partial = target.with_name(f"{target.name}.partial")
-    files = partial, target.with_name(f"{partial.name}-journal")
-    try:
-        for file in files:  # of who was ended before
-            file.unlink(missing_ok=True)
-        yield partial
-        partial.replace(target)
-    finally:
-        for file in files:
-            file.unlink(missing_ok=True)
