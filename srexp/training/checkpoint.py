@@ -9,6 +9,7 @@ import logging
 import re
 import shutil
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,7 @@ class Checkpoints:
     def remove(self) -> None:
         """Delete all of them: the run finished. A folder that can't be deleted does no harm."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        if self.folder.parent.is_dir() and not any(self.folder.parent.iterdir()):
+        with suppress(OSError):  # of another run that trains into the same folder, something lies in it
             self.folder.parent.rmdir()
 
 

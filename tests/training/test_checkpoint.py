@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +254,18 @@ def test_removing_leaves_nothing_and_spares_others(tmp_path):
     other.remove()
     other.remove()  # nothing is left to remove, which is no matter
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_run_that_begins_or_ends_just_now_is_no_matter(tmp_path, monkeypatch):
+    one, other = (Checkpoints(tmp_path / "checkpoints" / name) for name in ("one", "other"))
+    one.save(checkpoint())
+    delete = Path.rmdir
+    monkeypatch.setattr(Path, "rmdir", lambda folder: (other.save(checkpoint()), delete(folder)))
+    one.remove()
+    assert other.latest() is not None
+    shutil.rmtree(other.folder)
+    monkeypatch.setattr(Path, "rmdir", lambda folder: (delete(folder), delete(folder)))
+    one.remove()
 
 
 KILLING = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,8 @@ def finish(folder: Path, result: dict[str, Any], *, names: bool = False) -> None
 
 def forget(sweep: Path) -> None:
     """Forget the jobs of an earlier multirun into the same folder; their results stay."""
-    for path in sweep.rglob(JOB):
-        path.unlink()
+    for folder in _folders(sweep):
+        (folder / JOB).unlink(missing_ok=True)
 
 
 def jobs(sweep: Path) -> list[Job]:
@@ -105,9 +106,13 @@ def jobs(sweep: Path) -> list[Job]:
     Returns:
         The jobs that began, in the order of their folders' names, numbers as numbers.
     """
-    folders = [path.parent for path in sweep.rglob(JOB)]
-    folders.sort(key=lambda path: (not path.name.isdecimal(), path.name.zfill(9)))
+    folders = sorted(_folders(sweep), key=lambda path: (not path.name.isdecimal(), path.name.zfill(9)))
     return [Job(each, **_read(each / JOB), result=_read(each / RESULT), failure=failure(each)) for each in folders]
+
+
+def _folders(sweep: Path) -> list[Path]:
+    """List the folders of jobs; what a job that is still at work takes away meanwhile is passed over."""
+    return [Path(folder) for folder, _, files in os.walk(sweep) if JOB in files]
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -116,10 +116,17 @@ class Outbox:
                     return
                 if self.failure is None and not self._others_sent:
                     self._others_sent = True
-                    recovery.send(self.store, self.journal.pointer.parent, between=self._between)
+                    self._send_others()
         finally:
             for replay in self._replays:
                 replay.journal.close()
+
+    def _send_others(self) -> None:
+        """Send what others left; whatever is wrong with their folders, this run's records go on being sent."""
+        try:
+            recovery.send(self.store, self.journal.pointer.parent, between=self._between)
+        except OSError as error:
+            log.warning("what other runs left unsent stays where it is: %s", error)
 
     def _between(self) -> bool:
         """Send what came meanwhile; whether there is time to go on with what others left."""

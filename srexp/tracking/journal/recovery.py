@@ -53,7 +53,10 @@ def found(index: Path) -> Iterator[Journal]:
     Yields:
         Journals, to be closed.
     """
-    pointers = [(path.stat().st_mtime, path) for path in index.glob("[!.]*") if path.is_file()]
+    pointers = []
+    for path in index.glob("[!.]*"):
+        with suppress(OSError):  # the process that it belongs to may take it away at any moment
+            pointers.append((path.stat().st_mtime, path))
     for _, pointer in sorted(pointers):
         if journal := Journal.left_behind(pointer):
             yield journal

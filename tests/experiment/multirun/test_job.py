@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import pytest
 
@@ -30,3 +32,20 @@ def test_a_job_keeps_no_name_of_a_file_that_was_typed_and_the_terminal_says_it(t
     typed = job.Job(tmp_path, **json.loads((tmp_path / "kept").read_text()), result={}, failure={})
     complain(f"job {typed}")
     assert "job input=scans/19450201_MEIER.png output='19450201 out' format=png" in capsys.readouterr().err
+
+
+def test_jobs_are_listed_while_another_one_takes_its_folders_away(tmp_path, monkeypatch):
+    for name in ("0", "1"):
+        job.begin(tmp_path / name, "train", [])
+        (tmp_path / name / "checkpoints").mkdir()
+    scan = os.scandir
+
+    def then_gone(folder):
+        if str(folder).endswith("checkpoints"):
+            shutil.rmtree(folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", then_gone)
+    assert [each.folder.name for each in job.jobs(tmp_path)] == ["0", "1"]
+    job.forget(tmp_path)
+    assert job.jobs(tmp_path) == []

@@ -247,6 +247,23 @@ def test_a_journal_that_was_removed_is_forgotten_and_one_on_a_disk_that_is_away_
     assert not run.journal.pointer.exists()
 
 
+def test_a_pointer_that_its_process_takes_away_while_one_looks_is_no_matter(tracking, away, monkeypatch):
+    with tracking.run("x") as run:
+        pass
+    run.journal.pointer.with_name("another").write_bytes(b"")
+    look = Path.stat
+
+    def then_gone(path, **how):
+        found = look(path, **how)
+        if path.name == "another":
+            path.unlink()
+        return found
+
+    monkeypatch.setattr(Path, "stat", then_gone)
+    [left] = recovery.found(tracking.index)
+    assert left.pointer == run.journal.pointer
+
+
 # Writes until it is killed; the store gets something every few milliseconds.
 WORK = """
 import sys, time
