@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, quote_plus, unquote, urlsplit
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from srexp.system.masking.credentials import (
     has_secret,
     hidden,
     hidden_variable,
+    hidden_variables,
     known,
     revealed,
     revealed_variable,
@@ -38,6 +40,8 @@ PASSWORDS = st.text(alphabet=f"aZ09.-_{RESERVED}é", max_size=12).map(lambda mid
         ("postgresql:///runs?host=db&passwd=a&b c#d&n=1", "postgresql:///runs?host=db&passwd=***&n=1"),
         ("s3://bucket/a?X-Amz-Signature=abc&part=2", "s3://bucket/a?X-Amz-Signature=***&part=2"),
         ("https://host/a#access_token=abc", "https://host/a#access_token=***"),
+        ("https://host/a?token=one\ntwo&n=1", "https://host/a?token=***&n=1"),
+        ("https://ann:one\ntwo@host/a", "https://***@host/a"),
     ],
 )
 def test_a_stand_in_has_no_secret_and_means_its_address(address: str, stand_in: str) -> None:
@@ -138,10 +142,20 @@ def test_the_default_of_an_interpolation_is_an_address_of_its_own() -> None:
     assert revealed("http://***@host", "key") == "http://a:b@host"
 
 
-def test_two_passwords_for_one_place_are_told_apart() -> None:
-    one, two = hidden("http://ann:one@host"), hidden("http://ann:two@host")
-    assert (one, two) == ("http://***@host", "http://***2@host")
-    assert [revealed(each, "key") for each in (one, two)] == ["http://ann:one@host", "http://ann:two@host"]
+@pytest.mark.parametrize("query", ["", "/x?token=abc"])
+def test_passwords_for_one_place_are_told_apart_by_one_number(query: str) -> None:
+    real = [f"http://ann:{password}@host{query}" for password in ("one", "two", "three")]
+    stand_ins = [hidden(each) for each in real]
+    shown = query.replace("abc", "***")
+    assert stand_ins == [f"http://***{number}@host{shown}" for number in ("", "2", "3")]
+    assert [revealed(each, "key") for each in stand_ins] == real
+    assert json.loads(os.environ["SREXP_SECRETS"]) == dict(zip(stand_ins, real, strict=True))
+
+
+def test_a_byte_that_is_no_text_reaches_the_server_as_it_was_typed() -> None:
+    stand_in = hidden("http://ann:q7Xv\udcff9zKw@host")
+    assert revealed(stand_in, "key") == "http://ann:q7Xv%FF9zKw@host"
+    assert mask("q7Xv\udcff9zKw") == "***"
 
 
 def test_no_other_host_gets_a_password() -> None:
@@ -158,6 +172,52 @@ def test_variables_are_secret_by_their_name() -> None:
     assert revealed_variable("A_PASSWORD", "***") == "hunter"
     assert revealed_variable("B_PASSWORD", "***") == "***"
     assert revealed_variable("MY_URI", "http://***@host") == "http://a:b@host"
+    for left in ("***2", "${oc.env:OTHER}"):
+        assert hidden_variable("B_PASSWORD", left) == left
+    assert hidden_variables({"A_TOKEN": 17, "TZ": "UTC"}) == {"A_TOKEN": "***", "TZ": "UTC"}
+    assert revealed_variable("A_TOKEN", "***") == "17"
+
+
+SECRET = "q7 \"X'v\\é<9z&Kw"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        SECRET, quote(SECRET, safe=""), quote_plus(SECRET), repr(SECRET)[1:-1], json.dumps(SECRET)[1:-1],
+        json.dumps(SECRET, ensure_ascii=False)[1:-1], SECRET.replace("'", "''"), html.escape(SECRET),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("told", [SECRET, quote(SECRET, safe=""), quote_plus(SECRET)])
+def test_a_secret_is_blanked_whole_in_whatever_way_it_is_told_and_said(told: str, said: str) -> None:
+    hidden_variable("A_PASSWORD", told)
+    assert mask(f"<{said}>") == "<***>"
+
+
+def test_what_is_blanked_of_a_text_is_the_secret_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters alone count from the twelfth on, other secrets from the fifth; the longest of several comes first."""
+    for number, secret in enumerate(["abcdefghijkl", "abcdefghijk", "q7Xv9", "q7Xv", "q7Xv9zKw"]):
+        monkeypatch.setenv(f"A{number}_TOKEN", secret)
+    assert mask("abcdefghijkl abcdefghijk q7Xv9! q7Xv! q7Xv9zKw!") == "*** abcdefghijk ***! q7Xv! ***!"
+
+
+@pytest.mark.parametrize(
+    ("told", "text", "shown"),
+    [
+        ("http:/ann:q7:Xv9zKw@host", "q7:Xv9zKw", "***"),
+        ("http://ann:q7Xv9zKw@host/x@y", "q7Xv9zKw", "***"),
+        ("http://@host", "ann@host", "ann@host"),
+        ("mysql://ann:q7Xv9zKw@host/db?charset=utf8mb4", "utf8mb4", "utf8mb4"),
+    ],
+)
+def test_a_secret_of_an_address_is_blanked_where_it_stands_alone(told: str, text: str, shown: str) -> None:
+    hidden(told)
+    assert mask(text) == shown
+
+
+def test_a_secret_with_an_equals_sign_is_blanked() -> None:
+    hidden_variable("A_PASSWORD", "hun=ter77")
+    assert mask("hun=ter77") == "***"
 
 
 def test_secrets_of_the_environment_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
 import re
@@ -19,10 +20,12 @@ from srexp.system.masking.pseudonyms import (
     fingerprint,
     lookup,
     named,
+    names_file,
     note,
     pseudonym,
     pseudonymised,
     remember,
+    where,
 )
 
 NIH = "images_001/00000013_026.png"
@@ -54,6 +57,7 @@ def test_the_key_is_made_once_whoever_comes_first_and_only_the_user_reads_it(own
         said = list(pool.map(lambda _: subprocess.check_output([sys.executable, "-c", code]), range(3)))
     assert set(said) == {f"{pseudonym('a.png')}\n".encode()}
     assert own_folder.stat().st_mode & 0o077 == 0
+    assert re.fullmatch(r"[0-9a-f]{64}\n", (own_folder / "pseudonym-key").read_text())
     remember([NIH])
     assert {path.stat().st_mode & 0o077 for path in own_folder.iterdir()} == {0}
 
@@ -65,6 +69,34 @@ def test_the_environment_gives_the_key_that_is_shared(own_folder: Path, monkeypa
     monkeypatch.setenv("SREXP_PSEUDONYM_KEY", "short")
     with pytest.raises(RequestError, match=r"SREXP_PSEUDONYM_KEY holds no key[\s\S]*at least 16"):
         pseudonym(NIH)
+
+
+def test_stores_that_share_a_key_agree_whoever_wrote_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of other machines and older versions are found by what the standard library makes of the key."""
+    monkeypatch.setenv("SREXP_PSEUDONYM_KEY", " sixteen letters.\n")
+    image, patient, key = (
+        hmac.new(b"sixteen letters.", text, "sha256").hexdigest() for text in (b"image a\xff", b"patient 7", b"key")
+    )
+    assert pseudonym("a\udcff") == f"image-{image[:12]}"
+    assert pseudonym("7", "patient") == f"patient-{patient[:12]}"
+    assert (pseudonyms.TAG, fingerprint()) == ("pseudonym_key", key[:8])
+
+
+def test_the_list_lies_in_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SREXP_PSEUDONYM_KEY", "a key that is shared")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "not" / "there"))
+    remember([NIH])
+    assert names_file() == tmp_path / "not" / "there" / "srexp" / "names.txt"
+    assert lookup() == {pseudonym(NIH): NIH}
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for none in ("", "relative"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", none)
+        assert names_file() == tmp_path / ".config" / "srexp" / "names.txt"
+
+
+def test_where_names_are_is_said_of_texts_with_pseudonyms() -> None:
+    assert where(["a", f"damaged: {pseudonym(NIH)}"]) == f"{names_file()} has the names of these images"
+    assert where(["a", NIH]) == ""
 
 
 def test_a_key_that_was_emptied_is_named_and_not_replaced(own_folder: Path) -> None:
@@ -93,10 +125,12 @@ def test_names_are_looked_up_also_those_that_several_processes_entered(own_folde
 
 def test_a_torn_line_harms_no_other(own_folder: Path) -> None:
     remember([NIH])
-    with (own_folder / "names.txt").open("a") as file:
-        file.write(f'{pseudonym("b.png")} "b.p')
+    remember(["two words.png"])
+    assert len((own_folder / "names.txt").read_text().splitlines()) == 2
+    with (own_folder / "names.txt").open("ab") as file:
+        file.write(f'{pseudonym("b.png")} "b.p'.encode() + b"\xff")
     remember(["c.png"])
-    assert lookup() == {pseudonym(NIH): NIH, pseudonym("c.png"): "c.png"}
+    assert lookup() == {pseudonym(name): name for name in (NIH, "two words.png", "c.png")}
 
 
 def test_a_list_that_can_not_be_written_is_said_and_the_work_goes_on(
@@ -130,7 +164,7 @@ def test_no_name_is_left_in_what_is_kept(name: str, text: str) -> None:
 
 
 def test_words_and_longer_names_are_left_alone() -> None:
-    note(["1", "ct", "train", "scan", "scan1.png", "scan1.png#3"])
+    note(["1", "ct", "train", "scan", "--", "", "scan1.png", "scan1.png#3"])
     assert pseudonymised("1 ct scan, train xscan1.png") == "1 ct scan, train xscan1.png"
     assert pseudonymised("scan1.png#3") == pseudonym("scan1.png#3")
     assert pseudonymised((1, None, 0.5)) == (1, None, 0.5)
