@@ -31,7 +31,7 @@ class Cost:
     multiply_adds: float | None
 
 
-def cost(model: keras.Model) -> Cost:
+def cost(model: keras.Model, *, side: int = _SIDE) -> Cost:
     """Count what a network is made of.
 
     Only convolutions that are trained are counted, as in the literature: interpolation, biases, activations, additions
@@ -39,6 +39,8 @@ def cost(model: keras.Model) -> Cost:
 
     Args:
         model: Functional Keras model, (n, None, None, c) to (n, None, None, c).
+        side: Of the square image that is restored, in pixels. Of a small one, such as a patch, the border that a
+            network extends counts for much.
 
     Returns:
         Its cost.
@@ -49,7 +51,7 @@ def cost(model: keras.Model) -> Cost:
         57281
     """
     try:
-        counted, pixels = _count(model)
+        counted, pixels = _count(model, side)
     except _UnknownLayerError:
         return Cost(parameters(model), None)
     return Cost(parameters(model), counted / pixels * _MEGAPIXEL)
@@ -64,8 +66,8 @@ class _UnknownLayerError(Exception):
     """A layer's work isn't known."""
 
 
-def _count(model: keras.Model) -> tuple[int, int]:
-    """Multiply-adds for one large image, and pixels of the output."""
+def _count(model: keras.Model, side: int) -> tuple[int, int]:
+    """Multiply-adds for one image, and pixels of the output."""
     import keras
 
     total = 0
@@ -83,7 +85,7 @@ def _count(model: keras.Model) -> tuple[int, int]:
     graph = layer_graph(model)
     if graph is None or len(graph.inputs) != 1:
         raise _UnknownLayerError
-    image = keras.KerasTensor((1, _SIDE, _SIDE, graph.inputs[0].shape[-1]))
+    image = keras.KerasTensor((1, side, side, graph.inputs[0].shape[-1]))
     restored = carry(graph, [image], through)[0]
     return total, prod(restored.shape[1:3])
 

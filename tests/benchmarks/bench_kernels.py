@@ -19,21 +19,19 @@ import csv
 import datetime as dt
 import functools
 import importlib.metadata
-import json
 import os
 import shlex
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from srexp.system.kernels.choice import JOBS, MEASURED, instruction_set, measured
 from srexp.system.processor import cores, model_name
+from tests.benchmarks.taking_turns import Cost, Worker, serve
 
 CHECKOUT = Path(__file__).parents[2]
 #: Sets of instructions, the widest first, as srexp and as oneDNN call them.
@@ -45,38 +43,11 @@ SIDE = 96
 TURN_SECONDS = 0.4
 
 
-class Cost(NamedTuple):
-    """Seconds of one call, of the processor and on the clock."""
-
-    processor: float
-    clock: float
-
-
-class Worker:
-    """A process with one kind of kernels, which works when it is asked to."""
-
-    def __init__(self, kind: str, instructions: str) -> None:
-        switches = {"TF_ENABLE_ONEDNN_OPTS": SWITCHES[kind], "ONEDNN_MAX_CPU_ISA": CAPS[instructions]}
-        hidden = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-        self.process = subprocess.Popen(
-            ["nice", "-n", "19", sys.executable, __file__, "--serve"],
-            env={**os.environ, **switches, **hidden},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, *request: str) -> Cost:
-        """Let it work, and wait."""
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return Cost(*json.loads(self.process.stdout.readline()))
-
-    def end(self) -> None:
-        """Let it end."""
-        self.process.communicate()
+def worker(kind: str, instructions: str) -> Worker:
+    """Start a process with one kind of kernels."""
+    switches = {"TF_ENABLE_ONEDNN_OPTS": SWITCHES[kind], "ONEDNN_MAX_CPU_ISA": CAPS[instructions]}
+    hidden = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    return Worker(["nice", "-n", "19", sys.executable, __file__, "--serve"], switches | hidden)
 
 
 def main() -> None:
@@ -88,20 +59,20 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.serve:
-        serve()
+        serve(prepared, TURN_SECONDS)
         return
     known = list(CAPS)
     here = known[known.index(instruction_set() or sys.exit("no instructions that srexp has a choice for")) :]
     if asked.write and not asked.models:
         MEASURED.unlink(missing_ok=True)
-    workers = {(each, kind): Worker(kind, each) for each in here for kind in SWITCHES}
+    workers = {(each, kind): worker(kind, each) for each in here for kind in SWITCHES}
     for name in asked.models or trained():
         for job in JOBS:
             rows = compared(workers, here, name, job, asked.rounds)
             if asked.write:
                 write(rows)
-    for worker in workers.values():
-        worker.end()
+    for each in workers.values():
+        each.end()
 
 
 def trained() -> list[str]:
@@ -115,12 +86,12 @@ def compared(
     workers: dict[tuple[str, str], Worker], instructions: list[str], name: str, job: str, rounds: int
 ) -> list[dict[str, Any]]:
     """Let the kinds take turns; print and give a row for each set of instructions."""
-    for worker in workers.values():
-        worker.ask("prepare", name, job)
+    for each in workers.values():
+        each.ask(name, job)
     costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in workers}
     for _ in range(rounds):
-        for key, worker in workers.items():
-            costs[key].append(worker.ask("turn"))
+        for key, asked in workers.items():
+            costs[key].append(asked.ask())
     rows = []
     for each in instructions:
         pairs = list(zip(costs[each, "onednn"], costs[each, "eigen"], strict=True))
@@ -150,28 +121,6 @@ def conditions() -> str:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("tensorflow", "keras"))
     machine = f"{model_name()}, {cores()} cores, load average {os.getloadavg()[2]:.0f}"
     return f"{shlex.join(['python', *sys.argv])}: {machine}; {versions}; {dt.date.today().isoformat()}"
-
-
-def serve() -> None:
-    """Prepare and work, in a process of its own, for as long as something is asked."""
-    call: Callable[[], object] = lambda: None  # noqa: E731
-    with os.fdopen(os.dup(1), "w") as answers:
-        os.dup2(2, 1)  # what libraries print isn't taken for an answer
-        for line in sys.stdin:
-            what, *about = json.loads(line)
-            if what == "prepare":
-                call = prepared(*about)
-            answers.write(json.dumps(timed(call)) + "\n")
-            answers.flush()
-
-
-def timed(call: Callable[[], object]) -> Cost:
-    """Call for a moment, at least once; give what one call took."""
-    start, worked, calls = time.perf_counter(), time.process_time(), 0
-    while not calls or time.perf_counter() - start < TURN_SECONDS:
-        call()
-        calls += 1
-    return Cost((time.process_time() - worked) / calls, (time.perf_counter() - start) / calls)
 
 
 def prepared(name: str, job: str) -> Callable[[], object]:

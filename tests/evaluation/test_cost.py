@@ -24,6 +24,12 @@ def test_published_figures_at_720p(scale):
     assert large.multiply_adds * GIGA_720P == pytest.approx(612.6, abs=0.05)
 
 
+def test_of_a_small_image_the_border_that_a_network_extends_counts_too():
+    model = srcnn.build(1, 1, kernels=[9, 5, 5], filters=[64, 32])
+    by_hand = 48**2 * 81 * 64 + 44**2 * 25 * 64 * 32 + 40**2 * 25 * 32
+    assert cost(model, side=40).multiply_adds * 40**2 / 1e6 == pytest.approx(by_hand)
+
+
 def test_the_hybrid_costs_no_more_than_srcnn_where_it_enlarges():
     small = cost(srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64, 32])).multiply_adds
     # 5*5*64 + 64*48 + 10*9*48*48 + 6*6*48 for each low-resolution pixel, of which four restored ones have one.
