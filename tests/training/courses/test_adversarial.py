@@ -16,7 +16,7 @@ from srexp.training import numerics, optimizers, schedules
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.courses import adversarial, supervised
 from srexp.training.courses.discriminator import discriminator
-from srexp.training.courses.duel import Opponent
+from srexp.training.courses.duel import Duel, Opponent
 from srexp.training.fit import Fitting, Recipe, Validation
 from srexp.training.losses import l1
 from tests.training.trainings import EPOCHS, PLAN, STEPS, batches, once, timeless
@@ -251,3 +251,85 @@ def test_the_discriminator_learns_what_a_few_grey_levels_add():
         losses.append(float(learn(low, sharp, smooth)))
     assert losses[0] == pytest.approx(math.log(2))
     assert losses[-1] < 0.1
+
+
+def test_the_discriminator_judges_as_it_did_and_begins_as_it_is_written():
+    """Checkpoints hold its weights: with the same ones it says the same, to what float32 holds."""
+    network = discriminator(2, 1, 4)
+    for layer in network.layers:
+        if layer.name.endswith(("share", "judged")):
+            assert not np.any(layer.kernel)  # each factor begins at 1, each judgement at 0
+        elif layer.name.endswith("normalised"):
+            kernel = np.asarray(layer.layer.kernel)
+            assert kernel.std() == pytest.approx(math.sqrt(2 / kernel[..., 0].size), rel=0.35)
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(0, 0.3, each.shape).astype(np.float32) for each in network.get_weights()])
+    high, low = rng.random((2, 20, 20, 1), dtype=np.float32), rng.random((2, 10, 10, 1), dtype=np.float32)
+    assert np.asarray(network([high, low])).ravel() == pytest.approx([23380.06, 5116.16], rel=1e-4)
+
+
+def saying_means(images, training):
+    """A discriminator for whom a patch is the more real the brighter it is, and than its `low`."""
+    candidate, low = (keras.ops.mean(each, axis=(1, 2)) for each in images)
+    return candidate - low / 2
+
+
+def cost(logits):
+    return float(np.mean(np.log1p(np.exp(-np.asarray(logits)))))
+
+
+def test_costs_are_those_of_the_papers():
+    """Real 1.5 and 3, restored 0 and 0.5: relativistic they stand at 1.25 and 2.75, -2.25 and -1.75 of the others."""
+    low, high, restored = (
+        np.float32(each)[:, np.newaxis, np.newaxis, np.newaxis] for each in ([1, 2], [2, 4], [0.5, 1.5])
+    )
+    for objective, real, fake in (
+        ("plain", [1.5, 3.0], [0.0, 0.5]),
+        ("relativistic", [1.25, 2.75], [-2.25, -1.75]),
+    ):
+        opponent = Opponent(saying_means, None, objective)
+        judged = opponent.judge(low, high, restored, training=False)
+        np.testing.assert_allclose([np.ravel(each) for each in judged], [real, fake], rtol=1e-6)
+        recognised, fooled = cost(real) + cost(np.negative(fake)), cost(fake) + cost(np.negative(real))
+        assert float(opponent.own_loss(*judged)) == pytest.approx(recognised / 2, rel=1e-6)
+        charge = cost(fake) if objective == "plain" else fooled / 2
+        assert float(opponent.charge(*judged)) == pytest.approx(charge, rel=1e-6)
+
+
+def test_what_is_told_of_a_step_is_what_the_discriminator_said_in_it():
+    """One that takes everything for real by a logit of 1 is right in half of the patches."""
+    judge = discriminator(2, 1, 2)
+    judge.layers[-1].bias.assign([1.0])
+    together = Duel(
+        srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4]), Opponent(judge, keras.optimizers.SGD(0.0), "plain"), 1
+    )
+    together.compile(optimizer=keras.optimizers.SGD(0.0), loss=l1(), run_eagerly=True)
+    together.fight(True)
+    rng = np.random.default_rng(0)
+    low, high = rng.random((2, 8, 8, 1), dtype=np.float32), rng.random((2, 16, 16, 1), dtype=np.float32)
+    told = {key: float(value) for key, value in together.train_step((low, high)).items()}
+    away = np.abs(np.asarray(together.network(low)) - high).mean() * 255
+    assert told == pytest.approx(
+        {
+            "loss": away,
+            "adversarial_loss": cost([1.0]),
+            "discriminator_loss": (cost([1.0]) + cost([-1.0])) / 2,
+            "discriminator_accuracy": 0.5,
+        },
+        rel=1e-5,
+    )
+
+
+def test_both_learning_rates_follow_one_schedule(never_stopped):
+    how, *_ = never_stopped
+    ours, theirs = (float(each.learning_rate) for each in (how.duel.optimizer, how.duel.opponent.optimizer))
+    assert 0 < ours < 1e-3
+    assert theirs == pytest.approx(10 * ours)
+    assert (how.duel.opponent.optimizer.beta_1, how.duel.opponent.optimizer.beta_2) == (0.9, 0.99)
+
+
+def test_one_of_the_two_wins_from_a_bound_on():
+    """A tenth of ln 2 is not yet certain, 52 % still a guess."""
+    how = course()
+    assert how.warnings(duel([0.1 * math.log(2)] * 3, [0.521] * 3)) == []
+    assert len(how.warnings(duel([0.069] * 3, [0.52] * 3))) == 2
