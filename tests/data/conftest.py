@@ -1,4 +1,4 @@
-"""A local HTTP server that fails on demand, in the ways in which real servers and networks fail."""
+"""A local HTTP server that fails on demand, as real servers and networks do; and readers that are asked twice."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+from tests.data import unbounded
 
 
 @dataclass
@@ -165,3 +167,9 @@ def answer() -> type[Answer]:
 def sha256() -> object:
     """Checksum as `fetch` takes it."""
     return lambda body: f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+@pytest.fixture
+def asked_without_bounds_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold whatever a file leads to within bounds, pixels or a refusal, to what it leads to without."""
+    monkeypatch.setattr("srexp.data.formats.registry.Begun", unbounded.Begun)

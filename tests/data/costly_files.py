@@ -289,3 +289,16 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "npy-bytes-header": lambda n: npy(b" " * MIB * 20 * n, 2**32 - 1),
     "npy-nesting": lambda _: npy(b"(" * 9000),
 }
+
+#: What the refusal says where it is sure on every machine which bound is met.
+REASONS = {
+    "jpeg-time-scans": "holds a JPEG of more than 100 scans",
+    "tiff-time-scans": "holds a JPEG of more than 100 scans",
+    "dicom-time-scans": "holds a JPEG of more than 100 scans",
+    "tiff-bytes-tile": "takes more than 128 MiB of memory to be read",
+    "nifti-gz-bytes-extension": "has a header of 146,800,992 bytes",
+    "nifti-pixels-slices": "is truncated",
+    "nifti-gz-pixels-slices": "claims more than the 100,000 images",
+    "tiff-time-pages-that-share": "has pages that share their pixels",
+    "tiff-nesting-loop": "pages without end",
+}

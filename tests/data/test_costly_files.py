@@ -24,25 +24,10 @@ from srexp.data.image import Stored, UnreadableImageError
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.system import confinement
 from srexp.system.memory import peak_bytes
-from tests.data.costly_files import FILES, MIB, inserted, items, jpeg, many, tiff_pages
+from tests.data.costly_files import FILES, MIB, REASONS, inserted, items, jpeg, many, tiff_pages
 
 MADE = Provenance("models:/a/1", "0" * 64, "1", 2)
 GIB = 2**30
-
-
-#: What the refusal says where it is sure on every machine which bound is met.
-REASONS = {
-    "jpeg-time-scans": "holds a JPEG of more than 100 scans",
-    "tiff-time-scans": "holds a JPEG of more than 100 scans",
-    "dicom-time-scans": "holds a JPEG of more than 100 scans",
-    "tiff-bytes-tile": "takes more than 128 MiB of memory to be read",
-    "nifti-gz-bytes-extension": "has a header of 146,800,992 bytes",
-    "nifti-pixels-slices": "is truncated",
-    "nifti-gz-pixels-slices": "claims more than the 100,000 images",
-    "tiff-time-pages-that-share": "has pages that share their pixels",
-    "tiff-nesting-loop": "pages without end",
-}
-
 
 Cost = tuple[str | None, int, float]
 

@@ -9,6 +9,8 @@ from pydicom.data import get_testdata_file
 
 from srexp.data.formats.registry import frames_in, read_image
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 @pytest.mark.parametrize(
     ("plain", "other"),

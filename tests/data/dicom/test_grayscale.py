@@ -14,6 +14,8 @@ from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, signed, unsigned
 from tests.data.dicom.rewriting import through
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 def test_monochrome1_is_turned_over(write: Write) -> None:
     pixels = unsigned(10)

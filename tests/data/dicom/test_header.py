@@ -11,6 +11,8 @@ from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, unsigned
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 @pytest.mark.parametrize(
     ("tags", "words"),

@@ -24,6 +24,8 @@ from srexp.data.image import UnreadableImageError
 from tests.data.costly_files import scans, segment
 from tests.data.dicom.images import Write, unsigned
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 def test_signed_codestream_of_unsigned_values_is_refused(tmp_path: Path) -> None:
     data = pydicom.dcmread(get_testdata_file("MR_small_jp2klossless.dcm"))
@@ -57,6 +59,15 @@ def test_other_bytes_have_no_such_header_and_half_a_one_is_refused() -> None:
     whole = bytes(imagecodecs.jpeg8_encode(np.zeros((24, 40), np.uint8)))
     with pytest.raises(UnreadableImageError, match="damaged compressed frame"):
         frame_header(whole[:20])
+    for frame in (b"\xff\xd8\0\0", b"\0\0\0\x0cjP  " + b"jp2c" + b"no codestream"):
+        with pytest.raises(UnreadableImageError, match=r"damaged compressed frame \(no (marker|SIZ)\)"):
+            frame_header(frame)
+
+
+def test_fill_bytes_and_markers_without_a_length_are_passed_over() -> None:
+    """ITU-T T.81 B.1.1.2: any marker may have fill bytes before it."""
+    whole = bytes(imagecodecs.jpeg8_encode(np.zeros((24, 40), np.uint8)))
+    assert frame_header(whole[:2] + b"\xff\xff\xff\xd0\xff\x01" + whole[2:]) == frame_header(whole)
 
 
 def test_a_jpeg_of_many_scans_is_refused_and_what_is_no_jpeg_is_not() -> None:

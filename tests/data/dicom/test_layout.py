@@ -16,6 +16,8 @@ from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, unsigned
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 def test_frame_in_several_pieces(write: Write, tmp_path: Path) -> None:
     path = Path(get_testdata_file("MR_small_jp2klossless.dcm"))

@@ -22,6 +22,8 @@ from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, signed, unsigned
 from tests.data.dicom.rewriting import quietly_read, through
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 @pytest.mark.parametrize("bits", range(8, 17))
 def test_unsigned_values_keep_their_range(write: Write, bits: int) -> None:

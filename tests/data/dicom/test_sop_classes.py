@@ -15,6 +15,8 @@ from srexp.data.image import UnreadableImageError
 from tests.data.dicom.images import Write, plant, unsigned
 from tests.data.dicom.rewriting import through
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 # Images with a grid that has more to it than rows, columns and what `attributes` lists.
 REFUSED = {
     "PhotoacousticImage",

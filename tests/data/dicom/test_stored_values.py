@@ -21,6 +21,8 @@ from srexp.data.image import Numbers
 from tests.data.dicom.images import Write, signed, unsigned
 from tests.data.dicom.rewriting import enlarged, quietly_read, through
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("make", [unsigned, signed])

@@ -21,6 +21,8 @@ from srexp.data.image import Kind, Numbers
 from srexp.data.restored_image import Restored
 from tests.data.formats.rewriting import chunked, enlarged, nifti, png, through, through_and_lost
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 TARGETS = ("png", "jpeg", "bmp", "tiff", "dicom")
 MM = 25.4 / 254  # side of a pixel in the files below, across; down it is twice as long

@@ -14,6 +14,8 @@ from srexp.data.image import UnreadableImageError
 from srexp.data.sources.folder import Folder
 from tests.data.formats.rewriting import enlarged, through, through_and_lost
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 
 def written(path: Path, values: np.ndarray, slope: float | None = None) -> Path:
     volume = nibabel.Nifti1Image(values, np.eye(4))

@@ -17,6 +17,8 @@ from srexp.data.formats.registry import frames_in, read_image, shape_of
 from srexp.data.image import UnreadableImageError
 from tests.data.formats.rewriting import chunked, through_and_lost
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 BYTES = np.random.default_rng(1).integers(0, 256, (20, 30), np.uint8)
 WORDS = np.random.default_rng(2).integers(0, 2**16, (20, 30), np.uint16)
 COLOURS = np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8)

@@ -14,6 +14,8 @@ from srexp.data.formats.registry import frames_in, read_image
 from srexp.data.image import UnreadableImageError
 from tests.data.formats.rewriting import enlarged, through_and_lost, values
 
+pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
+
 STACK = values(16, (3, 6, 8))
 
 
