@@ -44,7 +44,7 @@ def write(target: Path, kind: Kind, image: Restored) -> None:
         content = imagecodecs.png_encode(values)
         target.write_bytes(content[:_HEADER_END] + _chunks(image.display) + content[_HEADER_END:])
         return
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"dpi": (0, 0)} if kind == "bmp" else {}  # Pillow would say 96
     if resolution := image.display.resolution:
         options["dpi"] = resolution.per(_INCH)
     if kind == "jpeg":
