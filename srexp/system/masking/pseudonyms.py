@@ -89,8 +89,7 @@ def remember(names: Iterable[str]) -> None:
         with private_files():
             path.parent.mkdir(parents=True, exist_ok=True)
             with in_turn(path.with_suffix(".lock"), _SECONDS, SrexpError("another process holds it")):
-                known = lookup()
-                _append(path, {called: name for called, name in lines.items() if called not in known})
+                _append(path, lines)
     except (OSError, SrexpError) as error:
         log.warning("%s can't be written (%s): what pseudonyms stand for can't be looked up", path, error)
 
@@ -169,13 +168,17 @@ _entered: dict[Path, set[str]] = {}
 
 def _folder() -> Path:
     """Give the user's folder, https://specifications.freedesktop.org/basedir-spec/latest/."""
-    given = os.environ.get("XDG_CONFIG_HOME", "")
+    return _folder_of(os.environ.get("XDG_CONFIG_HOME", ""), os.environ.get("HOME"))
+
+
+@functools.lru_cache  # asked for with each of 100,000 names
+def _folder_of(given: str, _home: str | None) -> Path:
     return (Path(given) if Path(given).is_absolute() else Path.home() / ".config") / "srexp"
 
 
 def _digest(text: str) -> str:
     given = os.environ.get(VARIABLE)
-    key = _kept(_folder() / "pseudonym-key") if given is None else _checked(given, VARIABLE)
+    key = _kept(_folder()) if given is None else _checked(given, VARIABLE)
     return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
 
 
@@ -190,8 +193,9 @@ def _checked(text: str, place: str) -> bytes:
 
 
 @functools.lru_cache
-def _kept(path: Path) -> bytes:
+def _kept(folder: Path) -> bytes:
     """Read the user's key, which the first run makes."""
+    path = folder / "pseudonym-key"
     try:
         with private_files():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -209,9 +213,12 @@ def _kept(path: Path) -> bytes:
 
 
 def _append(path: Path, names: dict[str, str]) -> None:
-    """Write lines at the end of the list, also behind one that was torn."""
+    """Write the lines that the list lacks at its end, also behind one that was torn."""
+    lines = [f"{called} {json.dumps(name)}\n".encode() for called, name in names.items()]
     with path.open("a+b") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
-        torn = file.read() not in (b"", b"\n")
-        lines = "".join(f"{called} {json.dumps(name)}\n" for called, name in names.items())
-        file.write((b"\n" if torn and lines else b"") + lines.encode())
+        file.seek(0)
+        kept = file.read()
+        known = set(kept.splitlines(keepends=True))
+        lacking = [line for line in lines if line not in known]
+        torn = kept and not kept.endswith(b"\n")
+        file.write(b"".join([b"\n" if torn and lacking else b"", *lacking]))

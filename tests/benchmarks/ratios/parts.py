@@ -48,9 +48,10 @@ class Bench:
     scratch: Path
     rounds: int
 
-    def command(self, *words: str, kernels: bool = False) -> Cost:
-        """Run Python with some words; give what it took."""
-        own = {**os.environ, "PYTHONPATH": str(CHECKOUT), "SREXP_ROOT": str(self.scratch), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    def command(self, *words: str, kernels: bool = False, **variables: str) -> Cost:
+        """Run Python with some words, and more variables of the environment; give what it took."""
+        own = {**os.environ, **variables, "PYTHONPATH": str(CHECKOUT), "SREXP_ROOT": str(self.scratch)}
+        own["TF_CPP_MIN_LOG_LEVEL"] = "3"
         own |= environment_for("srcnn", "training") if kernels else {}
         own.pop("MLFLOW_TRACKING_URI", None)
         start = spent()
@@ -72,6 +73,16 @@ def start(bench: Bench, verb: str) -> Pairs:
     theirs = [str(PLAIN / "application.py"), *([verb] if verb.startswith("-") else [])]
     pairs = [(bench.command(*ours), bench.command(*theirs)) for _ in range(2 * bench.rounds + 1)]
     return pairs[1:]
+
+
+def completion(bench: Bench) -> Pairs:
+    """What a shell asks behind each TAB, here for a key, beside the completion that Hydra offers every application."""
+
+    def asked(*program: str) -> Cost:
+        return bench.command(*program, "--shell-completion", "query=bash", COMP_LINE="srexp optimizer.l")
+
+    application = str(PLAIN / "application.py")
+    return [(asked("-m", "srexp"), asked(application)) for _ in range(2 * bench.rounds + 1)][1:]
 
 
 def command(bench: Bench) -> Pairs:
@@ -128,6 +139,7 @@ def parts() -> Iterator[tuple[str, str, Callable[[Bench], Pairs]]]:
 
     yield "start --help", "a bare Hydra application", lambda bench: start(bench, "--help")
     yield "start check", "a bare Hydra application", lambda bench: start(bench, "check")
+    yield "start completion", "completion of a bare Hydra application", completion
     for network in ("srcnn", "hybrid", "vdsr"):
         yield f"train {network}", "plain Keras `fit` on arrays in memory", within("train", network)
     yield "first step", "plain Keras: build, compile, one step", within("first", "srcnn")
