@@ -56,6 +56,7 @@ COVERS = {
     "tracking/journal/test_lines.py": "tracking.journal.journal",
     "tracking/journal/test_operations.py": "tracking.journal.replay",
     "tracking/journal/test_sending.py": "tracking.journal.recovery",
+    "tracking/registry/test_costly_keras_files.py": "tracking.registry.safe_keras_file",
     "tracking/registry/test_registry.py": "tracking.journal.upload",
     "training/courses/test_adversarial.py": "training.courses.discriminator training.courses.duel "
     "training.courses.supervised",

@@ -50,7 +50,6 @@ def mean_ci95(values: Sequence[float], *, seed: int = 0) -> list[float] | None:
         batch=max(1, _VALUES_AT_ONCE // data.size),
         confidence_level=0.95,
         method="percentile",
-        vectorized=True,
         rng=np.random.default_rng(seed),
     ).confidence_interval
     return [float(interval.low), float(interval.high)]

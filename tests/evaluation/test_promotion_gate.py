@@ -227,6 +227,7 @@ def test_what_was_not_measured_is_said_and_stops():
     assert (leaks.measured, leaks.holds) == ("patients, selection", False)
     broken = Gate().judge(replace(GOOD, broken="NaN"))
     assert [line.measured for line in broken] == ["not degenerate", "none", "NaN"]
+    assert broken[-1].required == "numbers"
 
 
 def test_a_line_is_kept_without_what_a_person_types():

@@ -210,6 +210,32 @@ def test_what_is_known_of_a_model_comes_from_its_training_and_its_version(tracki
     assert models.training_images(tracking.store, Found(name, shipped=shipped)) == shipped.seen()
 
 
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({}, ""),
+        ({"detail": "invented"}, "invented"),
+        ({"training._target_": "srexp.training.courses.supervised.build", "training.weight": "1"}, ""),
+        ({"training._target_": "srexp.training.courses.adversarial.build"}, "invented"),
+        ({"training._target_": "srexp.training.courses.adversarial.build", "training.weight": "0.255"}, "invented"),
+        ({"training._target_": "srexp.training.courses.adversarial.build", "training.weight": "0.0"}, ""),
+    ],
+)
+def test_detail_is_invented_by_whatever_was_trained_against_a_discriminator(known, said):
+    assert models.detail(known) == said
+
+
+def test_a_model_invents_by_the_tag_of_its_run_or_of_its_version(tracking, network):
+    told = []
+    for run_tags, version_tags in (({}, {}), ({"detail": "invented"}, {}), ({}, {"detail": "invented"})):
+        with tracking.run(NAME, tags=run_tags) as run:
+            uri = registry.log_best(run, network, channels=1, step=3, metrics={"test_psnr": 33.0})
+            registry.register(run, uri, NAME, tags=version_tags)
+        found = addresses.find(tracking.store, f"models:/{NAME}@candidate")
+        told.append(models.invented(tracking.store, found))
+    assert told == [False, True, True]
+
+
 def test_a_manifest_without_digests_or_splits_tells_nothing(tracking):
     for number, column in enumerate(("sha256", "split")):
         with tracking.run(f"{NAME}-{number}") as run:
