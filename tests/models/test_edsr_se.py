@@ -6,18 +6,18 @@ import pytest
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
 from srexp.models import edsr_se
+from tests.models.counts import parameters
 
 
 @pytest.mark.parametrize(
-    ("scale", "channels", "count"),
+    ("channels", "counts"),
     [
-        (2, 1, 647_745),  # 640 + 8 * (2 * 36,928 + 2,128) + 36,928 + 9*4*64+1
-        (3, 3, 662_147),
-        (4, 1, 654_657),
+        (1, [647_745, 650_625, 654_657]),  # at x2: 640 + 8 * (2 * 36,928 + 2,128) + 36,928 + 9*4*64+1
+        (3, [653_507, 662_147, 674_243]),
     ],
 )
-def test_parameter_count(scale: int, channels: int, count: int) -> None:
-    assert edsr_se.build(scale, channels).count_params() == count
+def test_parameter_counts(channels: int, counts: list[int]) -> None:
+    assert parameters("edsr_se", channels, 2, 3, 4) == counts
 
 
 def test_attention_looks_at_the_whole_image_and_begins_as_none() -> None:

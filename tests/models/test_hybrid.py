@@ -2,6 +2,7 @@
 
 import pytest
 
+from srexp.errors import RequestError
 from srexp.models import hybrid
 
 
@@ -15,3 +16,9 @@ from srexp.models import hybrid
 )
 def test_parameter_count_of_the_hybrid_grows_with_the_last_kernel(scale: int, channels: int, count: int) -> None:
     assert hybrid.build(scale, channels).count_params() == count
+
+
+@pytest.mark.parametrize(("key", "value"), [("wide", 5), ("width", 0), ("blocks", 0)])
+def test_sizes_too_small_are_refused_by_name(key: str, value: int) -> None:
+    with pytest.raises(RequestError, match=f"model.{key}"):
+        hybrid.build(2, 1, **{key: value})

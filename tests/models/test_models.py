@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError
-from srexp.evaluation.cost import cost
-from srexp.models import bicubic, hybrid, srcnn, vdsr
-from srexp.network_graph import image_readers
+from srexp.models import bicubic
+from srexp.network_graph import image_readers, steps
 from srexp.training import numerics
 from tests.networks import MODELS, built, options, thin
 
@@ -32,6 +31,12 @@ def build(name: str, scale: int, channels: int) -> keras.Model:
     return built(model, scale, channels, **thin(model), **changed)
 
 
+def adds_to_bicubic(network: keras.Model) -> bool:
+    """Whether the last step adds what the network found to the bicubic image."""
+    *_, last = steps(network)
+    return len(last.inputs) > 1 and "bicubic" in [tensor._keras_history.operation.name for tensor in last.inputs]
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     keras.utils.set_random_seed(7)
@@ -39,25 +44,6 @@ def seeded() -> None:
 
 def image(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).random((1, height, width, channels), dtype=np.float32)
-
-
-@pytest.mark.parametrize(
-    ("model", "channels", "count"),
-    [
-        ("bicubic", 1, 0),
-        ("srcnn", 1, 57_281),  # 9*9*64+64 + 5*5*64*32+32 + 5*5*32+1
-        ("srcnn", 3, 69_251),
-        ("vdsr", 1, 665_921),  # 9*64+64 + 18*(9*64*64+64) + 9*64+1
-        ("vdsr", 3, 668_227),
-    ],
-)
-@pytest.mark.parametrize("scale", [1, 2])
-def test_parameter_counts_are_the_papers(model: str, channels: int, count: int, scale: int) -> None:
-    assert cost(built(model, scale, channels)).parameters == count
-
-
-def test_the_small_srcnns_parameter_count_is_the_papers() -> None:
-    assert cost(built("srcnn", 2, 1, kernels=[9, 1, 5])).parameters == 8_129
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(1, 3), (2, 3), (3, 1), (4, 1)])  # (2, 1): most tests below
@@ -81,7 +67,7 @@ def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: 
     low = image(6, 8)
     restored = network(low)
     assert network.inputs[0].dtype == network.outputs[0].dtype == restored.dtype == "float32"
-    if model in ("vdsr", "hybrid"):  # the residual is zero, and the image never passed through bfloat16
+    if model in MODELS and adds_to_bicubic(network):  # nothing at first, and the image never passed through bfloat16
         np.testing.assert_array_equal(restored, bicubic.build(2, 1)(low))
 
 
@@ -105,17 +91,6 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
     first, again, other = weights(1), weights(1), weights(2)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-@pytest.mark.parametrize("model", ["srcnn", "vdsr", "hybrid"])
-def test_borders_are_no_edges(model: str, policy: str) -> None:
-    """On a constant image the random filters see nothing, at the border either."""
-    network = numerics.built(policy, lambda: build(model, 1, 1))
-    first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
-    features = np.asarray(keras.Model(network.input, first.output)(np.full((1, 9, 12, 1), 0.8, np.float32)))
-    details = features[..., 1:] if model == "srcnn" else features
-    assert np.abs(details).max() < 1e-4
 
 
 @pytest.mark.parametrize(
@@ -164,23 +139,8 @@ def test_importing_the_models_imports_no_keras() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("build", "names"),
-    [
-        (lambda: bicubic.build(0, 1), "scale"),
-        (lambda: bicubic.build(2, 0), "channels"),
-        (lambda: srcnn.build(2, 1, kernels=[9, 4, 5], filters=[64, 32]), "model.kernels"),
-        (lambda: srcnn.build(2, 1, kernels=[9, 5], filters=[64, 32]), "model.kernels"),
-        (lambda: srcnn.build(2, 1, kernels=[9, 5, 5], filters=[64]), "model.filters"),
-        (lambda: srcnn.build(2, 3, kernels=[9, 5, 5], filters=[64, 2]), "model.filters"),
-        (lambda: vdsr.build(2, 1, depth=1), "model.depth"),
-        (lambda: vdsr.build(2, 1, width=7), "model.width"),
-        (lambda: vdsr.build(2, 1, width=0, start="paper"), "model.width"),
-        (lambda: hybrid.build(2, 1, wide=5), "model.wide"),
-        (lambda: hybrid.build(2, 1, width=0), "model.width"),
-        (lambda: hybrid.build(2, 1, blocks=0), "model.blocks"),
-    ],
-)
-def test_what_cannot_be_built_is_refused_by_name(build, names: str) -> None:
-    with pytest.raises(RequestError, match=names):
-        build()
+@pytest.mark.parametrize("model", MODELS)
+def test_no_scale_and_no_channels_are_refused_by_name(model: str) -> None:
+    for scale, channels, named in [(0, 1, "scale"), (2, 0, "channels")]:
+        with pytest.raises(RequestError, match=f"^{named} is too small"):
+            build(model, scale, channels)

@@ -4,21 +4,21 @@ import pytest
 
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
-from srexp.evaluation.cost import cost
 from srexp.models import multiband
+from tests.models.counts import parameters
 
 
 @pytest.mark.parametrize(
-    ("scale", "channels", "attention", "count"),
+    ("channels", "attention", "counts"),
     [
-        (2, 1, True, 217_789),  # 960 + 4 * 20,832 + 2,412 + 4,656 + 3 * 41,568 + 9*4*48+1
-        (3, 3, True, 229_455),
-        (4, 1, True, 222_973),
-        (4, 3, False, 236_115),
+        (1, True, [217_789, 219_949, 222_973]),  # at x2: 960 + 4 * 20,832 + 2,412 + 4,656 + 3 * 41,568 + 9*4*48+1
+        (3, True, [222_975, 229_455, 238_527]),
+        (1, False, [215_377, 217_537, 220_561]),
+        (3, False, [220_563, 227_043, 236_115]),
     ],
 )
-def test_parameter_count(scale: int, channels: int, attention: bool, count: int) -> None:
-    assert cost(multiband.build(scale, channels, attention=attention)).parameters == count
+def test_parameter_counts(channels: int, attention: bool, counts: list[int]) -> None:
+    assert parameters("multiband", channels, 2, 3, 4, attention=attention) == counts
 
 
 def test_it_is_local_without_attention_alone() -> None:

@@ -5,19 +5,22 @@ import pytest
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
 from srexp.models import multiskip
+from tests.models.counts import parameters
 
 
 @pytest.mark.parametrize(
-    ("scale", "channels", "upscale", "count"),
+    ("channels", "counts"),
     [
-        (2, 1, "deconv", 600_377),  # 1,512 + 4 * (2 * (2 * 28,280 + 56) + 28,280) + 28,280 + 9*9*56+1
-        (4, 1, "deconv", 600_377),
-        (3, 3, "deconv", 612_251),
-        (2, 1, "subpixel", 597_857),  # 9*4*56+1 instead of 9*9*56+1
+        (1, [600_377, 600_377, 600_377]),  # at x2: 1,512 + 4 * (2 * (2 * 28,280 + 56) + 28,280) + 28,280 + 9*9*56+1
+        (3, [612_251, 612_251, 612_251]),
     ],
 )
-def test_parameter_count(scale: int, channels: int, upscale: str, count: int) -> None:
-    assert multiskip.build(scale, channels, upscale=upscale).count_params() == count
+def test_parameter_counts(channels: int, counts: list[int]) -> None:
+    assert parameters("multiskip", channels, 2, 3, 4) == counts
+
+
+def test_a_smaller_last_layer_is_built_for_upscale_subpixel() -> None:
+    assert parameters("multiskip", 1, 2, upscale="subpixel") == [597_857]  # 9*4*56+1 instead of 9*9*56+1
 
 
 def test_each_level_has_a_skip_and_it_sees_25_pixels() -> None:

@@ -5,18 +5,18 @@ import pytest
 from srexp.enhance.receptive_field import receptive_field
 from srexp.errors import RequestError
 from srexp.models import rirca
+from tests.models.counts import parameters
 
 
 @pytest.mark.parametrize(
-    ("scale", "channels", "count"),
+    ("channels", "counts"),
     [
-        (2, 1, 401_953),  # 480 + 2 * (2 * 84,348 + 20,784) + 20,784 + 9*4*48+1
-        (3, 3, 412_755),
-        (4, 1, 407_137),
+        (1, [401_953, 404_113, 407_137]),  # at x2: 480 + 2 * (2 * 84,348 + 20,784) + 20,784 + 9*4*48+1
+        (3, [406_275, 412_755, 421_827]),
     ],
 )
-def test_parameter_count(scale: int, channels: int, count: int) -> None:
-    assert rirca.build(scale, channels).count_params() == count
+def test_parameter_counts(channels: int, counts: list[int]) -> None:
+    assert parameters("rirca", channels, 2, 3, 4) == counts
 
 
 @pytest.mark.parametrize("attention", ["detail", "mean"])

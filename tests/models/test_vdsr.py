@@ -4,7 +4,34 @@ import keras
 import numpy as np
 import pytest
 
+from srexp.errors import RequestError
 from srexp.models import vdsr
+from srexp.training import numerics
+from tests.models.counts import parameters
+from tests.networks import built
+
+
+@pytest.mark.parametrize(("channels", "count"), [(1, 665_921), (3, 668_227)])  # 9*64+64 + 18*(9*64*64+64) + 9*64+1
+def test_parameter_counts_are_the_papers(channels: int, count: int) -> None:
+    assert parameters("vdsr", channels, 1, 2, 3, 4) == [count] * 4
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_borders_are_no_edges(policy: str) -> None:
+    """On a constant image the first filters see nothing, at the border either."""
+    network = numerics.built(policy, lambda: built("vdsr", 1, 1, depth=4))
+    features = keras.Model(network.input, network.get_layer("hidden_01").output)(
+        np.full((1, 9, 12, 1), 0.8, np.float32)
+    )
+    assert np.abs(features).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("key", "given"), [("depth", {"depth": 1}), ("width", {"width": 7}), ("width", {"width": 0, "start": "paper"})]
+)
+def test_sizes_too_small_are_refused_by_name(key: str, given: dict[str, int | str]) -> None:
+    with pytest.raises(RequestError, match=f"model.{key}"):
+        built("vdsr", 2, 1, **given)
 
 
 def test_layers_of_one_network_differ() -> None:
