@@ -14,6 +14,8 @@ from srexp.errors import RequestError
 from srexp.models import srcnn
 from tests.networks import MODELS, built, narrow
 
+#: Networks that look at the whole image, and are given it; docs/results/networks.md names them.
+WHOLE = {"edsr_se", "imdn", "multiband", "rfdn", "rirca", "rlfn"}
 TINY_MB = 0.001  # less than any tile takes, so that the smallest tiles are used
 
 
@@ -97,8 +99,14 @@ def test_every_model_in_tiles_equals_the_whole(name, scale):
     for weight in model.trainable_weights:  # trained, as it were: no weight is zero, no bias hides what padding does
         weight.assign_add(np.random.default_rng(3).normal(0, 0.01, weight.shape))
     sees = receptive_field(model)
-    if sees is None:  # it looks at the whole image, and is given it
+    if name in WHOLE:
+        assert sees is None
+        low = picture(24, 30)
+        assert np.array_equal(predictor(model, scale)(low), batch_predictor(model)(low[np.newaxis])[0])
+        with pytest.raises(RequestError, match="can't be restored in tiles, and 24 x 30 pixels"):
+            predictor(model, scale, memory_mb=TINY_MB)(low)
         return
+    assert sees is not None
     least = 2 * sees.radius + max(2 * sees.radius, 16)
     low = picture(least // 2 + 3, 2 * least + 5)  # a tile is smaller in one direction only, and divides none
     whole = np.asarray(model(low[np.newaxis]))[0]
