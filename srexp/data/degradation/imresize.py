@@ -73,7 +73,7 @@ def enlarged_rows(image: Pixels, scale: int, rows: slice) -> Pixels:
         True
     """
     first = max(0, rows.start // scale - REACH)
-    last = min(len(image), -(-rows.stop // scale) + REACH)
+    last = -(-rows.stop // scale) + REACH
     enlarged = resize(image[first:last], scale=Fraction(scale))
     return enlarged[rows.start - first * scale : rows.stop - first * scale]
 

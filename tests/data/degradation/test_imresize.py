@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srexp.data.degradation import imresize
 from srexp.data.degradation.imresize import enlarged_rows, resize
 from srexp.errors import RequestError
 
@@ -77,6 +78,17 @@ def test_rows_alone_are_the_same_to_the_last_bit(height, scale, data):
     start, stop = sorted((data.draw(st.integers(0, height * scale - 1)), data.draw(st.integers(1, height * scale))))
     rows = slice(start, max(stop, start + 1))
     np.testing.assert_array_equal(enlarged_rows(low, scale, rows), resize(low, scale=scale)[rows])
+
+
+def test_rows_alone_are_made_of_no_more_than_they_reach(monkeypatch):
+    """Two of the input, and the two on either side that cubic interpolation takes."""
+    seen = []
+    monkeypatch.setattr(imresize, "resize", lambda low, scale: seen.append(low.copy()) or resize(low, scale=scale))
+    low = image(100, 5)
+    enlarged_rows(low, 3, slice(30, 36))
+    enlarged_rows(low, 3, slice(31, 34))
+    for each in seen:
+        np.testing.assert_array_equal(each, low[8:14])
 
 
 @given(SIDES, SIDES, st.sampled_from(SCALES), st.floats(0, 1, width=32))
