@@ -86,10 +86,8 @@ def remember(names: Iterable[str]) -> None:
     note(lines.values())
     entered.update(lines.values())
     try:
-        with private_files():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with in_turn(path.with_suffix(".lock"), _SECONDS, SrexpError("another process holds it")):
-                _append(path, lines)
+        with private_files(), in_turn(path.with_suffix(".lock"), _SECONDS, SrexpError("another process holds it")):
+            _append(path, lines)
     except (OSError, SrexpError) as error:
         log.warning("%s can't be written (%s): what pseudonyms stand for can't be looked up", path, error)
 
@@ -197,11 +195,9 @@ def _kept(folder: Path) -> bytes:
     """Read the user's key, which the first run makes."""
     path = folder / "pseudonym-key"
     try:
-        with private_files():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with in_turn(path.with_suffix(".lock"), _SECONDS, SrexpError("another process holds it")):
-                if not path.exists():
-                    write_whole(path, f"{secrets.token_hex(32)}\n")
+        with private_files(), in_turn(path.with_suffix(".lock"), _SECONDS, SrexpError("another process holds it")):
+            if not path.exists():
+                write_whole(path, f"{secrets.token_hex(32)}\n")
         return _checked(path.read_text(encoding="utf-8", errors="replace"), str(path))
     except OSError as error:
         raise RequestError(

@@ -8,12 +8,14 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.system.masking import pseudonyms
 from srexp.system.masking.pseudonyms import (
     Pseudonymous,
@@ -140,6 +142,27 @@ def test_a_list_that_can_not_be_written_is_said_and_the_work_goes_on(
     (own_folder / "names.txt").mkdir()
     remember([NIH])
     assert "can't be looked up" in caplog.text
+
+
+def test_a_lock_that_another_process_keeps_is_waited_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    waited: list[float] = []
+
+    @contextmanager
+    def held(_lock: Path, seconds: float, busy: SrexpError) -> Iterator[None]:
+        waited.append(seconds)
+        raise busy
+        yield
+
+    monkeypatch.setattr(pseudonyms, "in_turn", held)
+    with pytest.raises(SrexpError, match="another process holds it"):
+        pseudonym(NIH)
+    monkeypatch.setenv("SREXP_PSEUDONYM_KEY", "a key that is shared")
+    remember([NIH])
+    assert "(another process holds it): what pseudonyms stand for can't be looked up" in caplog.text
+    assert all(1 < seconds < 120 for seconds in waited)
+    assert len(waited) == 2
 
 
 AWKWARD = [
