@@ -36,7 +36,6 @@ COVERS = {
     "evaluation/test_score.py": "types",
     "experiment/comparison/test_runs.py": "experiment.comparison.entry",
     "experiment/resumed/test_configuration.py": "experiment.pipeline experiment.resume",
-    "experiment/restoration/test_request_score.py": "experiment.restoration.paired_score",
     "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
@@ -50,7 +49,6 @@ COVERS = {
     "stories/test_scales.py": "experiment.multiscale",
     "stories/test_search.py": "commands.search",
     "stories/test_train.py": "commands.train experiment.run_pictures",
-    "system/forks/test_forked.py": "system.forks.server",
     "system/test_confinement.py": "system.confined_process",
     "test_cli.py": "commands.check config.hydra_messages",
     "tracking/journal/test_lines.py": "tracking.journal.journal",

@@ -101,6 +101,7 @@ def _tried(task: Task) -> list[memory.Measured]:
         return [memory.Measured(memory.sizes(config.trainer.patches_per_image)[0], 1.0, 0)]  # nothing will be trained
     found = config.run_dir / "batch_sizes.jsonl"
     found.parent.mkdir(parents=True, exist_ok=True)
+    found.unlink(missing_ok=True)
     code = child_process.run_alone(try_sizes, config, task.channels, found)
     lines = found.read_text(encoding="utf-8").splitlines() if found.is_file() else []
     if not lines:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import operator
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from srexp.system import process_identity
+from srexp.system import child_process, process_identity
 from srexp.system.child_process import DRIVER, run_alone, run_server
 
 pytestmark = pytest.mark.system
@@ -95,3 +98,67 @@ def test_the_exit_code_of_a_server_comes_back_and_what_it_said_is_kept(tmp_path,
     assert run_server([sys.executable, "-c", code], os.environ, tmp_path / "log") == 3
     assert (tmp_path / "log").read_text().split() == ["said", "complained"]
     assert "".join(capfd.readouterr()) == ""
+
+
+def test_what_does_not_end_when_it_is_asked_to_is_ended(monkeypatch):
+    monkeypatch.setattr(child_process, "END_SECONDS", 0.3)
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(100)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        child_process.end(process)
+        assert process.returncode == -signal.SIGKILL
+
+
+def test_a_second_ctrl_c_ends_it_at_once():
+    class Waited(subprocess.Popen):
+        asked = 0
+
+        def wait(self, timeout=None):
+            self.asked += 1
+            if self.asked == 1:
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(100)"
+    process = Waited([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    with pytest.raises(KeyboardInterrupt):
+        child_process.end(process)
+    assert process.returncode == -signal.SIGKILL
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (pickle.dumps((operator.index, (3,))), 3),
+        (pickle.dumps((operator.index, (0,))), 0),
+        (pickle.dumps((signal.raise_signal, (signal.SIGTERM,))), 130),
+        (b"", 130),  # who started it was interrupted before it said what to do
+    ],
+)
+def test_it_does_what_it_is_told_and_ends_with_the_code_of_that(monkeypatch, said, code):
+    for name in ("outlive_reader", "mask_tracebacks", "_end_with_the_other"):
+        monkeypatch.setattr(child_process, name, lambda: None)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(said)))
+    with pytest.raises(SystemExit) as ended:
+        child_process.begin()
+    assert ended.value.code == code
+
+
+@pytest.mark.parametrize("which", ["the one that waits", "the driver behind it"])
+def test_it_asks_itself_to_end_when_another_is_gone(monkeypatch, which):
+    reading, writing = os.pipe()
+    if which == "the one that waits":
+        os.close(writing)
+    else:
+        with subprocess.Popen([sys.executable, "-c", "pass"]) as driver:
+            monkeypatch.setenv(DRIVER, json.dumps(process_identity.process_tags(driver.pid)))
+    asked = []
+    monkeypatch.setattr(os, "kill", lambda number, sent: asked.append((number, sent)))
+    with os.fdopen(reading) as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        child_process._end_with_the_other()
+    assert asked == [(os.getpid(), signal.SIGTERM)]
+    if which != "the one that waits":
+        os.close(writing)

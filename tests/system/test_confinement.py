@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from srexp.errors import RequestError
-from srexp.system import confinement
+from srexp.system import confined_process, confinement
 from srexp.system.confinement import ExhaustedError, HurriedError, confined, hurried, in_background, release
 
 
@@ -163,6 +163,34 @@ def test_an_answer_of_another_type_is_not_made(tmp_path: Path):
     with pytest.raises(KeyError):
         confined([], eval, code, {})
     assert not (tmp_path / "made").exists()
+
+
+def test_an_answer_of_endless_words_is_not_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(confinement, "_LARGEST_WORDS", 2**20)
+
+    with pytest.raises(ExhaustedError, match="says more than 1 MiB besides its pixels"):
+        confined([], eval, "'a' * 2**21", {})
+    assert confined([], abs, -1) == 1
+
+
+def test_a_call_that_could_not_begin_leaves_no_process(monkeypatch: pytest.MonkeyPatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(confinement._Worker, "ask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            confined([], abs, -1)
+    assert children() == set()
+    assert confined([], abs, -1) == 1
+
+
+def test_memory_that_ran_out_is_seen_whatever_became_of_it_on_the_way():
+    ran_out, other = ValueError("damaged"), ValueError("damaged")
+    ran_out.__context__ = MemoryError()
+    assert [confined_process._is_memory_error(each) for each in (MemoryError(), ran_out, other, None)] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_errors_that_are_named_come_back():

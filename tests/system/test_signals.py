@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from srexp.system.signals import AGAIN_SECONDS, SIGNALS, Interrupted, interruptible
+from srexp.system.signals import AGAIN_SECONDS, SIGNALS, Interrupted, ctrl_c_ignored, interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -134,3 +134,19 @@ def test_an_interruption_that_python_ignored_comes_again():
         time.sleep(60)
         pytest.fail("the signal was lost")
     assert sys.unraisablehook is hook
+
+
+def test_another_thread_ignores_no_ctrl_c():
+    before, inside = signal.getsignal(signal.SIGINT), []
+
+    def work():
+        with ctrl_c_ignored():
+            inside.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert inside == [before]
+    with ctrl_c_ignored():
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is before

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
+
+from srexp.system import stdio
 
 BEGINNING = """
 import os, subprocess, sys
@@ -70,3 +75,47 @@ os.write(2, b"wanted")
 """
     done = subprocess.run([sys.executable, "-c", BEGINNING + code], check=True, capture_output=True, timeout=60)
     assert done.stderr == b"wanted"
+
+
+def test_a_pipe_that_nobody_reads_any_more_leads_nowhere_for_libraries_too(monkeypatch):
+    reading, writing = os.pipe()
+    stream = io.TextIOWrapper(io.FileIO(writing, "w"), encoding="latin-1", line_buffering=True)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    stdio.outlive_reader()
+    print("ä")
+    assert os.read(reading, 9) == b"\xe4\n"
+    assert isinstance(sys.stderr, io.StringIO)
+    os.close(reading)
+    print("unread")
+    assert os.path.samestat(os.fstat(writing), Path(os.devnull).stat())
+    sys.stdout.close()
+    stream.close()
+
+
+def test_what_is_written_below_python_is_kept_off_in_this_process_too(capfd):
+    with stdio.no_native_stderr():
+        os.write(2, b"unwanted")
+    os.write(2, b"wanted")
+    assert capfd.readouterr().err == "wanted"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_comes_next_is_said_where_somebody_waits(monkeypatch, terminal):
+    said = io.StringIO()
+    said.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", said)
+    stdio.stage("loading")
+    assert said.getvalue() == ("loading\n" if terminal else "")
+
+
+def test_no_traceback_shows_a_password(monkeypatch, capsys):
+    for each in (sys, threading):
+        monkeypatch.setattr(each, "excepthook", None)
+    stdio.mask_tracebacks()
+    error = ValueError("postgresql://me:secret@host/db is away")
+    sys.excepthook(ValueError, error, None)
+    threading.excepthook(threading.ExceptHookArgs([ValueError, error, None, None]))
+    said = capsys.readouterr().err
+    assert said.count("ValueError: postgresql://") == 2
+    assert "secret" not in said

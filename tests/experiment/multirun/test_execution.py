@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from srexp.config.frozen_files import frozen
 from srexp.errors import RequestError, SrexpError
 from srexp.experiment.multirun import execution, job
 from srexp.system import child_process
@@ -110,3 +111,33 @@ def test_what_the_system_refuses_is_told_by_the_file(tmp_path: Path, monkeypatch
     failed = execution._attempt((tmp_path / "studies").mkdir, tmp_path / "a.log", whole=True)
     assert failed is not None
     assert failed.what == f"{tmp_path / 'studies'}: File exists"
+
+
+@pytest.mark.parametrize(
+    ("work", "code", "said"),
+    [(lambda config: None, 0, None), (refused, 2, "does not fit"), (broken, 1, "unexpected ZeroDivisionError")],
+)
+def test_a_job_leaves_its_reason_and_its_exit_code_and_a_crash_would_be_in_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: Any, code: int, said: str | None
+) -> None:
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
+    crashes: list[str | None] = []
+    monkeypatch.setattr(execution.faulthandler, "enable", lambda file: crashes.append(file.name))
+    monkeypatch.setattr(execution.faulthandler, "disable", lambda: crashes.append(None))
+    config: Any = SimpleNamespace(run_dir=tmp_path)
+    settings = {"version": 1, "root": {"level": "INFO"}}
+    with frozen() as files:
+        assert execution._in_own_process(work, config, tmp_path / "srexp.log", settings, files) == code
+    assert crashes == [str(tmp_path / "srexp.log"), None]
+    assert (said or "") in job.failure(tmp_path).get("message", "")
+    assert bool(job.failure(tmp_path)) == (said is not None)
+
+
+def test_a_traceback_of_one_job_of_several_is_shown_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    failure = execution._attempt(lambda: broken(None), tmp_path / "a.log", whole=False)
+    assert failure is not None
+    assert f"the traceback is in {tmp_path / 'a.log'}" in str(failure)
+    assert "ZeroDivisionError: of nothing" in capsys.readouterr().err
