@@ -69,6 +69,8 @@ def _matching(path: Path, named: str, key: str) -> dict[str, Path]:
             expected=f"a pattern of {_ACCEPTED}",
             fix="quote the pattern; ** stands for folders of any depth",
         )
+    if lost := sum(_is_lost(one) for one in found):
+        _tell_left_out(root, key, *_lost_links(lost))
     named_by = {_key(one.relative_to(root).as_posix()): one for one in files}
     remember(named_by)
     return named_by
@@ -108,7 +110,8 @@ def existing_folder(root: str, key: str, expected: str = "an existing folder of 
 def image_files(root: Path, key: str) -> dict[str, Path]:
     """Find the image files below a folder; hidden files, thumbnails of file servers and other kinds are passed over.
 
-    Images of kinds that srexp doesn't read, as their names say, are passed over with a warning.
+    Images of kinds that srexp doesn't read, as their names say, and links to what isn't there are passed over with a
+    warning.
 
     Args:
         root: The folder.
@@ -120,15 +123,18 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
     Raises:
         RequestError: There is none, or the root can't be read.
     """
-    files, others = {}, Counter[str]()
+    files, others, lost = {}, Counter[str](), 0
     for relative, path, is_image in _walk(root, key):
         if is_image:
             files[_key(relative)] = path
+        elif _is_lost(path):
+            lost += 1
         else:
             others[path.suffix.lower() or "no extension"] += 1
     if not files:
         most = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(5))
         there = f"there are {others.total()} other files ({most})" if others else "it is empty"
+        there = f"there are {lost} links to what isn't there" if lost else there
         raise RequestError(
             f"{key} holds no image",
             got=str(root),
@@ -136,24 +142,25 @@ def image_files(root: Path, key: str) -> dict[str, Path]:
             fix=f"{key}=/data/xrays, a folder with images",
         )
     if unread := {suffix: count for suffix, count in sorted(others.items()) if suffix in OTHER_ENDINGS}:
-        _tell_left_out(root, key, ", ".join(f"{count} {suffix}" for suffix, count in unread.items()))
+        told = ", ".join(f"{count} {suffix}" for suffix, count in unread.items())
+        _tell_left_out(root, key, "images of kinds that srexp doesn't read", f"{told} (fix: save them as PNG or TIFF)")
+    if lost:
+        _tell_left_out(root, key, *_lost_links(lost))
     remember(files)
     return dict(sorted(files.items()))
 
 
 @cache
-def _tell_left_out(_root: Path, key: str, kinds: str) -> None:
+def _tell_left_out(_root: Path, key: str, what: str, how_many: str) -> None:
     """Say it once, though a command looks into a folder several times."""
-    log.warning(
-        "%s: images of kinds that srexp doesn't read are left out: %s (fix: save them as PNG or TIFF)", key, kinds
-    )
+    log.warning("%s: %s are left out: %s", key, what, how_many)
 
 
 def _walk(root: Path, key: str) -> Iterator[tuple[str, Path, bool]]:
     """Yield what a tree holds with relative paths and whether it is an image, following links; each folder once.
 
-    A folder that can't be listed is yielded as if it were an image, as is a link that leads nowhere by itself: who
-    reads it says why, and the rest goes on.
+    A folder that can't be listed is yielded as if it were an image, as is a link to itself: who reads it says why,
+    and the rest goes on. A link to what isn't there is no image.
     """
     seen, pending = set(), [(root, "")]
     while pending:
@@ -177,6 +184,8 @@ def _walk(root: Path, key: str) -> Iterator[tuple[str, Path, bool]]:
                 folders.append((path, f"{prefix}{entry.name}/"))
             elif _is_there(path):
                 yield prefix + entry.name, path, _is_image(path)
+            elif entry.is_symlink():
+                yield prefix + entry.name, path, False
         pending += reversed(folders)
 
 
@@ -195,6 +204,14 @@ def _is_there(path: Path) -> bool:
         return False
     except OSError:
         return True
+
+
+def _is_lost(path: Path) -> bool:
+    return path.is_symlink() and not _is_there(path)
+
+
+def _lost_links(count: int) -> tuple[str, str]:
+    return "links to what isn't there", f"{count} (fix: fetch what they stand for)"
 
 
 def _closed(key: str, folder: Path, error: OSError) -> RequestError:

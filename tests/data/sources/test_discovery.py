@@ -38,6 +38,13 @@ def test_images_of_kinds_that_are_not_read_are_left_out_with_one_word(
     assert said.startswith("input: images of kinds that srexp doesn't read are left out: 1 .gif, 1 .jp2, 2 .webp")
 
 
+def test_links_to_nothing_that_a_pattern_matches_are_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tree / "lost.png").symlink_to(tree / "gone.png")
+    assert list(find_images(str(tree / "*.png"), "input")) == ["a.png", "x[1].png"]
+    [said] = caplog.messages
+    assert said == "input: links to what isn't there are left out: 1 (fix: fetch what they stand for)"
+
+
 def test_a_file_whatever_its_name(tree: Path) -> None:
     assert list(find_images(str(tree / "x[1].png"), "input")) == ["x[1].png"]
     assert list(find_images(str(tree / "notes.txt"), "input")) == ["notes.txt"]

@@ -157,10 +157,20 @@ def test_tree_deeper_than_python_calls_itself(tmp_path: Path, picture: Path, mon
             Path("d").rmdir()
 
 
-def test_link_to_nothing_is_passed_over(tmp_path: Path, picture: Path) -> None:
+def test_links_to_nothing_are_passed_over_with_one_word(
+    tmp_path: Path, picture: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Data sets whose content is fetched later have one for each image; without a word there would be fewer images."""
     place(picture, tmp_path / "a.png")
-    (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
-    assert keys(tmp_path) == ["a.png"]
+    for name in ("b.png", "x/c.dcm", "x/1.2.3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "gone")
+    assert keys(tmp_path) == keys(tmp_path) == ["a.png"]
+    [said] = caplog.messages
+    assert said.startswith("dataset.root: links to what isn't there are left out: 3 ")
+    (tmp_path / "a.png").unlink()
+    with pytest.raises(RequestError, match="there are 3 links to what isn't there"):
+        keys(tmp_path)
 
 
 def test_name_in_no_known_encoding_has_a_key_that_can_be_written(tmp_path: Path, picture: Path) -> None:
