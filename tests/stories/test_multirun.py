@@ -131,27 +131,3 @@ def test_ctrl_c_ends_driver_and_job(project, folder_of):
     assert "Traceback" not in said
     parent, [child] = parent_and_children(project)
     assert (parent.info.status, child.info.status) == ("KILLED", "KILLED")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)  # eight processes of their own
-def test_shards_come_to_one_list_and_one_run(project, images, folder_of):
-    """Jobs of a multirun, each in a process of its own; bit for bit is in the tests of `enhance` and `evaluate`."""
-    output = project.root / "enhanced"
-    done = project.run("-m", "enhance", "model_uri=bicubic", f"input={images}", f"output={output}", "shard=all/2")
-    assert done.returncode == 0, done.stderr
-    assert "20 files restored, 0 finished before, 0 failed; enhanced.csv lists all of them" in done.stdout
-    with (output / "enhanced.csv").open(newline="") as file:
-        assert [row["input"] for row in csv.DictReader(file)] == sorted(path.name for path in images.iterdir())
-    assert (output / "gallery.html").is_file()
-    again = project.run("-m", "enhance", "model_uri=bicubic", f"input={images}", f"output={output}", "shard=all/2")
-    assert "0 files restored, 20 finished before" in again.stdout
-
-    asked = ["-m", "evaluate", *folder_of, "model_uri=bicubic", "shard=all/2"]
-    done = project.run(*asked)
-    assert done.returncode == 0, done.stderr
-    [tracked] = project.runs()
-    assert f"on 20 images, run {tracked.info.run_id}" in done.stdout
-    again = project.run(*asked)
-    assert "2 of evaluate: 2 finished before" in again.stdout
-    assert len(project.runs()) == 1

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 def announce(sweep: Path) -> None:
     """Begin a multirun in its driving process: say who drives it, and forget an earlier one into the same folder."""
     os.environ[DRIVER] = json.dumps(process_identity.process_tags())
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray, as a launcher, reports to its makers
     with suppress(OSError):  # a folder that can't be: Hydra's own attempt is told of
         (sweep / PARENT).unlink(missing_ok=True)
         job.forget(sweep)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -25,6 +26,17 @@ def test_a_multirun_begins_without_a_store_that_is_away(config, tmp_path, caplog
     assert not (tmp_path / driver.PARENT).exists()
     assert "no parent run" in caplog.text
     driver.close(tmp_path, "FINISHED", pytest.fail, pytest.fail)
+
+
+@pytest.mark.parametrize("asked", [None, "1"])
+def test_rays_statistics_are_off_unless_the_user_wants_them(tmp_path, monkeypatch, asked):
+    for name in (driver.DRIVER, "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.setenv(name, "")  # and what is announced ends with the test
+        monkeypatch.delenv(name)
+    if asked:
+        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", asked)
+    driver.announce(tmp_path)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == (asked or "0")
 
 
 def test_a_store_that_answers_and_refuses_is_not_away(config, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shutil
 import struct
 import zlib
@@ -18,6 +19,7 @@ import tifffile
 from nibabel.spatialimages import HeaderDataError
 from PIL import Image
 
+from srexp.data.formats import registry
 from srexp.enhance import manifest_parts
 from srexp.errors import RequestError
 from srexp.experiment.restoration import file_restoration
@@ -70,6 +72,29 @@ def test_a_second_time_nothing_is_left_to_do(asked, identity):
     again = Outcome()
     FolderEnhancement(asked, identity).run(jobs, again, lambda *_: None)
     assert (again.restored, again.skipped) == ([], ["a.png", "deep/b.png"])
+
+
+def test_the_next_file_is_decoded_before_the_network_is_done_with_one(asked, identity, monkeypatch):
+    chance, folder = np.random.default_rng(0), asked.output.parent / "large"  # small ones come several at a time
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(chance.integers(0, 256, (300, 300), np.uint8)).save(folder / f"{number}.png")
+    asked.input, ahead, write = str(folder), [], file_restoration.write_images
+
+    def writing(*arguments, images, **options):
+        def held():
+            for image in images:  # its network runs when strips are asked for
+                if begun := registry._ahead._begun:
+                    assert select.select([begun._worker.process.stdout], [], [], 60)[0], "no answer meanwhile"
+                ahead.append([path.name for path, *_ in registry._ahead._asked.values()])
+                yield image
+
+        return write(*arguments, images=held(), **options)
+
+    monkeypatch.setattr(file_restoration, "write_images", writing)
+    jobs, outcome = find_jobs(asked)
+    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
+    assert (outcome.restored, ahead) == (["0.png", "1.png", "2.png"], [["1.png"], ["2.png"], []])
 
 
 def test_results_of_another_model_are_not_mixed_in(asked, identity):
