@@ -5,10 +5,10 @@
 
 Images are different PNG files of 48 x 48 pixels. They are listed, decoded, split and audited, once from an empty index
 and once more; batches out of so many images are measured, too, and a whole command that starts after these, up to its
-first step. Pixels are those of one restored image, by the network that comes along. Runs are one training and its
-copies: they are listed, compared and opened in MLflow's page. What is measured is time on the processors, that of child
-processes included, and on the clock where a name says so. `--write` puts the rows of what was measured into
-docs/results/growth.csv and draws docs/pictures/growth.png of all that it has.
+first step. Pixels are those of one restored image, by the network that comes along, with the largest resident memory of
+the process so far. Runs are one training and its copies: they are listed, compared and opened in MLflow's page. What is
+measured is time on the processors, that of child processes included, and on the clock where a name says so. `--write`
+puts the rows of what was measured into docs/results/growth.csv and draws docs/pictures/growth.png of all that it has.
 """
 
 from __future__ import annotations
@@ -31,25 +31,33 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
+import psutil
 
 import srexp
 from srexp.system import confinement
+from srexp.system.memory import peak_rss_mb
 from tests.benchmarks import many_runs
 from tests.benchmarks.ratios.parts import since, spent
-from tests.benchmarks.ratios.table import conditions
+from tests.benchmarks.ratios.table import Cost, conditions
 
 DOCS = Path(__file__).parents[2] / "docs"
 TABLE, PLOT = DOCS / "results" / "growth.csv", DOCS / "pictures" / "growth.png"
 SIDE, BATCHES = 48, 100
 
-#: What was measured, how large it was, and the seconds that it took.
-Point = tuple[str, float, float]
+
+class Point(NamedTuple):
+    """What was measured, how large it was, the seconds that it took, and the memory where that is of interest."""
+
+    what: str
+    size: float
+    seconds: float
+    peak_mib: float | None = None
 
 
 def main() -> None:
@@ -66,14 +74,15 @@ def main() -> None:
     measured = {"images": images(asked.images), "pixels": pixels(asked.megapixels)}
     measured |= {"runs": runs(asked.runs), "ui": ui(asked.runs)}
     for name in asked.only:
-        for what, size, seconds in measured[name]:
-            print(f"{what:28} {size:10g} {seconds:9.2f} s", flush=True)
-            found.append((what, size, seconds))
+        for point in measured[name]:
+            peak = f" {point.peak_mib:8.0f} MiB" if point.peak_mib else ""
+            print(f"{point.what:28} {point.size:10g} {point.seconds:9.2f} s{peak}", flush=True)
+            found.append(point)
     for what, slope in exponents(found).items():
         print(f"{what:28} exponent {slope:.2f}")
     if asked.write:
         lines, before = read()
-        kept = [each for each in before if each[0] not in exponents(found)]
+        kept = [each for each in before if each.what not in exponents(found)]
         write([*(lines if kept else []), about], [*kept, *found])
         draw([*kept, *found])
 
@@ -96,13 +105,15 @@ def images(counts: Sequence[int]) -> Iterator[Point]:
             config = srexp.compose([*data, "trainer.patch_size=32"])
             for which in ("first start", "second start"):
                 tasks: list[Task] = []
-                yield f"images: {which}", count, taken(lambda tasks=tasks, config=config: tasks.append(Task(config)))
+                seconds = taken(lambda tasks=tasks, config=config: tasks.append(Task(config)))
+                yield Point(f"images: {which}", count, seconds)
             batches = partial(draw_batches, tasks[0].sampler())
-            yield f"images: {BATCHES} batches", count, taken(batches)
+            yield Point(f"images: {BATCHES} batches", count, taken(batches))
             clocks: list[float] = []
             words = [*data, "trainer.patch_size=32", "trainer.validation_size=32"]
-            yield "images: to a first step", count, taken(lambda words=words, clocks=clocks: first_step(words, clocks))
-            yield "images: to a first step, clock", count, clocks[0]
+            seconds = taken(lambda words=words, clocks=clocks: first_step(words, clocks))
+            yield Point("images: to a first step", count, seconds)
+            yield Point("images: to a first step, clock", count, clocks[0])
 
 
 def first_step(words: Sequence[str], clocks: list[float]) -> None:
@@ -127,11 +138,11 @@ def draw_batches(sampler: Any) -> None:
 
 
 def pixels(megapixels: Sequence[float]) -> Iterator[Point]:
-    """Restore an image of so many pixels by the network that comes along."""
+    """Restore an image of so many pixels, the smallest one first, by the network that comes along."""
     from PIL import Image
 
     with tempfile.TemporaryDirectory() as scratch:
-        for number, size in enumerate([0.1, *megapixels]):
+        for number, size in enumerate([0.1, *sorted(megapixels)]):
             side = round(np.sqrt(size * 1e6) / 2)
             drawn = np.random.default_rng(number).integers(0, 256, (side, side), np.uint8)
             path = Path(scratch, f"{number}.png")
@@ -139,7 +150,7 @@ def pixels(megapixels: Sequence[float]) -> Iterator[Point]:
             words = ["model_uri=zoo/hybrid-cxr-x2", f"input={path}", f"output={scratch}/out"]
             seconds = taken(lambda words=words: srexp.run("enhance", [*words, f"paths.root={scratch}/mlruns"]))
             if number:  # the first loads TensorFlow
-                yield "pixels: enhance, megapixels", size, seconds
+                yield Point("pixels: enhance, megapixels", size, seconds, peak_rss_mb())
 
 
 def runs(counts: Sequence[int]) -> Iterator[Point]:
@@ -152,18 +163,19 @@ def runs(counts: Sequence[int]) -> Iterator[Point]:
             for verb, words in verbs.items():
                 seconds = taken(partial(srexp.run, verb, [root, *words]))
                 if turn:  # the first one loads Matplotlib and TensorFlow
-                    yield f"runs: {verb}", count, seconds
+                    yield Point(f"runs: {verb}", count, seconds)
 
 
 def ui(counts: Sequence[int]) -> Iterator[Point]:
-    """Open MLflow's page of so many runs; on the clock, as its server doesn't tell what its processes took."""
+    """Open MLflow's page of so many runs."""
     with tempfile.TemporaryDirectory() as scratch:
         root, task = trained(scratch)
         for turn, count in enumerate([counts[0], *counts]):
             many_runs.copy(Path(scratch, "mlruns", "mlflow.db"), count)
-            seconds = first_page(root, task)
+            cost = first_page(root, task)
             if turn:
-                yield "runs: first page of ui, clock", count, seconds
+                yield Point("runs: first page of ui", count, cost.processor)
+                yield Point("runs: first page of ui, clock", count, cost.clock)
 
 
 def trained(scratch: str) -> tuple[str, str]:
@@ -172,8 +184,8 @@ def trained(scratch: str) -> tuple[str, str]:
     return root, str(srexp.run("train", [*many_runs.TRAINING, root])["experiment_name"])
 
 
-def first_page(root: str, task: str) -> float:
-    """Start `ui`, wait for what its page asks for first, and end it; give how long that took."""
+def first_page(root: str, task: str) -> Cost:
+    """Start `ui`, wait for what its page asks for first, and end it; give what it and all its processes took."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     begun = time.perf_counter()
@@ -183,9 +195,11 @@ def first_page(root: str, task: str) -> float:
         found = answer(f"{api}/experiments/get-by-name?experiment_name={task}", process)
         asked = {"experiment_ids": [found["experiment"]["experiment_id"]], "max_results": 100}
         assert len(answer(f"{api}/runs/search", process, asked)["runs"]) > 1
-        seconds = time.perf_counter() - begun
+        server = psutil.Process(process.pid)
+        spent_by = [sum(each.cpu_times()[:4]) for each in (server, *server.children(recursive=True))]
+        cost = Cost(sum(spent_by), time.perf_counter() - begun)
         process.send_signal(signal.SIGINT)
-    return seconds
+    return cost
 
 
 def answer(address: str, process: subprocess.Popen[bytes], asked: dict[str, Any] | None = None) -> Any:
@@ -215,12 +229,12 @@ def exponents(points: Sequence[Point]) -> dict[str, float]:
     """Give the slope of each line in the log-log plot, by least squares.
 
     Example:
-        >>> exponents([("a", 1, 3.0), ("a", 10, 300.0)])
+        >>> exponents([Point("a", 1, 3.0), Point("a", 10, 300.0)])
         {'a': 2.0}
     """
     lines: dict[str, list[tuple[float, float]]] = {}
-    for what, size, seconds in points:
-        lines.setdefault(what, []).append((np.log(size), np.log(max(seconds, 1e-3))))
+    for each in points:
+        lines.setdefault(each.what, []).append((np.log(each.size), np.log(max(each.seconds, 1e-3))))
     return {
         what: round(float(np.polyfit(*zip(*of, strict=True), 1)[0]), 2) for what, of in lines.items() if len(of) > 1
     }
@@ -231,7 +245,9 @@ def read() -> tuple[list[str], list[Point]]:
     lines = TABLE.read_text(encoding="utf-8").splitlines() if TABLE.is_file() else []
     rows = list(csv.reader(line for line in lines if not line.startswith("#")))[1:]
     about = [line.removeprefix("# ") for line in lines if line.startswith("#")]
-    return about, [(what, float(size), float(seconds)) for what, size, seconds in rows]
+    return about, [
+        Point(what, float(size), float(took), float(peak) if peak else None) for what, size, took, peak in rows
+    ]
 
 
 def write(about: Sequence[str], points: Sequence[Point]) -> None:
@@ -239,8 +255,11 @@ def write(about: Sequence[str], points: Sequence[Point]) -> None:
     with TABLE.open("w", encoding="utf-8", newline="") as file:
         file.writelines(f"# {line}\n" for line in dict.fromkeys(about))
         table: Any = csv.writer(file, lineterminator="\n")
-        table.writerow(["what", "size", "seconds"])
-        table.writerows((what, f"{size:g}", f"{seconds:.3f}") for what, size, seconds in points)
+        table.writerow(Point._fields)
+        table.writerows(
+            (each.what, f"{each.size:g}", f"{each.seconds:.3f}", each.peak_mib and f"{each.peak_mib:.0f}")
+            for each in points
+        )
 
 
 def draw(points: Sequence[Point]) -> None:
@@ -252,7 +271,7 @@ def draw(points: Sequence[Point]) -> None:
 
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     for what, slope in exponents(points).items():
-        line = [(size, seconds) for each, size, seconds in points if each == what]
+        line = [(each.size, each.seconds) for each in points if each.what == what]
         axes.loglog(*zip(*line, strict=True), marker="o", label=f"{what}: exponent {slope:.2f}")
     axes.set_xlabel("how many")
     axes.set_ylabel("seconds, of processors where not on the clock")
