@@ -36,15 +36,14 @@ COVERS = {
     "evaluation/test_score.py": "types",
     "experiment/comparison/test_runs.py": "experiment.comparison.entry",
     "experiment/resumed/test_configuration.py": "experiment.pipeline experiment.resume",
-    "experiment/search/test_driver.py": "experiment.search.finalize experiment.search.workers",
+    "experiment/search/test_driver.py": "experiment.search.finalize",
     "experiment/search/test_space_check.py": "experiment.search.search_job",
     "search/keras_tuner/test_engine.py": "search.keras_tuner.distributed search.keras_tuner.oracles "
     "search.keras_tuner.remote_oracle search.keras_tuner.study",
     "search/optuna/test_engine.py": "search.optuna.storage search.optuna.study",
     "search/test_engines.py": "search.ask_and_tell search.study",
     "stories/test_batch_size.py": "experiment.batch_size",
-    "stories/test_compare.py": "commands.compare experiment.comparison.pictures experiment.comparison.report "
-    "experiment.comparison.unrecorded",
+    "stories/test_compare.py": "commands.compare experiment.comparison.report experiment.comparison.unrecorded",
     "stories/test_evaluate.py": "commands.evaluate",
     "stories/test_scales.py": "experiment.multiscale",
     "stories/test_search.py": "commands.search",

@@ -11,7 +11,7 @@ import pytest
 
 import srexp
 from srexp.commands import ui
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
 
@@ -79,3 +79,27 @@ def test_the_address_leads_to_the_study(run, typed, database, monkeypatch, capfd
     [(_, _, address)] = asked
     assert (address or "").startswith(database or "")
     assert "q7Xv_secret" not in str(address)
+
+
+def test_a_store_that_is_a_server_is_pointed_to_and_nothing_is_served(tmp_path, monkeypatch, capfd):
+    uri = "http://ann:q7Xv_secret@127.0.0.1:1"
+    monkeypatch.setattr(ui, "build", lambda *_, **__: SimpleNamespace(store=SimpleNamespace(uri=uri, artifacts=None)))
+    monkeypatch.setattr(ui, "_page", lambda store, address, experiment: f"{address}/#/experiments/1")
+    monkeypatch.setattr(ui, "run_server", lambda *_: pytest.fail("served"))
+    address = ui.run(srexp.compose([f"paths.root={tmp_path}"], verb="ui"))["address"]
+    said = capfd.readouterr().out
+    assert said == f"the store is a server already: {address}/#/experiments/1\n"
+    assert "q7Xv_secret" not in said
+
+
+def test_what_the_server_ended_with_is_told_and_what_mlflow_keeps_on(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(ui, "run_server", lambda *_: 3)
+    monkeypatch.setattr(ui, "_require_free", lambda host, port: None)
+    monkeypatch.setattr(ui.mlflow_app, "is_installed", lambda: False)
+    monkeypatch.setattr(ui, "strayed", lambda *_: 2)
+    with pytest.raises(SrexpError, match=r"the MLflow UI ended with 3; what it said is in .*server\.log") as failed:
+        ui.run(srexp.compose([f"paths.root={tmp_path / 'mlruns'}", "port=5001"], verb="ui"))
+    assert failed.value.fix == "port=5002"
+    said = capfd.readouterr().err
+    assert "srexp: MLflow's assistant stays on until srexp is installed once more" in said
+    assert "the store names 2 folders that its artifacts were in" in said

@@ -6,15 +6,16 @@ import json
 import pickle
 import re
 from contextvars import Context
+from types import SimpleNamespace
 
 import pytest
 
 import srexp
 from srexp.commands import search
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 from srexp.experiment.pipeline import Outcome
 from srexp.experiment.search import driver, trial_worker
-from srexp.experiment.search.search_job import base_overrides, trial_config
+from srexp.experiment.search.search_job import STUDY_TAG, base_overrides, trial_config
 from srexp.experiment.search.trial_worker import Note
 from srexp.search.optuna.study import OptunaStudy
 from srexp.tracking.runs import groups, queries
@@ -185,3 +186,44 @@ def test_a_search_that_goes_on_is_never_taken_for_a_dead_one(tmp_path, monkeypat
     with tracking.run("x", resume=run.id):
         pass
     assert opened == [[]]
+
+
+def test_a_second_driver_helps_the_first_and_leaves_the_conclusion_to_it(quick, config_of, monkeypatch, capfd):
+    joined = []
+
+    class Meeting(driver.Workers):
+        def run(self):
+            if not joined:
+                joined.append(None)
+                joined[0] = search.run(config_of())
+            return 9
+
+    monkeypatch.setattr(driver, "Workers", Meeting)
+    result = search.run(config_of("search.trials=9"))
+    assert joined[0] == {**joined[0], "run_id": result["run_id"], "study": "search", "joined": True}
+    assert f"the driver of run {result['run_id']} concludes it" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("FINISHED", "the driver of run r1 concluded it"),
+        ("KILLED", "ended KILLED; the same command again concludes"),
+    ],
+)
+def test_who_helped_hears_what_became_of_the_search(monkeypatch, status, said):
+    monkeypatch.setattr(driver, "_status", lambda *_: status)
+    assert said in driver._state_of(None, "r1")
+
+
+def test_a_worker_of_a_chief_works_for_the_run_of_the_chief_and_for_no_other(tmp_path):
+    """Keras Tuner keeps such a study on the chief's machine, so what is noted of it there isn't known here."""
+    tracking = Tracking(folder=tmp_path / "mlruns", system_metrics=False)
+    config = SimpleNamespace(experiment_name="task")
+    job = SimpleNamespace(engine=SimpleNamespace(name="wide", role="worker"), tracking=tracking, config=config)
+    with pytest.raises(SrexpError, match="the chief of the search wide has no open run in this store"):
+        driver._elsewhere(job)
+    with tracking.run("task", tags={STUDY_TAG: "wide", "verb": "search"}) as run:
+        assert driver._elsewhere(job) == run.id
+    job.engine.role = "chief"
+    assert driver._elsewhere(job) is None
