@@ -333,3 +333,8 @@ def test_one_of_the_two_wins_from_a_bound_on():
     how = course()
     assert how.warnings(duel([0.1 * math.log(2)] * 3, [0.521] * 3)) == []
     assert len(how.warnings(duel([0.069] * 3, [0.52] * 3))) == 2
+
+
+def test_a_course_says_what_it_asks_of_devices_and_of_who_chooses_the_best_epoch():
+    said = [(how.one_device, how.invents, how.selects) for how in (supervised.build(), course(weight=0.0), course())]
+    assert said == [(False, False, True), (True, False, True), (True, True, True)]
