@@ -20,7 +20,7 @@ PLACES = ("root", "test_root", "cache", "url")
 #: Keys that came later, and what all runs before them did; where a run still does so, it has the identity that it had.
 LATER: dict[str, dict[str, object]] = {
     "optimizer": {"ema": None},
-    "protocol": {"colour": False},
+    "protocol": {"colour": False, "lpips": None},
     "trainer": {"start": None},
     "training": {"_target_": "srexp.training.courses.supervised.build"},
 }

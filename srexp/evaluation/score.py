@@ -188,7 +188,7 @@ def score(
         protocol: How to score.
         scale: Ratio of the high to the low resolution.
         baseline: Scored on the same images, usually bicubic interpolation.
-        full: All metrics, or PSNR and SSIM alone, for validation.
+        full: All metrics, those that the protocol asks for as well, or PSNR and SSIM alone, for validation.
         on_image: Called after each image, for panels and progress.
 
     Returns:
@@ -269,4 +269,9 @@ def _measure(
     restored: Pixels, sample: Sample, protocol: Protocol, scale: int, *, full: bool
 ) -> Mapping[str, float | None]:
     found, wanted = protocol.levels(restored, sample.high, bits=sample.bits, scale=scale, key=sample.key)
-    return measure(found, wanted, max_value=2**sample.bits - 1, full=full)
+    white = 2**sample.bits - 1
+    learned = protocol.learned if full else {}
+    return {
+        **measure(found, wanted, max_value=white, full=full),
+        **{name: metric(found, wanted, max_value=white) for name, metric in learned.items()},
+    }

@@ -45,6 +45,8 @@ DECISIVE = ("dataset", "degradation", "protocol", "scale", "seed", "experiment_n
 DECISIVE_OF_TRAINER = (
     "batch_size", "patch_size", "patches_per_image", "validation_images", "validation_size", "test_size",
 )  # fmt: skip
+#: What of the protocol this command says and not the training: LPIPS's file of weights. Other scores don't need it.
+_WEIGHTS = "lpips"
 #: Its key comes after all that decide a task.
 _KEPT, _LAST = "config.yaml", "verb"
 _LONGEST_NAME = 100  # a longer one is cut, before the minute that it ends with
@@ -244,6 +246,7 @@ def recomposed(config: Config, kept: Mapping[str, Any]) -> Config:
     trainer = kept.get("trainer") or {}
     tree["trainer"] = {**tree["trainer"], **{key: trainer[key] for key in DECISIVE_OF_TRAINER if key in trainer}}
     tree["dataset"] = {**tree["dataset"], **_here(config, tree["dataset"])}
+    tree["protocol"] = {**tree["protocol"], _WEIGHTS: config.resolved["protocol"].get(_WEIGHTS)}
     tree |= {"verb": "train", "audit": "warn"}
     return check(OmegaConf.create(tree), overrides=config.overrides, run_dir=config.run_dir)
 
@@ -330,6 +333,8 @@ def _require_same(config: Config, kept: Mapping[str, Any]) -> None:
     for key in map(key_of, config.overrides):
         group, _, rest = key.partition(".")
         if group not in DECISIVE or group == "experiment_name" or (group == "dataset" and rest in PLACES):
+            continue
+        if (group, rest) == ("protocol", _WEIGHTS):
             continue
         # The choice of a data set only names it: its keys are those of the training.
         place = ".".join([group, *([rest] if rest else ["_target_"] if group == "dataset" else [])])

@@ -67,6 +67,7 @@ def builders(config: Config) -> Parts:
             expected="degradation=given with dataset=paired, whose low images are given, and with no other",
             fix="leave degradation out: dataset=paired chooses it",
         )
+    parts.protocol.describe(config.scale)  # reads the file of weights that it names
     for scale in config.trainer.scales or [config.scale]:
         require_divisible(config.trainer.patch_size, scale)
         parts.degrade.halo(scale)

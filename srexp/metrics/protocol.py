@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.errors import RequestError, SrexpError
+from srexp.metrics import lpips
 from srexp.metrics.ssim import WINDOW
 from srexp.types import Pixels
 
@@ -41,6 +44,7 @@ class Protocol:
         quantize_low: Round the degraded image to the stored bit depth before it is restored.
         colour: With "y": the network is given colour and gives colour, of which the luminance is scored. It isn't
             rounded, as the literature's colour networks are scored.
+        lpips: File of the weights by which LPIPS is measured as well; None leaves it out.
 
     Raises:
         RequestError: The border is negative, or `colour` goes with another channel.
@@ -55,6 +59,7 @@ class Protocol:
     quantize: bool = True
     quantize_low: bool = True
     colour: bool = False
+    lpips: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse a border that can't be cut off, and colour of which nothing else than itself is scored."""
@@ -72,6 +77,11 @@ class Protocol:
                 expected="a number of pixels, or null for the scale",
                 fix="protocol.shave=null",
             )
+
+    @property
+    def learned(self) -> dict[str, Callable[..., float | None]]:
+        """Metrics by networks that were trained on photographs, as far as they are asked for, under their names."""
+        return {} if self.lpips is None else {"lpips": partial(lpips.lpips, weights=self.lpips)}
 
     @property
     def images(self) -> Literal["grey", "y", "rgb"]:
@@ -94,7 +104,11 @@ class Protocol:
             intensity: How stored values became the data range (`dataset.intensity`).
 
         Returns:
-            A JSON-ready dictionary; dictionaries that are equal once `completed` mean comparable numbers.
+            A JSON-ready dictionary; dictionaries that are equal once `completed` mean comparable numbers. `lpips` is in
+            it where that is measured; without it the other numbers are the same.
+
+        Raises:
+            RequestError: The file of `lpips` can't be read.
 
         Example:
             >>> Protocol().describe(2)["shave"]
@@ -114,6 +128,7 @@ class Protocol:
             "mae": "grey levels of 255; edge_mae weighted by the target's Sobel gradient",
             "bands": "error spectrum in thirds of Nyquist's frequency: coarse, medium, fine",
             **ADDED,
+            **({} if self.lpips is None else {"lpips": lpips.definition(self.lpips)}),
         }
 
     def levels(self, restored: Pixels, high: Pixels, *, bits: int, scale: int, key: str) -> tuple[Levels, Levels]:

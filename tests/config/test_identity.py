@@ -35,6 +35,15 @@ def test_a_training_by_the_loss_alone_is_what_it_was_before_there_was_a_choice()
     assert of("training=adversarial") != of()
 
 
+def test_a_run_that_measures_no_lpips_is_what_it_was_before_it_could() -> None:
+    config = compose("train", [])[0]
+    protocol = config.resolved["protocol"]
+    assert protocol["lpips"] is None
+    earlier = config.resolved | {"protocol": {key: value for key, value in protocol.items() if key != "lpips"}}
+    assert digest(dataclasses.replace(config, resolved=earlier)) == digest(config)
+    assert of("protocol.lpips=weights.npz") != of()
+
+
 def test_the_images_do_and_their_place_does_not() -> None:
     here, there = (compose("train", ["dataset=folder", f"dataset.root=/{place}"])[0] for place in ("here", "there"))
     assert identity(here, "a") == identity(there, "a") != identity(there, "b")

@@ -5,6 +5,7 @@ import json
 import math
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from pyarrow import parquet
 from srexp.errors import RequestError, SrexpError
 from srexp.evaluation import score as score_module
 from srexp.evaluation.score import score
+from srexp.metrics import lpips
 from srexp.metrics.protocol import Protocol
 from srexp.types import Sample
 
@@ -28,6 +30,23 @@ def brighter(by):
 
 
 SAMPLES = [sample("a.png", seed=0), sample("deep/b.png", seed=1, size=30), sample("c.dcm#3", seed=2, bits=12)]
+
+
+def test_what_the_protocol_asks_for_is_measured_of_test_images_alone(monkeypatch):
+    seen = []
+
+    def distance(restored, high, *, max_value, weights):
+        seen.append((restored.shape, float(np.abs(restored - high).max()), max_value, weights))
+        return 0.25
+
+    monkeypatch.setattr(lpips, "lpips", distance)
+    asked = Protocol(lpips=Path("weights.npz"))
+    for protocol, full in ((asked, False), (Protocol(), True)):
+        assert "lpips" not in score(brighter(1 / 255), [sample()], protocol, 1, full=full).metrics
+    scores = score(brighter(1 / 255), [sample()], asked, 1, baseline=brighter(3 / 255), full=True)
+    assert (scores.metrics[-1], scores.means()["lpips"], scores.means("baseline")["lpips"]) == ("lpips", 0.25, 0.25)
+    where = (22, 26, 1), 255, Path("weights.npz")
+    assert sorted(seen) == [(where[0], error, *where[1:]) for error in (1, 3)]
 
 
 def test_known_error_gives_the_known_decibels():

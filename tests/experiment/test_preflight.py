@@ -79,6 +79,7 @@ REFUSED = {
     "degradation.steps.blur.fog does not exist": ["degradation=xray", "+degradation.steps.blur.fog=1"],
     "degradation=identity has no such scale": ["degradation=identity", "scale=2"],
     "protocol.colour is for luminance only": ["protocol.colour=true"],
+    "protocol.lpips can't be read": ["protocol.lpips=/no/such/lpips.npz"],
     "scale is a list": ["scale=[]"],
     "scale and trainer.scales disagree": ["model=vdsr", "scale=[2,3]", "trainer.scales=[2,4]"],
     "trainer.scales and scale don't fit together": ["model=vdsr", "trainer.scales=[2,3]", "scale=4"],

@@ -1,13 +1,14 @@
 """What a run kept of its configuration: read whole, or refused by name."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 import srexp
 from srexp.errors import SrexpError
-from srexp.experiment.recorded_config import kept_by
+from srexp.experiment.recorded_config import kept_by, recomposed
 from srexp.tracking.runs.tracking import Tracking
 
 
@@ -46,3 +47,15 @@ def test_a_run_that_ended_before_it_kept_one_has_none(kept, tmp_path):
     store, run_id, place = kept
     place.unlink()
     assert kept_by(store, run_id, tmp_path) == {}
+
+
+def test_the_weights_of_lpips_are_where_this_command_says():
+    def weights(then, *now):
+        return recomposed(srexp.compose([*now]), srexp.compose([*then]).resolved).protocol.lpips
+
+    assert weights(["protocol.lpips=gone.npz"]) is None
+    assert weights([], "protocol.lpips=here.npz") == Path("here.npz")
+    assert weights(["protocol.lpips=gone.npz"], "protocol.lpips=here.npz") == Path("here.npz")
+    earlier = srexp.compose([]).resolved
+    del earlier["protocol"]["lpips"]
+    assert recomposed(srexp.compose([]), earlier).protocol.lpips is None

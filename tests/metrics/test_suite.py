@@ -46,9 +46,9 @@ def test_a_larger_error_is_worse(name):
 
 
 def test_which_way_a_metric_points():
-    assert {name for name, metric in METRICS.items() if metric.best == "low"} == {"gmsd", "mae", "edge_mae"}
+    assert {name for name, metric in METRICS.items() if metric.best == "low"} == {"gmsd", "lpips", "mae", "edge_mae"}
     assert {name for name, metric in METRICS.items() if metric.best == "one"} == {"detail_energy"}
-    assert merits([None, 2.0], "lpips") == [None, 2.0]  # nothing is known of it
+    assert merits([None, 2.0], "fid") == [None, 2.0]  # nothing is known of it
 
 
 def test_what_is_a_psnr_is_in_decibels():

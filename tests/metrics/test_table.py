@@ -11,7 +11,7 @@ from srexp.metrics.suite import FULL
 
 
 def test_every_metric_is_in_the_table_and_its_digits_suit_a_comparison_less_than_a_decision():
-    assert tuple(table.METRICS) == FULL
+    assert tuple(table.METRICS) == (*FULL, "lpips")
     for metric in table.METRICS.values():
         assert metric.name
         assert metric.digits <= metric.fine
@@ -19,7 +19,7 @@ def test_every_metric_is_in_the_table_and_its_digits_suit_a_comparison_less_than
 
 @pytest.mark.parametrize(
     ("metric", "coarse", "fine"),
-    [("psnr", "0.99", "0.988"), ("ssim", "0.9877", "0.98765"), ("mae", "0.988", "0.988"), ("lpips", "0.988", "0.988")],
+    [("psnr", "0.99", "0.988"), ("ssim", "0.9877", "0.98765"), ("mae", "0.988", "0.988"), ("fid", "0.988", "0.988")],
 )
 def test_a_value_has_the_digits_of_its_metric(metric, coarse, fine):
     assert table.figure(0.987654, metric) == coarse
@@ -56,6 +56,7 @@ def test_each_metric_is_written_as_the_field_does():
         "psnr_coarse": ("PSNR, coarse", "", 3, 3, "high"),
         "psnr_medium": ("PSNR, medium", "", 3, 3, "high"),
         "psnr_fine": ("PSNR, fine", "", 3, 3, "high"),
+        "lpips": ("LPIPS, of photographs", "", 4, 5, "low"),
     }
     assert table.QUICK == ("psnr", "ssim")
 

@@ -12,7 +12,9 @@ from pyarrow import parquet
 
 import srexp
 from srexp.cli import run
+from srexp.errors import RequestError
 from srexp.system.masking.pseudonyms import pseudonym
+from tests.metrics.lpips_oracles import arrays
 
 CONTRACT = {
     "run_id", "experiment_name", "model_uri", "model", "split", "trained_on", "test", "baseline", "gain_db",
@@ -176,6 +178,28 @@ def test_a_foreign_file_is_scored_and_its_training_called_unknown(project, tmp_p
 def test_a_wrong_request_exits_2_before_anything_is_read(project, capfd, asked, said):
     assert run(["evaluate", "dataset=folder", "dataset.root=/nowhere", *asked]) == 2
     assert said in capfd.readouterr().err
+
+
+def test_lpips_stands_beside_the_others_where_its_weights_are_given(project, tmp_path, capfd):
+    weights = tmp_path / "lpips.npz"
+    np.savez(weights, **arrays())
+    typed = [*save(tmp_path / "images", textured(40, 48), textured(64, 40, seed=1))[1:], "model_uri=lanczos"]
+    plain, learned = srexp.run("evaluate", typed), srexp.run("evaluate", [*typed, f"protocol.lpips={weights}"])
+    assert "lpips" not in plain["test"] | plain["protocol"]
+    assert "trained on photographs" in learned["protocol"].pop("lpips")
+    assert learned["protocol"] == plain["protocol"]
+    model, bicubic = learned["test"].pop("lpips"), learned["baseline"]["bicubic"].pop("lpips")
+    assert 0 < model != bicubic > 0
+    assert learned["metrics"]["lpips"]["gain"]["gain"] == pytest.approx(bicubic - model)
+    for key in ("test", "baseline", "gain_db", "p_value"):
+        assert learned[key] == plain[key]
+    tracked = {run.info.run_id: run.data.metrics for run in project.runs()}[learned["run_id"]]
+    assert (tracked["test/lpips"], tracked["bicubic/lpips"]) == (model, bicubic)
+    assert "LPIPS, of photographs" in capfd.readouterr().out
+    before = [*typed, f"protocol.lpips={weights}"]
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(RequestError, match=r"^protocol\.lpips"):
+        srexp.run("evaluate", before)
 
 
 TIMED = ("seconds", "peak_rss_mb", "run_id", "shards")

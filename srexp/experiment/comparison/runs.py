@@ -30,6 +30,9 @@ from srexp.tracking.store.store import Store
 #: More models than this have no colours by which they could be told apart.
 MOST = 12
 
+#: What runs may lack that are compared: older ones have no digests of single images, the fingerprint speaks for them;
+#: and LPIPS is measured where it is asked for only.
+_LACKING = ("pixels of the test images", "protocol.lpips")
 _TRUE_EVERYWHERE = 0.01  # dB by which bicubic may differ between machines on the same images
 _IMAGE = ("key", "height", "width", "bits")
 _SCORES = "scores/test.csv"
@@ -280,8 +283,7 @@ def _told(images: Sequence[tuple[str, ...]]) -> str:
 
 def _differs(key: str, sides: Sequence[Mapping[str, str]]) -> bool:
     known = [side.get(key) for side in sides]
-    # Older runs have no digests of single images; the fingerprint speaks for them.
-    return len({value for value in known if value is not None or key != "pixels of the test images"}) > 1
+    return len({value for value in known if value is not None or key not in _LACKING}) > 1
 
 
 def _called(entry: Entry) -> str:

@@ -42,6 +42,8 @@ class SharedScores:
     def __init__(self, task: Task, split: Split, shard: Shard, *, model: str | None) -> None:
         self.task, self.split, self.shard = task, split, shard
         decides = [identity(task.config, task.prepared.fingerprint), model, code(), in_force(), shard.count]
+        if weights := task.protocol().get("lpips"):  # another file may lie at the same place
+            decides.append(weights)
         name = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:32]
         self.folder = task.config.paths.cache / "shards" / name
         self._keys = [entry.key for entry in task.prepared.entries[split]]

@@ -34,7 +34,7 @@ _OF_IMAGES = ("dataset.intensity", "protocol.channel")
 #: What nobody measures. Of the images, a network trained on those of another one says the same.
 WORDS, OF_IMAGES = ("about", "limits", "machine"), ("images", "licence", "source")
 #: Where things are for whoever trained; somebody else has them elsewhere.
-_PLACES = ("dataset.root", "dataset.test_root", "dataset.cache")
+_PLACES = ("dataset.root", "dataset.test_root", "dataset.cache", "protocol.lpips")
 _OWN = ("paths", "tracking", "run_name", "tags", "hydra", "names")  # decide no figure
 _ENOUGH = 15, 2  # test images of its own patients, and groups from elsewhere on which it is better
 

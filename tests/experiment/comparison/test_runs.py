@@ -68,6 +68,14 @@ def test_a_run_that_knew_fewer_metrics_compares_and_one_that_measured_them_other
     assert "protocol.gmsd" in refusal(entry(1, protocol=later), entry(2, protocol={**PROTOCOL, "gmsd": "another"}))
 
 
+def test_runs_with_lpips_compare_with_those_without_and_not_by_other_weights():
+    ours, theirs = ({**PROTOCOL, "lpips": f"weights {digest}"} for digest in ("a1", "b2"))
+    require_comparable([entry(1), entry(2, protocol=ours), entry(3, protocol=ours)])
+    assert "don't have the same protocol.lpips:" in refusal(
+        entry(1), entry(2, protocol=ours), entry(3, protocol=theirs)
+    )
+
+
 def test_images_called_by_two_keys_are_refused_with_the_mend():
     theirs = entry(2)
     theirs.run.tags["pseudonym_key"] = "0badcafe"
