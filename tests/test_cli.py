@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 
 import srexp
@@ -242,6 +243,26 @@ def test_a_launcher_that_is_not_installed_is_named_with_its_extra():
 
     with pytest.raises(RequestError, match=r'pip install "srexp\[slurm\]"'), explained(list, []):
         raise MissingConfigException("not found", "hydra/launcher/submitit_slurm", ["basic"])
+
+
+def test_a_value_of_another_shape_is_told_with_the_key_that_has_it():
+    with pytest.raises(RequestError, match=r"model\.kernels can't take this value") as refused, explained(list, []):
+        raise OmegaConfBaseException("Error merging override model.kernels={a:1}")
+    assert "[a,b], in place of a list" in str(refused.value)
+
+
+def test_a_file_that_no_group_has_is_told_without_where_it_was_looked_for():
+    from hydra.errors import MissingConfigException
+
+    said = "Cannot find primary config 'mine'.\nSearch path in Config:\n  /home/ann"
+    with pytest.raises(RequestError) as refused, explained(list, []):
+        raise MissingConfigException(said, "mine")
+    assert refused.value.what == "Cannot find primary config 'mine'."
+
+
+def test_what_is_no_fault_of_an_override_stays_what_it_is():
+    with pytest.raises(ValueError, match="a fault"), explained(list, ["model=vdsr"]):
+        raise ValueError("a fault")
 
 
 def test_failures_of_a_multirun_are_told_one_by_one(tmp_path: Path, capfd):

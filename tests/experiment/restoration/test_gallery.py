@@ -162,3 +162,14 @@ def test_even_pure_noise_stays_a_page_that_opens(count, side):
     noise = np.random.default_rng(0).random((640, 640, 1), dtype=np.float32)
     size = 2 * count * len(thumbnail(noise, side, "noise").address)
     assert size < 16e6
+
+
+def test_what_was_removed_or_damaged_meanwhile_is_left_out(tmp_path):
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "a.png")
+    config = SimpleNamespace(output=str(tmp_path), intensity=None, names=True)
+    job = SimpleNamespace(name="a.png", path=tmp_path / "a.png", frames=[0], images=["gone.png"], spread=None)
+    assert gallery._images(config, job) == []
+    (tmp_path / "damaged.png").write_bytes((tmp_path / "a.png").read_bytes()[:40])
+    sound, damaged = ((tmp_path / f"{name}.png", 0, "bits") for name in ("a", "damaged"))
+    assert gallery._exhibit(config, job, [sound, damaged], None, 64) is None
+    assert gallery._map("a.png", damaged, tmp_path, (8, 8, 1), 64) is None
