@@ -11,6 +11,7 @@ import pytest
 
 import srexp
 from srexp.cli import run
+from srexp.errors import RequestError
 from srexp.system import process_identity
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
@@ -60,6 +61,24 @@ def opened(tracking, dead):
 def states(tracking, opened):
     client = connect(tracking.store)
     return {name: client.get_run(run_id).info.status for name, run_id in opened.items()}
+
+
+def test_all_of_one_run_is_told(tracking, opened, capfd):
+    [row] = srexp.run("runs", [f"id={opened['done']}"])["runs"]
+    assert (row["run_id"], row["name"], row["state"], row["tags"]["model"]) == (
+        opened["done"],
+        "done",
+        "FINISHED",
+        "vdsr",
+    )
+    assert row["metrics"]["test_psnr"] == 32.125
+    assert row["artifacts"] == str(tracking.folder / "artifacts" / opened["done"] / "artifacts")
+    assert opened["done"] in row["page"]
+    shown = capfd.readouterr().out
+    for text in (opened["done"], "FINISHED", row["artifacts"], "test_psnr"):
+        assert text in shown
+    with pytest.raises(RequestError, match="no such run"):
+        srexp.run("runs", ["id=" + "0" * 32])
 
 
 def test_runs_are_listed_and_the_dead_ones_ended(tracking, opened, capfd):
