@@ -52,4 +52,4 @@ def test_the_authors_weights_score_what_they_published_on_set5(real_data) -> Non
         restored = np.round(restore(low[np.newaxis])[0].clip(0, 1) * 255) / 255
         inner = (slice(4, -4), slice(4, -4))
         decibels.append(psnr((restored @ LUMA)[inner], (high @ LUMA)[inner], max_value=1))
-    assert np.mean(decibels) == pytest.approx(32.39, abs=0.02)
+    assert np.mean(decibels) == pytest.approx(32.39, abs=0.005)  # two digits were published
