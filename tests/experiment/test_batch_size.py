@@ -44,19 +44,16 @@ def test_sizes_are_tried_upwards_as_long_as_there_is_time(task, tmp_path, monkey
     assert first.seconds > 0
 
 
-@pytest.mark.parametrize(
-    ("code", "said", "end"),
-    [
+def test_where_no_size_could_be_tried_it_is_said_how_that_ended(task, monkeypatch):
+    for code, said, end in (
         (-9, "trainer.batch_size=auto: no size could be tried", "the process that tried ended by SIGKILL"),
         (0, "not even the smallest batch fits", "the process that tried ended with exit code 0"),
-    ],
-)
-def test_where_no_size_could_be_tried_it_is_said_how_that_ended(task, monkeypatch, code, said, end):
-    monkeypatch.setattr(batch_size.child_process, "run_alone", lambda *_: code)
-    with pytest.raises(SrexpError, match=said) as failed:
-        batch_size._tried(task)
-    assert end in failed.value.got
-    assert "trainer.batch_size=16" in failed.value.fix
+    ):
+        monkeypatch.setattr(batch_size.child_process, "run_alone", lambda *_, code=code: code)
+        with pytest.raises(SrexpError, match=said) as failed:
+            batch_size._tried(task)
+        assert end in failed.value.got
+        assert "trainer.batch_size=16" in failed.value.fix
 
 
 def test_what_a_process_found_before_it_ended_counts(task, monkeypatch):
