@@ -236,7 +236,9 @@ def exponents(points: Sequence[Point]) -> dict[str, float]:
     for each in points:
         lines.setdefault(each.what, []).append((np.log(each.size), np.log(max(each.seconds, 1e-3))))
     return {
-        what: round(float(np.polyfit(*zip(*of, strict=True), 1)[0]), 2) for what, of in lines.items() if len(of) > 1
+        what: round(float(np.polyfit(*zip(*of, strict=True), 1)[0]), 2) + 0.0  # none is -0.0
+        for what, of in lines.items()
+        if len(of) > 1
     }
 
 
