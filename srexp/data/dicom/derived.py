@@ -24,7 +24,8 @@ from srexp.data.dicom.attributes import REWRITTEN, dropped, is_foreign, of_this_
 from srexp.data.dicom.elements import integer, items, nested, readable, text, texts, uid
 from srexp.data.dicom.geometry import scale_geometry
 from srexp.data.dicom.grayscale import is_inverted
-from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, is_enhanced, sop_class
+from srexp.data.dicom.image_types import derived_type
+from srexp.data.dicom.sop_classes import FUNCTIONAL_GROUPS, sop_class
 from srexp.data.dicom.stored_values import Encoding
 from srexp.data.restored_image import Provenance
 
@@ -40,7 +41,6 @@ _FOR_EACH_FRAME = (
     *("PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement"),
     *("TableVerticalIncrement", "TableLateralIncrement", "TableLongitudinalIncrement"),
 )
-_CONTRAST = 3  # position in an image type of how the contrast was derived (C.8.16.1.4)
 
 
 def derived(
@@ -243,8 +243,7 @@ def _describe_pixels(image: Dataset, encoding: Encoding, shape: tuple[int, int])
 
 def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *, lossy: bool) -> None:
     now = datetime.now().astimezone()
-    only_primary = is_enhanced(image) or image.SOPClassUID == PositronEmissionTomographyImageStorage
-    image.ImageType = _kinds(image, "ImageType", only_primary=only_primary)
+    image.ImageType = derived_type(image, texts(image, "ImageType"))
     image.DerivationDescription = made.sentence()
     image.DerivationCodeSequence = [_code(codes.DCM.SpatialResampling)]
     image.InstanceCreationDate, image.InstanceCreationTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
@@ -263,7 +262,7 @@ def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *,
     for group in _functional_groups(image):
         for name, item in nested(group):
             if name.endswith("FrameTypeSequence"):
-                item.FrameType = _kinds(item, "FrameType", only_primary=only_primary)
+                item.FrameType = derived_type(image, texts(item, "FrameType"))
         if "DerivationImageSequence" in group:
             del group.DerivationImageSequence
     for group in _for_all_frames(image):
@@ -274,18 +273,6 @@ def _say_derived(image: Dataset, made: Provenance, references: list[Dataset], *,
         group.DerivationImageSequence = [derivation]
         if references:
             image.SourceImageEvidenceSequence = [_evidence(image, references)]
-
-
-def _kinds(part: Dataset, keyword: str, *, only_primary: bool) -> list[str]:
-    """Say that an image is derived, and keep what its type says from the third value on.
-
-    Images of functional groups and of positron emission are primary whoever made them, and the former say how their
-    contrast was derived, which is never NONE (C.8.16.1, C.8.9.4.1.3).
-    """
-    rest = texts(part, keyword)[2:]
-    if only_primary and rest[_CONTRAST - 2 :] == ["NONE"]:
-        rest[-1] = "RESAMPLED"
-    return ["DERIVED", "PRIMARY" if only_primary else "SECONDARY", *rest]
 
 
 def _evidence(image: Dataset, references: list[Dataset]) -> Dataset:

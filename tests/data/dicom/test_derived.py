@@ -170,34 +170,6 @@ def test_radiographs_turned_over_say_so_and_keep_a_window(radiograph: Write) -> 
     assert quietly_read(through(path)).PixelIntensityRelationshipSign == 1
 
 
-@pytest.mark.parametrize(
-    ("storage", "given", "kinds"),
-    [
-        (
-            "EnhancedCTImageStorage",
-            ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"],
-            ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED"],
-        ),
-        ("EnhancedMRImageStorage", ["DERIVED", "PRIMARY", "T1", "ADDITION"], ["DERIVED", "PRIMARY", "T1", "ADDITION"]),
-        ("PositronEmissionTomographyImageStorage", ["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY"]),
-        ("CTImageStorage", ["ORIGINAL", "PRIMARY", "AXIAL"], ["DERIVED", "SECONDARY", "AXIAL"]),
-    ],
-)
-def test_image_types_are_those_that_the_class_allows(
-    radiograph: Write, storage: str, given: list[str], kinds: list[str]
-) -> None:
-    frame = Dataset()
-    frame.FrameType = given
-    group = Dataset()
-    group.CTImageFrameTypeSequence = [frame]
-    groups = {"PerFrameFunctionalGroupsSequence": [group]} if storage.startswith("Enhanced") else {}
-    path = radiograph(unsigned(8), SOPClassUID=getattr(pydicom.uid, storage), ImageType=given, **groups)
-    image = quietly_read(through(path))
-    assert list(image.ImageType) == kinds
-    for made in image.get("PerFrameFunctionalGroupsSequence", []):
-        assert list(made.CTImageFrameTypeSequence[0].FrameType) == kinds
-
-
 def test_an_image_type_of_unknown_kind_is_one_all_the_same(radiograph: Write) -> None:
     path = radiograph(unsigned(8))
     plant(path, "ImageType", "UN", b"ORIGINAL\\PRIMARY\\AXIAL ")
