@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from srexp.errors import RequestError, SrexpError
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.files.file_locks import in_turn
+from srexp.system.files.json_files import DamagedError, read_note
 
 FOLDER = ".srexp-shards"
 
@@ -95,13 +96,16 @@ def ended(output: Path, shard: str, said: Mapping[str, Any], shards: Sequence[st
         shards: The names of all of them.
 
     Returns:
-        What each of them said, once all have ended with the same settings and inputs; None before.
+        What each of them said, once all have ended with the same settings and inputs; None before. One whose note is
+        damaged has to end once more.
     """
     write_whole(_note(output, shard), json.dumps(said))
     notes = [_note(output, each) for each in shards]
-    found = [json.loads(note.read_text(encoding="utf-8")) for note in notes if note.is_file()]
-    whole = len(found) == len(notes) and all(each.get(key) == said.get(key) for each in found for key in _ALIKE)
-    return found if whole else None
+    with suppress(DamagedError):
+        found = [read for note in notes if (read := read_note(note, keys=[*said], fix="remove it"))]
+        if len(found) == len(notes) and all(each[key] == said[key] for each in found for key in _ALIKE):
+            return found
+    return None
 
 
 def _joining(output: Path) -> AbstractContextManager[None]:

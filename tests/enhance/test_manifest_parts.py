@@ -107,6 +107,16 @@ def test_the_last_one_to_end_is_told_of_all(tmp_path):
     assert end(SHARDS[1], inputs="i2")
 
 
+@pytest.mark.parametrize("content", ["", '{"settings": "s', "[]", "{}"])
+def test_a_shard_whose_note_is_damaged_ends_once_more(tmp_path, content):
+    said = {"settings": "s1", "inputs": "i1", "failed": {}}
+    (tmp_path / manifest_parts.FOLDER).mkdir()
+    assert manifest_parts.ended(tmp_path, SHARDS[0], said, SHARDS) is None
+    (tmp_path / manifest_parts.FOLDER / f"{SHARDS[0]}.json").write_text(content)
+    assert manifest_parts.ended(tmp_path, SHARDS[1], said, SHARDS) is None
+    assert manifest_parts.ended(tmp_path, SHARDS[0], said, SHARDS) == [said, said]
+
+
 def test_a_link_of_that_name_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()

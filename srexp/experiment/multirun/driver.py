@@ -17,6 +17,8 @@ from srexp.config.sections.base import Config
 from srexp.experiment.multirun import job, page, shards, summary
 from srexp.system import process_identity
 from srexp.system.child_process import DRIVER
+from srexp.system.files.atomic_files import write_whole
+from srexp.system.files.json_files import read_note
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import Store
@@ -96,8 +98,8 @@ def parent(tracking: Tracking, config: Config) -> str | None:
 
     note = config.sweep / PARENT
     with FileLock(f"{note}.lock"):
-        if note.is_file():
-            return str(json.loads(note.read_text(encoding="utf-8"))["run_id"])
+        if known := _noted(note):
+            return str(known["run_id"])
         driver = os.environ.get(DRIVER)
         about: dict[str, Any] = {
             "name": f"multirun {'/'.join(config.sweep.parts[-2:])}",
@@ -109,7 +111,7 @@ def parent(tracking: Tracking, config: Config) -> str | None:
         if run_id is None:
             return None
         opened = {"run_id": run_id, "folder": str(tracking.folder), "uri": tracking.uri}
-        note.write_text(json.dumps(opened), encoding="utf-8")
+        write_whole(note, json.dumps(opened))
     return run_id
 
 
@@ -145,12 +147,12 @@ def close(
     if shared := shards.gathered(every):
         shards.write(shared, sweep)
         tell_shards(shared, sweep)
-    store, run_id = _opened(sweep)
     try:
         table = summary.summarise(jobs)
         files = summary.write(table, sweep) if jobs else []
         if jobs:
             tell(table, sweep)
+        store, run_id = _opened(sweep)
         if store:
             interrupted = status == "KILLED"
             reason = "the multirun was interrupted" if interrupted else "its process ended without a word"
@@ -159,6 +161,7 @@ def close(
             if files:
                 _unless_away(store, shown, "its summary is on disk only")
     finally:
+        store, run_id = _opened(sweep)
         if store:
             _unless_away(store, lambda: groups.close(store, run_id, status), REAP)
 
@@ -179,8 +182,10 @@ def _unless_away(store: Store, work: Callable[[], T], otherwise: str) -> T | Non
 
 def _opened(sweep: Path) -> tuple[Store | None, str]:
     """Give store and run id of the parent; None when no job came to open one."""
-    note = sweep / PARENT
-    if not note.is_file():
+    if not (opened := _noted(sweep / PARENT)):
         return None, ""
-    opened = json.loads(note.read_text(encoding="utf-8"))
     return Tracking(folder=Path(opened["folder"]), uri=opened["uri"]).store, opened["run_id"]
+
+
+def _noted(note: Path) -> dict[str, Any] | None:
+    return read_note(note, keys=("run_id", "folder", "uri"), fix=f"repeat the multirun; {REAP}")

@@ -11,6 +11,7 @@ from typing import Any
 
 from srexp.errors import SrexpError
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.files.json_files import DamagedError, read_note
 from srexp.system.masking.pseudonyms import pseudonym, pseudonymised, remember
 from srexp.system.masking.redaction import masked
 
@@ -71,12 +72,16 @@ def configured(folder: Path, configuration: str) -> None:
 
 def fail(folder: Path, failure: SrexpError) -> None:
     """Note why a job failed."""
-    _write(folder / FAILURE, {"message": pseudonymised(str(failure)), "exit_code": failure.exit_code})
+    _write(folder / FAILURE, _said(failure))
+
+
+def _said(failure: SrexpError) -> dict[str, Any]:
+    return {"message": pseudonymised(str(failure)), "exit_code": failure.exit_code}
 
 
 def failure(folder: Path) -> dict[str, Any]:
     """Read why a job failed: message and exit code; empty when it did not."""
-    return _read(folder / FAILURE)
+    return _read(folder / FAILURE, "message", "exit_code")
 
 
 def finish(folder: Path, result: dict[str, Any], *, names: bool = False) -> None:
@@ -104,10 +109,20 @@ def jobs(sweep: Path) -> list[Job]:
         sweep: Folder of the multirun.
 
     Returns:
-        The jobs that began, in the order of their folders' names, numbers as numbers.
+        The jobs that began, in the order of their folders' names, numbers as numbers; one has failed of which a file
+        is damaged.
     """
     folders = sorted(_folders(sweep), key=lambda path: (not path.name.isdecimal(), path.name.zfill(9)))
-    return [Job(each, **_read(each / JOB), result=_read(each / RESULT), failure=failure(each)) for each in folders]
+    return [_left_in(each) for each in folders]
+
+
+def _left_in(folder: Path) -> Job:
+    about: dict[str, Any] = {"verb": "", "overrides": {}}
+    try:
+        about |= _read(folder / JOB, *about)
+        return Job(folder, **about, result=_read(folder / RESULT), failure=failure(folder))
+    except DamagedError as error:
+        return Job(folder, **about, result={}, failure=_said(error))
 
 
 def _folders(sweep: Path) -> list[Path]:
@@ -127,6 +142,5 @@ def _write(path: Path, content: dict[str, Any]) -> None:
         ) from error
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content
+def _read(path: Path, *keys: str) -> dict[str, Any]:
+    return read_note(path, keys=keys, fix="repeat the multirun: what finished is found in the store") or {}

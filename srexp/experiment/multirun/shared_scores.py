@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,7 @@ from srexp.experiment.scoring import score_split
 from srexp.experiment.task import Task
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.files.file_locks import in_turn
+from srexp.system.files.json_files import DamagedError, read_note
 from srexp.system.kernels.choice import in_force
 from srexp.system.versions import code
 
@@ -31,6 +32,7 @@ class SharedScores:
 
     They lie in the cache, under a name that says what decides them: configuration, data, model, code, convolution
     kernels. So a command that is repeated scores only what is missing, and nothing is joined that differs in these.
+    A file that is damaged counts as missing.
 
     Args:
         task: Whose images, and how they are scored.
@@ -55,13 +57,12 @@ class SharedScores:
 
     def score(self, predict: Predict) -> None:
         """Score the images of the shard, and leave that; nothing is done where it is there."""
-        path = self.folder / f"{self.shard.file_name}.json"
-        if path.is_file():
+        if self._scores_of(self.shard):
             return
         started = time.perf_counter()
         rows = score_split(predict, self.task, self.split, within=self.shard).rows if self.images else ()
         kept = {"rows": [asdict(row) for row in rows], "seconds": time.perf_counter() - started}
-        write_whole(path, json.dumps(kept))
+        write_whole(self.folder / f"{self.shard.file_name}.json", json.dumps(kept))
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -72,11 +73,11 @@ class SharedScores:
 
     def missing(self) -> list[str]:
         """Name the shards of which there are no scores yet."""
-        return [str(each) for each in self.shard.all if not (self.folder / f"{each.file_name}.json").is_file()]
+        return [str(each) for each in self.shard.all if not self._scores_of(each)]
 
     def joined(self) -> tuple[Scores, list[dict[str, Any]]]:
         """Give the scores of all images in the order in which one process scores them, and how long each shard took."""
-        parts = [self._read(f"{each.file_name}.json") for each in self.shard.all]
+        parts = [self._scores_of(each) or {} for each in self.shard.all]
         rows = {row["key"]: Row(**row) for part in parts for row in part["rows"]}
         took = [
             {"shard": str(each), "n_images": len(part["rows"]), "evaluate_seconds": part["seconds"]}
@@ -90,8 +91,12 @@ class SharedScores:
 
     def kept(self) -> dict[str, Any] | None:
         """Give what the joined scores came to; None where they weren't joined yet."""
-        return self._read("result.json") if (self.folder / "result.json").is_file() else None
+        return self._read("result.json", "run_id", "test")
 
-    def _read(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return content
+    def _scores_of(self, shard: Shard) -> dict[str, Any] | None:
+        return self._read(f"{shard.file_name}.json", "rows", "seconds")
+
+    def _read(self, name: str, *keys: str) -> dict[str, Any] | None:
+        with suppress(DamagedError):
+            return read_note(self.folder / name, keys=keys, fix="remove it")
+        return None

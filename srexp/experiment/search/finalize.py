@@ -7,6 +7,7 @@ import shlex
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from srexp.experiment.search.trial_worker import COURSE, WEIGHTS, kept_network
 from srexp.experiment.task import Task
 from srexp.search.study import Search
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.files.json_files import DamagedError
 from srexp.system.profiling import Stopwatch
 from srexp.tracking.pages import picture
 from srexp.tracking.runs import groups, queries
@@ -168,10 +170,11 @@ def _final(job: SearchJob, chosen: Config, best: Trial, parent: str, watch: Stop
 
 
 def _taken(job: SearchJob, best: Trial, task: Task) -> tuple[Network, Fitted]:
-    """Take the network of a trial from its folder, or from its run where another machine trained it."""
+    """Take the network of a trial from its folder, or from its run where that has none, or a damaged one."""
     folder = trial_folder(job.config, best.number)
     if (folder / WEIGHTS).is_file() and (folder / COURSE).is_file():
-        return kept_network(folder, task)
+        with suppress(DamagedError):
+            return kept_network(folder, task)
     with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
         return kept_network(groups.fetch(job.tracking.store, str(best.facts["run_id"]), "network", Path(scratch)), task)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from srexp.config.override_grammar import key_of, override
 from srexp.config.overrides import literal, overrides_of
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import SearchConfig
-from srexp.errors import RequestError, SrexpError
+from srexp.errors import SrexpError
 from srexp.search.study import Search, Study
+from srexp.system.files.json_files import read_note
 from srexp.tracking.runs.tracking import Tracking
 
 TRIAL_TAG, STUDY_TAG = "srexp.trial", "srexp.search"
@@ -53,18 +53,11 @@ def noted_engine(mark: Path) -> dict[str, Any]:
     """Read which engine has a study.
 
     Raises:
-        RequestError: The note is damaged.
+        DamagedError: The note is damaged.
     """
-    try:
-        known: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
-        return {"engine": known["engine"], "storage": known["storage"]}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RequestError(
-            f"the note which engine has the study {mark.parent.name} can't be read",
-            got=str(mark),
-            expected="what `search` wrote there: engine and storage",
-            fix="remove it; the command that began the study writes it anew",
-        ) from error
+    kind = ("engine", "storage")
+    known = read_note(mark, keys=kind, fix="remove it; the command that began the study writes it anew") or {}
+    return {key: known.get(key) for key in kind}
 
 
 def study_folder(config: SearchConfig) -> Path:

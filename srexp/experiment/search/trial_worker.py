@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from srexp.config.builders import build
@@ -31,6 +31,7 @@ from srexp.experiment.search.search_job import (
 from srexp.experiment.task import Task
 from srexp.search.ask_and_tell import Pruned, RunningTrial
 from srexp.search.study import Search
+from srexp.system.files.json_files import DamagedError, read_note
 from srexp.system.masking.pseudonyms import Pseudonymous
 from srexp.system.signals import interruptible
 from srexp.tracking.runs.run import Run
@@ -220,11 +221,19 @@ def kept_network(folder: Path, task: Task) -> tuple[Network, Fitted]:
 
     Returns:
         The network, and the course of its training.
+
+    Raises:
+        DamagedError: One of the files is none, or no longer as it was.
     """
+    fix = "search.retrain=true, which trains the best configuration once more"
+    course = read_note(folder / COURSE, keys=[each.name for each in fields(Fitted)], fix=fix) or {}
     numerics.load_quietly()
     model = network.float32_network(task.config, task.channels)
-    model.load_weights(folder / WEIGHTS)
-    return model, Fitted(**json.loads((folder / COURSE).read_text(encoding="utf-8")))
+    try:
+        model.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, LookupError) as error:  # h5py and Keras
+        raise DamagedError(f"{folder / WEIGHTS} can't be read: {error}", fix=fix) from error
+    return model, Fitted(**course)
 
 
 def _seconds(model: Network, task: Task) -> float:

@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srexp.errors import SrexpError
 from srexp.search.ask_and_tell import RunningTrial, TrialOutcome
 from srexp.search.heartbeat import GRACE_SECONDS
 from srexp.search.study import Search, Study
 from srexp.system.files.atomic_files import write_whole
+from srexp.system.files.json_files import read_note
 from srexp.types import Trial, TrialState
 
 if TYPE_CHECKING:
@@ -213,19 +213,8 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Read a file of the study; empty where there is none.
-
-    Raises:
-        SrexpError: It isn't JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise SrexpError(
-            f"{path} can't be read: {error}", fix="another search.name, or the file from a backup"
-        ) from error
+    """Read a file of the study; empty where there is none."""
+    return read_note(path, fix="another search.name, or the file from a backup") or {}
 
 
 def _now() -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from srexp.config.compose import compose
 from srexp.errors import SrexpError
-from srexp.experiment.multirun import driver
+from srexp.experiment.multirun import driver, job
 from srexp.tracking.runs.tracking import Tracking
 
 
@@ -47,3 +47,20 @@ def test_a_store_that_answers_and_refuses_is_not_away(config, tmp_path, monkeypa
     tracking = Tracking(folder=tmp_path, system_metrics=False)
     with pytest.raises(SrexpError, match="another MLflow"):
         driver.finished_before(tracking, config, "same")
+
+
+@pytest.mark.parametrize("content", ["", '{"run_id": "r', "[]", '{"run_id": "r"}'])
+def test_a_damaged_note_of_the_parent_is_named_and_the_jobs_are_summed_up(content, config, tmp_path):
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+    job.begin(tmp_path / "0", "train", ["seed=1"])
+    job.fail(tmp_path / "0", SrexpError("no room"))
+    note = tmp_path / driver.PARENT
+    note.write_text(content)
+    named = f"{note} can't be read: .*\n.*\n.*repeat the multirun; .*`python -m srexp runs reap=true`"
+    with pytest.raises(SrexpError, match=named):
+        driver.parent(tracking, config)
+    told = []
+    with pytest.raises(SrexpError, match=named):
+        driver.close(tmp_path, "FAILED", lambda table, _: told.append(table.rows[0].reasons), pytest.fail)
+    assert told == [["no room"]]
+    assert note.read_text() == content

@@ -49,3 +49,18 @@ def test_jobs_are_listed_while_another_one_takes_its_folders_away(tmp_path, monk
     assert [each.folder.name for each in job.jobs(tmp_path)] == ["0", "1"]
     job.forget(tmp_path)
     assert job.jobs(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [job.JOB, job.RESULT, job.FAILURE])
+@pytest.mark.parametrize("content", [b"", b'{"verb": "tr', b"\xff", b"[]"], ids=["empty", "half", "no text", "list"])
+def test_a_damaged_file_of_a_job_is_named_and_harms_no_other(name, content, tmp_path):
+    for number in range(3):
+        job.begin(tmp_path / str(number), "train", ["seed=1"])
+        job.finish(tmp_path / str(number), {"run_id": "r"})
+    (tmp_path / "1" / name).write_bytes(content)
+    states = [each.state for each in job.jobs(tmp_path)]
+    assert states == ["finished", "failed", "finished"]
+    failure = job.jobs(tmp_path)[1].failure
+    assert failure["message"].startswith(f"{tmp_path / '1' / name} can't be read: it ")
+    assert "repeat the multirun" in failure["message"]
+    assert failure["exit_code"] == 1

@@ -80,5 +80,18 @@ def test_what_was_joined_is_known(task):
     share = SharedScores(task, "test", Shard(1, 2), model=None)
     assert share.kept() is None
     with share.turn():
-        share.keep({"run_id": "r"})
-    assert SharedScores(task, "test", Shard(2, 2), model=None).kept() == {"run_id": "r"}
+        share.keep({"run_id": "r", "test": {}})
+    assert SharedScores(task, "test", Shard(2, 2), model=None).kept() == {"run_id": "r", "test": {}}
+
+
+@pytest.mark.parametrize("content", ["", '{"rows": [', "[]", "{}"])
+def test_a_damaged_file_counts_as_missing(task, content):
+    share = SharedScores(task, "test", Shard(1, 1), model=None)
+    share.score(predict)
+    whole = share.joined()[0]
+    (share.folder / "1-of-1.json").write_text(content)
+    assert share.missing() == ["1/1"]
+    share.score(predict)
+    assert share.joined()[0] == whole
+    (share.folder / "result.json").write_text(content)
+    assert share.kept() is None

@@ -18,6 +18,7 @@ from srexp.experiment.search import driver, trial_worker
 from srexp.experiment.search.search_job import STUDY_TAG, base_overrides, trial_config
 from srexp.experiment.search.trial_worker import Note
 from srexp.search.optuna.study import OptunaStudy
+from srexp.system.files.json_files import DamagedError
 from srexp.tracking.runs import groups, queries
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.store import connect
@@ -133,7 +134,7 @@ def test_a_note_of_the_engine_that_is_damaged_is_named(written, quick, config_of
     search.run(config_of())
     note = tmp_path / "mlruns/studies/search/engine.json"
     note.write_bytes(written.encode(errors="surrogateescape"))
-    with pytest.raises(RequestError, match="can't be read") as caught:
+    with pytest.raises(DamagedError, match="can't be read") as caught:
         search.run(config_of("search.trials=99"))
     assert str(note) in str(caught.value)
     note.unlink()

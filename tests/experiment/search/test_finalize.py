@@ -9,8 +9,11 @@ import pytest
 
 import srexp
 from srexp.errors import SrexpError
-from srexp.experiment.search import finalize
+from srexp.experiment.network import float32_network
+from srexp.experiment.search import finalize, trial_worker
+from srexp.system.files.json_files import DamagedError
 from srexp.system.profiling import Stopwatch
+from srexp.training.fit import Fitted
 from srexp.types import Trial
 
 
@@ -55,6 +58,36 @@ def test_a_trial_that_did_not_finish_is_never_kept():
     assert kept(["val_psnr"], trial(0, state="pruned"), trial(1, 20.0), trial(2, state="failed")) == 1
     with pytest.raises(SrexpError, match="no trial of the search tried finished"):
         kept(["val_psnr"], trial(0, state="pruned"))
+
+
+@pytest.mark.parametrize("name", [trial_worker.WEIGHTS, trial_worker.COURSE])
+def test_a_damaged_network_of_a_trial_is_taken_from_its_run_and_named_where_that_has_no_better(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    config = srexp.compose(["model=srcnn", "model.filters=[3,3]", "trainer.precision=float32"])
+    task = SimpleNamespace(config=config, channels=1)
+    network = float32_network(config, 1)
+    run = SimpleNamespace(log_file=lambda *_: None)
+    for folder in ("trial", "run"):
+        (tmp_path / folder).mkdir()
+        trial_worker.keep_network(run, network, Fitted(steps=7), tmp_path / folder)
+    monkeypatch.setattr(finalize, "trial_folder", lambda *_: tmp_path / "trial")
+    monkeypatch.setattr(finalize.groups, "fetch", lambda *_: tmp_path / "run")
+    job = SimpleNamespace(config=config, tracking=SimpleNamespace(store=None))
+    best = dataclasses.replace(trial(0, 30.0), facts={"run_id": "r"})
+
+    def halve(path):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    halve(tmp_path / "trial" / name)
+    model, fitted = finalize._taken(job, best, task)
+    assert fitted.steps == 7
+    assert all((one == other).all() for one, other in zip(model.get_weights(), network.get_weights(), strict=True))
+    halve(tmp_path / "run" / name)
+    with pytest.raises(DamagedError, match=f"{tmp_path / 'run' / name} can't be read: ") as refused:
+        finalize._taken(job, best, task)
+    assert "search.retrain=true" in refused.value.fix
 
 
 def test_the_command_that_trains_by_the_preset_names_the_folder_that_the_search_was_composed_from():
