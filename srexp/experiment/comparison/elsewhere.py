@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from srexp.evaluation.comparison.elsewhere import Elsewhere, Gain
-from srexp.experiment.comparison.entry import Entry
+from srexp.experiment.comparison.entry import Entry, as_written
 from srexp.tracking.runs import queries
 from srexp.tracking.store.store import Store
 
@@ -35,6 +35,8 @@ def evaluated(store: Store, entries: Sequence[Entry]) -> list[Elsewhere]:
             continue
         try:
             result = queries.read_json(store, run, "result.json") or {}
+            with as_written(store, run, "result.json"):
+                _names(result), _test_set(result), _gain(result)
         except queries.DamagedError as error:  # of a run that nobody asked for
             log.warning("an evaluation is left out: %s", error.what)
             continue

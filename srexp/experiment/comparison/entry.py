@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from srexp.data.sources.source import Split
 from srexp.evaluation.comparison.standings import BASELINE, Contender, Point
 from srexp.evaluation.timing import Timing
+from srexp.tracking.runs import queries
 from srexp.tracking.runs.queries import StoredRun
+from srexp.tracking.store.store import Store
 
 BICUBIC = "baseline_"  # how its columns begin
 
@@ -77,3 +80,21 @@ class Entry:
     def baseline(self) -> Contender:
         """Give bicubic, as this run scored it."""
         return Contender(name=BASELINE, values=self.figures(BICUBIC))
+
+
+@contextmanager
+def as_written(store: Store, run: StoredRun | str, path: str) -> Iterator[None]:
+    """Say which artifact of a run is damaged where what stands in it can't be used.
+
+    Args:
+        store: Where.
+        run: It, or its id.
+        path: Of the artifact whose content is used within.
+
+    Raises:
+        DamagedError: Something else stands where figures, names or lists were written.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise queries.damaged(store, run, path, f"something in it isn't what was written there ({error})") from error

@@ -14,7 +14,7 @@ from srexp.config.sections.verbs import CompareConfig
 from srexp.errors import RequestError
 from srexp.evaluation.comparison.standings import BASELINE, Point
 from srexp.evaluation.timing import Timing
-from srexp.experiment.comparison.entry import BICUBIC, Entry
+from srexp.experiment.comparison.entry import BICUBIC, Entry, as_written
 from srexp.experiment.recorded_config import kept_by, undated
 from srexp.metrics.protocol import completed
 from srexp.metrics.psnr import apart
@@ -106,25 +106,34 @@ def _read(store: Store, run: StoredRun) -> Entry:
             expected=f"a finished training, with result.json and {_SCORES}",
             fix="leave it out, or train it to the end",
         )
-    if (scored := result.get("test", {}).get("n_images", len(images))) != len(images):
+    with as_written(store, run, "result.json"):
+        scored = int(result.get("test", {}).get("n_images", len(images)))
+    if scored != len(images):
         raise queries.damaged(store, run, _SCORES, f"it has {len(images)} images, and result.json says {scored}")
     if not {"psnr", "ssim", "baseline_psnr", "baseline_ssim"} <= images[0].keys():
         raise RequestError(f"{_SCORES} of run {run.run_id} lacks columns", expected="psnr and ssim of each image")
-    return Entry(
+    entry = Entry(
         run=run,
         name=str(run.tags.get("model") or run.name or run.run_id[:8]),
         result=result,
         images=images,
         listed=_names_of_old(store, run),
     )
+    with as_written(store, run, _SCORES):
+        entry.figures(), entry.figures(BICUBIC)
+    with as_written(store, run, "result.json"):
+        completed(result["protocol"]), _validation(entry), entry.contender()
+    return entry
 
 
 def _completed(store: Store, entry: Entry, root: Path) -> Entry:
     """Read the rest, which those that are left out needn't have."""
     run, times = entry.run, read_json(store, entry.run, "inference_times.json") or {}
+    with as_written(store, run, "inference_times.json"):
+        timings = {label: _timing(each) for label, each in times.items()}
     return replace(
         entry,
-        timings={label: _timing(each) for label, each in times.items()},
+        timings=timings,
         curve=learning_curve(store, run.run_id, entry.result.get("seconds", {}).get("train")),
         config=kept_by(store, run.run_id, root),
         environment=read_json(store, run, "environment.json") or {},

@@ -16,6 +16,7 @@ from srexp.experiment.task import Task
 from srexp.tracking.registry import promotion
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.failures import advice, reason
 
 LOCK = "promote.lock"
 
@@ -133,11 +134,12 @@ def _recorded(config: PromoteConfig, tracked: Run, found: Challenge, criteria: S
 def _require_stored(tracked: Run) -> None:
     """Wait until the store has the evidence: a champion without it must not be there for a moment."""
     if not tracked.flush() or tracked.journal.refused:
+        failure = tracked.failure or TimeoutError()
         raise SrexpError(
             "the tracking store didn't take the evidence, so nothing was moved",
-            got="; ".join(tracked.journal.refused) or "no answer",
+            got="; ".join(tracked.journal.refused) or reason(failure),
             expected="a store that has the evidence before the champion changes",
-            fix="start the server, and type the same command again",
+            fix=f"{advice(failure).fix}; then type the same command again",
         )
 
 

@@ -172,6 +172,11 @@ class Writer:
             )
         return taken
 
+    @property
+    def failure(self) -> Exception | None:
+        """Why the store takes nothing; None while it does."""
+        return self._outbox.failure
+
     def flush(self) -> bool:
         """Wait for the store to have all of it, `wait_seconds` for one that takes nothing; it gets it soon anyway.
 

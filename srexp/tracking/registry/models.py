@@ -87,15 +87,16 @@ def load(store: Store, uri: str | Found, *, others: Collection[str] = (), digest
         SrexpError: Its files are damaged.
     """
     found = find(store, uri, others=others) if isinstance(uri, str) else uri
-    require_files(store, found)
+    folder = require_files(store, found)
+    called = f"{found.uri} in {folder}" if folder else found.uri
     with TemporaryDirectory(prefix="srexp-") as scratch:
         # What is looked at is what is loaded, whoever writes to the file meanwhile.
         copy = Path(scratch, "model.keras")
-        path = Path(shutil.copyfile(found.path, copy)) if found.path else _fetched(store, found, Path(scratch))
+        path = Path(shutil.copyfile(found.path, copy)) if found.path else _fetched(store, found, Path(scratch), called)
         require_digest(found.uri, f"sha256:{sha256(path)}", digest)
         _require_as_shipped(found, sha256(path))
-        require_plain(path, found.uri)
-        return Loaded(_opened(path, found.uri), found, sha256(path), facts(store, found))
+        require_plain(path, called)
+        return Loaded(_opened(path, called), found, sha256(path), facts(store, found))
 
 
 def _require_as_shipped(found: Found, got: str) -> None:
@@ -191,14 +192,14 @@ def _opened(path: Path, called: str) -> Network:
     return model
 
 
-def _fetched(store: Store, found: Found, folder: Path) -> Path:
+def _fetched(store: Store, found: Found, folder: Path, called: str) -> Path:
     """Bring the files of a logged model here; give the network among them."""
     with translated(store, f"the files of {found.uri} can't be read"):
         fetched = sorted(download(store, found.address, folder).rglob("*.keras"))
     networks = [file for file in fetched if file.is_file()]
     if len(networks) != 1:
         raise SrexpError(
-            f"{found.uri} is not one Keras network",
+            f"{called} is not one Keras network",
             got=[file.name for file in networks] or "no .keras file",
             expected="what srexp logs: one .keras file",
             fix="bring the files of the model back as they were logged, or choose another model_uri",

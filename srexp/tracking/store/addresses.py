@@ -89,19 +89,22 @@ def find(store: Store, uri: str, *, others: Collection[str] = ()) -> Found:
     raise _no_model(uri, "model_uri is no address of a model", did_you_mean(uri, words), others)
 
 
-def require_files(store: Store, found: Found) -> None:
+def require_files(store: Store, found: Found) -> Path | None:
     """See that the files of a model are there, before anything is begun that needs them.
 
     Args:
         store: Where runs are kept.
         found: The model.
 
+    Returns:
+        Their folder; None of a file, and where they lie on another machine.
+
     Raises:
         RequestError: They are neither beside the store nor where they were recorded.
         SrexpError: The store can't be reached.
     """
     if found.model_id is None:
-        return
+        return None
     with opened(store, f"{found.uri} can't be looked up") as client:
         folder = path_of(client.get_logged_model(found.model_id).artifact_location)
     if folder and not folder.is_dir():
@@ -112,6 +115,7 @@ def require_files(store: Store, found: Found) -> None:
             fix="bring the folder back; or say where it is, for good with "
             "`python -m srexp runs relocate=true tracking.artifacts=PATH`",
         )
+    return folder
 
 
 def _logged(client: Client, uri: str, rest: str) -> Found:

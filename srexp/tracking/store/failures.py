@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from srexp.errors import RequestError, SrexpError
@@ -34,6 +34,7 @@ class Advice(NamedTuple):
 
 
 _ELSEWHERE = "choose another paths.root or tracking.uri"
+_DAMAGED = Advice("an SQLite database that is whole", "bring back a copy of it: other files beside it may be one")
 #: What a failure says of itself, by libraries, databases and servers, to what helps; the first that is found counts.
 _KINDS: dict[str, Advice] = {
     r"No space left|disk is full|[Qq]uota exceeded|ENOSPC": Advice(
@@ -45,9 +46,7 @@ _KINDS: dict[str, Advice] = {
     ),
     r"Permission denied|readonly database|Read-only file system|unable to open database|Operation not permitted"
     r"|Not a directory": Advice("a folder and a database that this user may write", f"permit it, or {_ELSEWHERE}"),
-    r"malformed|file is not a database|file is encrypted": Advice(
-        "an SQLite database that is whole", "bring back a copy of it: other files beside it may be one"
-    ),
+    r"malformed|file is not a database|file is encrypted": _DAMAGED,
     r"must be in the 'active' state": Advice(
         "a run or an experiment that is there", "`mlflow runs restore` or `mlflow experiments restore` brings it back"
     ),
@@ -79,6 +78,7 @@ _KINDS: dict[str, Advice] = {
         "a user whom the database lets in", "correct user and password in tracking.uri or MLFLOW_TRACKING_URI"
     ),
 }
+UNOPENED = "the tracking store can't be opened"
 _SYSTEM = ("builtins", "socket", "ssl")
 _LONGEST_REASON = 200
 #: MLflow's codes for what is named and isn't there.
@@ -164,6 +164,17 @@ def deleted_experiment(client: MlflowClient, name: str) -> RequestError | None:
     return _still_named(client.tracking_uri, name, found.experiment_id)
 
 
+def unopened(uri: str, what: str, error: Exception) -> SrexpError:
+    """Say what can't be done with a store, and why.
+
+    Args:
+        uri: Of the store.
+        what: What can't be done.
+        error: What MLflow, SQLAlchemy or the operating system raised.
+    """
+    return SrexpError(f"{what}: {reason(error)}", got=mask(uri), **advice(error)._asdict())
+
+
 def require_not_deleted(uri: str, name: str) -> None:
     """Refuse an experiment that was deleted, as far as that can be seen at once: in a file, and without MLflow.
 
@@ -173,14 +184,21 @@ def require_not_deleted(uri: str, name: str) -> None:
 
     Raises:
         RequestError: It was deleted, and its name can't be used until it is restored or purged.
+        SrexpError: The file is no database, or a damaged one.
     """
     file = path_of(uri) if uri.startswith("sqlite") else None
     if file is None or not os.path.isfile(file):  # noqa: PTH113  # never raises
         return
     query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
-        if found := database.execute(query, (name,)).fetchone():
-            raise _still_named(uri, name, found[0])
+    try:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+            found = database.execute(query, (name,)).fetchone()
+    except sqlite3.Error as error:
+        if advice(error) is _DAMAGED:
+            raise unopened(uri, UNOPENED, error) from error
+        return
+    if found:
+        raise _still_named(uri, name, found[0])
 
 
 def _still_named(uri: str, name: str, number: object) -> RequestError:

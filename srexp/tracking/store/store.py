@@ -18,7 +18,7 @@ from srexp.system import database_locks
 from srexp.system.files.file_locks import in_turn
 from srexp.system.masking.credentials import revealed
 from srexp.system.masking.redaction import mask
-from srexp.tracking.store.failures import advice, deleted_experiment, reason
+from srexp.tracking.store.failures import UNOPENED, deleted_experiment, unopened
 from srexp.tracking.store.locations import artifact_root, database, path_of, require_holdable, resolve_in, strayed
 from srexp.tracking.store.schema import bring_up_to_date, copy
 
@@ -140,7 +140,7 @@ def connect(store: Store) -> Client:
     """
     from mlflow import MlflowClient
 
-    with translated(store, "the tracking store can't be opened"):
+    with translated(store, UNOPENED):
         if store.lock is None:
             _reach(store.uri)
             return MlflowClient(store.uri)
@@ -184,7 +184,7 @@ def translated(store: Store, what: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise SrexpError(f"{what}: {reason(error)}", got=mask(store.uri), **advice(error)._asdict()) from error
+        raise unopened(store.uri, what, error) from error
 
 
 def relocate(store: Store) -> tuple[int, Path | None]:

@@ -71,3 +71,13 @@ def test_an_evaluation_that_is_damaged_is_left_out_with_a_word(tracking, caplog)
     damaged.write_bytes(b"{")
     assert [each.task for each in evaluated(tracking.store, [one])] == ["mr-bicubic-x2"]
     assert "an evaluation is left out: result.json of run" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [{"model": 3}, {"test": 3}, {"gain_ci95": ["a", "b"]}, {"trained_on": 3}])
+def test_an_evaluation_in_which_something_else_stands_is_left_out_with_a_word(tracking, wrong, caplog):
+    ours = entry(1)
+    ours.result.update(result("cxr-bicubic-x2"))
+    evaluation(tracking, result("mr-bicubic-x2"))
+    evaluation(tracking, result("ct-bicubic-x2", **wrong))
+    assert [each.task for each in evaluated(tracking.store, [ours])] == ["mr-bicubic-x2"]
+    assert "an evaluation is left out: result.json of run" in caplog.text

@@ -181,3 +181,26 @@ def test_scores_that_lost_rows_are_refused(tmp_path, made_store):
     with pytest.raises(SrexpError, match=r"it has 1 images, and result.json says 2") as refused:
         runs._read(tracking.store, run)
     assert str(scores) in str(refused.value)
+
+
+DAMAGED = {
+    "scores/test.csv": lambda text: text.replace("32.5", "3x.5"),
+    "result.json": lambda text: text.replace('"n_images": 2', '"n_images": "two"'),
+    "inference_times.json": lambda text: '{"a": "b"}',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_an_artifact_in_which_something_else_stands_is_named(name, tmp_path, made_store):
+    shutil.copy(made_store, tmp_path / "mlflow.db")
+    tracking = Tracking(folder=tmp_path, system_metrics=False)
+    whole = entry(1)
+    with tracking.run("task") as tracked:
+        tracked.log_dict({**whole.result, "test": {"n_images": 2}}, "result.json")
+        tracked.log_rows(whole.images, "scores/test.csv")
+        tracked.log_dict({}, "inference_times.json")
+    [file] = tmp_path.rglob(name)
+    file.write_bytes(DAMAGED[name](file.read_text()).encode())
+    with pytest.raises(SrexpError, match=f"{name} of run .* can't be read: something in it isn't") as refused:
+        runs._completed(tracking.store, runs._read(tracking.store, get_run(tracking.store, tracked.id)), tmp_path)
+    assert str(file) in str(refused.value)

@@ -253,7 +253,7 @@ def test_a_store_that_can_not_be_reached_is_said(tracking, monkeypatch):
     for name in ("opened", "translated"):
         monkeypatch.setattr(models, name, away)
     found = Found("models:/m-1", model_id="m-1")
-    for ask in (lambda: models.facts(tracking.store, found), lambda: models._fetched(tracking.store, found, "")):
+    for ask in (lambda: models.facts(tracking.store, found), lambda: models._fetched(tracking.store, found, "", "")):
         with pytest.raises(SrexpError, match="away"):
             ask()
     reasons = ("models:/m-1 can't be looked up", "the files of models:/m-1 can't be read")

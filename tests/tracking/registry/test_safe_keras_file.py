@@ -107,7 +107,7 @@ def test_a_logged_model_of_another_kind_is_refused(tracking, logged, name):
     for file in folder.rglob("*.keras"):
         file.unlink()
     (folder / name).write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(SrexpError, match="is not one Keras network"):
+    with pytest.raises(SrexpError, match=f"{uri} in {folder} is not one Keras network"):
         load(tracking.store, uri)
 
 
@@ -117,7 +117,7 @@ def test_what_lies_beside_a_logged_network_is_not_run(tracking, logged):
     (folder / "MLmodel").write_text("flavors: {python_function: {loader_module: evil_loader, code: code}}")
     assert load(tracking.store, uri).model.count_params() == 10
     (folder / "data" / "model.keras").write_bytes(b"PK no archive")
-    with pytest.raises(SrexpError, match="no Keras model file"):
+    with pytest.raises(SrexpError, match=f"{uri} in {folder} is no Keras model file"):
         load(tracking.store, uri)
 
 
