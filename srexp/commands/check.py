@@ -1,18 +1,19 @@
-"""`check`: say whether a training configuration and its data set fit together, without TensorFlow."""
+"""`check`: say whether a training or a search, its configuration and its data set, fit together, without TensorFlow."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from srexp.config.sections.base import Config
-from srexp.data.preparation.prepare import probe_request
+from srexp.config.sections.verbs import CheckConfig, SearchConfig
 from srexp.data.sources.public_dataset import Downloadable
 from srexp.experiment import start
+from srexp.experiment.preflight import require_usable
+from srexp.experiment.search.space_check import searchable
 from srexp.experiment.task import builders
 from srexp.system.stdio import say
 
 
-def run(config: Config) -> dict[str, Any]:
+def run(config: CheckConfig) -> dict[str, Any]:
     """Build what is light and look at the data set from outside; the composition was checked before.
 
     Args:
@@ -24,16 +25,19 @@ def run(config: Config) -> dict[str, Any]:
     Raises:
         RequestError: Something does not fit.
     """
+    search = ""
+    if config.search:
+        engine, _ = searchable(cast(SearchConfig, config))  # which has nothing but such a section besides
+        search = f", search {engine.name} of {engine.trials} trials"
     parts = builders(config)
     start.settled(config)
     images = None
     if isinstance(parts.source, Downloadable) and (sentence := parts.source.missing()):
         told = f"the configuration fits; {sentence}"
     else:
-        for scale in config.trainer.scales or [config.scale]:
-            probe_request(parts.source, config.trainer.patch_size, scale)
+        require_usable(config, parts.source, parts.protocol)
         images = len(parts.source.items())
-        told = f"{images} images, model {config.model.name}, {config.trainer.epochs} epochs: fits"
+        told = f"{images} images, model {config.model.name}, {config.trainer.epochs} epochs{search}: fits"
     say(f"{config.experiment_name}: {told}")
     return {
         "experiment_name": config.experiment_name,

@@ -7,7 +7,7 @@ import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
@@ -151,7 +151,7 @@ def check(
         raise RequestError(f"{taken[0]} does not exist", expected=f"the top-level keys: {', '.join(sorted(hints))}")
     extensions = _extensions(values.get("extensions"), overrides)
     for name, hint in hints.items():
-        if hint is Section and isinstance(section := values.get(name), dict):
+        if Section in (hint, *get_args(hint)) and isinstance(section := values.get(name), dict):
             values[name] = _section(name, section, extensions)
     config: Config = validated("", adapter.validate_python, values, list(_names(hints)))
     chosen = {str(group): str(name) for group, name in (choices or {}).items() if not str(group).startswith("hydra")}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from srexp.config.builders import build, check_arguments, locate
 from srexp.config.sections.base import Config
+from srexp.data.preparation.prepare import probe_request
+from srexp.data.sources.source import Source, Split
 from srexp.errors import RequestError
 from srexp.metrics.protocol import Protocol
+from srexp.system.masking.pseudonyms import pseudonym
 from srexp.tracking.names import require_run, require_task
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.failures import require_not_deleted
@@ -43,6 +47,55 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
             raise one_scale_only(config)
     for scale in config.trainer.scales or [config.scale]:
         _require_scored(config, protocol, scale)
+
+
+def require_usable(config: Config, source: Source, protocol: Protocol) -> None:
+    """Refuse images of which names and headers tell that they can't be used, in the words of a training.
+
+    Args:
+        config: Checked configuration of a training.
+        source: Its data set, which is there.
+        protocol: What it builds for scoring.
+
+    Raises:
+        RequestError: Files are missing, damaged or too small, or too few for a split.
+    """
+    for scale in config.trainer.scales or [config.scale]:
+        least = protocol.smallest(scale)
+        found = probe_request(source, config.trainer.patch_size, scale, seed=config.seed, scored=least)
+        for split in ("validation", "test"):
+            if split == "test" or scale == config.scale:
+                sizes = [(pseudonym(key), size) for key, size in found[split]]
+                require_large(sizes, config, protocol, split, scale)
+
+
+def require_large(
+    sizes: Sequence[tuple[str, tuple[int, int] | None]], config: Config, protocol: Protocol, split: Split, scale: int
+) -> None:
+    """Refuse images that are too small for the protocol, all of them at once and before anything is scored.
+
+    Args:
+        sizes: Height and width of each image of a split, by name; None where they aren't known.
+        config: Says how many of them are scored.
+        protocol: How they are scored.
+        split: Which they are.
+        scale: At which scale.
+
+    Raises:
+        RequestError: Some are too small.
+    """
+    from srexp.metrics.ssim import WINDOW
+
+    least = protocol.smallest(scale)
+    taken = sizes[: config.trainer.validation_images if split == "validation" else None]
+    sides = {key: min(size) // scale * scale for key, size in taken if size}
+    if small := {key: side for key, side in sides.items() if side < least}:
+        raise RequestError(
+            f"{len(small)} of {len(taken)} images are too small to be scored: {', '.join(list(small)[:20])}",
+            expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
+            fix="leave these images out, or all such with dataset.on_error=skip"
+            + (", or set protocol.shave=0" if min(small.values()) >= WINDOW else ""),
+        )
 
 
 def require_store(config: Config) -> None:

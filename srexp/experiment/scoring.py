@@ -7,9 +7,9 @@ from collections.abc import Container
 from typing import Any
 
 from srexp.data.sources.source import Split
-from srexp.errors import RequestError
 from srexp.evaluation.score import OnImage, Scores, score
 from srexp.experiment.network import Predict, bicubic_predictor
+from srexp.experiment.preflight import require_large
 from srexp.experiment.task import Task
 from srexp.metrics.table import counted
 
@@ -105,17 +105,5 @@ def require_scorable(task: Task, split: Split) -> None:
     Raises:
         RequestError: Some are too small.
     """
-    from srexp.metrics.ssim import WINDOW
-
-    scale = task.config.scale
-    least = task.parts.protocol.smallest(scale)
-    entries = task.prepared.entries[split][: task.config.trainer.validation_images if split == "validation" else None]
-    sides = {entry.key: min(entry.height, entry.width) // scale * scale for entry in entries}
-    small = {key: side for key, side in sides.items() if side < least}
-    if small:
-        raise RequestError(
-            f"{len(small)} of {len(entries)} images are too small to be scored: {', '.join(list(small)[:20])}",
-            expected=f"{least} pixels each way: SSIM's window inside the border that the protocol leaves out",
-            fix="leave these images out, or all such with dataset.on_error=skip"
-            + (", or set protocol.shave=0" if min(small.values()) >= WINDOW else ""),
-        )
+    sizes = [(entry.key, (entry.height, entry.width)) for entry in task.prepared.entries[split]]
+    require_large(sizes, task.config, task.parts.protocol, split, task.config.scale)

@@ -101,6 +101,7 @@ OTHERS = {
     "degradation=given makes no low-resolution images": "of a call from Python; dataset and degradation must fit",
     "the restored image and the target of * differ in size": "of an image",
     "* is too small to be scored": "of an image; crops are refused by trainer.validation_size and trainer.test_size",
+    "* of * images are too small to be scored: *": "of the images; tests/data/sources/test_refused_by_check.py",
     "trainer.batch_size can't be divided among * devices": "of the devices, which TensorFlow alone knows",
     "a paired data set has one scale, that of its files": "of the data set",
     "the validation images have nothing to restore, so the best epoch can't be chosen by them": "of the images",
@@ -144,8 +145,20 @@ def test_check_knows_of_a_deleted_experiment_without_mlflow(folder, tmp_path, mo
     store = resolve(None, root, environ={})
     assert str(deleted_experiment(client, "task")) == checked
     require_not_deleted(store.uri, "another")
-    (root / "mlflow.db").write_bytes(b"no database")
-    require_not_deleted(store.uri, "task")
+
+
+@pytest.mark.parametrize("content", [b"no database", b"no database" * 500, None], ids=["short", "garbage", "half"])
+def test_check_knows_of_a_damaged_database_without_mlflow(content, tmp_path, monkeypatch, made_store) -> None:
+    file = tmp_path / "mlruns" / "mlflow.db"
+    file.parent.mkdir()
+    file.write_bytes(content or made_store.read_bytes()[: made_store.stat().st_size // 2])
+    before = file.read_bytes()
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    checked = told(lambda: srexp.run("check", []))
+    assert checked.startswith("the tracking store can't be opened: ")
+    assert "bring back a copy of it" in checked
+    assert told(lambda: srexp.run("models", [])) == checked
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(

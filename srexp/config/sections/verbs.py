@@ -69,6 +69,12 @@ class InitConfig(NamingConfig, verb="init"):
     overwrite: bool
 
 
+class CheckConfig(VerbConfig, verb="check"):
+    """What `check` adds."""
+
+    search: Section | None = None
+
+
 class TrainConfig(VerbConfig, verb="train"):
     """What `train` adds."""
 

@@ -135,31 +135,46 @@ def prepare(source: Source, asked: Preparation) -> Prepared:
     )
 
 
-def probe_request(source: Source, patch_size: int, scale: int = 1) -> None:
+def probe_request(
+    source: Source, patch_size: int, scale: int = 1, *, seed: int = 0, scored: int = 1
+) -> dict[Split, list[tuple[str, tuple[int, int] | None]]]:
     """Check what can be told in a moment: the files are there, patients suffice, headers are sound and large enough.
 
     Args:
         source: The data set.
         patch_size: Smallest height and width, in high-resolution pixels.
         scale: See `prepare`.
+        seed: See `prepare`.
+        scored: See `prepare`.
+
+    Returns:
+        The images of each split by name, and height and width of those whose headers were read.
 
     Raises:
         RequestError: What `prepare` would refuse, as far as names and the headers of some files tell.
     """
     items = source.items()
-    _draw(items, source, 0, listed=items)
-    refused = []
+    refused, sizes = [], {}
     step = -(-len(items) // _PROBED)
+    least = scored if source.on_error == "skip" else 1
     for item in items[::step]:
         try:
             low = shape_of(item.low.path) if isinstance(item, Pair) else None
-            offence = _offence(item.size or shape_of(item.path), low, scale, patch_size)
+            sizes[item.key] = item.size or shape_of(item.path)
+            offence = _offence(sizes[item.key], low, scale, patch_size, least)
         except UnreadableImageError as error:
             offence = error.told()
         if offence:
             refused.append((item.key, offence))
-    if refused and source.on_error == "fail":
+    if refused and (source.on_error == "fail" or len(refused) == len(items)):
         raise _refusal(refused, len(items))
+    left = [item for item in items if item.key not in dict(refused)]
+    drawn = _draw(left, source, seed, listed=items)
+    found: dict[Split, list[tuple[str, tuple[int, int] | None]]] = {split: [] for split in SPLITS}
+    for item in left:
+        found[item.split or drawn[item.patient]].append((item.key, sizes.get(item.key)))
+    _require_each(found, len(left))
+    return found
 
 
 def _partners(items: Sequence[Item], scan: Scan) -> tuple[dict[str, Found], list[tuple[str, str]]]:
@@ -179,15 +194,20 @@ def _split(
         told = {each.name: getattr(found, each.name) for each in fields(Found)}
         key = item.key if asked.names else pseudonym(item.key)
         entries[split].append(Entry(**told, key=key, item=item, split=split, low=lows.get(item.key)))
-    lacking = [split for split in SPLITS if not entries[split]]
-    if lacking and asked.all_in is None:
+    if asked.all_in is None:
+        _require_each(entries, len(good))
+    return entries
+
+
+def _require_each(splits: Mapping[Split, Sequence[object]], images: int) -> None:
+    """Refuse a split without an image."""
+    if lacking := [split for split in SPLITS if not splits[split]]:
         raise RequestError(
             f"no image is left for {' and '.join(lacking)}",
-            got=f"{len(good)} images",
+            got=f"{images} images",
             expected="at least one image in each of training, validation and test",
             fix="raise dataset.limit, or mend the files that were skipped",
         )
-    return entries
 
 
 def _draw(items: Sequence[Item], source: Source, seed: int, *, listed: Sequence[Item]) -> dict[str, Split]:

@@ -12,9 +12,9 @@ from typing import Any
 from srexp.config.compose import compose
 from srexp.config.overrides import literal
 from srexp.config.paths import config_home
-from srexp.data.preparation.prepare import probe_request
 from srexp.errors import RequestError
 from srexp.experiment.new_data.inventory import Inventory
+from srexp.experiment.preflight import require_usable
 from srexp.experiment.task import builders
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.templates import filled
@@ -93,4 +93,4 @@ def require_accepted(name: str, text: str) -> None:
         place.write_text(text, encoding="utf-8")
         config = compose("check", [f"+experiment={name}", f"hydra.searchpath=['file://{folder}']"])[0]
     parts = builders(config)
-    probe_request(parts.source, config.trainer.patch_size, config.scale)
+    require_usable(config, parts.source, parts.protocol)

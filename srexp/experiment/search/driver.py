@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -24,8 +23,8 @@ from srexp.experiment.pipeline import Outcome
 from srexp.experiment.recorded_config import log_config
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.search.finalize import finalize
-from srexp.experiment.search.search_job import ENGINE, STUDY_TAG, SearchJob, noted_engine, study_folder
-from srexp.experiment.search.space_check import Request, require_composable, require_same_search
+from srexp.experiment.search.search_job import ENGINE, STUDY_TAG, SearchJob
+from srexp.experiment.search.space_check import Request, kind_of, require_same_search, searchable
 from srexp.experiment.search.workers import Workers
 from srexp.experiment.task import Task
 from srexp.search.study import Search, Study
@@ -65,14 +64,13 @@ def search(config: SearchConfig, *, begin: Begin, tell: Callable[[str], object])
 def _search(config: SearchConfig, begin: Begin, tell: Callable[[str], object], files: Files) -> Searched:
     watch = Stopwatch()
     choice.settle(config.model.name, "training", precision=config.trainer.precision)  # its workers inherit it
-    engine = _engine(config)
-    composed = require_composable(config, engine.parsed)
+    engine, composed = searchable(config)
     with watch("data"):
         task = Task(config)
         for split in ("validation", "test"):
             require_scorable(task, split)
         task.require_choice()
-    write_whole(engine.folder / ENGINE, json.dumps(_kind(engine, config)))  # which engine has the study
+    write_whole(engine.folder / ENGINE, json.dumps(kind_of(engine, config)))  # which engine has the study
     study = engine.open(seed=config.seed, epochs=config.trainer.epochs)
     tracking: Tracking = build(config.tracking, folder=config.paths.root)
     tracking = dataclasses.replace(tracking, system_metrics=False)
@@ -99,29 +97,6 @@ def _search(config: SearchConfig, begin: Begin, tell: Callable[[str], object], f
     # Not before the run has ended: whoever finds this looks no further.
     study.describe(concluded=engine.trials)
     return result, final, parent.kept(config.overrides)
-
-
-def _engine(config: SearchConfig) -> Search:
-    name = str(config.search.options.get("name", ""))
-    if name and (name == "experiment" or not re.fullmatch(r"\w[\w.-]*", name)):
-        raise RequestError(
-            "search.name is no name of a folder",
-            got=name,
-            expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
-            fix="search.name=my_search",
-        )
-    engine: Search = build(config.search, folder=study_folder(config))
-    mark = engine.folder / ENGINE
-    if mark.is_file() and (theirs := noted_engine(mark)) != _kind(engine, config):
-        raise RequestError(
-            f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
-            expected=config.search.target, fix=f"search.name={engine.name}_2",
-        )  # fmt: skip
-    return engine
-
-
-def _kind(engine: Search, config: SearchConfig) -> dict[str, Any]:
-    return {"engine": config.search.target, "storage": bool(engine.storage)}
 
 
 def _close_dead(tracking: Tracking, task: Task) -> None:

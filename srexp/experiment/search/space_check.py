@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -17,7 +20,14 @@ from srexp.config.sections.verbs import SearchConfig
 from srexp.data.batches.patches import require_divisible
 from srexp.errors import RequestError, SrexpError, did_you_mean
 from srexp.experiment.preflight import require_ranked_by_psnr, require_trainable
-from srexp.experiment.search.search_job import base_overrides, refused, trial_overrides
+from srexp.experiment.search.search_job import (
+    ENGINE,
+    base_overrides,
+    noted_engine,
+    refused,
+    study_folder,
+    trial_overrides,
+)
 from srexp.experiment.task import Task, require_whole_visits
 from srexp.search.space import Space, difference
 from srexp.search.study import Search, Study
@@ -46,6 +56,54 @@ class Request:
     typed: Sequence[str]
     composed: Sequence[str]
     files: Files
+
+
+def searchable(config: SearchConfig) -> tuple[Search, list[str]]:
+    """Build the engine of a search, and see that trials of its space can be composed.
+
+    Args:
+        config: Of the search.
+
+    Returns:
+        The engine, and what `require_composable` gives.
+
+    Raises:
+        RequestError: The search can't begin, whatever is in the study of its name.
+    """
+    name = str(config.search.options.get("name", ""))
+    if name and (name == "experiment" or not re.fullmatch(r"\w[\w.-]*", name)):
+        raise RequestError(
+            "search.name is no name of a folder",
+            got=name,
+            expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
+            fix="search.name=my_search",
+        )
+    engine: Search = build(config.search, folder=study_folder(config))
+    _require_folder(engine.folder)
+    mark = engine.folder / ENGINE
+    if mark.is_file() and (theirs := noted_engine(mark)) != kind_of(engine, config):
+        raise RequestError(
+            f"the study {engine.name} was begun with another engine or storage", got=theirs["engine"],
+            expected=config.search.target, fix=f"search.name={engine.name}_2",
+        )  # fmt: skip
+    return engine, require_composable(config, engine.parsed)
+
+
+def _require_folder(folder: Path) -> None:
+    """Refuse a place where the folder of a study can't be, before anything is tried."""
+    place = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not os.path.isdir(place) or not os.access(place, os.W_OK | os.X_OK):  # noqa: PTH112  # never raises
+        raise RequestError(
+            "the folder of the study can't be written",
+            got=str(place),
+            expected="a folder that this user may write",
+            fix="another search.name, or paths.studies=FOLDER",
+        )
+
+
+def kind_of(engine: Search, config: SearchConfig) -> dict[str, Any]:
+    """Give what `noted_engine` reads of a study: its engine, and whether it is in a storage."""
+    return {"engine": config.search.target, "storage": bool(engine.storage)}
 
 
 def require_composable(config: SearchConfig, space: Space) -> list[str]:
