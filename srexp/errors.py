@@ -8,6 +8,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePath
 from typing import Any, ParamSpec, TypeVar
 
 _Given = ParamSpec("_Given")
@@ -21,7 +22,7 @@ class SrexpError(Exception):
         what: What happened and to which key, file or run. Here and below, a line break in a name, or in what a library
             says, becomes a blank: no name forges a line.
         lines: Each of several things that happened.
-        got: The offending value, shown with `repr`; left out when None.
+        got: The offending value, shown with `repr`, a path as its text; left out when None.
         expected: What would have been accepted.
         fix: What the user can type or change.
         result: What was done all the same, for `result.json`.
@@ -46,6 +47,7 @@ class SrexpError(Exception):
         fix: str = "",
         result: dict[str, Any] | None = None,
     ) -> None:
+        got = str(got) if isinstance(got, PurePath) else got
         self.what, self.got, self.expected, self.fix = what, got, expected, fix
         self.result = result
         told = [what, *(f"  {line}" for line in lines)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,8 @@ def test_nothing_near_is_meant():
 def test_an_error_says_the_same_in_another_process(error):
     back = pickle.loads(pickle.dumps(error))
     assert (type(back), str(back), vars(back)) == (type(error), str(error), vars(error))
+
+
+def test_a_path_is_shown_as_its_text_and_names_no_class() -> None:
+    assert str(SrexpError("gone", got=Path("/a/b"))) == str(SrexpError("gone", got="/a/b"))
+    assert "Posix" not in str(SrexpError("gone", got=Path("/a/b")))

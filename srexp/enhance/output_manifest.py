@@ -258,11 +258,12 @@ def _no_link(path: str, flags: int) -> int:
 
 
 def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
-    """Give the columns of a list and its rows; a torn last line, and what is no UTF-8 in it, harms no other."""
+    """Give the columns of a list and its whole rows; a torn line, and what is no UTF-8 in it, harms no other."""
     try:
         with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=_no_link) as file:
             reader = csv.DictReader(file)
-            rows = [{key: from_cell(cell or "") for key, cell in row.items() if key} for row in reader]
+            whole = (row for row in reader if None not in row.values())
+            rows = [{key: from_cell(cell) for key, cell in row.items() if key} for row in whole]
             columns = reader.fieldnames or (*COLUMNS, *_LATER)
         reason = "" if {*COLUMNS} <= {*columns} else f"it begins with {','.join(columns)[:80]}"
     except csv.Error as error:

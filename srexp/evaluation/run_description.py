@@ -86,6 +86,9 @@ def listed(rows: Sequence[Sequence[str]], *, picture: str, notes: Sequence[str],
 
 
 def _best(metric: str, means: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name who has the better mean; nobody where images without error make them means over different images."""
+    if metric == "psnr" and any(each.get("n_infinite") for each in means.values()):
+        return ""
     return max(means, key=lambda name: -1.0 if means[name][metric] is None else means[name][metric])
 
 

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import re
 import shutil
 import zipfile
@@ -112,6 +113,13 @@ class Checkpoints:
         Raises:
             SrexpError: Another version of srexp wrote it, or it can't be read: what may be whole isn't passed over.
         """
+        for place in (self.folder.parent, self.folder):
+            if os.path.lexists(place) and not place.is_dir():
+                raise SrexpError(
+                    f"{place} is no folder, and the checkpoints of the run were in it",
+                    expected="the folder as it was",
+                    fix="bring a copy of it back; or delete what is there, and training begins anew",
+                )
         for path in reversed(self.files()):
             try:
                 content = path.read_bytes() if path.is_file() else b""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 import srexp
@@ -70,6 +71,20 @@ OPTIONS = {
     "--config-path nowhere": None,
     "--experimental-rerun pickle": None,
     "check data": None,
+    # Twice
+    "--cfg job --cfg hydra": None,
+    "-c job -c job": None,
+    "-c job -p optimizer -p model": None,
+    "--info --info config": None,
+    "-cn train -cn train": None,
+    "--cfg job --resolve --resolve": "verb: ",
+    "-m -m seed=1,2": "",
+    "-h --version -h": "srexp ",
+    # One beside another
+    "--cfg job --info": None,
+    "-mc job": None,
+    "--info -m seed=1,2": None,
+    "-cjob": "verb: ",
 }
 #: What has to be given to a verb, besides.
 NEEDED = {
@@ -96,14 +111,23 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     "verb", ["train", *(pytest.param(verb, marks=pytest.mark.slow) for verb in cli.VERBS if verb != "train")]
 )
 def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
-    for typed, shown in OPTIONS.items():
-        code = cli.run([*NEEDED.get(verb, []), *typed.split(), verb])
+    first = list(cli.VERBS).index(verb)  # so that each option stands behind half of the verbs, and before the others
+    for place, (typed, shown) in enumerate(OPTIONS.items()):
+        words = [*NEEDED.get(verb, []), *typed.split()]
+        code = cli.run([verb, *words] if (place + first) % 2 else [*words, verb])
         caught = capfd.readouterr()
         assert "Traceback" not in caught.err + caught.out, typed
         if shown is None:
             assert (code, caught.err.startswith("srexp: "), caught.err.count("srexp: ")) == (2, True, 1), typed
         else:
             assert (code, caught.err, shown in caught.out) == (0, "", True), typed
+
+
+def test_every_option_of_hydra_is_tried() -> None:
+    tried = {word.partition("=")[0] for typed in OPTIONS for word in typed.split()}
+    options = [each.option_strings for each in get_args_parser()._actions if each.option_strings]
+    assert len(options) > 10
+    assert [names for names in options if not tried & set(names)] == []
 
 
 @pytest.mark.parametrize("place", ["/proc/1/root", "x" * 300, "loop", "dangling", "file", ""])

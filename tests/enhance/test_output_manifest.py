@@ -68,6 +68,20 @@ def test_a_torn_last_line_harms_no_other(manifest):
     assert again(manifest).state("d", "digest d", ["a.png"]) == "finished"
 
 
+def test_a_line_that_is_torn_in_the_digest_of_the_settings_is_no_row_now_and_after_the_next(manifest):
+    """Such a digest would pass for that of another model or other options."""
+    path = manifest.folder / NAME
+    (manifest.folder / "c.png").write_bytes(b"made of c")
+    manifest.add("c", "digest c", {"c.png": sha256(manifest.folder / "c.png")})
+    path.write_bytes(path.read_bytes().rpartition(b"s1")[0] + b"s")
+    for _ in range(2):
+        known = again(manifest)
+        assert known.others(["a", "b", "c"]) == []
+        assert known.state("a", "digest a", ["a.png"]) == "finished"
+        assert known.state("c", "digest c", ["c.png"]) == "foreign"
+        known.add("d", "digest d", {"d.png": "0"})
+
+
 def test_what_was_not_kept_is_listed_but_not_in_a_list_of_before(manifest):
     path = manifest.folder / NAME
     manifest.add("c", "digest c", {"a.png": "0"}, ["colour profile not kept", "size of a pixel not kept"])

@@ -27,6 +27,20 @@ def test_the_table_marks_what_is_better_and_says_what_limits_it_and_what_is_next
         assert f"    python -m srexp {command}" in lines
 
 
+@pytest.mark.parametrize("who", ["test", "bicubic"])
+def test_means_over_different_images_are_not_compared(who: str) -> None:
+    """The worse network, which spoils a black slice a little, has the higher published mean."""
+    exact = {name: {"n_infinite": int(name == who)} for name in ("test", "bicubic")}
+    result = {
+        **RESULT,
+        "test": RESULT["test"] | exact["test"],
+        "baseline": {"bicubic": RESULT["baseline"]["bicubic"] | exact["bicubic"]},
+    }
+    lines = scored(result, "vdsr", typed=[], picture="").splitlines()
+    assert lines[2].startswith("| vdsr | 44.100 dB | 0.98000 |")
+    assert lines[3].startswith("| bicubic | 43.000 dB | **0.98500** |")
+
+
 @pytest.mark.parametrize("gone", ["psnr", "gain"])
 def test_figures_that_are_not_there_are_no_failure(gone: str) -> None:
     result = {**RESULT, "registered": None, "model_uri": "/folder/model", "warnings": []}

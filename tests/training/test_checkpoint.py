@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -307,3 +308,14 @@ def test_forty_kills_while_writing_lose_nothing(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 40
+
+
+@pytest.mark.parametrize("which", ["checkpoints", "checkpoints/a1"])
+@pytest.mark.parametrize("make", [Path.touch, lambda place: place.symlink_to("nowhere")], ids=["file", "lost link"])
+def test_what_stands_in_the_place_of_the_folder_is_named_and_kept(which, make, tmp_path):
+    place = tmp_path / which
+    place.parent.mkdir(exist_ok=True)
+    make(place)
+    with pytest.raises(SrexpError, match=f"{place} is no folder, and the checkpoints of the run were in it"):
+        Checkpoints(tmp_path / "checkpoints" / "a1").latest()
+    assert os.path.lexists(place)
