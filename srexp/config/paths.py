@@ -35,4 +35,4 @@ def project_root() -> Path:
 def found_presets() -> Path:
     """Folder in which searches leave the presets of their best trials; that of `conf/` where none has."""
     found = project_root() / "mlruns" / "studies"
-    return found if (found / "experiment").is_dir() else config_home()
+    return found if os.path.isdir(found / "experiment") else config_home()  # noqa: PTH112  # never raises

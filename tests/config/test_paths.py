@@ -35,3 +35,8 @@ def test_an_installed_package_finds_its_project_from_below(installed: Path, monk
 def test_the_environment_decides(monkeypatch, tmp_path: Path):
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     assert paths.project_root() == tmp_path
+
+
+def test_a_folder_that_cannot_be_looked_into_has_no_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path / ("x" * 300)))
+    assert paths.found_presets() == paths.config_home()

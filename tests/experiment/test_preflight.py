@@ -147,18 +147,26 @@ def test_check_knows_of_a_deleted_experiment_without_mlflow(folder, tmp_path, mo
     require_not_deleted(store.uri, "another")
 
 
-@pytest.mark.parametrize("content", [b"no database", b"no database" * 500, None], ids=["short", "garbage", "half"])
-def test_check_knows_of_a_damaged_database_without_mlflow(content, tmp_path, monkeypatch, made_store) -> None:
+DATABASES = {
+    "short": lambda file, whole: file.write_bytes(b"no database"),
+    "garbage": lambda file, whole: file.write_bytes(b"no database" * 500),
+    "half": lambda file, whole: file.write_bytes(whole[: len(whole) // 2]),
+    "folder": lambda file, whole: file.mkdir(),
+}
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_check_knows_of_a_damaged_database_without_mlflow(kind, tmp_path, monkeypatch, made_store) -> None:
     file = tmp_path / "mlruns" / "mlflow.db"
     file.parent.mkdir()
-    file.write_bytes(content or made_store.read_bytes()[: made_store.stat().st_size // 2])
-    before = file.read_bytes()
+    DATABASES[kind](file, made_store.read_bytes())
+    before = file.read_bytes() if file.is_file() else None
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     checked = told(lambda: srexp.run("check", []))
     assert checked.startswith("the tracking store can't be opened: ")
-    assert "bring back a copy of it" in checked
+    assert ("bring back a copy of it" in checked) == (kind != "folder")
     assert told(lambda: srexp.run("models", [])) == checked
-    assert file.read_bytes() == before
+    assert before == (file.read_bytes() if file.is_file() else None)
 
 
 @pytest.mark.parametrize(

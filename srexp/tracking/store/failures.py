@@ -122,7 +122,9 @@ def reason(error: BaseException) -> str:
     databases = [orig for each in causes if (orig := getattr(each, "orig", None))]
     told = [error, *([] if isinstance(error, SrexpError) else systems[-1:]), *databases][-1]
     text = "no answer in time" if isinstance(told, TimeoutError) else re.sub(r"\((\w+\.)+\w+\) ", "", str(told).strip())
-    return shorten(mask(text or type(told).__name__).splitlines()[0], _LONGEST_REASON)
+    lines = mask(text or type(told).__name__).splitlines()
+    # MLflow names the files behind a heading, the cause of the last one last.
+    return shorten(lines[-1] if lines[0].endswith(":") else lines[0], _LONGEST_REASON)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -184,17 +186,17 @@ def require_not_deleted(uri: str, name: str) -> None:
 
     Raises:
         RequestError: It was deleted, and its name can't be used until it is restored or purged.
-        SrexpError: The file is no database, or a damaged one.
+        SrexpError: The file is no database, a damaged one, or one that this user may not read.
     """
     file = path_of(uri) if uri.startswith("sqlite") else None
-    if file is None or not os.path.isfile(file):  # noqa: PTH113  # never raises
+    if file is None or not (os.path.isfile(file) or os.path.isdir(file)):  # noqa: PTH112, PTH113  # never raise
         return
     query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
             found = database.execute(query, (name,)).fetchone()
     except sqlite3.Error as error:
-        if advice(error) is _DAMAGED:
+        if advice(error) is _DAMAGED or "unable to open" in str(error):
             raise unopened(uri, UNOPENED, error) from error
         return
     if found:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from srexp.errors import RequestError, SrexpError
 from srexp.tracking.runs import groups, queries
-from srexp.tracking.store.failures import advice
+from srexp.tracking.store.failures import advice, reason
 from srexp.tracking.store.store import connect, experiment_id, opened, translated
 
 
@@ -137,3 +137,10 @@ def test_a_deleted_experiment_says_so_whoever_asks(tracking):
         assert groups.find_finished(tracking.store, "task", "x", "%") is None
     client.restore_experiment(number)
     assert [each.run_id for each in queries.runs_of(tracking.store, "task")] == [run.id]
+
+
+def test_of_several_files_the_cause_is_said_and_not_the_heading() -> None:
+    cause = "[Errno 13] Permission denied: 'a'"
+    assert (
+        reason(Exception(f"The following failures occurred while downloading:\n##### File a #####\n{cause}")) == cause
+    )
