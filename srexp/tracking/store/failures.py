@@ -191,9 +191,10 @@ def require_not_deleted(uri: str, name: str) -> None:
     file = path_of(uri) if uri.startswith("sqlite") else None
     if file is None or not (os.path.isfile(file) or os.path.isdir(file)):  # noqa: PTH112, PTH113  # never raise
         return
+    mode = "rw" if os.path.isdir(file) else "ro"  # noqa: PTH112  # then SQLite says what it says when it writes
     query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'deleted'"
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as database:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode={mode}", uri=True, timeout=1)) as database:
             found = database.execute(query, (name,)).fetchone()
     except sqlite3.Error as error:
         if advice(error) is _DAMAGED or "unable to open" in str(error):
