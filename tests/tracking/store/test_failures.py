@@ -141,6 +141,4 @@ def test_a_deleted_experiment_says_so_whoever_asks(tracking):
 
 def test_of_several_files_the_cause_is_said_and_not_the_heading() -> None:
     cause = "[Errno 13] Permission denied: 'a'"
-    assert (
-        reason(Exception(f"These failures occurred:\n##### File a #####\n{cause}")) == cause
-    )
+    assert reason(Exception(f"These failures occurred:\n##### File a #####\n{cause}")) == cause
