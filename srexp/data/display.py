@@ -12,11 +12,20 @@ import numpy as np
 #: Millimetres in the units that files name; a name that isn't here says nothing.
 UNIT_MM = {
     **dict.fromkeys(("inch", "in", "inches"), 25.4),
-    **dict.fromkeys(("m", "meter", "metre"), 1000.0),
-    **dict.fromkeys(("cm", "centimeter", "centimetre"), 10.0),
-    **dict.fromkeys(("mm", "millimeter", "millimetre"), 1.0),
-    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "\\u00b5m", "micron", "microns", "micrometer"), 1e-3),
-    **dict.fromkeys(("nm", "nanometer"), 1e-6),
+    **{
+        name: length
+        for prefixes, length in (
+            (("k", "kilo"), 1e6),
+            (("", ""), 1000.0),
+            (("c", "centi"), 10.0),
+            (("m", "milli"), 1.0),
+            (("u", "micro"), 1e-3),
+            (("n", "nano"), 1e-6),
+            (("p", "pico"), 1e-9),
+        )
+        for name in (f"{prefixes[0]}m", *(f"{prefixes[1]}{word}" for word in ("meter", "meters", "metre", "metres")))
+    },
+    **dict.fromkeys(("\u00b5m", "\u03bcm", "\\u00b5m", "micron", "microns"), 1e-3),
 }
 
 # TIFF 6.0 tag 274: from 5 on, stored rows are columns; afterwards the image stands on its head, or is mirrored.

@@ -79,6 +79,8 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
         display = replace(display, tone=())
     gone += ["place on its page"] * (display.place is not None and (source != target or display.resolution is None))
     stack = display.stack and target == "tiff"
+    unknown = resolution and not resolution.unit and any(line.startswith("unit=") for line in display.stack)
+    gone += ["size of a pixel"] * (bool(unknown) and not stack)
     gone += ["colours of channels"] * ("LUTs" in dict(display.channels) and not stack)
     gone += ["range of values to be shown"] * (display.window and not stack)
     gone += ["distance between planes"] * (display.planes is not None and not stack)

@@ -33,6 +33,7 @@ _STACK = re.compile(
 )
 #: Beginnings of the lines that are true of the stored values alone.
 OF_VALUES = ("min=", "max=", "cf=", *(f"c{number}=" for number in range(10)), "vunit=")
+_UNIT_NAME, _NO_UNITS = re.compile(r"[A-Za-z/^\d]{1,8}"), ("pixel", "pixels", "px", "None")
 _CHANNELS = ("LUTs", "Ranges")
 _OME_PIXELS = re.compile(r'\bPhysicalSize([XYZ])(Unit)?="([^"]{1,40})"')
 
@@ -55,8 +56,8 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         named, planes = str(known.get("unit", "")), _number(known.get("spacing"))
         stack = tuple(line for line in str(file.pages.first.description).splitlines() if _STACK.fullmatch(line))
         channels = tuple((key, tuple(map(_plain, known[key]))) for key in _CHANNELS if key in known)
-        if named.lower() in UNIT_MM:
-            unit, stack = UNIT_MM[named.lower()], (*stack, f"unit={named}")
+        if named.lower() in UNIT_MM or (_UNIT_NAME.fullmatch(named) and named not in _NO_UNITS):
+            unit, stack = UNIT_MM.get(named.lower()), (*stack, f"unit={named}")
     resolution = Resolution.of((across, down), unit)
     if file.is_ome:
         sizes = {axis + kind: value for axis, kind, value in reversed(_OME_PIXELS.findall(file.ome_metadata or ""))}

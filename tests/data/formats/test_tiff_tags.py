@@ -215,3 +215,36 @@ def test_an_image_stays_where_it_lies_on_its_page(tmp_path: Path, unit: str, res
     assert lost == []
     _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted="png")
     assert lost == ["place on its page not kept, for which PNG has no place"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "mm"), [("millimeters", 1.0), ("Micrometers", 1e-3), ("nanometres", 1e-6), ("km", 1e6), ("pm", 1e-9)]
+)
+def test_units_are_known_however_they_are_called(tmp_path: Path, unit: str, mm: float) -> None:
+    path, options = tmp_path / "a.tif", {"resolution": (4.0, 2.0), "metadata": {"axes": "ZYX", "unit": unit}}
+    tifffile.imwrite(path, values(16, (2, 6, 5)), imagej=True, **options)
+    assert read_image(path).display.resolution == Resolution(4, 2, mm)
+
+
+@pytest.mark.parametrize("unit", ["furlong", "A", "deg/s"])
+def test_a_unit_that_is_not_known_is_kept_or_said(tmp_path: Path, unit: str) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, values(16, (2, 6, 5)), imagej=True, resolution=(4, 2), metadata={"axes": "ZYX", "unit": unit}
+    )
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    with tifffile.TiffFile(target) as file:
+        assert file.imagej_metadata["unit"] == unit
+        assert [file.pages[0].tags.valueof(tag) for tag in (282, 283)] == [(8, 1), (4, 1)]
+    assert lost == []
+    lost = through_and_lost(path, tmp_path / "out" / "a.png", scale=2, wanted="png")[1]
+    assert lost == ["size of a pixel not kept, for which PNG has no place"]
+
+
+@pytest.mark.parametrize("unit", ["pixel", "Jane Doe, born 1970"])
+def test_what_is_no_unit_is_not_taken_along(tmp_path: Path, unit: str) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values(16, (2, 6, 5)), imagej=True, metadata={"axes": "ZYX", "unit": unit})
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    assert unit.encode() not in target.read_bytes()
+    assert lost == through_and_lost(path, tmp_path / "out" / "a.png", wanted="png")[1] == []
