@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib
 import importlib.util
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -94,22 +95,33 @@ def asked() -> Iterator[tuple[int, list[str]]]:
         server.shutdown()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("plugin", "launcher"),
-    [
-        ("hydra_joblib_launcher", ["joblib", "hydra.launcher.n_jobs=2"]),
-        ("hydra_submitit_launcher", ["submitit_local", "hydra.launcher.timeout_min=5"]),
-        ("hydra_ray_launcher", ["ray"]),
+@pytest.fixture(
+    params=[
+        ["joblib", "hydra.launcher.n_jobs=2"],
+        ["submitit_local", "hydra.launcher.timeout_min=5"],
+        ["ray"],
     ],
+    ids=" ".join,
 )
-def test_a_launcher_takes_the_secret_to_its_jobs_and_leaves_it_nowhere(plugin, launcher, asked, watched) -> None:
-    if importlib.util.find_spec(f"hydra_plugins.{plugin}") is None:
+def launcher(request, watched: Watched, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    kind, *settings = request.param
+    plugin = f"hydra_plugins.hydra_{kind.partition('_')[0]}_launcher"
+    if importlib.util.find_spec(plugin) is None:
         pytest.skip(f"{plugin} isn't installed")
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # the paths of Ray's sockets have to be so
+        Path(short, "r").symlink_to(watched.folder / "temporary")
+        monkeypatch.setenv("RAY_TMPDIR", f"{short}/r")
+        yield [f"hydra/launcher={kind}", *settings]
+        if kind == "ray":
+            importlib.import_module("ray").shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Ray's processes outlive their Popen
+def test_a_launcher_takes_the_secret_to_its_jobs_and_leaves_it_nowhere(launcher, asked, watched) -> None:
     port, came = asked
     address = f"http://ann:{password(RESERVED)}@127.0.0.1:{port}"
-    kind, *settings = launcher
     with watched.looked_at():
-        run(["-m", "runs", f"hydra/launcher={kind}", *settings, "seed=1,2", override("tracking.uri", address)])
+        run(["-m", "runs", *launcher, "seed=1,2", override("tracking.uri", address)])
     assert set(came) == {f"ann:{password(RESERVED)}"}
     assert watched.leaks() == []
