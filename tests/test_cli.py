@@ -254,7 +254,7 @@ def test_a_value_of_another_shape_is_told_with_the_key_that_has_it():
 def test_a_file_that_no_group_has_is_told_without_where_it_was_looked_for():
     from hydra.errors import MissingConfigException
 
-    said = "Cannot find primary config 'mine'.\nSearch path in Config:\n  /home/ann"
+    said = "Cannot find primary config 'mine'.\nSearch path in Config:\n  /srv/conf"
     with pytest.raises(RequestError) as refused, explained(list, []):
         raise MissingConfigException(said, "mine")
     assert refused.value.what == "Cannot find primary config 'mine'."
