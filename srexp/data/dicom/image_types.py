@@ -8,12 +8,12 @@ import pydicom
 
 from srexp.data.dicom.sop_classes import is_enhanced, sop_class
 
-# Have to say how they were derived, as third value: C.8.17.2.1.4.
+# Have to say how they were derived, as third value: module C.8.17.2.
 _TELLING = {"OphthalmicPhotography8BitImageStorage", "OphthalmicPhotography16BitImageStorage"}
-# Fourth value isn't how contrast was derived, and may stay NONE: C.8.19.2.1.1, C.8.21.1.1.
+# Fourth value isn't how contrast was derived, and may stay NONE: modules C.8.19.2, C.8.21.1.
 _3D = {"XRay3DAngiographicImageStorage", "XRay3DCraniofacialImageStorage"}
 _WITHOUT_CONTRAST = {"EnhancedXAImageStorage", "EnhancedXRFImageStorage", *_3D}
-# Primary whoever made them, as enhanced ones are: C.8.4.9.1.1, C.8.9.4.1.3, C.8.17.2.1.4, C.8.21.1.1.
+# Primary whoever made them, as enhanced ones are: modules C.8.4.9, C.8.9.4, C.8.17.2, C.8.21.1.
 _NUCLEAR = {"NuclearMedicineImageStorage", "NuclearMedicineImageStorageRetired"}
 _PRIMARY = {"PositronEmissionTomographyImageStorage", "BreastTomosynthesisImageStorage", *_NUCLEAR, *_TELLING, *_3D}
 _HOW = "RESAMPLED"
