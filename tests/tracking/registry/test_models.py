@@ -296,9 +296,14 @@ def test_training_images_come_from_the_manifest_of_the_run(tracking, logged):
 
 def test_images_that_the_weights_of_its_beginning_had_seen_are_seen_by_a_model_too(tracking):
     with tracking.run(NAME) as run:
-        run.log_rows([{"sha256": "a", "split": "validation"}, {"sha256": "b", "split": "test"}], models.MANIFEST)
+        splits = {"a": "validation", "b": "test", "d": "validation"}
+        run.log_rows([{"sha256": name, "split": split} for name, split in splits.items()], models.MANIFEST)
         run.log_rows([{"sha256": "a", "split": "train"}, {"sha256": "c", "split": "train"}], models.SEEN_BEFORE)
-    assert models.training_images(tracking.store, Found("a", run_id=run.id)) == {"a": "train", "c": "train"}
+    assert models.training_images(tracking.store, Found("a", run_id=run.id)) == {
+        "a": "train",
+        "c": "train",
+        "d": "validation",
+    }
 
 
 def test_an_evaluation_appears_with_the_model(tracking, logged):
