@@ -16,7 +16,7 @@ from srexp.config.builders import build
 from srexp.experiment.network import float32_network
 from srexp.models.foreign_weights import set_arrays
 from srexp.system.files.array_files import read_arrays
-from srexp.tracking.registry.models import load
+from srexp.tracking.registry.models import load, training_images
 from srexp.tracking.store.store import connect
 from tests.networks import built, thin
 
@@ -66,10 +66,12 @@ def test_an_adopted_network_is_scored_and_registered_with_its_origin(tmp_path: P
     ):
         assert told.items() <= tags.items()
     assert "optimizer.lr" not in store.get_run(result["run_id"]).data.params
-    model = load(build(config.tracking, folder=config.paths.root).store, result["model_uri"]).model
+    kept = build(config.tracking, folder=config.paths.root).store
+    loaded = load(kept, result["model_uri"])
+    assert training_images(kept, loaded.found) is None  # whoever trained it had other images
     expected = built("espcn", 2, 3, filters=[4, 4])
     set_arrays(expected, read_arrays(file), file.name)
-    for ours, theirs in zip(model.get_weights(), expected.get_weights(), strict=True):
+    for ours, theirs in zip(loaded.model.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 

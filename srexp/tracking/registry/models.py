@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,8 @@ from srexp.types import Network
 MANIFEST = "data/manifest.csv"
 #: Of a run that began from weights that were there: the images that those had seen.
 SEEN_BEFORE = "data/seen_before.csv"
+#: Tag of a run, and of a version, whose weights were trained elsewhere.
+ADOPTED = "adopted.sha256"
 #: Tag `detail` of a run and a version whose network adds what was never measured.
 INVENTED = "invented"
 
@@ -162,15 +165,24 @@ def training_images(store: Store, found: Found) -> dict[str, str] | None:
         found: The model.
 
     Returns:
-        SHA-256 of each such image to `train` or `validation`; None where nobody kept them.
+        SHA-256 of each such image to `train` or `validation`; None where nobody kept them, as of adopted weights.
     """
     if found.shipped:
         return found.shipped.seen()
     rows = read_rows(store, found.run_id, MANIFEST) if found.run_id else []
     if not found.run_id or not rows or not {"sha256", "split"} <= rows[0].keys():
         return None
+    if _adopted(store, found.run_id):  # its manifest is of images that others never had
+        return None
     rows += read_rows(store, found.run_id, SEEN_BEFORE)
     return {row["sha256"]: split for split in ("validation", "train") for row in rows if row["split"] == split}
+
+
+def _adopted(store: Store, run_id: str) -> bool:
+    """Whether a run's weights were trained elsewhere; of a deleted run nobody knows."""
+    with suppress(RequestError):
+        return ADOPTED in get_run(store, run_id).tags
+    return False
 
 
 def _opened(path: Path, called: str) -> Network:

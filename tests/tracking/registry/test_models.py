@@ -294,6 +294,13 @@ def test_training_images_come_from_the_manifest_of_the_run(tracking, logged):
     assert models.training_images(tracking.store, Found("b", run_id=empty.id)) is None
 
 
+def test_nobody_knows_what_adopted_weights_were_trained_on(tracking):
+    with tracking.run(NAME) as run:
+        run.set_tags({models.ADOPTED: "f" * 64})
+        run.log_rows([{"sha256": f"{0:064}", "split": "train"}], models.MANIFEST)
+    assert models.training_images(tracking.store, Found("a", run_id=run.id)) is None
+
+
 def test_images_that_the_weights_of_its_beginning_had_seen_are_seen_by_a_model_too(tracking):
     with tracking.run(NAME) as run:
         splits = {"a": "validation", "b": "test", "d": "validation"}
