@@ -29,6 +29,8 @@ from srexp.tracking.journal.writer import SYNC
 from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import environment, queries, resumed
 from srexp.tracking.runs.tracking import Tracking
+from srexp.tracking.store.locations import path_of
+from srexp.tracking.store.store import Store
 from srexp.training.checkpoint import Checkpoints
 
 #: What may be said beside `resume`: where things are, and what costs time or memory but changes no number.
@@ -62,7 +64,7 @@ def interrupted_training(
         raise RequestError("the tracking store doesn't know this run yet", got=config.resume, fix=f"{SYNC} sends it")
     found = queries.get_run(tracking.store, str(config.resume))
     _require_same_key(found)
-    folder = _require_interrupted(found, config.paths.root)
+    folder = _require_interrupted(found, config.paths.root, tracking.store)
     kept = kept_by(tracking.store, found.run_id, config.paths.root)
     whole = continued(config, found, kept, folder.parents[1])
     choice.settle_as(found.tags.get(choice.KERNELS))
@@ -104,8 +106,8 @@ def resumable(tracking: Tracking, config: Config, same: str) -> str | None:
     except SrexpError:
         return None
     for run_id, tags in runs.items():
-        files = Checkpoints(_folder_of(tags, config.paths.root)).files() if CHECKPOINTS_TAG in tags else []
-        if files:
+        folder = _folder_of(tags, config.paths.root) if CHECKPOINTS_TAG in tags else None
+        if folder and not _original(folder, tracking.store) and (files := Checkpoints(folder).files()):
             step = int(files[-1].name.split("-")[1])
             return (
                 f"this begins anew; the same was interrupted at step {step}, "
@@ -151,7 +153,16 @@ def _folder_of(tags: Mapping[str, str], root: Path) -> Path:
     return here(Path(tags[CHECKPOINTS_TAG]), root, root.parent)
 
 
-def _require_interrupted(found: queries.StoredRun, root: Path) -> Path:
+def _original(folder: Path, store: Store) -> Path | None:
+    """Give the project that a folder belongs to, where this one is a copy that lacks the folder; None else."""
+    database = path_of(store.uri)
+    if database is None or not database.exists():
+        return None
+    others = (parent for parent in folder.parents if (parent / database.name).is_file())
+    return next((other for other in others if not database.samefile(other / database.name)), None)
+
+
+def _require_interrupted(found: queries.StoredRun, root: Path, store: Store) -> Path:
     """Give the folder of checkpoints of a run that can go on."""
     said = f"run {found.run_id} ({found.name})"
     if "srexp.search" in found.tags:
@@ -175,6 +186,13 @@ def _require_interrupted(found: queries.StoredRun, root: Path) -> Path:
             got=folder.parents[1],
             expected=f"the machine that it was trained on, {found.tags.get('srexp.host', 'another one')}, or its disk",
             fix="resume it there, or train anew",
+        )
+    if original := _original(folder, store):
+        raise RequestError(
+            f"the checkpoints of {said} are another project's, of which this one is a copy",
+            got=folder,
+            expected=f"them below {root}, at the same place as there",
+            fix=f"resume it there, or copy {folder.relative_to(original)} to {root}",
         )
     return folder
 

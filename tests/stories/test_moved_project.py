@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 import srexp
 from srexp.config.override_grammar import override
+from srexp.errors import SrexpError
 from srexp.tracking.runs.tracking import Tracking
 from tests.stories.conftest import by_patient
 
@@ -110,3 +112,21 @@ def test_everything_goes_on_where_it_is_now(old, monkeypatch, how):
     assert srexp.run("compare", [f"runs=[{resumed['run_id']}]"])
     assert srexp.run("runs", ["relocate=true"])["relocated"] > 0
     assert srexp.run("models", [])["models"]
+
+
+@pytest.mark.system
+@pytest.mark.slow
+def test_a_copy_without_the_checkpoints_leaves_those_of_the_original_alone(old, monkeypatch):
+    new, [original] = brought(old, "copied")
+    shutil.move(new / "mlruns" / "outputs", new.parent / "outputs")
+    before = state(original)
+    monkeypatch.setenv("SREXP_ROOT", str(new))
+    sent = srexp.run("runs", ["limit=50"])
+    run_id = next(row["run_id"] for row in sent["runs"] if row["state"] == "FAILED")
+    with pytest.raises(SrexpError, match="another project's, of which this one is a copy") as refused:
+        srexp.run("train", [f"resume={run_id}"])
+    place = re.search(r"copy (\S+) to", str(refused.value))[1]
+    assert state(original) == before
+    shutil.copytree(original / "mlruns" / place, new / "mlruns" / place)
+    assert srexp.run("train", [f"resume={run_id}"])["run_id"] == run_id
+    assert state(original) == before
