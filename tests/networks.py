@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import pytest
 from omegaconf import OmegaConf
 
 from srexp.config.builders import locate
 
 FOLDER = Path(__file__).parent.parent / "conf" / "model"
 MODELS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+#: Of which all settings are tried in the fast lane.
+QUICK = ("srcnn", "vdsr", "hybrid", "espcn")
 
 #: Values of the keys that decide how much a network computes; its depth is also how far it sees.
 NARROW = {"wide": 8, "width": 16, "blocks": 2}
@@ -39,3 +43,12 @@ def built(model: str, scale: int, channels: int, **changed: Any) -> keras.Model:
     given = options(model, **changed)
     network: keras.Model = locate("model", given.pop("_target_"))(scale=scale, channels=channels, **given)
     return network
+
+
+def cases(first: Any, *others: Any) -> list[Any]:
+    """Pair networks and settings; all but the first setting are for the lane `slow`, but of QUICK networks."""
+    return [
+        pytest.param(model, each, marks=[] if each == first or model in QUICK else pytest.mark.slow)
+        for model in MODELS
+        for each in (first, *others)
+    ]

@@ -12,7 +12,7 @@ from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import windows
 from srexp.errors import RequestError
 from srexp.models import srcnn
-from tests.networks import MODELS, built, narrow
+from tests.networks import built, cases, narrow
 
 #: Networks that look at the whole image, and are given it; docs/results/networks.md names them.
 WHOLE = {"edsr_se", "imdn", "multiband", "rfdn", "rirca", "rlfn"}
@@ -91,8 +91,7 @@ def test_colour(size):
     assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 
-@pytest.mark.parametrize("scale", [2, 3])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "scale"), cases(2, 3))
 def test_every_model_in_tiles_equals_the_whole(name, scale):
     keras.utils.set_random_seed(scale)
     model = built(name, scale, 1, **narrow(name))

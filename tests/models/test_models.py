@@ -11,7 +11,7 @@ from srexp.errors import RequestError
 from srexp.models import bicubic
 from srexp.network_graph import image_readers, steps
 from srexp.training import numerics
-from tests.networks import MODELS, built, options, thin
+from tests.networks import MODELS, QUICK, built, options, thin
 
 #: Forms that a YAML file doesn't say by default; the contract holds for them, too.
 VARIANTS = {
@@ -22,7 +22,6 @@ VARIANTS = {
 NETWORKS = [*MODELS, *VARIANTS]
 TRAINED = [name for name in NETWORKS if name != "bicubic"]
 #: Trained in the fast lane, too; to make the graph of a deep one's gradients takes many seconds.
-QUICK = ("srcnn", "vdsr", "hybrid", "espcn")
 
 
 def build(name: str, scale: int, channels: int) -> keras.Model:

@@ -129,14 +129,14 @@ def test_a_deleted_experiment_is_refused_as_such_and_not_as_a_value_of_the_space
         search.run(config_of("search.trials=99"))
 
 
-@pytest.mark.parametrize("written", ["", "garbage", "[]", "{}", "\udcff"])
-def test_a_note_of_the_engine_that_is_damaged_is_named(written, quick, config_of, tmp_path):
+def test_a_note_of_the_engine_that_is_damaged_is_named(quick, config_of, tmp_path):
     search.run(config_of())
     note = tmp_path / "mlruns/studies/search/engine.json"
-    note.write_bytes(written.encode(errors="surrogateescape"))
-    with pytest.raises(DamagedError, match="can't be read") as caught:
-        search.run(config_of("search.trials=99"))
-    assert str(note) in str(caught.value)
+    for written in (b"", b"garbage", b"[]", b"{}", b"\xff"):
+        note.write_bytes(written)
+        with pytest.raises(DamagedError, match="can't be read") as caught:
+            search.run(config_of("search.trials=99"))
+        assert str(note) in str(caught.value)
     note.unlink()
     assert search.run(config_of("search.trials=99"))["run_id"]
 

@@ -182,6 +182,7 @@ def _pattern(text: ast.expr) -> str:
     return "".join(str(each.value) if isinstance(each, ast.Constant) else "*" for each in parts)
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_to_refuse_a_search() -> None:
     code = _TRIED.format(typed=list(REFUSED.values()))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
