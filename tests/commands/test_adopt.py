@@ -49,13 +49,16 @@ def weights(path: Path, **changed: np.ndarray) -> Path:
     return path
 
 
-def test_an_adopted_network_is_scored_and_registered_with_its_origin(tmp_path: Path, monkeypatch) -> None:
+def test_an_adopted_network_is_scored_and_registered_with_its_origin(tmp_path: Path, monkeypatch, capfd) -> None:
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
     file = weights(tmp_path / "mine.npz")
     small = ["model=espcn", "model.filters=[4,4]", "scale=2", f"weights={file}", "trainer.test_size=64", *PLAIN]
     result = srexp.run("adopt", [*small, *LUMINANCE, "licence=MIT", "source=somewhere"])
     assert result["registered"] == {"name": "samples-bicubic-x2", "version": 1, "alias": "candidate"}
     assert result["protocol"]["channel"] == "y of rgb"
+    printed = capfd.readouterr().out
+    assert "nothing was trained" in printed
+    assert "best epoch" not in printed
     config = srexp.compose(small, verb="adopt")
     store = connect(build(config.tracking, folder=config.paths.root).store)
     told = {"adopted.licence": "MIT", "adopted.source": "somewhere", "adopted.file": "mine.npz",

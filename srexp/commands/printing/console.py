@@ -101,7 +101,10 @@ def training(outcome: Outcome) -> None:
     console.print(table)
     _protocol(console, result)
     validation = with_unit(result["validation"]["psnr"], fine=True)
-    console.about("best epoch", f"{result['best_epoch']} (validation {validation})")
+    if best := result["best_epoch"]:
+        console.about("best epoch", f"{best} (validation {validation})")
+    else:
+        console.about("validation", f"{validation}; nothing was trained")
     console.about("run", result["run_id"] or "not in the tracking store yet")
     if registered := result["registered"]:
         alias = f" as {registered['alias']}" if registered["alias"] else "; candidate stays with a whole training"
