@@ -51,6 +51,7 @@ def pages() -> dict[str, str]:
         "results/ratios.md": ratios(),
         "notebook.md": notebook(ROOT / "docs" / "notebook.ipynb"),
         "promises.md": _moved("SECURITY").replace("# Security", "# Security: the promises", 1),
+        "formats.md": formats(),
         "contributing.md": _moved("CONTRIBUTING"),
         "changelog.md": _moved("CHANGELOG"),
     }
@@ -173,6 +174,12 @@ def _page(title: str, beginning: str, headings: dict[Path, str]) -> str:
 def _kind(words: str) -> str:
     """Give the type of a key in italics, behind what it is for."""
     return f" *({_plain(words)})*" if words else ""
+
+
+def formats() -> str:
+    """Take the section of README that says what is kept of each format."""
+    section = _moved("README").partition("\n## What is kept")[2].partition("\n## ")[0]
+    return f"# Formats: what is kept{section}\n"
 
 
 def _moved(name: str) -> str:
