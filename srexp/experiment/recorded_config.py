@@ -280,14 +280,9 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
     tree = OmegaConf.unsafe_merge({key: now[key] for key in ("trainer", "training", "checkpoint")}, tree)
-    # Addresses are logged without passwords, and a folder of runs may have moved; this command found the run, and is
-    # asked who may read.
-    taken = [
-        "tracking.uri",
-        "tracking.artifacts",
-        "paths.shared",
-        *(["paths"] if tree.paths.root != now.paths.root else []),
-    ]
+    # Addresses are logged without passwords, the folder of runs may have moved, and this command says who may read.
+    places = ["paths"] if tree.paths.root != now.paths.root else []
+    taken = ["tracking.uri", "tracking.artifacts", "paths.shared", *places]
     for key in [*taken, *(key for key in map(key_of, config.overrides) if key not in ("resume", "dataset"))]:
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)
     tree.update(verb="train", resume=None, extensions=config.extensions)
