@@ -164,7 +164,8 @@ class Training:
             kill_all(process)
         else:
             process.terminate()
-            world.ledger.hold(SCENE, "not ended by SIGTERM", world.finish(SCENE, process) in (130, 0))
+            code = world.finish(SCENE, process)
+            world.ledger.hold(SCENE, "not ended by SIGTERM", code in (130, 0), code)
             if process.returncode == 0:
                 return process
         return self._go_on(model, name, project)
