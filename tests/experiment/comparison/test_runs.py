@@ -167,14 +167,20 @@ def test_of_an_older_run_the_curve_is_drawn_if_nothing_interrupted_it(logged):
     assert logged([]) == []
 
 
-def test_scores_that_lost_rows_are_refused(tmp_path, made_store):
-    shutil.copy(made_store, tmp_path / "mlflow.db")
-    tracking = Tracking(folder=tmp_path, system_metrics=False)
+def stored(folder, made_store):
+    """Give a store in a folder, and a run of two test images in it."""
+    shutil.copy(made_store, folder / "mlflow.db")
+    tracking = Tracking(folder=folder, system_metrics=False)
     whole = entry(1)
     with tracking.run("task") as tracked:
         tracked.log_dict({**whole.result, "test": {"n_images": 2}}, "result.json")
         tracked.log_rows(whole.images, "scores/test.csv")
-    run = get_run(tracking.store, tracked.id)
+        tracked.log_dict({}, "inference_times.json")
+    return tracking, get_run(tracking.store, tracked.id)
+
+
+def test_scores_that_lost_rows_are_refused(tmp_path, made_store):
+    tracking, run = stored(tmp_path, made_store)
     assert [image["key"] for image in runs._read(tracking.store, run).images] == ["a.png", "b.png"]
     [scores] = tmp_path.rglob("scores/test.csv")
     scores.write_bytes(b"".join(scores.read_bytes().splitlines(keepends=True)[:-1]))
@@ -192,15 +198,9 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_an_artifact_in_which_something_else_stands_is_named(name, tmp_path, made_store):
-    shutil.copy(made_store, tmp_path / "mlflow.db")
-    tracking = Tracking(folder=tmp_path, system_metrics=False)
-    whole = entry(1)
-    with tracking.run("task") as tracked:
-        tracked.log_dict({**whole.result, "test": {"n_images": 2}}, "result.json")
-        tracked.log_rows(whole.images, "scores/test.csv")
-        tracked.log_dict({}, "inference_times.json")
+    tracking, run = stored(tmp_path, made_store)
     [file] = tmp_path.rglob(name)
     file.write_bytes(DAMAGED[name](file.read_text()).encode())
     with pytest.raises(SrexpError, match=f"{name} of run .* can't be read: something in it isn't") as refused:
-        runs._completed(tracking.store, runs._read(tracking.store, get_run(tracking.store, tracked.id)), tmp_path)
+        runs._completed(tracking.store, runs._read(tracking.store, run), tmp_path)
     assert str(file) in str(refused.value)
