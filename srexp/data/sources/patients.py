@@ -86,4 +86,6 @@ def _from_dicom(files: Mapping[str, Path]) -> list[str]:
             f"dataset.patients=dicom finds no patient in {some(refused, 5, 'more files')}",
             fix="dataset.patients=null, a pattern with one group, or a CSV file with the columns file,patient",
         )
-    return found
+    # A device may leave out who gave the identifier, and its images are then those of whoever has it elsewhere.
+    unissued = {patient for patient in found if patient.startswith("/")}
+    return [alone if (alone := patient[patient.find("/") :]) in unissued else patient for patient in found]

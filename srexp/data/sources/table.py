@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from srexp.system.masking.pseudonyms import remember
 Line: TypeAlias = tuple[int, dict[str, str]]
 
 _SEPARATORS = (",", ";", "\t", "|")
+_ENDS = re.compile("\r\n|\r|\n")  # of lines, as the csv module counts them; str.splitlines knows others
 # The mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -53,7 +55,7 @@ def read_table(path: Path, columns: Sequence[str], key: str) -> list[Line]:
     """
     about, first = f"{key}: {path}", ",".join(columns)
     text = _text(path, about, first)
-    rows = text.splitlines()
+    rows = _ENDS.split(text)
     top = next((place for place, row in enumerate(rows) if row.strip() and not row.startswith("sep=")), len(rows))
     heads = {each: [cell.lower() for cell in _split(rows[top : top + 1], each)] for each in _SEPARATORS}
     separator = next((each for each, head in heads.items() if {*columns} <= {*head}), None)

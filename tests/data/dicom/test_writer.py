@@ -326,7 +326,7 @@ def real_files() -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(DCIODVFY is None, reason="no dicom3tools on this machine; .ci/run installs it")
-@pytest.mark.parametrize("intensity", ["bits", "percentile"])
+@pytest.mark.parametrize("intensity", ["bits", "window", "percentile"])
 def test_dciodvfy_finds_no_error_that_the_original_had_not(tmp_path: Path, intensity: str) -> None:
     compared, worse = 0, {}
     for number, path in enumerate(real_files()):

@@ -32,6 +32,7 @@ WAYS = {
     "a link to the folder": "../link/x/a.png",
     "a link to the file": "elsewhere.png",
     "another name of the file": "hard.png",
+    "one image of it": "x/a.png#0",
     "its bare name": "a.png",
     "its bare name in capitals": "A.PNG",
 }
@@ -116,6 +117,71 @@ def test_a_number_that_a_spreadsheet_wrote_anew_is_no_second_patient(place: Path
             told(place, f"x/a.png,{first}", "b.png,8", f"y/c.png,{second}")
         assert told(place, f"x/a.png,{first}", "b.png,8", f"y/c.png,{first}")["y/c.png"] == first
     assert told(place, "x/a.png,70", "b.png,7", "y/c.png,7.5")["y/c.png"] == "7.5"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("p1", "P1"), ("Doe J", "Doe  J"), ("Doe J", "DoeJ"), ("Doe J", "Doe\u00a0J"), ("P1", "P1\u200b")),
+        *(("7", "\uff17"), ("007", "'007"), ("007", '"=""007"""'), ("7", "+7"), ("7", '"7,0"')),
+    ],
+)
+def test_a_patient_typed_otherwise_is_no_second_one(place: Path, one: str, other: str) -> None:
+    for first, second in ((one, other), (other, one)):
+        with pytest.raises(RequestError, match="writes one patient in two ways, lines 2 and 4"):
+            told(place, f"x/a.png,{first}", "b.png,Q", f"y/c.png,{second}")
+    assert len({*told(place, f"x/a.png,{one}", f"b.png,{one}A", f"y/c.png,{one}B").values()}) == 3
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "nan", "NaN", "None", "NULL", "N/A", "na", "<NA>", "#N/A", "NaT"])
+def test_a_cell_that_is_empty_or_says_so_is_no_patient(place: Path, nothing: str) -> None:
+    with pytest.raises(RequestError, match=r"gives no patient for b\.png, y/c\.png"):
+        told(place, "x/a.png,P1", f"b.png,{nothing}", f"y/c.png,{nothing}")
+    assert told(place, "x/a.png,P1", f"b.png,{nothing}", "b.png,Nan cy", "y/c.png,nana")["b.png"] == "Nan cy"
+
+
+def test_a_number_that_a_spreadsheet_rounded_is_no_patient(place: Path) -> None:
+    for rounded in ("1.23457E+11", "1E+11", '"1,23457E+11"'):
+        with pytest.raises(RequestError, match=r"gives a rounded number as patient in line 3\s[\s\S]*fix: "):
+            told(place, "x/a.png,P1", f"b.png,{rounded}", "y/c.png,1E5")
+    assert told(place, "x/a.png,P1", "b.png,P2", "y/c.png,1E5")["y/c.png"] == "1E5"
+
+
+@pytest.mark.parametrize("old", ["D:\\data\\{}", "/mnt/d/images/{}", "old/{}"])
+def test_files_of_one_name_that_were_moved_are_told_by_their_folders(tmp_path: Path, place: Path, old: str) -> None:
+    for folder in ("p1", "p2"):
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        shutil.copy(place / "images/b.png", tmp_path / "images" / folder / "a.png")
+    lines = [old.format(f"{folder}/a.png") + f",{patient}" for folder, patient in (("p1", "A"), ("p2", "B"))]
+    for told_in in (lines, lines[::-1]):
+        assert told(tmp_path, *told_in) == {"p1/a.png": "A", "p2/a.png": "B"}
+    with pytest.raises(RequestError, match=r"gives no patient for p1/a\.png, p2/a\.png"):
+        told(tmp_path, old.format("p3/a.png") + ",A")
+
+
+def test_a_line_of_another_file_that_is_there_says_nothing_of_this_one(tmp_path: Path, place: Path) -> None:
+    for folder in ("images", "others"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(place / "images/b.png", tmp_path / folder / "a.png")
+    with pytest.raises(RequestError, match=r"gives no patient for a\.png"):
+        told(tmp_path, "others/a.png,P1")
+    assert told(tmp_path, "others/a.png,P1", "images/a.png,P2") == {"a.png": "P2"}
+
+
+def test_a_name_with_a_backslash_is_read(tmp_path: Path, place: Path) -> None:
+    (tmp_path / "images").mkdir()
+    shutil.copy(place / "images/b.png", tmp_path / "images" / "a\\b.png")
+    assert told(tmp_path, "a\\b.png,P1") == {"a\\b.png": "P1"}
+
+
+def test_a_table_is_sought_at_home_and_under_no_name_too_long(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "t.csv").write_text("file,patient\nx/a.png,P\nb.png,P\ny/c.png,P\n")
+    assert len(Folder("f", str(place / "images"), patients="~/t.csv").items()) == 3
+    with pytest.raises(RequestError, match="names a table that does not exist"):
+        Folder("f", str(place / "images"), patients=f"{'a' * 300}.csv").items()
 
 
 SPELLINGS = [*WAYS.values(), *MOVED.values(), "b.png", "./b.png", "y/c.png", "C.PNG", "nothing.png", ""]

@@ -6,9 +6,11 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from srexp.data.sources.patients import patients_of
 from srexp.errors import RequestError
+from tests.data.dicom.images import save, unsigned
 
 NIH = r"^(\d{8})"
 
@@ -155,3 +157,12 @@ def test_an_accent_has_two_forms_and_one_file(tmp_path: Path, form: str) -> None
     write_table(tmp_path, "file,patient\nR\u00f6.png,P1\nRo\u0308.png,P2\n")
     with pytest.raises(RequestError, match="two patients, in lines 2 and 3"):
         told(files("R\u00f6.png"), table)
+
+
+def test_a_dicom_patient_without_an_issuer_is_the_one_who_has_the_identifier_elsewhere(tmp_path: Path) -> None:
+    said = [("7", "H"), ("7", None), ("7", "K"), ("8", "H"), ("8", "K"), ("07", None)]
+    for number, (patient, issuer) in enumerate(said):
+        tags = {"PatientID": patient, "IssuerOfPatientID": issuer}
+        save(tmp_path / str(number), unsigned(8), ExplicitVRLittleEndian, CTImageStorage, **tags)
+    paths = {str(number): tmp_path / str(number) for number in range(len(said))}
+    assert told(paths, "dicom") == ["/7", "/7", "/7", "H/8", "K/8", "/07"]

@@ -94,6 +94,7 @@ REFUSED = {
     "dataset.patients: * gives no patient for p3.png": table(f"file,patient\n{LINES[:-8]}"),
     "dataset.patients: * gives p3.png two patients, in lines 5 and 6": table(f"file,patient\n{LINES}p3.png,7\n"),
     "dataset.patients: * writes one patient in two ways, lines 5 and 6": table(f"file,patient\n{LINES}p4.png,03\n"),
+    "dataset.patients: * gives a rounded number as patient in line 2": table("file,patient\np0.png,1.23457E+11\n"),
     "dataset.patients: * lacks columns or rows": table(f"a,b\n{LINES}"),
     "dataset.patients: * is no CSV file in UTF-8: it holds zero bytes, as UTF-16 without a mark and spreadsheets do": ZEROS,  # noqa: E501
     "dataset.patients: * is no CSV file in UTF-8: line 2 has another encoding": table(b"file,patient\n\xe4.png,1\n"),

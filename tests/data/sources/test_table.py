@@ -44,6 +44,7 @@ def test_both_orders_of_bytes(tmp_path: Path, mark: bytes) -> None:
         ("\n\nfile,patient\n\n,\na.png,P,,\n", "P"),
         ("view,patient,file,\nPA,P,a.png,\n", "P"),
         ("file,patient\na.png\n", ""),
+        ("\f\nfile,patient\na.png,P\n", "P"),
     ],
 )
 def test_what_spreadsheets_add_and_quote(tmp_path: Path, text: str, patient: str) -> None:
