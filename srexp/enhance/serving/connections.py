@@ -97,8 +97,8 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and its deadline."""
-        self._begin(None)
         super().connection_lost(exc)
+        self._begin(None)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come; a head that is complete has met its deadline."""
@@ -109,6 +109,7 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, with the headers of all answers."""
+        self._begin(self._limits.head_seconds)
         told = msg.encode("ascii", "replace")
         headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
         every = self.server_state.default_headers
@@ -129,7 +130,14 @@ class Connection(H11Protocol):
         """Give a client that doesn't keep up with its answer a deadline for all of it."""
         super().pause_writing()
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self._limits.body_seconds, self.break_off)
+            self._begin(None)
+
+    def resume_writing(self) -> None:
+        """Take the deadline away again where what was taken late is the answer before."""
+        super().resume_writing()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle and not cycle.response_started:
+            self._begin(None)
 
     def shutdown(self) -> None:
         """Wait at the server's end for answers, and not for requests."""
@@ -155,8 +163,10 @@ class Connection(H11Protocol):
         self.transport.abort()
 
     def _begin(self, seconds: float | None) -> None:
-        """Begin something that may take so long; None for what has no deadline here."""
+        """Begin something that may take so long; None for an answer, which has a deadline where it isn't taken."""
         if self._deadline:
             self._deadline.cancel()
+        if seconds is None and self.flow.write_paused:
+            seconds = self._limits.body_seconds
         self._since = self.loop.time()
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self.break_off)

@@ -1,14 +1,17 @@
 """Connections that are kept open for nothing."""
 
+import asyncio
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from unittest.mock import Mock
 
 import pytest
 
-from tests.enhance.serving.served import ask, backwards, drip, eventually, head, serving, talk, told
+from srexp.enhance.serving.connections import Limits, server
+from tests.enhance.serving.served import LIMITS, ask, backwards, drip, eventually, head, serving, talk, told
 
 SHORT = {"head_seconds": 1.0}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -111,9 +114,47 @@ def test_an_answer_that_is_not_taken_is_given_up(spool):
         assert ask(port, b"other")[1] == b"small"
 
 
-def test_answers_to_requests_in_a_row_that_are_not_taken_are_given_up():
+@pytest.mark.parametrize("request_", [HEALTH, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["small", "large"])
+def test_answers_to_requests_in_a_row_that_are_not_taken_are_given_up(request_):
     with serving(body_seconds=1.0) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
-        drip(client, HEALTH * 1000)
+        drip(client, request_ * 1000)
+
+
+@pytest.mark.parametrize("takes", [False, True])
+def test_a_deadline_is_for_an_answer_that_is_not_taken_and_for_no_later_one(takes):
+    written, transport = [], Mock(asyncio.Transport)
+    transport.get_extra_info.return_value = None
+    transport.is_closing.return_value = False
+
+    async def answer(scope, receive, send):
+        await asyncio.sleep(0.3 if written else 0)  # the second takes longer than its client may
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"3")]})
+        await send({"type": "http.response.body", "body": b"end"})
+
+    async def talking():
+        running = server(answer, Limits(**{**LIMITS, "body_seconds": 0.1}))
+        running.config.load()
+        connection = running.config.http_protocol_class(
+            config=running.config, server_state=running.server_state, app_state={}
+        )
+
+        def write(data):
+            written.append(data)
+            if data == b"end" and len(written) == 2:
+                connection.pause_writing()  # with the last part of the first answer
+
+        transport.write = write
+        connection.connection_made(transport)
+        connection.data_received(HEALTH * 2)
+        await asyncio.sleep(0.05)
+        if takes:
+            connection.resume_writing()
+        await asyncio.sleep(0.5)
+        connection.connection_lost(None)
+
+    asyncio.run(talking())
+    assert transport.abort.called is not takes
+    assert written.count(b"end") == 1 + takes
 
 
 def test_the_servers_end_does_not_wait_for_requests():
