@@ -5,7 +5,6 @@ Nothing heavy is imported here: `--help` and completion answer before Hydra, `ch
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -15,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from srexp.config.command_line import CommandLine
 from srexp.errors import SrexpError
-from srexp.system.stdio import complain, full_error, mask_tracebacks, outlive_reader, say, stage
+from srexp.system.signals import ctrl_c_raises, interruptible, leave
+from srexp.system.stdio import complain, full_error, mask_tracebacks, outlive_reader, say, show_traceback, stage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -49,9 +49,12 @@ def main() -> None:
     """Run what the command line asks for and exit with its code."""
     outlive_reader()
     mask_tracebacks()
-    code = run(sys.argv[1:])
-    gc.freeze()  # as the process ends, Python would look through all of TensorFlow once more, which takes seconds
-    sys.exit(code)
+    try:
+        code = run(sys.argv[1:])
+    except Exception as error:  # noqa: BLE001 - HYDRA_FULL_ERROR=1; Python would say no more, and not end so well
+        show_traceback(error)
+        code = 1
+    leave(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -64,8 +67,9 @@ def run(arguments: Sequence[str]) -> int:
         0 done; 1 the work failed; 2 the request was wrong; 130 interrupted.
     """
     try:
-        line = CommandLine.read(arguments, VERBS)
-        return 0 if _told(line) else _run(line)
+        with ctrl_c_raises(), interruptible():
+            line = CommandLine.read(arguments, VERBS)
+            return 0 if _told(line) else _run(line)
     except SrexpError as error:
         if full_error():
             raise

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import gc
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ import srexp
 from srexp import cli
 from srexp.cli import VERBS, run
 from srexp.config.hydra_messages import explained
-from srexp.errors import RequestError
+from srexp.errors import RequestError, SrexpError
 
 #: Verbs that run nothing without a key.
 NEEDS = {"model_uri": ("enhance", "export", "serve"), "input": ("enhance",), "output": ("enhance",)}
@@ -272,13 +272,25 @@ def test_failures_of_a_multirun_are_told_one_by_one(tmp_path: Path, capfd):
     assert "trainer.patch_size=47" in said
 
 
-def test_the_end_of_a_process_does_not_look_through_all_of_tensorflow(monkeypatch):
+def test_the_exit_code_is_that_of_the_verb(monkeypatch):
     monkeypatch.setattr(cli, "run", lambda _: 3)
+    assert left_with(monkeypatch) == 3
+
+
+def test_a_fault_that_the_user_wants_to_see_ends_with_its_traceback(monkeypatch, capfd):
+    def run(_):
+        raise SrexpError("a fault")
+
+    monkeypatch.setattr(cli, "run", run)
+    assert left_with(monkeypatch) == 1
+    assert re.search(r"Traceback.*\n.*SrexpError: a fault", capfd.readouterr().err, re.DOTALL)
+
+
+def left_with(monkeypatch) -> int:
+    """The code with which the command line would end this process."""
+    codes = []
     monkeypatch.setattr(cli, "outlive_reader", lambda: None)
-    try:
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        assert ended.value.code == 3
-        assert gc.get_freeze_count() > 1000
-    finally:
-        gc.unfreeze()
+    monkeypatch.setattr(cli, "mask_tracebacks", lambda: None)
+    monkeypatch.setattr(cli, "leave", codes.append)
+    cli.main()
+    return codes[0]

@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from srexp.system.forks import forked
 from srexp.system.process_identity import process_is_gone
-from srexp.system.signals import Interrupted, ctrl_c_ignored, interruptible
+from srexp.system.signals import Interrupted, ctrl_c_ignored, interruptible, leave
 from srexp.system.stdio import mask_tracebacks, outlive_reader
 
 #: How long a job may take to end its run in order after it was asked to.
@@ -179,14 +179,14 @@ def begin(_words: Sequence[str] = ()) -> None:
     try:
         work, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     except EOFError:  # that one was interrupted before it said what to do
-        sys.exit(Interrupted.exit_code)
+        leave(Interrupted.exit_code)
     threading.Thread(target=_end_with_the_other, daemon=True).start()
     try:
         with interruptible():
             code = work(*arguments)
     except KeyboardInterrupt:
         code = Interrupted.exit_code
-    sys.exit(code)
+    leave(code)
 
 
 def _end_with_the_other() -> None:

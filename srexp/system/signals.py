@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import atexit
 import functools
 import os
 import signal
@@ -12,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from srexp.system.stdio import flush
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -69,13 +72,13 @@ class Shield:
         elif self.closing or self._over:
             if not repeated:
                 self.waiting = self.waiting or number
-        elif self.received is None:
-            self.received = number
-            # Not a `threading.Thread`: its start waits for a lock, which the interrupted code may have.
-            _thread.start_new_thread(self._repeat, (number,))
-            raise Interrupted(number)
-        elif not _under_way():
-            raise Interrupted(number)
+        else:
+            if self.received is None:
+                self.received = number
+                # Not a `threading.Thread`: its start waits for a lock, which the interrupted code may have.
+                _thread.start_new_thread(self._repeat, (number,))
+            if not _under_way():
+                raise Interrupted(number)
 
     def end(self) -> None:
         """Repeat nothing any more."""
@@ -165,3 +168,38 @@ def ctrl_c_ignored() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def ctrl_c_raises() -> Iterator[None]:
+    """Raise KeyboardInterrupt at Ctrl-C, whatever it did before and does again afterwards, unless it is ignored."""
+    before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code that nothing changes any more.
+
+    Threads are waited for and hooks of `atexit` run, as ever; a signal meanwhile ends the process at once. Python would
+    then take apart what threads of TensorFlow still use. That takes seconds, and ends now and then in a crash.
+
+    Args:
+        code: Exit code; 0 becomes 1 where standard output takes no more.
+    """
+    code = code if flush() else code or 1
+    for number in (signal.SIGINT, *SIGNALS):
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            signal.signal(number, lambda *_: os._exit(code))
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # as `multiprocessing` ends its processes
+        atexit._run_exitfuncs()
+        flush()
+    finally:
+        os._exit(code)

@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any
 
 from srexp.system.masking.redaction import mask, printable, shown, told
@@ -58,6 +58,21 @@ def outlive_reader() -> None:
         outlet = io.BufferedWriter(_Outlet(stream.fileno(), "w", closefd=False))
         options = {key: getattr(stream, key) for key in ("encoding", "errors", "line_buffering", "write_through")}
         setattr(sys, name, io.TextIOWrapper(outlet, **options))
+
+
+def flush() -> bool:
+    """Write out what was said; False, and a word on it, where there is no room for it."""
+    whole = True
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        try:
+            if stream and not stream.closed:
+                stream.flush()
+        except OSError as error:
+            whole = False
+            with suppress(OSError):
+                os.write(2, f"srexp: {name} can't be written: {error.strerror}\n".encode())
+    return whole
 
 
 def complain(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
 import operator
@@ -29,6 +30,16 @@ pytestmark = pytest.mark.system
 )
 def test_the_exit_code_comes_back(work, arguments, code, capfd):
     assert run_alone(work, *arguments) == code
+
+
+def struck_at_the_end(number: int) -> int:
+    atexit.register(signal.raise_signal, number)
+    return 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_its_work_changes_no_exit_code(number, capfd):
+    assert run_alone(struck_at_the_end, number) == 0
 
 
 def others_than(known: set[psutil.Process]) -> list[psutil.Process]:
@@ -140,6 +151,7 @@ def test_a_second_ctrl_c_ends_it_at_once():
 def test_it_does_what_it_is_told_and_ends_with_the_code_of_that(monkeypatch, said, code):
     for name in ("outlive_reader", "mask_tracebacks", "_end_with_the_other"):
         monkeypatch.setattr(child_process, name, lambda: None)
+    monkeypatch.setattr(child_process, "leave", sys.exit)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(said)))
     with pytest.raises(SystemExit) as ended:
         child_process.begin()

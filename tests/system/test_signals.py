@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from srexp.system.signals import AGAIN_SECONDS, SIGNALS, Interrupted, ctrl_c_ignored, interruptible
+from srexp.system.signals import AGAIN_SECONDS, SIGNALS, Interrupted, ctrl_c_ignored, ctrl_c_raises, interruptible
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -56,6 +56,33 @@ def test_contexts_nest():
             signal.raise_signal(signal.SIGTERM)
         assert signal.getsignal(signal.SIGTERM) == outer.handle
     assert outer.received is None
+
+
+def test_a_repeated_request_does_not_break_the_orderly_end_in_an_outer_context_either():
+    ended = []
+    with pytest.raises(Interrupted), interruptible():  # noqa: PT012 - the context is what is tested
+        try:
+            with interruptible():
+                signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            ended.append("told how to go on")
+    assert ended == ["told how to go on"]
+
+
+def test_ctrl_c_raises_whatever_it_did_before():
+    did = []
+    before = signal.signal(signal.SIGINT, lambda *_: did.append("something else"))
+    try:
+        with pytest.raises(KeyboardInterrupt), ctrl_c_raises():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with ctrl_c_raises():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert did == ["something else"]
 
 
 def test_other_threads_change_no_handler():

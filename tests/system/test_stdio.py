@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
@@ -119,3 +120,14 @@ def test_no_traceback_shows_a_password(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.count("ValueError: postgresql://") == 2
     assert "secret" not in said
+
+
+def test_what_finds_no_room_is_told(monkeypatch, capfd):
+    class Full(io.StringIO):
+        def flush(self):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert stdio.flush()
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert not stdio.flush()
+    assert capfd.readouterr().err == "srexp: stdout can't be written: No space left on device\n"
