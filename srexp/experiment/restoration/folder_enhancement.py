@@ -7,7 +7,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
@@ -21,6 +21,7 @@ from srexp.data.formats.registry import read_ahead
 from srexp.data.restored_image import Origin
 from srexp.enhance.manifest_parts import unwritable
 from srexp.enhance.output_manifest import DISTANCE, NAME, PLACE, SPREAD_MEAN, SPREAD_P99, OutputManifest, State
+from srexp.enhance.scratch import scratch_folder
 from srexp.errors import RequestError, SrexpError, some
 from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
@@ -109,7 +110,7 @@ class FolderEnhancement:
             for number, job in enumerate(jobs):
                 self._do(job, outcome, partial(show, number, job.name), shield, scratch)
 
-    def _do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: str) -> None:
+    def _do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: Path) -> None:
         """Restore a file unless that is done; one that fails is noted, and the next one comes."""
         try:
             names = self._restore(job, outcome, show, scratch)
@@ -123,7 +124,7 @@ class FolderEnhancement:
         outcome.outputs += names
         log.info("%s: %s", job.name, ", ".join(names) or "finished before")
 
-    def _restore(self, job: Job, outcome: Outcome, show: Callable[[float], None], scratch: str) -> list[str]:
+    def _restore(self, job: Job, outcome: Outcome, show: Callable[[float], None], scratch: Path) -> list[str]:
         """Give the names of the files written, none when they were there."""
         show(0)
         origin = Origin(job.path, job.kind, job.frames, self.restorer.intensity)
@@ -191,13 +192,16 @@ class FolderEnhancement:
             )
 
 
-def _scratch(output: Path) -> tempfile.TemporaryDirectory[str]:
+@contextmanager
+def _scratch(output: Path) -> Iterator[Path]:
     """Make a folder within output, where files become whole before they get their names."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(dir=output, prefix=".srexp-")
-    except OSError as error:
-        raise unwritable(output, error) from error
+    with ExitStack() as stack:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            scratch = stack.enter_context(scratch_folder(output))
+        except OSError as error:
+            raise unwritable(output, error) from error
+        yield scratch
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,6 +13,7 @@ from srexp.config.sections.verbs import EnhanceConfig
 from srexp.data.formats.registry import Image, frames_in, read_ahead, read_image
 from srexp.data.image import Stored
 from srexp.enhance.output_manifest import OutputManifest
+from srexp.enhance.scratch import scratch_folder
 from srexp.errors import SrexpError
 from srexp.evaluation.figures.image_cards import Picture, thumbnail
 from srexp.evaluation.figures.spread_map import SCALE, Spread, only_map
@@ -86,8 +86,8 @@ def write_gallery(
         restored = any(NAME in job.outputs for job in jobs)
         if restored or (page.exists() and not config.overwrite and _MARK not in page.read_bytes()[:1000]):
             return None, f"{NAME} in output is not what this would write, and was left as it was"
-        with tempfile.TemporaryDirectory(dir=manifest.folder, prefix=".srexp-") as scratch:
-            file = Path(scratch, NAME)
+        with scratch_folder(manifest.folder) as scratch:
+            file = scratch / NAME
             file.write_text(_page(config, made, outcome), encoding="utf-8", errors="replace")
             manifest.place({NAME: file}, *(job.path for job in made))
     except (OSError, SrexpError) as error:
