@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +53,8 @@ def cases(first: Any, *others: Any) -> list[Any]:
         for model in MODELS
         for each in (first, *others)
     ]
+
+
+def first_quick(rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+    """Leave all rows but the first to the lane `slow`."""
+    return [pytest.param(*row, marks=pytest.mark.slow if i else []) for i, row in enumerate(rows)]

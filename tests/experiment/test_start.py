@@ -102,6 +102,7 @@ def test_weights_of_which_nothing_is_known_are_said_to_be_so(root: Path, tmp_pat
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_training_goes_on_from_another_and_keeps_what_that_had_seen(root: Path, tmp_path: Path) -> None:
     """With a learning rate of next to nothing it ends where the other one ended."""
     quick = ["+debug=fast", "trainer.patch_size=32", "trainer.epochs=1", "trainer.steps_per_epoch=1"]

@@ -151,7 +151,7 @@ def outputs() -> dict[str, list[bytes]]:
 
 
 @pytest.mark.parametrize("intensity", ["bits", "window", "percentile"])
-@pytest.mark.parametrize("wanted", ["same", *KINDS])
+@pytest.mark.parametrize("wanted", ["same", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS)])
 def test_all_in_one_command(folder: Path, wanted: str, intensity: str) -> None:
     result = enhance(folder, f"format={wanted}", f"intensity={intensity}")
     failed, made = reason(result), outputs()
@@ -224,7 +224,9 @@ def digest(low: Pixels, bits: int) -> str:
     return hashlib.sha256(f"{','.join(map(str, values.shape))},{bits}\n".encode() + values.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("intensity", ["bits", "window", "percentile"])
+@pytest.mark.parametrize(
+    "intensity", ["bits", *(pytest.param(each, marks=pytest.mark.slow) for each in ("window", "percentile"))]
+)
 def test_as_a_data_set(folder: Path, intensity: str) -> None:
     request = ["dataset=folder", f"dataset.root={folder}", f"dataset.intensity={intensity}"]
     usable, left_out = list[str](), list[str]()

@@ -28,7 +28,7 @@ def network(randomised):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("made", ["colour", "transposed convolution"])
+@pytest.mark.parametrize("made", ["colour", pytest.param("transposed convolution", marks=pytest.mark.slow)])
 def test_from_file(randomised, made, name, tmp_path):
     in_colour = made == "colour"
     network = randomised(
