@@ -67,14 +67,14 @@ def test_an_interruption_that_a_decoder_in_c_hides_is_no_bad_file(models, tree, 
     """Taken for one, it would be forgotten, and all the other files done in spite of it."""
     tried = []
 
-    def decode(_, job, *__):
-        tried.append(job.name)
+    def decode(_, first, *__):
+        tried.append(first.turn.job.name)
         try:
             signal.raise_signal(signal.SIGTERM)
         except KeyboardInterrupt:
             raise SrexpError("the file can't be decoded (SystemError)") from None
 
-    monkeypatch.setattr("srexp.experiment.restoration.folder_enhancement.FolderEnhancement._restore", decode)
+    monkeypatch.setattr("srexp.experiment.restoration.folder_enhancement.FolderEnhancement._write", decode)
     assert run(["enhance", f"model_uri={models / 'identity_x2.keras'}", f"input={tree}", "output=out"]) == 130
     assert len(tried) == 1
 

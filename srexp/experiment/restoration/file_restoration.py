@@ -6,8 +6,9 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
 
 from srexp.config.sections.verbs import RestoreConfig
@@ -15,7 +16,7 @@ from srexp.data.degradation.imresize import enlarged_rows
 from srexp.data.degradation.reduced_again import Distance, ReducedAgain
 from srexp.data.formats.registry import read_image
 from srexp.data.formats.writers import write_images
-from srexp.data.image import Intensity, Kind
+from srexp.data.image import Intensity, Kind, UnreadableImageError
 from srexp.data.preparation.index import installed_version
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.enhance.colour import for_colour
@@ -23,6 +24,7 @@ from srexp.enhance.predict import strip_predictor
 from srexp.enhance.runtimes.choice import Chosen, RuntimeName, choose
 from srexp.enhance.self_ensemble import self_ensemble
 from srexp.enhance.tiling import joined
+from srexp.errors import SrexpError
 from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
 from srexp.experiment.restoration.reference_images import pairs
 from srexp.experiment.trained.loaded_model import Opened
@@ -34,6 +36,33 @@ LEAST_MB = 48
 
 _SMALL_MB = 192
 _IMAGE_MB = 128  # room for a radiograph and what is written of it
+_SHARE_AHEAD = 4  # the part of what is left that one more image may take, which is written meanwhile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """An image of a file, read to be restored.
+
+    Args:
+        number: The how-manieth of those of its file that are restored.
+        low: Its pixels.
+        restored: What it becomes, without its rows.
+        levels: Where its eight restorations lie apart, once its first rows are there and where that was asked for.
+    """
+
+    number: int
+    low: Pixels
+    restored: Restored
+    levels: list[Levels]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows (rows, w, c) of what an image became, and whether they are its last ones."""
+
+    source: Source
+    strip: Pixels
+    last: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +78,7 @@ class Restorer:
         chosen: What computes the network; None for Keras.
         tile_pixels: Pixels of the restoration that are computed at a time, where the memory allows more.
         on_tiles: Called with the number of tiles of each image, before the first one is computed.
+        ahead: Whether an image is restored while the one before it is written, and shares the memory with it.
     """
 
     opened: Opened
@@ -59,6 +89,7 @@ class Restorer:
     chosen: Chosen | None = None
     tile_pixels: float = math.inf
     on_tiles: Callable[[int], object] = lambda _: None
+    ahead: bool = False
 
     @cached_property
     def made(self) -> Provenance:
@@ -72,14 +103,25 @@ class Restorer:
         return Provenance(model, identity, installed_version(), self.opened.scale)
 
     @cached_property
+    def _memory_mb(self) -> tuple[float, float]:
+        """Share the memory that is left: for the network, and for one more image that is written meanwhile."""
+        images_mb = _IMAGE_MB * (1 + self.self_ensemble + 2 * self.spread)  # it adds up in one more
+        left = self.memory_mb - rss_mb() - images_mb
+        ahead = min(_IMAGE_MB, max(0, left / _SHARE_AHEAD)) if self.ahead else 0
+        return max(LEAST_MB, left - ahead), ahead
+
+    def leaves_room(self, part: Part) -> bool:
+        """Whether the next image may be restored while the one that this is of is written."""
+        return part.strip.itemsize * math.prod(part.source.restored.shape) <= self._memory_mb[1] * 2**20
+
+    @cached_property
     def _strips(self) -> Callable[[Pixels], Iterator[Pixels]]:
         """Choose what runs the network, within the memory that is left.
 
         Returns:
             Function from an image to its restored strips, see `srexp.enhance.predict.strip_predictor`.
         """
-        images_mb = _IMAGE_MB * (1 + self.self_ensemble + 2 * self.spread)  # it adds up in one more
-        memory_mb = max(LEAST_MB, self.memory_mb - rss_mb() - images_mb)
+        memory_mb, _ = self._memory_mb
         if memory_mb < _SMALL_MB:
             give_back_freed_memory()
         restore = self.chosen.restore if self.chosen else None
@@ -110,6 +152,33 @@ class Restorer:
         """Give some rows of the image enlarged by bicubic interpolation."""
         return enlarged_rows(low, self.opened.scale, rows)
 
+    def parts(self, origin: Origin) -> Iterator[Part]:
+        """Read and restore the images of one file.
+
+        Args:
+            origin: The file.
+
+        Yields:
+            Rows of its images, from top to bottom, one image after the other.
+
+        Raises:
+            RequestError: The file can't be used, and why.
+            SrexpError: The model failed on it.
+        """
+        if not origin.frames:
+            raise UnreadableImageError("holds no image")
+        for number, frame in enumerate(origin.frames):
+            stored, levels = read_image(origin.path, frame, origin.intensity), list[Levels]()
+            low = stored.to_float()
+            source = Source(number, low, Restored.of(stored, frame, self.opened.scale, iter(())), levels)
+            del stored  # the network may need the memory
+            rows, height = 0, source.restored.shape[0]
+            for strip in self._restoring(_noted_in(levels))(low) if self.spread else self.restore(low):
+                rows += len(strip)
+                yield Part(source, strip, last=rows >= height)
+            if rows < height:
+                raise SrexpError("the model gave another shape", got=f"{rows} rows", expected=f"{height} rows")
+
     def restore_file(
         self,
         origin: Origin,
@@ -121,6 +190,7 @@ class Restorer:
         on_part: Callable[[float], None] = lambda _: None,
         on_distance: Callable[[Distance], object] | None = None,
         on_spread: Callable[[Spread], object] = lambda _: None,
+        parts: Iterable[Part] | None = None,
     ) -> list[str]:
         """Restore the images of one file.
 
@@ -133,6 +203,7 @@ class Restorer:
             on_part: Called with how many images are done, 1.5 in the middle of the second one, after each row of tiles.
             on_distance: Called with how far each image is from its input when it is reduced again.
             on_spread: Called with how far the eight restorations of each image lie apart, where `spread` is set.
+            parts: What `parts` makes of the file, where somebody else asks it.
 
         Returns:
             What the new file can't hold, see `writers.write_images`.
@@ -141,35 +212,30 @@ class Restorer:
             RequestError: The file can't be used, and why.
             SrexpError: The model failed on it.
         """
-        middle, scale = origin.frames[len(origin.frames) // 2], self.opened.scale
+        middle, scale = len(origin.frames) // 2, self.opened.scale
 
         def images() -> Iterator[Restored]:
-            for number, frame in enumerate(origin.frames):
-                stored = read_image(origin.path, frame, origin.intensity)
-                on_part(number)
-                low = stored.to_float()
-                maps: list[Levels] = []  # of this image, once its first strip is there
-
-                def unsure(spread: Pixels, maps: list[Levels] = maps) -> None:
-                    levels = in_grey_levels(spread)
+            coming = self.parts(origin) if parts is None else iter(parts)
+            for first in islice(coming, len(origin.frames)):
+                source = first.source
+                low, height = source.low, source.restored.shape[0]
+                on_part(source.number)
+                for levels in source.levels:
                     on_spread(summary(levels))
-                    maps.append(levels)
-
-                strips = self._restoring(unsure)(low) if self.spread else self.restore(low)
-                strips = _telling(strips, low.shape[0] * scale, number, on_part)
+                strips = _telling(_strips(first, coming), height, source.number, on_part)
+                del first
                 if on_distance:
                     strips = ReducedAgain(low, scale, on_distance).passing(strips)
-                if (compare or spread) and frame == middle:
-                    restored = joined(strips, low.shape[0] * scale)
+                if (compare or spread) and source.number == middle:
+                    restored = joined(strips, height)
                     if compare:
                         self._compare(target.parent / compare, low, restored, origin.path.name)
                     if spread:
-                        self._map(target.parent / spread, restored, maps[0], stored.bits, origin.path.name)
+                        bits = source.restored.bits
+                        self._map(target.parent / spread, restored, source.levels[0], bits, origin.path.name)
                     strips = iter([restored])
-                del maps
-                described = Restored.of(stored, frame, scale, strips)
-                del stored  # the network runs when strips are asked for, and may need the memory
-                yield described
+                source.levels.clear()
+                yield replace(source.restored, strips=strips)
 
         return write_images(target.parent, target.name, kind, origin, self.made, images=images())
 
@@ -196,6 +262,18 @@ class Restorer:
             model_name=self.opened.loaded.found.label,
         )
         figure.savefig(path)
+
+
+def _strips(part: Part, others: Iterator[Part]) -> Iterator[Pixels]:
+    """Give the rows of one image, and ask for nothing behind them."""
+    yield part.strip
+    while not part.last:
+        part = next(others)
+        yield part.strip
+
+
+def _noted_in(levels: list[Levels]) -> Callable[[Pixels], object]:
+    return lambda spread: levels.append(in_grey_levels(spread))
 
 
 def _telling(strips: Iterable[Pixels], height: int, before: int, on_part: Callable[[float], None]) -> Iterator[Pixels]:

@@ -6,9 +6,9 @@ import errno
 import logging
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,11 +25,12 @@ from srexp.enhance.scratch import scratch_folder
 from srexp.errors import RequestError, SrexpError, some
 from srexp.evaluation.figures.spread_map import Spread
 from srexp.experiment.restoration.failure import told
-from srexp.experiment.restoration.file_restoration import Restorer, chosen_runtime
+from srexp.experiment.restoration.file_restoration import Part, Restorer, chosen_runtime
 from srexp.experiment.restoration.jobs import Job, Outcome, marks_of, wanted_of
 from srexp.experiment.trained.loaded_model import opened
 from srexp.metrics.table import counted
 from srexp.system.files.digests import sha256
+from srexp.system.one_ahead import one_ahead
 from srexp.system.signals import Shield, interruptible
 from srexp.tracking.names import DEBUG_TAG
 
@@ -61,6 +62,32 @@ def restorer_of(config: EnhanceConfig) -> Restorer:
     return Restorer(model, intensity, config.self_ensemble, config.memory_mb, config.spread, chosen)
 
 
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A file whose turn it is, or almost.
+
+    Args:
+        job: The file.
+        digest: SHA-256 of its content.
+        known: What is known of its result, where that was finished before.
+        over: Whether nobody needs any more of it.
+    """
+
+    job: Job
+    digest: str = ""
+    known: dict[str, float] | None = None
+    over: bool = False
+
+
+@dataclass(slots=True)
+class _Step:
+    """What comes next of a file: rows of it, why there are none, or neither where it was finished before."""
+
+    turn: _Turn
+    part: Part | None = None
+    error: Exception | None = None
+
+
 class FolderEnhancement:
     """Restores files into a folder, whose list says what was made of what.
 
@@ -71,7 +98,8 @@ class FolderEnhancement:
     """
 
     def __init__(self, config: EnhanceConfig, restorer: Restorer, *, part: str | None = None) -> None:
-        self.config, self.output, self.restorer = config, Path(config.output).expanduser(), restorer
+        self.config, self.output = config, Path(config.output).expanduser()
+        self.restorer = replace(restorer, ahead=True)
         self.manifest = OutputManifest(
             self.output, model=restorer.made.model, settings=restorer.made.identity, shard=part
         )
@@ -104,16 +132,58 @@ class FolderEnhancement:
         Raises:
             RequestError: The folder can't be written.
         """
-        images = [(job.path, frame, self.restorer.intensity) for job in jobs for frame in job.frames]
         # The outer scratch folder is what an interruption can't leave behind, whatever it does to those of the files.
-        with _scratch(self.output) as scratch, interruptible() as shield, read_ahead(images):
+        with (
+            _scratch(self.output) as scratch,
+            interruptible() as shield,
+            one_ahead(self._steps(jobs), self._leaves_room) as steps,
+        ):
             for number, job in enumerate(jobs):
-                self._do(job, outcome, partial(show, number, job.name), shield, scratch)
+                on_part = partial(show, number, job.name)
+                on_part(0)
+                first = next(step for step in steps if step.turn.job is job)  # of one before may be left
+                self._do(job, partial(self._write, first, steps, outcome, on_part, scratch), outcome, shield)
+                first.turn.over = True
 
-    def _do(self, job: Job, outcome: Outcome, show: Callable[[float], None], shield: Shield, scratch: Path) -> None:
-        """Restore a file unless that is done; one that fails is noted, and the next one comes."""
+    def _leaves_room(self, step: _Step) -> bool:
+        return step.part is None or self.restorer.leaves_room(step.part)
+
+    def _steps(self, jobs: Sequence[Job]) -> Generator[_Step]:
+        """Look at files, read and restore them, while what was made of the one before is written."""
+        with read_ahead((job.path, frame, self.restorer.intensity) for job in jobs for frame in job.frames):
+            for job in jobs:
+                turn = _Turn(job)
+                try:
+                    if not self._is_to_do(turn):
+                        yield _Step(turn)
+                        continue
+                    for part in self.restorer.parts(self._origin(job)):
+                        yield _Step(turn, part)
+                        if turn.over:
+                            break
+                except Exception as error:  # noqa: BLE001 - raised when the turn of its file has come
+                    yield _Step(turn, error=error)
+
+    def _origin(self, job: Job) -> Origin:
+        return Origin(job.path, job.kind, job.frames, self.restorer.intensity)
+
+    def _is_to_do(self, turn: _Turn) -> bool:
+        """Whether a file has no result, or isn't known of that what is asked for, as far as the list can note it."""
+        job = turn.job
+        turn.digest = sha256(job.path)
+        state = self.manifest.state(job.name, turn.digest, job.outputs)
+        if state == "finished":
+            turn.known = self.manifest.measured(job.outputs, wanted_of(self.config))
+        if turn.known is None:
+            self._require_free(job, state)
+            with _into_output():
+                self.manifest.make_folder(job.target)
+        return turn.known is None
+
+    def _do(self, job: Job, write: Callable[[], list[str]], outcome: Outcome, shield: Shield) -> None:
+        """Write what a file became unless that is done; one that fails is noted, and the next one comes."""
         try:
-            names = self._restore(job, outcome, show, scratch)
+            names = write()
         except Exception as error:
             if shield.received:  # a decoder in C made its own exception of the interruption; the file isn't to blame
                 raise
@@ -124,24 +194,22 @@ class FolderEnhancement:
         outcome.outputs += names
         log.info("%s: %s", job.name, ", ".join(names) or "finished before")
 
-    def _restore(self, job: Job, outcome: Outcome, show: Callable[[float], None], scratch: Path) -> list[str]:
+    def _write(
+        self, first: _Step, others: Iterator[_Step], outcome: Outcome, show: Callable[[float], None], scratch: Path
+    ) -> list[str]:
         """Give the names of the files written, none when they were there."""
-        show(0)
-        origin = Origin(job.path, job.kind, job.frames, self.restorer.intensity)
-        names = job.outputs
-        digest = sha256(job.path)
-        state = self.manifest.state(job.name, digest, names)
-        if state == "finished" and self._is_measured(job, outcome):
+        turn, job, names = first.turn, first.turn.job, first.turn.job.outputs
+        if first.error:
+            raise first.error
+        if turn.known is not None:
+            outcome.note(job.name, turn.known)
             return []
-        self._require_free(job, state)
         target = self.output / job.target
-        with _into_output():
-            self.manifest.make_folder(job.target)
         distances: list[Distance] = []
         spreads: list[Spread] = []
         with tempfile.TemporaryDirectory(dir=scratch) as fresh:
             lost = self.restorer.restore_file(
-                origin,
+                self._origin(job),
                 job.target_kind,
                 Path(fresh, target.name),
                 compare=job.compare and Path(job.compare).name,
@@ -149,36 +217,19 @@ class FolderEnhancement:
                 on_part=lambda done: show(done / len(job.frames)),
                 on_distance=distances.append if self.config.check else None,
                 on_spread=spreads.append,
+                parts=_parts(first, others),
             )
             made = {name: Path(fresh, Path(name).name) for name in names}
             digests = {name: sha256(path) for name, path in made.items()}
-            measured = dict[str, float]()  # of several images the worst
-            if distances:
-                measured |= {
-                    DISTANCE: max(each.levels for each in distances),
-                    PLACE: max(each.place_percent for each in distances),
-                }
-            if spreads:
-                measured |= {
-                    SPREAD_MEAN: max(each.mean for each in spreads),
-                    SPREAD_P99: max(each.p99 for each in spreads),
-                }
-            measured = {name: float(f"{value:.4g}") for name, value in measured.items()}  # as the list keeps them
+            measured = _worst(distances, spreads)
             with _into_output():
-                self.manifest.add(job.name, digest, digests, lost, measured, marks=marks_of(self.config, measured))
+                self.manifest.add(job.name, turn.digest, digests, lost, measured, marks=marks_of(self.config, measured))
                 self.manifest.place(made, job.path)
         outcome.note(job.name, measured)
         if lost:
             outcome.lost[job.name] = lost
             log.info("%s: %s", job.name, "; ".join(lost))
         return names
-
-    def _is_measured(self, job: Job, outcome: Outcome) -> bool:
-        """Whether of a finished file is known what is asked for, as far as the list can note it."""
-        if (known := self.manifest.measured(job.outputs, wanted_of(self.config))) is None:
-            return False
-        outcome.note(job.name, known)
-        return True
 
     def _require_free(self, job: Job, state: State) -> None:
         """Refuse to overwrite what wasn't asked to be; what another file became never is, whatever was asked."""
@@ -190,6 +241,24 @@ class FolderEnhancement:
             raise SrexpError(
                 "a file of that name in output is not what this would write", fix="overwrite=true, or another output="
             )
+
+
+def _parts(first: _Step, others: Iterator[_Step]) -> Iterator[Part]:
+    """Give the rows of a file, and raise what stood in the way of more."""
+    for step in chain([first], others):
+        if step.error:
+            raise step.error
+        if step.part:
+            yield step.part
+
+
+def _worst(distances: Sequence[Distance], spreads: Sequence[Spread]) -> dict[str, float]:
+    """Give what was measured of several images, as the list keeps it: of each value the largest."""
+    largest = {
+        **dict(zip((DISTANCE, PLACE), map(max, zip(*distances, strict=True)), strict=False)),
+        **dict(zip((SPREAD_MEAN, SPREAD_P99), map(max, zip(*spreads, strict=True)), strict=False)),
+    }
+    return {name: float(f"{value:.4g}") for name, value in largest.items()}
 
 
 @contextmanager

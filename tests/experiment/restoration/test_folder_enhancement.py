@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import shutil
 import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 import tifffile
 from nibabel.spatialimages import HeaderDataError
-from PIL import Image
 
-from srexp.data.formats import registry
 from srexp.enhance import manifest_parts
 from srexp.errors import RequestError
 from srexp.experiment.restoration import file_restoration
 from srexp.experiment.restoration.folder_enhancement import FolderEnhancement
 from srexp.experiment.restoration.jobs import Outcome, find_jobs
-
-
-@pytest.fixture
-def asked(tmp_path):
-    (tmp_path / "in" / "deep").mkdir(parents=True)
-    for name in ("a.png", "deep/b.png"):
-        Image.fromarray(np.arange(96, dtype=np.uint8).reshape(8, 12)).save(tmp_path / "in" / name)
-    (tmp_path / "in" / "c.png").write_text("no image")
-    output = tmp_path / "out"
-    return SimpleNamespace(
-        input=str(tmp_path / "in"),
-        output=output,
-        format="same",
-        overwrite=False,
-        compare=False,
-        spread=False,
-        check=False,
-        check_levels=1.0,
-        check_percent=6.0,
-        self_ensemble=False,
-    )
 
 
 def test_files_are_named_with_what_they_become(asked):
@@ -72,29 +46,6 @@ def test_a_second_time_nothing_is_left_to_do(asked, identity):
     again = Outcome()
     FolderEnhancement(asked, identity).run(jobs, again, lambda *_: None)
     assert (again.restored, again.skipped) == ([], ["a.png", "deep/b.png"])
-
-
-def test_the_next_file_is_decoded_before_the_network_is_done_with_one(asked, identity, monkeypatch):
-    chance, folder = np.random.default_rng(0), asked.output.parent / "large"  # small ones come several at a time
-    folder.mkdir()
-    for number in range(3):
-        Image.fromarray(chance.integers(0, 256, (300, 300), np.uint8)).save(folder / f"{number}.png")
-    asked.input, ahead, write = str(folder), [], file_restoration.write_images
-
-    def writing(*arguments, images, **options):
-        def held():
-            for image in images:  # its network runs when strips are asked for
-                if begun := registry._ahead._begun:
-                    assert select.select([begun._worker.process.stdout], [], [], 60)[0], "no answer meanwhile"
-                ahead.append([path.name for path, *_ in registry._ahead._asked.values()])
-                yield image
-
-        return write(*arguments, images=held(), **options)
-
-    monkeypatch.setattr(file_restoration, "write_images", writing)
-    jobs, outcome = find_jobs(asked)
-    FolderEnhancement(asked, identity).run(jobs, outcome, lambda *_: None)
-    assert (outcome.restored, ahead) == (["0.png", "1.png", "2.png"], [["1.png"], ["2.png"], []])
 
 
 def test_results_of_another_model_are_not_mixed_in(asked, identity):
