@@ -36,7 +36,11 @@ LEAST_MB = 48
 
 _SMALL_MB = 192
 _IMAGE_MB = 128  # room for a radiograph and what is written of it
-_SHARE_AHEAD = 4  # the part of what is left that one more image may take, which is written meanwhile
+_AHEAD_MB, _SHARE_AHEAD = (
+    192,
+    4,
+)  # for one more, which is written meanwhile, and the part of what is left that it may take
+_STORED_BYTES = 2  # of a value that is written, beside the one that was computed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,12 +111,13 @@ class Restorer:
         """Share the memory that is left: for the network, and for one more image that is written meanwhile."""
         images_mb = _IMAGE_MB * (1 + self.self_ensemble + 2 * self.spread)  # it adds up in one more
         left = self.memory_mb - rss_mb() - images_mb
-        ahead = min(_IMAGE_MB, max(0, left / _SHARE_AHEAD)) if self.ahead else 0
+        ahead = min(_AHEAD_MB, max(0, left / _SHARE_AHEAD)) if self.ahead else 0
         return max(LEAST_MB, left - ahead), ahead
 
     def leaves_room(self, part: Part) -> bool:
         """Whether the next image may be restored while the one that this is of is written."""
-        return part.strip.itemsize * math.prod(part.source.restored.shape) <= self._memory_mb[1] * 2**20
+        bytes_of_value = part.strip.itemsize + _STORED_BYTES
+        return bytes_of_value * math.prod(part.source.restored.shape) <= self._memory_mb[1] * 2**20
 
     @cached_property
     def _strips(self) -> Callable[[Pixels], Iterator[Pixels]]:
