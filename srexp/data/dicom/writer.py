@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -45,18 +46,10 @@ def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Resto
     with TemporaryFile(dir=target.parent) as scratch:
         make = _derived if origin.kind == "dicom" else _captured
         dataset = make(origin, made, images, scratch)
-        length = scratch.tell()
-        if length > _LARGEST_ELEMENT:
-            raise UnreadableImageError(f"would have {length:,} bytes of pixels, more than DICOM holds uncompressed")
-        scratch.write(b"\0" * (length % 2))
+        scratch.write(b"\0" * (scratch.tell() % 2))
         scratch.seek(0)
         dataset.add_new("PixelData", "OW", scratch)
-        try:
-            dataset.save_as(target, enforce_file_format=True)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno:  # pydicom makes others of its own
-                raise
-            raise UnreadableImageError(f"has {_unwritable(dataset)} that can't be written again") from None
+        _save(dataset, target)
 
 
 def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scratch: IO[bytes]) -> pydicom.Dataset:
@@ -69,26 +62,42 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
         check_geometry(source)
     if "TotalPixelMatrixRows" in source:
         raise UnreadableImageError("is part of a whole-slide image, whose tiles can't be enlarged one by one")
-    for image in images:
-        shape, encoding = _size(image), _stored_as_before(image, header, origin, made.scale, scratch)
+    pages = iter(images)
+    first = next(pages)
+    encoding = _encoding(first, header, origin)
+    shape = _size(first, encoding, len(origin.frames))
     with refusing("has a damaged description"):
         some = origin.frames if len(origin.frames) < header.frames else ()
         made_of_it = derived(source, encoding, shape, made, lossy=header.lossy, frames=some)
         if encoding.window_kept:
             sign_tables(made_of_it, *incoming(header, 0))
+    _save(made_of_it, BytesIO())  # what can't be written is refused before the network runs, which it does from here on
+    for image in chain([first], pages):
+        _put_as_before(image, _encoding(image, header, origin), origin, made.scale, scratch)
     return made_of_it
 
 
-def _stored_as_before(image: Restored, header: Header, origin: Origin, scale: int, scratch: IO[bytes]) -> Encoding:
-    """Write a frame's values as the original means them, and say how."""
-    encoding = encoding_of(
+def _encoding(image: Restored, header: Header, origin: Origin) -> Encoding:
+    return encoding_of(
         header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity
     )
+
+
+def _put_as_before(image: Restored, encoding: Encoding, origin: Origin, scale: int, scratch: IO[bytes]) -> None:
+    """Write a frame's values as the original means them."""
     original = stored_frame(origin.path, image.frame) if encoding.padding else np.zeros((0, 0))
     for top, block in _blocks(image, encoding):
         values = as_stored(block, encoding)
         _put(with_padding(values, original, encoding, top=top, scale=scale), encoding, scratch)
-    return encoding
+
+
+def _save(dataset: pydicom.Dataset, target: Path | BytesIO) -> None:
+    try:
+        dataset.save_as(target, enforce_file_format=True)
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:  # pydicom makes others of its own
+            raise
+        raise UnreadableImageError(f"has {_unwritable(dataset)} that can't be written again") from None
 
 
 def _unwritable(dataset: pydicom.Dataset) -> str:
@@ -112,7 +121,8 @@ def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scra
     (image,) = images
     colour = image.shape[-1] > 1
     bits = _BYTE if colour else image.bits  # secondary capture has no colours of 16 bits
-    encoding, shape = unsigned(max(bits, _BYTE), "RGB" if colour else "MONOCHROME2"), _size(image)
+    encoding = unsigned(max(bits, _BYTE), "RGB" if colour else "MONOCHROME2")
+    shape = _size(image, encoding, 1)
     for _, block in _blocks(image, encoding):
         _put(block, encoding, scratch)
     captured = secondary_capture(sha256(origin.path), encoding, shape, made)
@@ -125,11 +135,17 @@ def _captured(origin: Origin, made: Provenance, images: Iterable[Restored], scra
     return captured
 
 
-def _size(image: Restored) -> tuple[int, int]:
+def _size(image: Restored, encoding: Encoding, frames: int) -> tuple[int, int]:
+    """Give height and width, and refuse what DICOM can't hold, before the image is made."""
     height, width, _ = image.shape
     if max(height, width) > _LONGEST_SIDE:
         raise UnreadableImageError(
             f"would become {height} x {width} pixels, where DICOM has room for {_LONGEST_SIDE}", fix="format=tiff"
+        )
+    length = frames * height * width * encoding.samples * encoding.allocated // _BYTE
+    if length > _LARGEST_ELEMENT:
+        raise UnreadableImageError(
+            f"would have {length:,} bytes of pixels, more than DICOM holds uncompressed", fix="format=tiff"
         )
     return height, width
 

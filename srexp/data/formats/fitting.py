@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import isclose
 
 from srexp.data.display import Resolution
+from srexp.data.formats.raster import LARGEST_PROFILE
 from srexp.data.image import Kind
 from srexp.data.restored_image import Restored
 
@@ -19,7 +20,7 @@ class _Holds:
         unit: The unit in which it counts resolution, in mm.
         ratio: Whether it can say the shape of a pixel without its size.
         most: Largest number of pixels in a unit, which is a whole number there; None where fractions can be written.
-        profile: Whether it takes a colour profile.
+        profile: Most bytes of a colour profile: what Pillow reads of a PNG, and 255 segments of a JPEG.
         tone: Whether it takes what a file of its kind says of colours besides.
         bits: Most bits of a grey value, and of a colour.
     """
@@ -28,17 +29,17 @@ class _Holds:
     unit: float
     ratio: bool
     most: int | None
-    profile: bool
+    profile: int
     tone: bool = False
     bits: tuple[int, int] = (16, 16)
 
 
 _HOLDS: dict[Kind, _Holds] = {
-    "png": _Holds("PNG", 1000.0, ratio=True, most=2**31 - 1, profile=True, tone=True),
-    "jpeg": _Holds("JPEG", 25.4, ratio=False, most=2**16 - 1, profile=True, bits=(8, 8)),
-    "bmp": _Holds("BMP", 1000.0, ratio=False, most=2**31 - 1, profile=False, bits=(8, 8)),
-    "tiff": _Holds("TIFF", 10.0, ratio=True, most=None, profile=True, tone=True),
-    "dicom": _Holds("DICOM", 1.0, ratio=True, most=None, profile=False, bits=(16, 8)),
+    "png": _Holds("PNG", 1000.0, ratio=True, most=2**31 - 1, profile=LARGEST_PROFILE, tone=True),
+    "jpeg": _Holds("JPEG", 25.4, ratio=False, most=2**16 - 1, profile=255 * 65519, bits=(8, 8)),
+    "bmp": _Holds("BMP", 1000.0, ratio=False, most=2**31 - 1, profile=0, bits=(8, 8)),
+    "tiff": _Holds("TIFF", 10.0, ratio=True, most=None, profile=2**31, tone=True),
+    "dicom": _Holds("DICOM", 1.0, ratio=True, most=None, profile=0, bits=(16, 8)),
 }
 _LARGEST, _ROUNDING = 2.0**31, 0.01
 
@@ -70,7 +71,7 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
         display = replace(display, resolution=None)
         if resolution.unit or resolution.across != resolution.down:
             gone.append("size of a pixel")
-    if display.profile and not holds.profile:
+    if display.profile and len(display.profile) > holds.profile:
         display = replace(display, profile=None)
         gone.append("colour profile")
     if display.tone and not (source == target and holds.tone):

@@ -35,6 +35,8 @@ _WITH_OPACITY = (2, 4)
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS, _TONE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}, {b"gAMA", b"cHRM", b"sRGB", b"cICP"}
 _DEPTH, _LARGEST_CHUNK, _JPEG_BITS = 16, 2**20, 8
+#: Bytes of a colour profile in a PNG; that of a printer may have more than the 1 MiB that Pillow takes by itself.
+LARGEST_PROFILE = 2**24
 # EXIF 2.32: orientation, pixels per unit along both axes, and the unit; JFIF 1.02 has its own numbers for units.
 _ORIENTATION, _ACROSS, _DOWN, _UNIT = 0x0112, 0x011A, 0x011B, 0x0128
 _PHYSICAL = struct.Struct(">IIB")  # of PNG's chunk pHYs
@@ -99,8 +101,9 @@ def read(path: Path, frame: int, intensity: Intensity) -> Stored:
 
 def _opened(path: Path) -> ImageFile:
     """Open lazily; the claimed size is checked before anything of that size is allocated."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
+    PngImagePlugin.MAX_TEXT_CHUNK = LARGEST_PROFILE
     Image.MAX_IMAGE_PIXELS = None  # check_size refuses in its stead, and says what to do
     with refusing("damaged or unsupported header"):
         try:
@@ -202,7 +205,7 @@ def _display_of_bmp(image: ImageFile, path: Path) -> Display:
         if size >= _BMP_5 and space == b"DEBM":  # a number, MBED: embedded
             begin, length = struct.unpack_from("<II", header, 126)
             file.seek(begin + 14)
-            profile = file.read(min(length, _LARGEST_CHUNK))
+            profile = file.read(min(length, LARGEST_PROFILE))
             profile = profile if len(profile) == length else None
     calibrated = size >= _BMP_4 and space == bytes(4) and any(header[74:122])
     resolution = Resolution.of(image.info.get("dpi"), 25.4)

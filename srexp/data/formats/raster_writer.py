@@ -14,8 +14,9 @@ from srexp.data.formats.raster import METRE
 from srexp.data.image import Kind, UnreadableImageError
 from srexp.data.restored_image import Restored, file_bits
 
-_ORIENTATION, _JPEG_QUALITY, _LONGEST_SIDE = 0x0112, 95, 65500
-_BYTE, _HEADER_END, _INCH = 8, 33, 25.4
+_ORIENTATION, _JPEG_QUALITY = 0x0112, 95
+_LONGEST_SIDE: dict[Kind, int] = {"jpeg": 65500, "png": 10**6}  # which libjpeg and libpng write
+_BYTE, _HEADER_END, _INCH, _BMP_BYTES = 8, 33, 25.4, 2**32 - 2**12
 
 
 def write(target: Path, kind: Kind, image: Restored) -> None:
@@ -27,15 +28,11 @@ def write(target: Path, kind: Kind, image: Restored) -> None:
         image: The restored image.
 
     Raises:
-        UnreadableImageError: It is too large for JPEG.
+        UnreadableImageError: It is too large for such a file.
     """
     from PIL import Image
 
-    if kind == "jpeg" and max(image.shape) > _LONGEST_SIDE:
-        height, width, _ = image.shape
-        raise UnreadableImageError(
-            f"would become {height} x {width} pixels, where JPEG has room for {_LONGEST_SIDE}", fix="format=png"
-        )
+    _require_room(kind, image.shape)
     pixels = as_stored(image.pixels(file_bits(image.bits) if kind == "png" else _BYTE), image.display.orientation)
     values = np.ascontiguousarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     if kind == "png":
@@ -51,6 +48,19 @@ def write(target: Path, kind: Kind, image: Restored) -> None:
         options |= {"quality": _JPEG_QUALITY, "subsampling": 0, "icc_profile": image.display.profile}
         options["exif"] = _exif(image.display)
     Image.fromarray(values).save(target, format=kind.upper(), **options)
+
+
+def _require_room(kind: Kind, shape: tuple[int, int, int]) -> None:
+    """Refuse what the kind of file can't hold, before the image is made."""
+    height, width, colours = shape
+    longest = _LONGEST_SIDE.get(kind)
+    if longest and max(shape) > longest:
+        raise UnreadableImageError(
+            f"would become {height} x {width} pixels, where {kind.upper()} has room for {longest}", fix="format=tiff"
+        )
+    needed = height * (width * colours + 3)  # rows are whole words
+    if kind == "bmp" and needed > _BMP_BYTES:
+        raise UnreadableImageError(f"would have {needed:,} bytes of pixels, more than BMP holds", fix="format=tiff")
 
 
 def _exif(display: Display) -> bytes:

@@ -45,12 +45,16 @@ _HEAD_BYTES, _PACKED_BYTES = 352, 2**16
 
 DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
 IMAGE_ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".jpe", ".bmp", ".dib", ".tif", ".tiff"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff"),
     *(*DICOM_ENDINGS, ".nii", ".nii.gz"),
 )
 #: Of images that can't be read: who has such files in a folder should know that they are left out.
 OTHER_ENDINGS = frozenset(
-    (".gif", ".webp", ".jp2", ".j2k", ".jpx", ".heic", ".heif", ".avif", ".jxl", ".nrrd", ".nhdr", ".mha", ".mhd")
+    (
+        *(".gif", ".webp", ".heic", ".heif", ".avif", ".psd", ".tga", ".exr", ".dng", ".pbm", ".pgm", ".ppm", ".pnm"),
+        *(".jp2", ".j2k", ".j2c", ".jpx", ".jph", ".jls", ".jxl", ".jxr", ".apng", ".svs", ".ndpi", ".czi", ".mrxs"),
+        *(".nrrd", ".nhdr", ".mha", ".mhd", ".hdr", ".img", ".mgh", ".mgz", ".mnc"),
+    )
 )
 
 

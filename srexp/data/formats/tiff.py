@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ _BYTE, _WORD = 8, 16
 _RGBA = 4
 # TIFF 6.0 tag 262, and what tag 259 says of pixels that have lost something (JPEG, JPEG 2000, WebP, XR, LERC, XL).
 _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _YCBCR = 1, 2, 3, 4, 6
+_GREY = (WHITE_IS_ZERO, _BLACK_IS_ZERO)
 _COLOURS = {WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
 # Tag 338: what a sample besides the colours is.
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -95,6 +96,26 @@ def frames_in(path: Path) -> list[int]:
     if not full:
         raise UnreadableImageError("has no page with an image")
     return full
+
+
+def restored_bytes(path: Path, frames: Sequence[int], scale: int) -> int:
+    """Count what pages take once they are restored, each of which has a size of its own.
+
+    Args:
+        path: A TIFF file.
+        frames: Positions of the pages in the file.
+        scale: How many times larger they become.
+
+    Returns:
+        Bytes of their values, not compressed.
+    """
+    with refusing("damaged TIFF directory"):
+        pages = [_page(_opened(path), frame) for frame in frames]
+        return sum(
+            page.imagelength * page.imagewidth * scale**2 * (1 if int(page.photometric) in _GREY else 3)
+            << (int(page.bitspersample) > _BYTE)
+            for page in pages
+        )
 
 
 def read(path: Path, frame: int, intensity: Intensity) -> Stored:

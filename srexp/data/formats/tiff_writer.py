@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 
 from srexp.data.display import Display, as_stored
+from srexp.data.formats.tiff import restored_bytes
 from srexp.data.formats.tiff_tags import OF_VALUES, ORIENTATION, PLACE, UNITS
 from srexp.data.image import Numbers
 from srexp.data.restored_image import Origin, Provenance, Restored, file_bits
@@ -33,7 +34,11 @@ def write(target: Path, origin: Origin, made: Provenance, images: Iterable[Resto
     """
     pages = iter(images)
     first = next(pages)
-    needed = len(origin.frames) * int(np.prod(first.shape)) * file_bits(first.bits) // _BYTE
+    if origin.kind == "tiff":
+        needed = restored_bytes(origin.path, origin.frames, made.scale)
+    else:
+        needed = len(origin.frames) * int(np.prod(first.shape)) * file_bits(first.bits) // _BYTE
+    needed += len(origin.frames) * len(first.display.profile or b"")
     with tifffile.TiffWriter(target, bigtiff=needed > _CLASSIC_BYTES, byteorder="<") as file:
         for image in chain([first], pages):
             _write_page(file, origin, made, image)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from srexp.data.formats.signatures import kind_of
 from srexp.data.formats.writers import write_images
 from srexp.data.image import UnreadableImageError
 from srexp.data.restored_image import Origin, Provenance, Restored
+from srexp.errors import SrexpError
 from srexp.system.files.digests import sha256
 from tests.data.dicom.images import Write, signed, unsigned
 from tests.data.dicom.rewriting import MADE, quietly_read, through
@@ -67,7 +69,44 @@ def test_sides_and_bytes_are_written_up_to_what_their_fields_hold(
         white = Restored(0, (3, 3, 1), 8, iter([np.ones((3, 3, 1), np.float32)]))
         with nullcontext() if fits else pytest.raises(UnreadableImageError, match="would have 9 bytes"):
             writer.write(target, origin, MADE, [white])
+        unused = Restored(0, (3, 3, 1), 8, iter(()))
+        with pytest.raises(SrexpError if fits else UnreadableImageError, match="gave another" if fits else "9 bytes"):
+            writer.write(target.with_name("c.dcm"), origin, MADE, [unused])
     assert pydicom.dcmread(target).PixelData == b"\xff" * 9 + b"\0"
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"ImagePositionPatient": [0, 0, 0]}, "has ImagePositionPatient"),
+        ({"ReferencePixelX0": 2**31 - 1}, "would have 4294967294 as ReferencePixelX0"),
+        ({"Rows": 2**15}, "would become 65536 x 20 pixels"),
+        ({"AcquisitionDate": object()}, r"has AcquisitionDate \(0008,0022\) that can't be written again"),
+    ],
+)
+def test_what_can_not_be_written_is_refused_before_it_is_restored(
+    radiograph: Write, monkeypatch: pytest.MonkeyPatch, tags: dict[str, Any], words: str
+) -> None:
+    def restored() -> Iterator[np.ndarray]:
+        raise AssertionError("the network ran")
+        yield
+
+    pixels = unsigned(8, (tags.pop("Rows", 12), 10))
+    unwritable = {keyword: tags.pop(keyword) for keyword in list(tags) if keyword == "AcquisitionDate"}
+    path = radiograph(pixels, **tags)
+    dcmread = pydicom.dcmread
+
+    def read(*given: Any, **options: Any) -> Dataset:
+        image = dcmread(*given, **options)
+        for keyword, value in unwritable.items():
+            image.add(pydicom.DataElement(keyword, "DA", value, validation_mode=pydicom.config.IGNORE))
+        return image
+
+    monkeypatch.setattr(pydicom, "dcmread", read)
+    made = Provenance(MADE.model, MADE.identity, MADE.version, 2)
+    image = Restored(0, (2 * pixels.shape[0], 20, 1), 8, restored())
+    with pytest.raises(UnreadableImageError, match=words):
+        writer.write(path.with_name("b.dcm"), Origin(path, "dicom", (0,), "bits"), made, [image])
 
 
 def test_a_file_begins_as_one_of_srexp(radiograph: Write) -> None:

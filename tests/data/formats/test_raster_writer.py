@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from srexp.data.formats import raster_writer
 from srexp.data.formats.registry import read_image
 from srexp.data.image import UnreadableImageError
-from tests.data.formats.rewriting import png, through, values
+from srexp.data.restored_image import Restored
+from srexp.types import Pixels
+from tests.data.formats.rewriting import png, through, through_and_lost, tiff, values
 
 
 def test_resolution_profile_and_orientation_go_along(tmp_path: Path) -> None:
@@ -64,6 +68,33 @@ def test_transparency_and_palettes_become_opaque_colours(tmp_path: Path) -> None
         with Image.open(target) as image:
             assert image.mode == "RGB"
         np.testing.assert_array_equal(read_image(target).pixels, read_image(tmp_path / name).pixels)
+
+
+def test_what_a_file_has_no_room_for_is_refused_before_it_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unused: Iterator[Pixels] = iter(())  # which would be taken for rows that are missing
+    for kind, longest in (("png", 10**6), ("jpeg", 65500)):
+        for shape in ((1, longest + 1, 1), (longest + 1, 1, 3)):
+            with pytest.raises(UnreadableImageError, match=f"where {kind.upper()} has room for {longest}") as refused:
+                raster_writer.write(tmp_path / "a", kind, Restored(0, shape, 8, unused))
+            assert refused.value.fix == "format=tiff"
+        for shape in ((1, longest, 1), (longest, 1, 1)):
+            image = Restored(0, shape, 8, iter([np.zeros(shape, np.float32)]))
+            raster_writer.write(tmp_path / "a", kind, image)
+            assert read_image(tmp_path / "a").pixels.shape == shape
+    with pytest.raises(UnreadableImageError, match="more than BMP holds"):
+        raster_writer.write(tmp_path / "a", "bmp", Restored(0, (40_000, 36_000, 3), 8, unused))
+    assert raster_writer._BMP_BYTES + 14 + 40 + 1024 < 2**32  # its headers and palette, with the length in 32 bits
+
+
+def test_a_profile_is_kept_up_to_what_can_be_read_again(tmp_path: Path) -> None:
+    for kind, most in (("png", 2**24), ("jpeg", 255 * 65519)):
+        for length in (3 * 2**20, most, most + 1):
+            path = tiff(tmp_path / "a.tif", values(8), iccprofile=b"x" * length)
+            [target], lost = through_and_lost(path, tmp_path / "out" / "a", wanted=kind)
+            kept = read_image(target).display.profile
+            assert (len(kept or b""), len(lost)) == ((length, 0) if length <= most else (0, 1))
 
 
 def test_more_pixels_than_jpeg_can_hold_are_refused(tmp_path: Path) -> None:

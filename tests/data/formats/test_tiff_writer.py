@@ -42,6 +42,22 @@ def test_pages_beyond_4_gb_make_a_big_tiff(tmp_path: Path, monkeypatch: pytest.M
             assert (file.is_bigtiff, len(file.pages)) == (big, 2)
 
 
+def test_each_page_and_its_profile_count_for_a_big_tiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        for number, pixels in enumerate((values(8, (2, 3)), values(16, (5, 7)), values(8, (4, 3, 3)), values(8))):
+            colours: dict[str, Any] = {"photometric": "rgb" if pixels.ndim > 2 else "minisblack"}
+            if number == 3:
+                colours = {"photometric": "palette", "colormap": np.zeros((3, 256), np.uint16)}
+            file.write(pixels, metadata=None, iccprofile=b"x" * 10, **colours)
+    needed = 4 * (2 * 3 + 5 * 7 * 2 + 4 * 3 * 3 + 13 * 9 * 3) + 4 * 10
+    for limit, big in ((needed, False), (needed - 1, True)):
+        monkeypatch.setattr(tiff_writer, "_CLASSIC_BYTES", limit)
+        [target] = through(path, tmp_path / "out" / "a.tif", scale=2)
+        with tifffile.TiffFile(target) as file:
+            assert (file.is_bigtiff, len(file.pages)) == (big, 4)
+
+
 def test_offsets_of_32_bits_reach_4_gb() -> None:
     assert 2**32 - 2**26 < tiff_writer._CLASSIC_BYTES < 2**32
 

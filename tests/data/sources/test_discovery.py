@@ -38,6 +38,15 @@ def test_images_of_kinds_that_are_not_read_are_left_out_with_one_word(
     assert said.startswith("input: images of kinds that srexp doesn't read are left out: 1 .gif, 1 .jp2, 2 .webp")
 
 
+def test_a_jpeg_as_windows_calls_it_is_an_image_and_a_volume_of_two_files_is_told(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("d.JFIF", "e.hdr", "e.img", "f.mgz"):
+        (tree / name).write_bytes(b"an image")
+    assert "d.JFIF" in find_images(str(tree), "input")
+    assert "1 .hdr, 1 .img, 1 .mgz" in caplog.messages[0]
+
+
 def test_links_to_nothing_that_a_pattern_matches_are_told(tree: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tree / "lost.png").symlink_to(tree / "gone.png")
     assert list(find_images(str(tree / "*.png"), "input")) == ["a.png", "x[1].png"]
