@@ -3,30 +3,47 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-#: Millimetres in the units that files name; a name that isn't here says nothing.
+_POWERS = {
+    "Y": 24, "Z": 21, "E": 18, "P": 15, "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "da": 1, "": 0,
+    "d": -1, "c": -2, "m": -3, "u": -6, "\u03bc": -6, "n": -9, "p": -12, "f": -15, "a": -18, "z": -21, "y": -24,
+}  # fmt: skip
+_WORDS = {"kilo": 3, "": 0, "centi": -2, "milli": -3, "micro": -6, "nano": -9, "pico": -12}
+_INCH, _METRE = 25.4, 1000.0
+_ASTRONOMICAL_UNIT = 149_597_870_700 * _METRE  # International Astronomical Union, resolution B2 of 2012
+#: Millimetres in the units that files name: OME's units of length (ome.xsd 2016-06, UnitsLength), then how people call
+#: them. Case tells megametres from millimetres.
 UNIT_MM = {
-    **dict.fromkeys(("inch", "in", "inches"), 25.4),
+    **{f"{prefix}m": float(f"1e{power + 3}") for prefix, power in _POWERS.items()},
+    "\u00c5": 1e-7,
+    "ua": _ASTRONOMICAL_UNIT,
+    "ly": 9_460_730_472_580_800 * _METRE,
+    "pc": _ASTRONOMICAL_UNIT * 648_000 / math.pi,
+    "thou": _INCH / 1000,
+    "li": _INCH / 12,
+    "in": _INCH,
+    "ft": 304.8,
+    "yd": 914.4,
+    "mi": 1_609_344.0,
+    "pt": _INCH / 72,
     **{
-        name: length
-        for prefixes, length in (
-            (("k", "kilo"), 1e6),
-            (("", ""), 1000.0),
-            (("c", "centi"), 10.0),
-            (("m", "milli"), 1.0),
-            (("u", "micro"), 1e-3),
-            (("n", "nano"), 1e-6),
-            (("p", "pico"), 1e-9),
-        )
-        for name in (f"{prefixes[0]}m", *(f"{prefixes[1]}{word}" for word in ("meter", "meters", "metre", "metres")))
+        f"{prefix}{word}": float(f"1e{power + 3}")
+        for prefix, power in _WORDS.items()
+        for word in ("meter", "meters", "metre", "metres")
     },
-    **dict.fromkeys(("\u00b5m", "\u03bcm", "\\u00b5m", "micron", "microns"), 1e-3),
+    "inch": _INCH,
+    "inches": _INCH,
+    "micron": 1e-3,
+    "microns": 1e-3,
 }
+_ESCAPED = re.compile(r"\\u([0-9A-Fa-f]{4})")  # Java's way, and ImageJ's
 
 # TIFF 6.0 tag 274: from 5 on, stored rows are columns; afterwards the image stands on its head, or is mirrored.
 _TRANSPOSED, _ORIENTATIONS = 5, range(1, 9)
@@ -109,6 +126,7 @@ class Display:
         channels: What ImageJ says of its channels: colours (`LUTs`, bytes) and ranges to be shown (`Ranges`).
         negative: Whether the page of a TIFF stores its values in two's complement.
         inverted: Whether larger values that it stores are darker.
+        unmeasured: Why what is said of the size of a pixel is no size, such as its unit, which is no length.
     """
 
     orientation: int = 1
@@ -122,6 +140,7 @@ class Display:
     channels: tuple[tuple[str, tuple[Any, ...]], ...] = ()
     negative: bool = False
     inverted: bool = False
+    unmeasured: str = ""
 
     def finer(self, scale: int) -> Display:
         """Describe an image with `scale` times as many pixels along each axis."""
@@ -133,6 +152,23 @@ class Display:
         old = self.resolution if self.orientation >= _TRANSPOSED else None
         turned = Resolution(old.down, old.across, old.unit) if old else self.resolution
         return replace(self, orientation=1, resolution=turned)
+
+
+def length_of(unit: str) -> float | None:
+    r"""Say how long a unit is, in mm, by the name that a file gives it.
+
+    Args:
+        unit: The name; in the case of OME's units, or in any where it is another one then.
+
+    Returns:
+        None for what is no length, such as a pixel.
+
+    Example:
+        >>> length_of("Mm"), length_of("MM"), length_of("\\u00B5m"), length_of("pixel")
+        (1000000000.0, 1.0, 0.001, None)
+    """
+    name = unicodedata.normalize("NFKC", _ESCAPED.sub(lambda found: chr(int(found[1], 16)), unit))
+    return UNIT_MM.get(name, UNIT_MM.get(name.lower()))
 
 
 def orientation_of(value: Any) -> int:

@@ -6,12 +6,12 @@ import dataclasses
 import re
 import shlex
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -31,6 +31,7 @@ from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.system.masking.redaction import mask, printable
 from srexp.tracking.journal.writer import SYNC
+from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -175,16 +176,14 @@ def kept_by(store: Store, run_id: str, root: Path) -> dict[str, Any]:
         raise queries.damaged(store, run_id, _KEPT, f"it is no YAML, {error}") from error
     if not isinstance(kept, dict) or _LAST not in kept:  # what is lost would be taken from today's defaults
         raise queries.damaged(store, run_id, _KEPT, "it isn't whole" if text else "it is empty")
-    return _here_now(renewed(kept), root)
+    kept, then = renewed(kept), (kept.get("paths") or {}).get("root")
+    return _here_now(kept, Path(then), root) if then and "dataset" in kept else kept
 
 
-def _here_now(kept: dict[str, Any], root: Path) -> dict[str, Any]:
-    """Put in today's folder of runs for that of then, and images beside it that came along."""
-    then = (kept.get("paths") or {}).get("root")
-    if not then or "dataset" not in kept:
-        return kept
-    tree: dict[str, Any] = with_moved(kept, Path(then), root)
-    beside = with_moved(tree["dataset"], *moved(Path(then), root))
+def _here_now(kept: dict[str, Any], then: Path, now: Path) -> dict[str, Any]:
+    """Put in today's folder, of runs or of one of them, for that of then, and images beside it that came along."""
+    tree: dict[str, Any] = with_moved(kept, then, now)
+    beside = with_moved(tree["dataset"], *moved(then, now))
     came = {key: value for key, value in beside.items() if isinstance(value, str) and Path(value).exists()}
     return {**tree, "dataset": tree["dataset"] | came}
 
@@ -275,7 +274,7 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     typed += [each for each in config.overrides if key_of(each) == "extensions"]
     if beside:
         beside = str(here(Path(beside), config.paths.root, config.paths.root.parent))
-    tree: Any = OmegaConf.create(dict(kept)) if kept else _composed_again(found, typed, beside)
+    tree: Any = OmegaConf.create(dict(kept) if kept else _composed_again(found, typed, beside, run_dir))
     OmegaConf.resolve(tree)
     now = OmegaConf.create(config.resolved)
     _require_same_kind(config, tree["dataset"])
@@ -289,7 +288,7 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     return check(tree, overrides=typed, beside=beside, run_dir=run_dir)
 
 
-def _composed_again(found: queries.StoredRun, typed: Sequence[str], beside: str | None) -> DictConfig:
+def _composed_again(found: queries.StoredRun, typed: list[str], beside: str | None, run_dir: Path) -> dict[str, Any]:
     """Compose what was typed once more, where nothing else is left of a run, and refuse what isn't the same now."""
     if beside and not Path(beside).is_dir():
         raise RequestError(
@@ -312,7 +311,8 @@ def _composed_again(found: queries.StoredRun, typed: Sequence[str], beside: str 
             expected="the files that it began with, since it would end as another run than it began",
             fix=f"`{SYNC}` if the run still waits to be sent; else take the change back, or train anew",
         )
-    return tree
+    resolved: Any = OmegaConf.to_container(tree, resolve=True)
+    return _here_now(resolved, Path(found.tags[CHECKPOINTS_TAG]).parents[1], run_dir)
 
 
 def _here(config: Config, dataset: Mapping[str, Any]) -> dict[str, Any]:

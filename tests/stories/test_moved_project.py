@@ -16,6 +16,7 @@ from srexp.tracking.runs.tracking import Tracking
 from tests.stories.conftest import by_patient
 
 TASK = "folder-bicubic-x2"
+WITHOUT = ", and the interrupted run's config.yaml lost"
 QUIET = ["tracking.max_images=0", "tracking.system_metrics=false"]
 
 
@@ -76,10 +77,17 @@ def brought(old: Path, how: str) -> tuple[Path, list[Path]]:
 @pytest.mark.system
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "how", ["moved", "copied", "moved twice", "copied, and the copy moved", "copied, and the original removed"]
+    "how",
+    [
+        *("moved", "copied", "moved twice", "copied, and the copy moved", "copied, and the original removed"),
+        *(f"moved{WITHOUT}", f"copied{WITHOUT}"),
+    ],
 )
 def test_everything_goes_on_where_it_is_now(old, monkeypatch, how):
-    new, places = brought(old, how)
+    new, places = brought(old, how.removesuffix(WITHOUT))
+    if how.endswith(WITHOUT):
+        [kept] = (path for path in new.rglob("config.yaml") if "seed: 3" in path.read_text().splitlines())
+        kept.unlink()
     before = [state(each) for each in places]
     monkeypatch.setenv("SREXP_ROOT", str(new))
     images = [override("dataset.root", str(new / "images")) if "root=" in each else each for each in by_patient(new)]

@@ -78,9 +78,7 @@ def _derived(origin: Origin, made: Provenance, images: Iterable[Restored], scrat
 
 
 def _encoding(image: Restored, header: Header, origin: Origin) -> Encoding:
-    return encoding_of(
-        header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity
-    )
+    return encoding_of(header, bits=image.bits, channels=image.shape[-1], frame=image.frame, intensity=origin.intensity)
 
 
 def _put_as_before(image: Restored, encoding: Encoding, origin: Origin, scale: int, scratch: IO[bytes]) -> None:

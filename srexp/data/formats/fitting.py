@@ -82,6 +82,7 @@ def fitted(image: Restored, source: Kind, target: Kind, scale: int, lost: list[s
     stack = display.stack and target == "tiff"
     unknown = resolution and not resolution.unit and any(line.startswith("unit=") for line in display.stack)
     gone += ["size of a pixel"] * (bool(unknown) and not stack)
+    gone += [f"size of a pixel {display.unmeasured}"] * bool(display.unmeasured)
     gone += ["colours of channels"] * ("LUTs" in dict(display.channels) and not stack)
     gone += ["range of values to be shown"] * (display.window and not stack)
     gone += ["distance between planes"] * (display.planes is not None and not stack)

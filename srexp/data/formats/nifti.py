@@ -15,7 +15,7 @@ import nibabel
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from srexp.data.display import UNIT_MM, Display, Resolution
+from srexp.data.display import Display, Resolution, length_of
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, check_size, displayed, ranged, refusing
 from srexp.data.last_file import LastFile
 
@@ -194,7 +194,7 @@ def _volume(file: io.BufferedIOBase, path: Path) -> _Volume:
 
 def _display(header: Any) -> Display:
     zooms = [float(zoom) for zoom in header.get_zooms()]
-    unit = UNIT_MM.get(header.get_xyzt_units()[0])
+    unit = length_of(header.get_xyzt_units()[0])
     planes = zooms[_PLANE] if len(zooms) > _PLANE and header.get_data_shape()[_PLANE] > 1 else None
     window = bool(header["cal_max"] > header["cal_min"])
     return Display(resolution=Resolution.of_pixel(zooms[:_PLANE], unit), window=window, planes=planes)

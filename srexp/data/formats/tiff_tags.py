@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import math
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srexp.data.display import UNIT_MM, Display, Resolution, orientation_of
+from srexp.data.display import Display, Resolution, length_of, orientation_of
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -35,7 +37,9 @@ _STACK = re.compile(
 OF_VALUES = ("min=", "max=", "cf=", *(f"c{number}=" for number in range(10)), "vunit=")
 _UNIT_NAME, _NO_UNITS = re.compile(r"[A-Za-z/^\d]{1,8}"), ("pixel", "pixels", "px", "None")
 _CHANNELS = ("LUTs", "Ranges")
-_OME_PIXELS = re.compile(r'\bPhysicalSize([XYZ])(Unit)?="([^"]{1,40})"')
+_OME_PIXELS = re.compile(r"""\bPhysicalSize([XYZ])(Unit)?\s*=\s*(["'])(.{1,40}?)\3""")
+_OME_OTHERS = ("pixel", "reference frame")  # of its units of length
+_MICROMETRE = "\u00b5m"  # where OME names no unit
 
 
 def display_of(file: TiffFile, page: TiffPage) -> Display:
@@ -56,15 +60,14 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         named, planes = str(known.get("unit", "")), _number(known.get("spacing"))
         stack = tuple(line for line in str(file.pages.first.description).splitlines() if _STACK.fullmatch(line))
         channels = tuple((key, tuple(map(_plain, known[key]))) for key in _CHANNELS if key in known)
-        if named.lower() in UNIT_MM or (_UNIT_NAME.fullmatch(named) and named not in _NO_UNITS):
-            unit, stack = UNIT_MM.get(named.lower()), (*stack, f"unit={named}")
-    resolution = Resolution.of((across, down), unit)
+        if length_of(named) or (_UNIT_NAME.fullmatch(named) and named not in _NO_UNITS):
+            unit, stack = length_of(named), (*stack, f"unit={_escaped(named)}")
+    resolution, unmeasured = Resolution.of((across, down), unit), ""
     if file.is_ome:
-        sizes = {axis + kind: value for axis, kind, value in reversed(_OME_PIXELS.findall(file.ome_metadata or ""))}
-        units = {axis: UNIT_MM.get(sizes.get(f"{axis}Unit", "um").lower()) for axis in "XYZ"}
-        size = [(_number(sizes.get(axis)) or 0) * (units[axis] or 0) for axis in "XY"]
-        resolution = Resolution.of_pixel(size, 1.0) or resolution
-        planes = _number(sizes.get("Z"))
+        sizes = _ome_sizes(file.ome_metadata or "")
+        in_mm = {axis: number * (length_of(named) or 0) for axis, (number, named) in sizes.items()}
+        resolution = Resolution.of_pixel([in_mm.get("X"), in_mm.get("Y")], 1.0) or resolution
+        unmeasured, planes = _unmeasured(sizes), in_mm.get("Z")
     profile = tags.valueof(PROFILE)
     return Display(
         orientation=orientation_of(tags.valueof(ORIENTATION)),
@@ -78,7 +81,31 @@ def display_of(file: TiffFile, page: TiffPage) -> Display:
         channels=channels,
         negative=page.dtype is not None and page.dtype.kind == "i",
         inverted=int(page.photometric) == WHITE_IS_ZERO,
+        unmeasured=unmeasured,
     )
+
+
+def _ome_sizes(description: str) -> dict[str, tuple[float, str]]:
+    """Give what the first image of OME says a voxel measures: for each axis a number above 0, and its unit."""
+    found = reversed(_OME_PIXELS.findall(description))
+    said = {axis + kind: html.unescape(value) for axis, kind, _, value in found}
+    numbers = {axis: Resolution.fraction(said.get(axis)) for axis in "XYZ"}
+    return {axis: (number, said.get(f"{axis}Unit", _MICROMETRE)) for axis, number in numbers.items() if number}
+
+
+def _unmeasured(sizes: Mapping[str, tuple[float, str]]) -> str:
+    """Say in which words, if any, the size of a pixel is no length; a unit that may be a name isn't repeated."""
+    named = [sizes[axis][1] for axis in "XY" if axis in sizes]
+    other = next((unit for unit in named if length_of(unit) is None), None)
+    if other is None:
+        return "along one axis alone" if len(named) == 1 else ""
+    known = other in _OME_OTHERS or _UNIT_NAME.fullmatch(other)
+    return f"in {other}, which is no length," if known else "in a unit that isn't known"
+
+
+def _escaped(unit: str) -> str:
+    """Write a unit as ImageJ does, whose descriptions are ASCII."""
+    return "".join(letter if letter.isascii() else f"\\u{ord(letter):04X}" for letter in unit)
 
 
 def described_planes(file: TiffFile) -> int:

@@ -153,9 +153,12 @@ class Replay:
         self._in_parts("metrics", [point for each in batch for point in upload.points(each, each["step"])], MAX_POINTS)
 
     def _params(self, operation: Operation) -> None:
+        """Log the parameters that the run lacks: MLflow takes no second value, and those that it began with stand."""
         from mlflow.entities import Param
 
-        self._in_parts("params", [Param(*pair) for pair in operation["params"].items()], MAX_ENTITIES)
+        known = self.client.get_run(self.journal.run_id).data.params
+        missing = [Param(*pair) for pair in operation["params"].items() if pair[0] not in known]
+        self._in_parts("params", missing, MAX_ENTITIES)
 
     def _note(self, operation: Operation) -> None:
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE

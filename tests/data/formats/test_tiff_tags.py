@@ -17,6 +17,14 @@ from tests.data.formats.rewriting import enlarged, through_and_lost, values
 pytestmark = pytest.mark.usefixtures("asked_without_bounds_too")
 
 STACK = values(16, (3, 6, 8))
+#: Of UnitsLength in ome.xsd (2016-06) all but pixel and reference frame, in metres.
+OME_LENGTHS = {
+    "Ym": 1e24, "Zm": 1e21, "Em": 1e18, "Pm": 1e15, "Tm": 1e12, "Gm": 1e9, "Mm": 1e6, "km": 1e3, "hm": 1e2, "dam": 1e1,
+    "m": 1.0, "dm": 1e-1, "cm": 1e-2, "mm": 1e-3, "\u00b5m": 1e-6, "nm": 1e-9, "pm": 1e-12, "fm": 1e-15, "am": 1e-18,
+    "zm": 1e-21, "ym": 1e-24, "\u00c5": 1e-10, "ua": 149597870700.0, "ly": 9460730472580800.0,
+    "pc": 3.0856775814913673e16, "thou": 2.54e-5, "li": 0.0254 / 12, "in": 0.0254, "ft": 0.3048, "yd": 0.9144,
+    "mi": 1609.344, "pt": 0.0254 / 72,
+}  # fmt: skip
 
 
 def seen(path: Path) -> Display:
@@ -88,6 +96,61 @@ def test_units_of_ome(tmp_path: Path, unit: str | None, length: float) -> None:
         assert file.pages[0].resolutionunit == 3
         assert file.pages[0].resolution == pytest.approx((4 * 10 / length, 8 * 10 / length))
     assert lost == ["distance between planes not kept, for which TIFF has no place"]
+
+
+@pytest.mark.parametrize("unit", OME_LENGTHS)
+def test_every_unit_of_length_of_ome_is_a_length(tmp_path: Path, unit: str) -> None:
+    path, named = tmp_path / "a.ome.tif", {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+    described = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, **named}
+    tifffile.imwrite(path, values(16, (6, 5)), metadata=described, photometric="minisblack")
+    pixel, mm = seen(path).resolution, 1000 * OME_LENGTHS[unit]
+    assert pixel.unit is not None
+    assert pixel.per(pixel.unit) == pytest.approx((pixel.unit / (0.5 * mm), pixel.unit / (0.25 * mm)), rel=1e-12)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    per_cm = 2 * 10 / (0.5 * mm)
+    if 2**-30 < per_cm < 2**30:
+        with tifffile.TiffFile(target) as file:
+            assert file.pages[0].resolution == pytest.approx((per_cm, 2 * per_cm), rel=1e-6)
+    assert lost == ([] if 2**-30 < per_cm < 2**30 else ["size of a pixel not kept, for which TIFF has no place"])
+
+
+@pytest.mark.parametrize(
+    ("units", "why"),
+    [
+        (("pixel", "pixel"), "in pixel, which is no length,"),
+        (("reference frame", "reference frame"), "in reference frame, which is no length,"),
+        (("mm", "furlong"), "in furlong, which is no length,"),
+        (("Jane Doe, born 1970", "mm"), "in a unit that isn't known"),
+        (("mm", None), "along one axis alone"),
+    ],
+)
+def test_what_is_no_length_in_ome_is_said(tmp_path: Path, units: tuple[str | None, ...], why: str) -> None:
+    path, sizes = tmp_path / "a.ome.tif", dict[str, Any]()
+    for axis, unit in zip("XY", units, strict=True):
+        sizes |= {f"PhysicalSize{axis}": 0.5, f"PhysicalSize{axis}Unit": unit} if unit else {}
+    tifffile.imwrite(path, values(16, (6, 5)), metadata={"axes": "YX", **sizes}, photometric="minisblack")
+    for target, kind in (("a.tif", "TIFF"), ("a.png", "PNG")):
+        lost = through_and_lost(path, tmp_path / "out" / target, wanted=kind.lower())[1]
+        assert lost == [f"size of a pixel {why} not kept, for which {kind} has no place"]
+
+
+@pytest.mark.parametrize("written_as", ['"&#181;m"', "'µm'", '"\u03bcm"'])
+def test_ome_may_quote_and_escape_as_xml_does(tmp_path: Path, written_as: str) -> None:
+    sizes = " ".join(f"PhysicalSize{axis} = '0.5' PhysicalSize{axis}Unit={written_as}" for axis in "XY")
+    xml = f'<?xml version="1.0" encoding="UTF-8"?><OME xmlns="x"><Image><Pixels {sizes}/></Image></OME>'
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, values(16, (6, 5)), description=xml.encode(), metadata=None, photometric="minisblack")
+    assert seen(path).resolution.per(1e-3) == pytest.approx((2, 2))
+
+
+@pytest.mark.parametrize(("unit", "length"), [("\\u00C5", 1e-7), ("ft", 304.8), ("\u00b5m", 1e-3)])
+def test_units_of_imagej_beyond_ascii_are_lengths_and_stay(tmp_path: Path, unit: str, length: float) -> None:
+    described = f"ImageJ=1.11a\nimages=1\nunit={unit}\n".encode()
+    path = written(tmp_path / "a.tif", STACK[0], description=described, resolution=(4, 2), metadata=None)
+    assert seen(path).resolution == Resolution(4, 2, length)
+    [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
+    assert seen(target).resolution == Resolution(8, 4, length)
+    assert lost == []
 
 
 @pytest.mark.parametrize(

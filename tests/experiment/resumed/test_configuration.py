@@ -55,6 +55,20 @@ def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupte
     assert conducted["earlier"].logged is False
 
 
+def test_a_copied_run_that_lost_its_configuration_finds_the_images_that_came_along(
+    interrupted, conducted, root, *, tracking, tmp_path, monkeypatch
+):
+    folder = root / "mlruns" / "outputs" / "lost" / "checkpoints" / "0123"
+    Checkpoints(folder).save(Checkpoint(step=1))
+    put(tracking, interrupted, **{CHECKPOINTS_TAG: str(folder)})
+    copied = shutil.copytree(root, tmp_path / "copied")
+    (copied / "mlruns" / "artifacts" / interrupted / "artifacts" / "config.yaml").unlink()
+    monkeypatch.setenv("SREXP_ROOT", str(copied))
+    go_on(f"resume={interrupted}")
+    taken = conducted["task"].config
+    assert (taken.dataset.root, taken.run_dir) == (str(copied / "images"), copied / "mlruns" / "outputs" / "lost")
+
+
 @pytest.mark.parametrize(
     ("option", "settled"),
     [("batch_size=auto", {"batch_size": 4}), ("start=models:/x@champion", {"start": "models:/x/3"})],

@@ -91,6 +91,14 @@ def test_no_more_than_a_hundred_go_at_once(sending, kind, name):
     assert {call.args for call in calls} == {("1" * 32,)}
 
 
+def test_a_parameter_that_the_run_has_is_not_sent_again(sending):
+    sending.client.get_run.return_value = SimpleNamespace(data=SimpleNamespace(params={"a": "1", "b": "2"}))
+    sending.journal.add("params", params={"a": "1", "b": "3", "c": "4"})
+    sending.replay.next()
+    assert entities(sending.client.log_batch.call_args, "params") == [("c", "4")]
+    assert sending.journal.refused == []
+
+
 def test_metrics_go_together_up_to_a_thousand_points_and_stay_in_order(sending):
     for count in (999, 1, 1, 1500):
         sending.journal.add("metrics", at=3, step=count, values={f"m{number}": number for number in range(count)})

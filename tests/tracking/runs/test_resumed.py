@@ -58,3 +58,15 @@ def test_a_run_whose_store_is_away_can_not_go_on(tmp_path):
     away = Tracking(folder=tmp_path, uri="http://127.0.0.1:9", system_metrics=False, wait_seconds=0.1)
     with pytest.raises(SrexpError, match="can't go on while its tracking store is away"), away.run("x") as run:
         run.reopen()
+
+
+def test_a_run_that_logs_its_configuration_again_keeps_the_parameters_that_it_began_with(tracking):
+    """MLflow takes no second value for a parameter, though a place moved, a key came later or a kernel is another."""
+    began = {"paths": {"root": "/old"}, "seed": 1, "srexp.kernels": "onednn"}
+    with tracking.run("x") as run:
+        run.log_config(began, "")
+    with tracking.run("x", resume=run.id) as again:
+        again.log_config({"paths": {"root": "/new"}, "seed": 1, "srexp.kernels": "eigen", "later": None}, "")
+    stored = connect(tracking.store).get_run(run.id)
+    assert stored.data.params == {"paths.root": "/old", "seed": "1", "srexp.kernels": "onednn", "later": "null"}
+    assert stored.info.status == "FINISHED"
