@@ -32,6 +32,10 @@ from srexp.system.masking.redaction import mask
 _DEPTH = 2
 #: What is larger is no configuration.
 _MOST_BYTES = 1_000_000
+#: How deep brackets are nested in no configuration.
+_DEEPEST = 100
+_OPENED = (yaml.FlowSequenceStartToken, yaml.FlowMappingStartToken)
+_CLOSED = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken)
 _MAY_BE_SECRET = re.compile(rb"@(?!package\b)|[?&;#][\w.%-]+=")
 
 
@@ -162,7 +166,14 @@ def _without_secrets(path: Path) -> bytes:
 
 @lru_cache(maxsize=256)
 def _words(text: str) -> list[yaml.ScalarToken]:
+    words, nested = [], 0
     try:
-        return [each for each in yaml.scan(text, yaml.SafeLoader) if isinstance(each, yaml.ScalarToken)]
+        for each in yaml.scan(text, yaml.SafeLoader):
+            if isinstance(each, yaml.ScalarToken):
+                words.append(each)
+            nested += isinstance(each, _OPENED) - isinstance(each, _CLOSED)
+            if nested > _DEEPEST:  # the scanner would take minutes; what composes it refuses it
+                return words
     except yaml.YAMLError:  # said where it is composed
         return []
+    return words

@@ -24,6 +24,7 @@ from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
 
 from srexp.config.command_line import CommandLine, Parser, presets_last
+from srexp.config.expansion import require_bounded
 from srexp.config.frozen_files import Files, folder_beside, frozen
 from srexp.config.hydra_messages import explained, writable
 from srexp.config.override_grammar import TURN, parse, without_secrets
@@ -65,6 +66,7 @@ class _Loader(ConfigLoaderImpl):
         require_no_code(overrides)
         with TURN, frozen(self.files) if self.files else nullcontext():
             tree = super().load_configuration(config_name, overrides, *arguments, **options)
+        require_bounded(tree)
         tree.hydra.job.env_set = hidden_variables(OmegaConf.to_container(tree.hydra.job.env_set))
         return tree
 

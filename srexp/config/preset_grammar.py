@@ -39,18 +39,23 @@ _KEY, _NAME = "|".join(sorted({*KEYS, "experiment", "debug", "sweeps"})), r"[\w-
 _GROUP = re.compile(rf"(?:(?:override|optional) )*/?(?:{_KEY}|hydra/launcher)(?:@_global_[\w.]*)?")
 _CHOICE = re.compile(rf"_self_|(?:/(?:{_KEY}|hydra/launcher)/)?{_NAME}", re.ASCII)
 _PLAIN = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")}
-_STEERING = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+_STEERING = r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 #: Line breaks and their like, marks of writing direction; interpolations but of keys of srexp and its resolvers.
 _REFUSED = re.compile(
     rf"{_STEERING}|"
     r"\$\{(?!\.*(?!hydra\b)[A-Za-z_]\w*(?:\.\w+)*\}|srexp\.(?:by|root|home|found):)"
 )
-_NUMBER, _WORD = r"(?:[+-]?[\d.]+(?:[eE][+-]?\d+)?|(?i:true|false|null|~)?)", r"[\w:-]+"
+#: Keys that lead to other machines, and what may stand there: no archive, to which images would go, and no query of an
+#: address, by which MySQL's driver opens files to a server, and ODBC's loads libraries.
+_LEADS = re.compile(r"(?:input|output|tracking|storage|search(?:\.storage|\.\[\d+\])?$).*")
+_NEAR = re.compile(r"(?i)(?!\s*dicom[\w+]*:)(?:\$\{srexp\.root:\}|[^$?])*", re.DOTALL)
+_NUMBER = r"(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:true|false|null|~)?)"
+_WORD = r"[\w:-]+"
 #: What a file may say of Hydra, as `key=value`. Folders, addresses and lines for a shell are for the command line.
 _HYDRA = re.compile(
     "mode=(?:RUN|MULTIRUN)"
     "|launcher\\.(?:partition|qos|comment|constraint|gres|exclude|mem_per_[cg]pu|account|name|backend|prefer|require)="
-    rf"{_WORD}|launcher\.(?:ray\.(?:init|remote)\.)?(?!\w*_folder)[a-z]\w*={_NUMBER}"
+    rf"{_WORD}|launcher\.(?:ray\.(?:init|remote)\.(?:num_[cg]pus|\w*memory)|(?!\w*_folder)[a-z]\w*)={_NUMBER}"
     rf"|sweeper\.params\.\+{{0,2}}(?!paths\b)(?:{_KEY})(?:[./]\w+)*(?:\.\[\d+\])*=(?:(?!{_STEERING})[^$])*",
     re.ASCII,
 )
@@ -150,15 +155,17 @@ def _expected(keys: Sequence[str], value: str) -> str:
     """Say what a file could have said instead; nothing where this is allowed."""
     if keys[0] == "hydra":
         if _HYDRA.fullmatch(f"{'.'.join(keys[1:])}={value}"):
-            return ""
+            swept = ".".join(keys[3:]).lstrip("+").split(".")
+            return _expected(swept, value) if keys[1] == "sweeper" and swept[0] in KEYS else ""
         return "of Hydra its launcher with numbers and plain words, and what is swept; type anything else"
     if keys[0] in TYPED or (tuple(keys[:2]) == ("paths", "shared") and value.lower() != "false"):
         return "it on the command line"
     if keys[0] not in KEYS:
         return "keys of srexp; '# @package _global_' heads presets"
-    if _REFUSED.search(value) or ("$" in value and tuple(keys[:2]) == ("search", "space")):
-        return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}"
-    return ""
+    leads = _LEADS.fullmatch(".".join(keys)) and not _NEAR.fullmatch(value)
+    steers = _REFUSED.search(value) or ("$" in value and tuple(keys[:2]) == ("search", "space"))
+    allowed = "a folder, or a store's address without a query; type what is to come from or go elsewhere" if leads else ""
+    return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}" if steers else allowed
 
 
 @lru_cache(maxsize=256)
@@ -178,7 +185,7 @@ def _values(node: yaml.Node, keys: tuple[str, ...], path: Path, seen: set[int]) 
     inner: list[tuple[str, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN:
+            if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN or re.search(_STEERING, key.value):
                 raise refused(path, line, "a key is no word", key.tag, "plain words as keys")
             inner.append((key.value, value))
     elif isinstance(node, yaml.SequenceNode):

