@@ -164,8 +164,9 @@ def _expected(keys: Sequence[str], value: str) -> str:
         return "keys of srexp; '# @package _global_' heads presets"
     leads = _LEADS.fullmatch(".".join(keys)) and not _NEAR.fullmatch(value)
     steers = _REFUSED.search(value) or ("$" in value and tuple(keys[:2]) == ("search", "space"))
-    allowed = "a folder, or a store's address without a query; type what is to come from or go elsewhere" if leads else ""
-    return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}" if steers else allowed
+    if steers:
+        return "one line of text; interpolations of srexp's keys, ${srexp.by:...} and ${srexp.root:}"
+    return "a folder, or a store's address without a query; type what is to come from or go elsewhere" if leads else ""
 
 
 @lru_cache(maxsize=256)
