@@ -102,12 +102,14 @@ class Space:
         return list(found.values())
 
     def _condition_of(self, parameter: Parameter) -> dict[str, Any]:
-        """Values of a parameter's parents, and of theirs, with which it exists."""
-        by_name = {one.name: one for one in self.parameters}
-        wanted: dict[str, Any] = {}
-        for parent, values in parameter.when.items():
-            wanted |= {**self._condition_of(by_name[parent]), parent: values[0]}
-        return wanted
+        """Values of a parameter's parents, and of theirs, with which it exists; each the first that all allow."""
+        wanted: dict[str, tuple[Any, ...] | list[Any]] = {}
+        for each in reversed(self.parameters):
+            if each is parameter or each.name in wanted:
+                for parent, values in each.when.items():
+                    allowed = {identity(value) for value in values}
+                    wanted[parent] = [value for value in wanted.get(parent, values) if identity(value) in allowed]
+        return {parent: values[0] for parent, values in wanted.items() if values}
 
     def grid(self) -> Iterator[dict[str, Any]]:
         """Give all combinations of values, in order.

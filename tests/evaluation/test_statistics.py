@@ -52,6 +52,14 @@ def test_interval_depends_on_the_seed_alone():
     assert mean_ci95(data, seed=1) != mean_ci95(data, seed=2)
 
 
+def test_the_interval_of_a_gain_is_that_of_the_gains_under_its_seed():
+    gains = np.random.default_rng(3).normal(0.3, 1, 20)
+    for seed in (0, 7):
+        found = compare((30 + gains).tolist(), [30.0] * 20, seed=seed)
+        assert found.ci95 == pytest.approx(mean_ci95(gains.tolist(), seed=seed), abs=1e-9)
+    assert compare((30 + gains).tolist(), [30.0] * 20).ci95 != found.ci95
+
+
 @pytest.mark.parametrize("data", [[], [30.0]])
 def test_no_interval_for_fewer_than_two_images(data):
     assert mean_ci95(data) is None

@@ -39,6 +39,8 @@ def test_what_has_no_value():
     assert vifp(restored[1:], high[1:], max_value=255) is None
     flat = np.full((48, 48), 100.0)
     assert vifp(flat, flat, max_value=255) is None
+    flat[24, 24] += 1  # all that there is to be told is half a bit
+    assert vifp(flat, flat, max_value=255) == pytest.approx(1, abs=1e-6)
     colours = np.stack([pair("noise")[1], np.full((64, 64), 9.0)], axis=-1)
     assert vifp(colours, colours, max_value=255) is None
 

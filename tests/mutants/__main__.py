@@ -137,10 +137,11 @@ class Trials:
         print(f"{path}: {len(drawn)} of {len(left)} tried", flush=True)
 
     def _is_found(self, session: pytest.Session, mutant: Mutant) -> bool:
-        """Run the tests that reach a mutant's lines, or all where they are reached at import alone."""
+        """Run the tests that reach a mutant's lines, or all where an import does, which belongs to no test."""
         lines = self._reached.get(str(mutant.path), {})
-        reaching = {test for line in mutant.lines for test in lines.get(str(line), ())} & self._seconds.keys()
-        self._near = reaching or set(self._seconds)
+        reaching = {test for line in mutant.lines for test in lines.get(str(line), ())}
+        known = set(self._seconds)
+        self._near = (known if "" in reaching else reaching & known) or known
         limit = 20 + 10 * int(sum(self._seconds[test] for test in self._near))
         files = {test.partition("::")[0] for test in self._near}
         return bool(files) and self._fails(session, files, lambda: _plant(mutant, self._shadow), limit)

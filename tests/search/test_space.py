@@ -38,8 +38,8 @@ def spaces(draw):
         said = draw(numbers() | CHOICES.map(lambda choices: {"type": "categorical", "choices": choices}))
         countable = [name for name, other in space.items() if other["type"] == "categorical"]
         if countable and draw(st.booleans()):
-            parent = draw(st.sampled_from(countable))
-            said = {**said, "when": {parent: [draw(st.sampled_from(space[parent]["choices"]))]}}
+            parents = draw(st.sets(st.sampled_from(countable), min_size=1, max_size=2))
+            said["when"] = {each: draw(st.permutations(space[each]["choices"]))[:2] for each in sorted(parents)}
         space[f"key.n{index}"] = said
     return space
 
@@ -61,12 +61,12 @@ def test_extremes_are_trials_of_the_space_and_reach_every_end(said):
 
     for trial in extremes:
         assert set(trial) == {key.name for key in space.parameters if exists(key, trial)}
-    reachable = {key.name for key in space.parameters if any(key.name in trial for trial in extremes)}
+    parents = Space(tuple(key for key in space.parameters if said[key.name]["type"] == "categorical"))
+    combinations = list(parents.grid()) if parents.parameters else [{}]
     for key in space.parameters:
-        if key.name in reachable:
-            met = [json.dumps(trial[key.name]) for trial in extremes if key.name in trial]
-            assert {json.dumps(end) for end in key.ends} <= set(met)
-    assert {key.name for key in space.parameters if not key.when} <= reachable
+        met = {json.dumps(trial[key.name]) for trial in extremes if key.name in trial}
+        ever = any(exists(key, combination) for combination in combinations)
+        assert met >= {json.dumps(end) for end in key.ends} if ever else not met
 
 
 @given(spaces(), st.data())
@@ -208,6 +208,18 @@ def test_edges_and_combinations_have_the_others_at_their_first():
     ]
     assert space.combined(["b"]) == [{"a": 1, "b": "x"}, {"a": 1, "b": "y", "c": 0.5}]
     assert space.combined(["a", "c"]) == [{"a": a, "b": "y", "c": c} for a in (1, 2, 3) for c in (0.5, 2.0)]
+
+
+def test_edges_choose_for_a_parent_what_all_that_depend_on_it_allow():
+    space = Space.parse(
+        {
+            "a": {"type": "categorical", "choices": [1, 2, 3]},
+            "b": {"type": "categorical", "choices": ["x", "y"], "when": {"a": [2, 3]}},
+            "c": {"type": "int", "low": 7, "high": 7, "when": {"b": "y", "a": [1, 3]}},
+        }
+    )
+    assert [edge for edge in space.extremes() if "c" in edge] == [{"a": 3, "b": "y", "c": 7}]
+    assert space.combined(["c"]) == [{"a": 3, "b": "y", "c": 7}]
 
 
 def test_a_refused_condition_says_what_there_is():

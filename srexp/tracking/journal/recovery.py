@@ -126,9 +126,9 @@ def _moved_with(journal: Journal, meant: Path | None, now: Path | None) -> bool:
 def settle(journal: Journal) -> None:
     """Put what the store answered into the `result.json` that was written without it."""
     path = journal.folder.parents[1] / "result.json"
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, KeyError):
         result = json.loads(path.read_text(encoding="utf-8"))
-        if Path(result.get("pending", {}).get("folder", "")).name == journal.id:
+        if Path(result["pending"]["folder"]).name == journal.id:
             del result["pending"]
             result |= {key: value for key, value in journal.known.items() if key in result}
             write_whole(path, json.dumps(result, indent=2) + "\n")

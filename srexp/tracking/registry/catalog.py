@@ -8,7 +8,7 @@ from typing import Any
 
 from srexp.errors import RequestError, did_you_mean
 from srexp.tracking.registry.promotion import MOVING
-from srexp.tracking.store.store import Store, every, opened, selected
+from srexp.tracking.store.store import Store, every, opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def versions(store: Store, name: str | None = None) -> list[Version]:
         RequestError: There is no such model.
         SrexpError: The store can't be reached.
     """
-    with opened(store, "the registered models can't be listed") as client, selected(store.uri):
+    with opened(store, "the registered models can't be listed") as client:
         models = {each.name: each for each in every(client.search_registered_models)}
         if name is not None and name not in models:
             raise RequestError(

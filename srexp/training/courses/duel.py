@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-Objective = Literal["relativistic", "plain"]
+Objective: TypeAlias = Literal["relativistic", "plain"]
 
 
 @dataclass(frozen=True)

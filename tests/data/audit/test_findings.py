@@ -10,6 +10,7 @@ from srexp.errors import RequestError
 
 def test_strict_refuses_warnings_and_lets_notes_through() -> None:
     note = Finding("range", "note", "dark")
+    assert note.images == ()
     require_clean([note])
     with pytest.raises(RequestError) as refused:
         require_clean([Finding("lossy", "warning", "2 targets"), note, Finding("constant", "warning", "1 image")])

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import io
+import os
 import random
 import re
 import stat
@@ -334,6 +336,22 @@ def test_mutated_archives_are_unpacked_or_refused(tmp_path_factory, position, va
         (unpack_cut_tar if pack == "tar" else unpack_zip)(path, base / "out", wanted=PNG)
     except RequestError:
         assert names(base) == ["a"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSPC, errno.EACCES])
+def test_a_seek_to_nowhere_is_damage_and_what_the_disk_refuses_is_not(archive, folder, monkeypatch, number):
+    def fails(*_):
+        raise OSError(number, os.strerror(number))
+
+    zipped(archive, {"images/a.png": b"a"})
+    monkeypatch.setattr(zipfile.ZipFile, "open", fails)
+    with (
+        refused(archive, "it is damaged")
+        if number == errno.EINVAL
+        else pytest.raises(OSError, match=os.strerror(number))
+    ):
+        unpack_zip(archive, folder, wanted=PNG)
+    assert not folder.exists()
 
 
 def test_what_a_killed_process_left_is_cleared(archive, folder, tmp_path):

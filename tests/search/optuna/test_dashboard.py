@@ -164,4 +164,4 @@ def test_a_study_in_a_database_is_opened_with_its_number(study, tmp_path, monkey
         dashboard.open_study("tried", study, "mysql://host/studies")
     with pytest.raises(RequestError) as refused:
         dashboard.open_study("tried", tmp_path / "empty", None)
-    assert refused.value.expected == ""
+    assert (refused.value.expected, str(tmp_path / "empty") in str(refused.value)) == ("", True)

@@ -204,7 +204,9 @@ def test_a_file_goes_when_the_store_has_it_and_one_that_is_gone_already_is_no_ma
     assert (journal.folder / other).read_text() == "x"
     journal.done(operations)
     assert not (journal.folder / other).parent.exists()
+    journal.pointer.unlink()  # as `runs sync` does, which found it finished
     journal.close()
+    assert [path.name for path in journal.folder.iterdir()] == ["journal.jsonl"]
 
 
 @pytest.mark.parametrize("sent", [0, 1, 2, 3])

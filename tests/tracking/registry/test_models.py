@@ -14,7 +14,7 @@ from srexp.tracking.registry import models, registry
 from srexp.tracking.registry.safe_keras_file import require_plain
 from srexp.tracking.store import addresses
 from srexp.tracking.store.addresses import Found
-from srexp.tracking.store.store import connect
+from srexp.tracking.store.store import connect, opened
 from srexp.zoo import catalogue
 
 NAME = "samples-bicubic-x2"
@@ -287,6 +287,9 @@ def test_a_pickle_is_never_read(tracking, tmp_path):
 
 
 def test_training_images_come_from_the_manifest_of_the_run(tracking, logged):
+    assert models.training_images(tracking.store, Found("a", run_id=logged[0])) == {f"{0:064}": "train"}
+    with opened(tracking.store, "the run cannot be deleted") as client:
+        client.delete_run(logged[0])
     assert models.training_images(tracking.store, Found("a", run_id=logged[0])) == {f"{0:064}": "train"}
     with tracking.run(NAME) as empty:
         pass
