@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,10 +16,12 @@ from PIL import Image
 
 import srexp
 from srexp.cli import run
+from srexp.commands import promote
 from srexp.config.sections.verbs import VERB_CONFIGS
 from srexp.errors import RequestError
 from srexp.system.files.digests import sha256
 from srexp.tracking.registry import models
+from srexp.tracking.store.addresses import Found
 from srexp.tracking.store.store import resolve
 
 ANOTHER = f"sha256:{'0' * 64}"
@@ -114,3 +117,9 @@ def test_an_exported_model_is_signed_and_verified_as_security_md_says(tmp_path):
     with (folder / "model.onnx").open("ab") as file:
         file.write(b"more")
     assert typed(verify) != 0
+
+
+def test_a_version_of_unknown_training_is_not_promoted():
+    for run_id, tags in ((None, {"data.fingerprint": "f00"}), ("a" * 32, {})):
+        with pytest.raises(RequestError, match=r"models:/mine/3 doesn't say which run trained it on which data"):
+            promote._task(Mock(), Mock(), Found("models:/mine/3", run_id=run_id), tags)

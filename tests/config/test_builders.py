@@ -73,6 +73,11 @@ def test_a_target_that_is_not_there_is_named(target):
         locate("model", target)
 
 
+def test_what_builds_nothing_is_no_target():
+    with pytest.raises(RequestError, match=r"model\._target_ is not something that builds"):
+        locate("model", "srexp.errors.__name__")
+
+
 def test_a_section_without_a_target_is_refused():
     with pytest.raises(RequestError, match="no _target_"):
         check_section("model", {"name": "x"}, [])

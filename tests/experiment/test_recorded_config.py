@@ -7,8 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 import srexp
-from srexp.errors import SrexpError
-from srexp.experiment.recorded_config import kept_by, recomposed
+from srexp.errors import RequestError, SrexpError
+from srexp.experiment.recorded_config import kept_by, recomposed, task_of
 from srexp.tracking.runs.tracking import Tracking
 
 
@@ -47,6 +47,8 @@ def test_a_run_that_ended_before_it_kept_one_has_none(kept, tmp_path):
     store, run_id, place = kept
     place.unlink()
     assert kept_by(store, run_id, tmp_path) == {}
+    with pytest.raises(RequestError, match=f"run {run_id} kept no configuration, so its test images can't be found"):
+        task_of(srexp.compose([f"paths.root={tmp_path}"]), store, run_id, fingerprint="f00")
 
 
 def test_the_weights_of_lpips_are_where_this_command_says():

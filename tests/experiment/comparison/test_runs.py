@@ -189,6 +189,20 @@ def test_scores_that_lost_rows_are_refused(tmp_path, made_store):
     assert str(scores) in str(refused.value)
 
 
+def test_what_is_no_finished_training_is_refused_with_what_it_lacks(tmp_path, made_store):
+    tracking, run = stored(tmp_path, made_store)
+    with pytest.raises(RequestError, match=f"run {run.run_id} can't be compared") as refused:
+        runs._read(tracking.store, replace(run, status="FAILED"))
+    assert "FAILED, with scored test images" in str(refused.value)
+    [scores] = tmp_path.rglob("scores/test.csv")
+    scores.write_text(scores.read_text().replace("baseline_ssim", "baseline"))
+    with pytest.raises(RequestError, match=f"scores/test.csv of run {run.run_id} lacks columns"):
+        runs._read(tracking.store, run)
+    scores.unlink()
+    with pytest.raises(RequestError, match="FINISHED, without scored test images"):
+        runs._read(tracking.store, run)
+
+
 DAMAGED = {
     "scores/test.csv": lambda text: text.replace("32.5", "3x.5"),
     "result.json": lambda text: text.replace('"n_images": 2', '"n_images": "two"'),

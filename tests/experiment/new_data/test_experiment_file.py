@@ -57,3 +57,10 @@ def test_no_file_is_replaced_silently_and_none_is_written_that_would_be_refused(
     with pytest.raises(RequestError, match="too few patients"):
         experiment_file.write(place, text, overwrite=True)
     assert place.read_text() == "kept"
+
+
+def test_a_folder_that_takes_no_file_is_named(found, tmp_path):
+    (tmp_path / "studies").write_text("a file in the place of the folder")
+    text = experiment_file.text_of("mine", str(found.root), None, found)
+    with pytest.raises(RequestError, match=r"studies/mine\.yaml can't be written"):
+        experiment_file.write(tmp_path / "studies" / "mine.yaml", text, overwrite=False)

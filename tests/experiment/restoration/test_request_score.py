@@ -1,6 +1,7 @@
 """A restoration against its target, three files in one body."""
 
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from srexp.data.degradation.imresize import resize
 from srexp.enhance.serving.refusals import WrongKindError
 from srexp.errors import RequestError
+from srexp.experiment.restoration import request_score as scoring
 from srexp.experiment.restoration.request_score import request_score
+from srexp.system.confinement import ExhaustedError
 from tests.experiment.restoration.sharpening import sharpening
 
 HIGH = np.random.default_rng(0).integers(0, 256, (48, 40), np.uint8)
@@ -81,6 +84,12 @@ def test_what_cannot_be_scored_is_refused(ask, parts, options, refusal):
     with pytest.raises(RequestError, match=refusal) as refused:
         ask(*parts, **options)
     assert isinstance(refused.value, WrongKindError) == ("no image" in refusal)
+
+
+def test_a_score_that_takes_too_much_is_refused_with_the_command_that_has_no_bounds(ask, monkeypatch):
+    monkeypatch.setattr(scoring, "confined", Mock(side_effect=ExhaustedError("takes more than 1,400 MiB")))
+    with pytest.raises(RequestError, match=r"scoring takes more than 1,400 MiB[\s\S]*srexp evaluate"):
+        ask(LOW, HIGH, HIGH)
 
 
 def test_a_damaged_target_is_named(ask, tmp_path):

@@ -15,6 +15,7 @@ from srexp.errors import RequestError
 from srexp.experiment import resume
 from srexp.system import process_identity
 from srexp.system.masking import pseudonyms
+from srexp.tracking.journal.journal import PENDING
 from srexp.tracking.names import CHECKPOINTS_TAG
 from srexp.tracking.runs import queries
 from tests.experiment.resumed.interruption import TASK, go_on, put, refused
@@ -22,6 +23,7 @@ from tests.experiment.resumed.interruption import TASK, go_on, put, refused
 
 def test_an_unknown_run(interrupted):
     assert "no such run" in refused("resume=" + "0" * 32)
+    assert "python -m srexp runs sync=true sends it" in refused(f"resume={PENDING}0f")
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ def test_a_model_fits_the_scale_and_the_channels_of_a_task():
         require_fit(pooled(3), task(2), "mine")
     with pytest.raises(RequestError, match=r"mine takes images of 1 channel\b"):
         require_fit(pooled(3), task(3, channels=3), "mine")
+    fixed = keras.Sequential([keras.Input((8, None, 1)), keras.layers.UpSampling2D(3)])
+    with pytest.raises(RequestError, match="mine doesn't take images of any size"):
+        require_fit(fixed, task(3), "mine")
 
 
 def test_the_network_that_comes_decides_which_kernels_are_taken(tmp_path, monkeypatch):

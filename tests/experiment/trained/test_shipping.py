@@ -123,6 +123,13 @@ def test_figures_of_another_model_are_refused(tracking: Tracking, trained: tuple
     assert not list(tmp_path.glob("*.keras"))
 
 
+def test_what_has_seen_nobody_knows_which_images_is_not_shipped(tracking: Tracking, tmp_path: Path) -> None:
+    with tracking.run("cxr-bicubic-x2") as run:
+        uri = log_best(run, srcnn.build(2, 1, kernels=[3, 1, 3], filters=[4, 4]), channels=1, step=1, metrics={})
+    with pytest.raises(RequestError, match=f"it isn't known which images {uri} has seen"):
+        shipping.ship(uri, Shipped("srcnn-cxr-x2", tmp_path), [], WORDS)
+
+
 @pytest.mark.parametrize(
     "flaw",
     [
