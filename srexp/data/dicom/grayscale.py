@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pydicom
+from pydicom.uid import RLELossless
 
 from srexp.data.dicom.elements import integer, items, label, number, numbers, text, value
 from srexp.data.dicom.header import Header
@@ -29,10 +30,11 @@ def stored_values(decoded: Numbers, header: Header) -> Numbers:
         The same shape, in -2**(bits-1)..2**(bits-1)-1 when signed, in 0..2**bits-1 otherwise.
     """
     values: Numbers = decoded.astype(np.int32)
-    if header.syntax.is_encapsulated and header.lossy:
+    coded = header.syntax.is_encapsulated and header.syntax != RLELossless  # which packs whole words (PS3.5 G)
+    if coded and header.lossy:
         low = smallest(header)
         return values.clip(low, low + 2**header.bits - 1)
-    shift = 0 if header.syntax.is_encapsulated else header.high_bit + 1 - header.bits
+    shift = 0 if coded else header.high_bit + 1 - header.bits
     values = (values >> shift) & (2**header.bits - 1)
     return np.where(values >= 2 ** (header.bits - 1), values - 2**header.bits, values) if header.signed else values
 

@@ -7,7 +7,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
 from srexp.data.formats.registry import read_image
 from srexp.data.image import UnreadableImageError
@@ -150,6 +150,21 @@ def test_values_in_the_upper_bits_are_brought_down(write: Write) -> None:
     image = read_image(write(pixels << 4, BitsStored=12, HighBit=15))
     np.testing.assert_array_equal(image.pixels[..., 0], pixels)
     assert image.bits == 12
+
+
+@pytest.mark.parametrize("lossy", ["00", "01"])
+@pytest.mark.parametrize(("high_bit", "beside"), [(15, 0x000F), (13, 0xC003), (11, 0xF000)])
+def test_run_lengths_hold_whole_words_whose_unused_bits_are_left_out(
+    write: Write, high_bit: int, beside: int, lossy: str
+) -> None:
+    pixels = unsigned(12)
+    words = (pixels << (high_bit - 11)) | np.uint16(beside)
+    path = write(words, LossyImageCompression=lossy)
+    packed = pydicom.dcmread(path)
+    packed.compress(RLELossless, generate_instance_uid=False)
+    packed.BitsStored, packed.HighBit = 12, high_bit
+    packed.save_as(path)
+    np.testing.assert_array_equal(read_image(path).pixels[..., 0], pixels)
 
 
 def test_each_frame_is_described_by_its_own_functional_group(write: Write) -> None:
