@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from srexp.system.process_identity import process_is_gone
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities import Run as MlflowRun
 
-_PICTURE = re.compile(r"images/(.+)\+step\+(\d+)\+timestamp\+.+\+compressed\.webp")
+_PICTURE = re.compile(r"(images/(.+)\+step\+(\d+)\+timestamp\+.+)\.png")
+#: End of the name of the smaller file of a picture, which MLflow's UI shows first.
+SMALLER = "+compressed.webp"
 _LOOKED_AT = 20
 
 
@@ -25,13 +27,14 @@ class Already:
 
     Args:
         points: Name and step of each value of a metric, those of the system left out.
-        pictures: Key and step of each picture of the image grid.
+        pictures: By key and step, what the files of each picture of the image grid are called, without their endings;
+            empty where both are there.
         model_uri: Address of its logged model.
         registered: Version that the model became: its name, number and alias.
     """
 
     points: frozenset[tuple[str, int]] = frozenset()
-    pictures: frozenset[tuple[str, int]] = frozenset()
+    pictures: Mapping[tuple[str, int], str] = field(default_factory=dict)
     model_uri: str | None = None
     registered: Mapping[str, Any] | None = None
 
@@ -61,11 +64,15 @@ def already(store: Store, run_id: str) -> Already:
         run = client.get_run(run_id)
         names = [name for name in run.data.metrics if not name.startswith("system/")]
         points = {(name, point.step) for name in names for point in client.get_metric_history(run_id, name)}
-        found = (_PICTURE.fullmatch(file.path) for file in client.list_artifacts(run_id, "images"))
-        pictures = {(match[1], int(match[2])) for match in found if match}
+        files = {file.path for file in client.list_artifacts(run_id, "images")}
+        found = [match for match in map(_PICTURE.fullmatch, files) if match]
+        pictures = {
+            (name, int(step)): "" if f"{stem}{SMALLER}" in files else stem
+            for stem, name, step in (each.groups() for each in found)
+        }
         whole = [model for model in _models(client, run) if str(model.status) == "READY"]
         model_uri = f"models:/{whole[0].model_id}" if whole else None
-        return Already(frozenset(points), frozenset(pictures), model_uri, _registered(client, run_id))
+        return Already(frozenset(points), pictures, model_uri, _registered(client, run_id))
 
 
 def _models(client: Client, run: MlflowRun) -> list[LoggedModel]:

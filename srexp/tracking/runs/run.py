@@ -186,16 +186,17 @@ class Run(Writer):
             )
         # The names by which MLflow's UI knows them, as `MlflowClient.log_image` gives them.
         name = re.sub(r"[^a-zA-Z0-9_\-./ ]", "_", key).replace("/", "~")
-        if (name, step) in self.already.pictures:
+        begun = self.already.pictures.get((name, step))
+        if begun == "":
             return
         from mlflow.tracking.multimedia import compress_image_size
         from PIL import Image
 
         flat = pixels[:, :, 0] if pixels.shape[2:] == (1,) else pixels
         image = Image.fromarray(np.ascontiguousarray(flat))
-        stem = f"{_GRID}{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+        stem = begun or f"{_GRID}{name}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
         self.keep(f"{stem}.png", image.save)
-        self.keep(f"{stem}+compressed.webp", compress_image_size(image).save)
+        self.keep(f"{stem}{resumed.SMALLER}", compress_image_size(image).save)
         self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_figure(self, figure: Figure, path: str) -> None:

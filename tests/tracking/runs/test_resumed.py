@@ -25,7 +25,7 @@ def test_what_the_store_has_is_known(tracking):
         ("_val/psnr", 1),
         ("_val/psnr", 2),
     }
-    assert found.pictures == {("01 1 input", 0)}
+    assert found.pictures == {("01 1 input", 0): ""}
     assert (found.model_uri, found.registered) == (None, None)
     assert found.missing({"_train/loss": 1.0, "_val/psnr": 2.0}, 3) == {"_val/psnr": 2.0}
     connect(tracking.store).set_tag(run.id, "srexp.error", "Interrupted: SIGTERM")
@@ -52,6 +52,19 @@ def test_a_run_that_goes_on_logs_only_what_is_missing(tracking):
     ]
     shown = [file.path for file in client.list_artifacts(run.id, "images") if file.path.endswith(".png")]
     assert sorted(path.split("+")[0] for path in shown) == ["images/01 1 input", "images/01 2 bicubic"]
+
+
+def test_a_picture_of_which_one_file_is_missing_is_completed(tracking, tmp_path):
+    picture = np.zeros((4, 4), np.uint8)
+    with tracking.run("x") as run:
+        run.log_image(picture, key="01 1 input", step=0)
+    [smaller] = tmp_path.rglob("*.webp")
+    files = sorted(path.name for path in smaller.parent.iterdir())
+    smaller.unlink()  # as of a process that was killed between both
+    with tracking.run("x", resume=run.id) as again:
+        again.reopen()
+        again.log_image(picture, key="01 1 input", step=0)
+    assert sorted(path.name for path in smaller.parent.iterdir()) == files
 
 
 def test_a_run_whose_store_is_away_can_not_go_on(tmp_path):
