@@ -20,7 +20,7 @@ ORIENTATION, PROFILE = 274, 34675
 WHITE_IS_ZERO = 0  # of tag 262
 _BLACK_IS_ZERO, _RGB, _BYTE = 1, 2, 8
 _COLOURS = (318, 319)  # TIFF 6.0, section 20: white point and primary colours
-_CURVES = (290, 291, 301)  # how values become optical density, and light
+_CURVES = (290, 291, 301, 342, 532)  # how values become optical density, and light; which are black and white
 #: Place of the image on its page, across and down, in units of its resolution.
 PLACE = (286, 287)
 _UIC2 = 33629  # of MetaMorph; it has a value for each plane

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from srexp.data.image import UnreadableImageError
 from srexp.data.sources.folder import Folder
 from srexp.data.sources.limit import spread
 from srexp.data.sources.source import Item, Source
+from srexp.data.sources.table import composed
 from srexp.errors import RequestError, some
 from srexp.system.masking.pseudonyms import remember
 
@@ -37,7 +40,8 @@ class Paired(Source):
         patients: See `srexp.data.sources.patients.patients_of`; it is sought in the names below `high`.
 
     Raises:
-        RequestError: From `items`: no such folder, an image without a partner or with two.
+        RequestError: From `items`: no such folder, an image without a partner or with two, or with that of another
+            patient, where both are DICOM and `patients=dicom`.
     """
 
     root: str
@@ -55,6 +59,8 @@ class Paired(Source):
         pairs: list[Item] = [
             Pair(high.key, high.path, high.frame, high.patient, low=lows[name]) for name, high in highs.items()
         ]
+        if self.patients == "dicom":
+            _require_same_patients(highs, lows)
         return spread(pairs, self.limit)
 
 
@@ -111,6 +117,26 @@ def _common_name(item: Item) -> str:
     name = PurePosixPath(path[: -len(".gz")] if path.lower().endswith(".nii.gz") else path)
     common = f"{name if name.suffix[1:].isdecimal() else name.with_suffix('')}{mark}{frame}"
     return unicodedata.normalize("NFC", common)  # copies from macOS have another form of accents
+
+
+def _require_same_patients(highs: Mapping[str, Item], lows: Mapping[str, Item]) -> None:
+    """Refuse partners whose PatientID is another one: a network would learn to make one patient of the other."""
+    from srexp.data.formats.registry import patient_of
+
+    others = []
+    for name, low in lows.items():
+        with suppress(UnreadableImageError):  # it isn't DICOM, or says nothing
+            found, wanted = composed(patient_of(low.path)), highs[name].patient
+            if found[found.find("/") :] != wanted[wanted.find("/") :]:  # the issuer may be left out
+                others.append(low.key)
+    if others:
+        remember(others)
+        raise RequestError(
+            f"dataset.low has {len(others)} images of another patient than their partners: {some(others, 5)}",
+            got="another PatientID (0010,0020)",
+            expected="both images of a pair of one patient",
+            fix="rename the files, whose names make pairs; or dataset.patients=PATTERN, if the identifiers don't tell",
+        )
 
 
 def _require_partners(key: str, folder: Path, lacking: Collection[str]) -> None:

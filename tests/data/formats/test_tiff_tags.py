@@ -236,11 +236,12 @@ def test_colours_and_ranges_of_channels_are_said_where_they_are_lost(tmp_path: P
 def test_what_a_tiff_says_of_its_colours_stays_in_a_tiff(tmp_path: Path) -> None:
     white, primaries = (3127, 10000, 3290, 10000), tuple(range(1, 13))
     tags = [(318, 5, 2, white, True), (319, 5, 6, primaries, True), (301, 3, 256, tuple(range(256)), True)]
+    tags += [(342, 3, 6, (0, 250) * 3, True), (532, 5, 6, (16, 1, 235, 1) * 3, True)]
     path = written(tmp_path / "a.tif", values(8, (6, 8, 3)), photometric="rgb", metadata=None, extratags=tags)
     [target], lost = through_and_lost(path, tmp_path / "out" / "a.tif", scale=2)
     with tifffile.TiffFile(target) as file:
-        kept = [np.ravel(file.pages[0].tags.valueof(tag)).tolist() for tag in (318, 319, 301)]
-    assert kept == [list(white), list(primaries), list(range(256))]
+        kept = [np.ravel(file.pages[0].tags.valueof(tag)).tolist() for tag in (318, 319, 301, 342, 532)]
+    assert kept == [list(white), list(primaries), list(range(256)), [0, 250] * 3, [16, 1, 235, 1] * 3]
     assert lost == []
     for wanted in ("png", "jpeg", "bmp", "dicom"):
         _, lost = through_and_lost(path, tmp_path / "out" / "a.x", wanted=wanted)

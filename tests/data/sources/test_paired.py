@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from srexp.data.degradation.given import Given
 from srexp.data.sources.paired import Pair, Paired, size_offence
 from srexp.errors import RequestError
+from tests.data.dicom.images import save, unsigned
 
 
 def image(path: Path, side: int) -> None:
@@ -125,3 +128,33 @@ def test_accents_of_another_form_are_the_same_name(folders):
     image(folders / "low" / "p\u00e9.tif", 32)
     with pytest.raises(RequestError, match=r"dataset\.low has 1 names twice"):
         paired(folders).items()
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "fits"),
+    [
+        (("7", "H"), ("7", "H"), True),
+        (("7", "H"), ("7", None), True),
+        (("7", None), ("7", "H"), True),
+        (("7", "H"), (None, None), True),
+        (("7", "H"), ("8", "H"), False),
+        (("7", None), ("07", None), False),
+    ],
+)
+def test_partners_are_of_one_patient(tmp_path, high, low, fits):
+    for folder, (patient, issuer) in (("high", high), ("low", low)):
+        (tmp_path / folder).mkdir()
+        tags = {"PatientID": patient, "IssuerOfPatientID": issuer}
+        save(tmp_path / folder / "a.dcm", unsigned(8), ExplicitVRLittleEndian, CTImageStorage, **tags)
+    with nullcontext() if fits else pytest.raises(RequestError, match="1 images of another patient") as refused:
+        assert len(paired(tmp_path, patients="dicom").items()) == 1
+    if refused:
+        assert "a.dcm" in str(refused.value)
+        assert len(paired(tmp_path, patients=r"(\w+)").items()) == 1  # names decide
+
+
+def test_a_partner_that_is_no_dicom_has_no_other_patient(tmp_path):
+    (tmp_path / "high").mkdir()
+    save(tmp_path / "high" / "a.dcm", unsigned(8), ExplicitVRLittleEndian, CTImageStorage, PatientID="7")
+    image(tmp_path / "low" / "a.png", 32)
+    assert [pair.low.path.name for pair in paired(tmp_path, patients="dicom").items()] == ["a.png"]

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 import srexp
 from srexp.errors import SrexpError
 from srexp.experiment.scoring import require_scorable
 from srexp.experiment.task import Task
+from tests.data.dicom.images import save, unsigned
 
 ROOT = Path(srexp.__file__).parent / "data"
 PATIENTS = "patients.csv"
@@ -47,6 +49,17 @@ def table(content: str | bytes):
     """Give what makes a folder with a table of patients."""
     written = content if isinstance(content, bytes) else content.encode()
     return folder(f"dataset.patients={PATIENTS}", make=lambda root: (root / PATIENTS).write_bytes(written))
+
+
+def of_two_patients(root: Path) -> None:
+    """Put DICOM in the place of a picture and of its partner, and of another patient."""
+    for patient, side, pictured in (("A", 64, "high"), ("B", 32, "low")):
+        for path in (root / pictured).iterdir():
+            path.unlink()
+        for name in ("p0", "p1", "p2", "p3"):
+            tags = {"PatientID": f"{patient if name == 'p1' else ''}{name}"}
+            place = root / pictured / f"{name}.dcm"
+            save(place, unsigned(8, (side, side)), ExplicitVRLittleEndian, CTImageStorage, **tags)
 
 
 def paired(make: Callable[[Path], object], *typed: str):
@@ -86,6 +99,9 @@ REFUSED = {
     "dataset.root holds no image besides those of dataset.test_root": folder("dataset.test_root=${oc.env:PWD}/images"),
     "dataset.low is not there": paired(renamed("low", "lower")),
     "dataset.low lacks the partner of 1 images: p1": paired(lambda root: (root / "low" / "p1.png").unlink()),
+    "dataset.low has 1 images of another patient than their partners: p1": paired(
+        of_two_patients, "dataset.patients=dicom"
+    ),
     "dataset.high has 1 names twice, with different extensions": paired(
         lambda root: Image.open(root / "high" / "p1.png").save(root / "high" / "p1.tif")
     ),
