@@ -57,6 +57,9 @@ def test_another_choice_is_what_composing_it_gives():
 def folders_typed(group, name):
     """Where its images are is not for a preset to say."""
     text = (CONF / group / f"{name}.yaml").read_text()
+    for other in re.findall(r"^  - (\w+)\b(?!:)", text, re.MULTILINE):  # which it begins with
+        if (included := CONF / group / f"{other}.yaml").is_file():
+            text += included.read_text()
     typed = ["dataset.root=somewhere"] if "override /dataset: folder" in text else []
     return [*typed, *(["dataset.test_root=elsewhere"] if "test_root: ???" in text else [])]
 

@@ -124,7 +124,7 @@ def test_bash_completes_what_is_typed(shell_environment: dict[str, str]) -> None
     ]
     script = f'eval "$(srexp -sc install=bash)"; compopt() {{ :; }}\n{"".join(asked)}'
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, env=shell_environment)
-    assert (done.stdout.splitlines(), done.stderr) == (["model_uri=", "vdsr", "cxr_x2 cxr_x4", ""], "")
+    assert (done.stdout.splitlines(), done.stderr) == (["model_uri=", "vdsr", "cxr_x2 cxr_x2_vdsr cxr_x4", ""], "")
 
 
 #: What is typed before the tab key, and what the line is then: one word is completed, of several what they share.
