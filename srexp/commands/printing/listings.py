@@ -16,7 +16,7 @@ from srexp.commands.printing.console import warnings
 from srexp.metrics.table import counted, figure
 from srexp.system.terminal import Terminal
 
-#: Letters of a run's id; a longer name is cut, and `runs id=` has it whole.
+#: Letters of a run's id; a name that is longer is cut where a terminal has no room, and `runs id=` has it whole.
 _ID = 32
 #: Columns from which on a row has room for cells beside each other.
 _ROOM = 80
@@ -68,7 +68,9 @@ def runs(result: Mapping[str, Any]) -> None:
                 (row["state"], row["note"] or ago(row["seconds"])),
             )
         )
-    table = listing(console, ("run; name", "task; age", "PSNR", "state"), rows, whole=(0, 2), first=_ID)
+    longest = max((len(line) for row in rows for line in row[0]), default=0)
+    first = max(_ID, min(longest, _ID + console.width - _ROOM))
+    table = listing(console, ("run; name", "task; age", "PSNR", "state"), rows, whole=(0, 2), first=first)
     console.print(table if result["runs"] else "no run was kept yet: begin one with `python -m srexp`")
     for each in result["synced"]:
         left = f", {each['left']} wait still: {each['reason']}" if each["left"] else ""

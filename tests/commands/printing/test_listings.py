@@ -49,6 +49,18 @@ def test_a_run_has_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert RUN["run_id"] in told[2]
 
 
+@pytest.mark.parametrize(("columns", "shown"), [(80, 32), (85, 37), (160, len(RUN["name"]))])
+def test_a_name_has_what_a_terminal_is_wider(
+    columns: int, shown: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srexp.system.terminal._FILE_COLUMNS", columns)
+    listings.runs({"runs": [{**RUN, "note": "its process is gone"}], "synced": [], "reaped": [], "elsewhere": []})
+    told = lines(capsys)
+    assert max(map(len, told)) <= columns
+    whole = RUN["name"]
+    assert f"{whole if shown == len(whole) else whole[: shown - 1] + '…'} " in told[3]
+
+
 def test_a_version_has_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     listings.models({"models": [MODEL, {**MODEL, "aliases": [], "degenerate": True}], "warnings": []})
     told = lines(capsys)
