@@ -64,6 +64,8 @@ MOMENTS = {
         def work():
             while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "_shutdown":
                 time.sleep(0.01)
+            # It is about to wait: in between, Python would not look for a signal before the wait is over.
+            time.sleep(0.2)
             os.kill(os.getpid(), number)
             time.sleep(60)
         threading.Thread(target=work).start()

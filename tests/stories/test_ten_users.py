@@ -20,7 +20,7 @@ from srexp.experiment.restoration.request_restoration import request_restoration
 from srexp.experiment.restoration.request_score import request_score
 from srexp.experiment.restoration.request_view import request_view
 from srexp.metrics.psnr import psnr
-from tests.enhance.serving.served import answering, ask, eventually, talk
+from tests.enhance.serving.served import answering, ask, eventually, talk, within
 from tests.experiment.restoration.sharpening import sharpening
 
 pytestmark = pytest.mark.system
@@ -109,7 +109,7 @@ def test_ten_users_at_once_each_get_the_answers_to_their_own_images(port: int, s
     with ThreadPoolExecutor(USERS) as users:
         list(users.map(lambda number: use(port, number), range(USERS)))
     assert psutil.Process().memory_info().rss - before < 300 * 2**20
-    eventually(lambda: not list(spool.glob("*/*")))
+    eventually(lambda: not within(spool))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -124,7 +124,7 @@ def test_who_leaves_leaves_nothing_behind_and_keeps_nobody_waiting(port: int, sp
             with talk(port, head, said):
                 pass
     use(port, 3)
-    eventually(lambda: not list(spool.glob("*/*")), 60)
+    eventually(lambda: not within(spool), 60)
     assert ask(port, method="GET", path="/health")[0] == 200
 
 

@@ -1,83 +1,22 @@
 from __future__ import annotations
 
-import contextlib
 import errno
 import gzip
-import io
 import os
-import random
 import re
 import stat
 import tarfile
-import tracemalloc
 import zipfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from srexp.data.download.archive import Limits, unpack_cut_tar, unpack_zip
+from srexp.data.download.archive import unpack_cut_tar, unpack_zip
 from srexp.errors import RequestError
+from tests.data.download.archives import names, noise, refused, special, tar_gz, zipped
 
 PNG = r"images/\w+\.png"
-
-
-def noise(size: int, seed: int = 0) -> bytes:
-    return random.Random(seed).randbytes(size)
-
-
-def tar_gz(members: dict[str, bytes], *special: tarfile.TarInfo) -> bytes:
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        for info in special:
-            archive.addfile(info)
-    return stream.getvalue()
-
-
-@contextlib.contextmanager
-def refused(archive: Path, said: str) -> Iterator[pytest.ExceptionInfo[RequestError]]:
-    """Expect a refusal that names the archive and says why, and how to mend it."""
-    begin = f"^{re.escape(str(archive))} can't be unpacked: "
-    with pytest.raises(RequestError, match=f"{begin}.*{said}") as raised:
-        yield raised
-    assert raised.value.fix == f"delete {archive} and repeat the command"
-
-
-def zipped(path: Path, members: dict[str, bytes], change: Callable[[zipfile.ZipInfo], None] | None = None) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members.items():
-            info = zipfile.ZipInfo(name)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            if change:
-                change(info)
-            archive.writestr(info, content)
-    return path
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def special(kind: bytes, name: str = "images/x.png", link: str = "") -> tarfile.TarInfo:
-    info = tarfile.TarInfo(name)
-    info.type, info.linkname = kind, link
-    return info
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return tmp_path / "archive.tar.gz"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "images"
 
 
 def test_a_cut_tarball_gives_every_whole_member_and_drops_the_last(archive, folder):
@@ -175,107 +114,6 @@ def test_two_members_of_one_name_are_refused(archive, folder, pack):
     with refused(archive, r"'x\.png'"):
         (unpack_cut_tar if pack == "tar" else unpack_zip)(archive, folder, wanted=r".*\.png")
     assert not folder.exists()
-
-
-@pytest.mark.parametrize("pack", ["tar", "zip"])
-def test_a_bomb_is_refused_before_it_goes_off(archive, folder, tmp_path, pack):
-    """80 MB of zeros in 80 kB."""
-    bomb = bytes(80 << 20)
-    if pack == "tar":
-        archive.write_bytes(tar_gz({"images/a.png": bomb}))
-    else:
-        zipped(archive, {"images/a.png": bomb})
-    del bomb
-    tracemalloc.start()
-    with refused(archive, "which no images do"):
-        (unpack_cut_tar if pack == "tar" else unpack_zip)(archive, folder, wanted=PNG)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 30 << 20
-    assert names(tmp_path) == ["archive.tar.gz"]
-
-
-def test_a_long_name_record_is_no_bomb_either(archive, folder):
-    """The extended header of a tar member is read into memory as a whole."""
-    archive.write_bytes(tar_gz({"images/" + "x" * (12 << 20) + ".png": b"a"}))
-    with refused(archive, "header of more than"):
-        unpack_cut_tar(archive, folder, wanted=PNG)
-
-
-def header_of(size: int, kind: bytes = tarfile.XHDTYPE) -> bytes:
-    """A record that extends the next member's header: as long as it likes, and not compressible."""
-    info = tarfile.TarInfo("long")
-    info.type, info.size = kind, size
-    text = noise(size // 2).hex().encode()
-    record = (b"%d comment=" % size + text)[: size - 1].ljust(size - 1) + b"\n"
-    return info.tobuf(tarfile.USTAR_FORMAT) + record + bytes(-size % 512)
-
-
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
-def test_a_header_that_fills_memory_is_refused(archive, folder, kind):
-    """Its bytes don't compress, so nothing else tells it from images."""
-    honest = gzip.decompress(tar_gz({"images/a.png": b"a"}))
-    archive.write_bytes(gzip.compress(header_of(8_000_000, kind) + honest, 1))
-    tracemalloc.start()
-
-    with refused(archive, "header of more than"):
-        unpack_cut_tar(archive, folder, wanted=PNG)
-    assert tracemalloc.get_traced_memory()[1] < 9_000_000  # the archive itself has 4.5 MB
-    tracemalloc.stop()
-
-
-def test_many_headers_in_a_row_are_refused(archive, folder):
-    archive.write_bytes(gzip.compress(header_of(20) * 3000 + noise(10**6), 1))
-
-    with refused(archive, ""):
-        unpack_cut_tar(archive, folder, wanted=PNG)
-
-
-def test_what_is_not_wanted_may_be_long(archive, folder):
-    archive.write_bytes(tar_gz({"notes.txt": noise(5_000_000), "images/a.png": b"a", "more.txt": noise(3_000_000)}))
-
-    unpack_cut_tar(archive, folder, wanted=PNG)
-    assert names(folder) == ["a.png"]
-
-
-def test_a_sparse_file_is_refused(archive, folder):
-    """It claims a terabyte of zeros, for which the archive holds no byte."""
-    info = tarfile.TarInfo("images/x.png")
-    info.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(2**40)}
-    archive.write_bytes(tar_gz({}, info))
-
-    with refused(archive, "sparse"):
-        unpack_cut_tar(archive, folder, wanted=PNG)
-
-
-def test_a_compression_that_names_its_memory_is_refused(archive, folder):
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_LZMA) as opened:
-        opened.writestr("images/a.png", b"a")
-
-    with refused(archive, "deflate"):
-        unpack_zip(archive, folder, wanted=PNG)
-
-
-@pytest.mark.parametrize("pack", ["tar", "zip"])
-@pytest.mark.parametrize(
-    ("limits", "said"),
-    [(Limits(members=3), "it has more than 3 members"), (Limits(total_bytes=15_000), r"[\d,]+ bytes grow to [\d,]+")],
-)
-def test_limits_are_kept(archive, folder, pack, limits, said):
-    members = {f"images/{number}.png": noise(5000, number) for number in range(4)}
-    if pack == "tar":
-        archive.write_bytes(tar_gz(members))
-    else:
-        zipped(archive, members)
-    with refused(archive, said):
-        (unpack_cut_tar if pack == "tar" else unpack_zip)(archive, folder, wanted=PNG, limits=limits)
-    assert not folder.exists()
-
-
-def test_what_a_limit_names_is_still_unpacked(archive, folder):
-    zipped(archive, {f"images/{number}.png": noise(5000, number) for number in range(4)})
-    unpack_zip(archive, folder, wanted=PNG, limits=Limits(members=4, total_bytes=20_000))
-    assert len(names(folder)) == 4
 
 
 def test_a_zip_gives_the_wanted_members_and_says_how_far_it_is(archive, folder):

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import threading
 import time
@@ -129,3 +130,8 @@ def eventually(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def within(folder):
+    """Names of what the folders in a folder hold; another process may take some of it away meanwhile."""
+    return {name for at, *names in os.walk(folder) if at != str(folder) for name in (*names[0], *names[1])}

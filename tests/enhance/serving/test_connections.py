@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from srexp.enhance.serving.connections import Limits, server
-from tests.enhance.serving.served import LIMITS, ask, backwards, drip, eventually, head, serving, talk, told
+from tests.enhance.serving.served import LIMITS, ask, backwards, drip, eventually, head, serving, talk, told, within
 
 SHORT = {"head_seconds": 1.0}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -109,7 +109,7 @@ def test_an_answer_that_is_not_taken_is_given_up(spool):
     with serving(lambda body: large if body == b"abc" else b"small", body_seconds=1.0) as port:
         with talk(port, head(3), b"abc") as client:
             client.recv(1)
-            eventually(lambda: not list(spool.rglob("restored")))  # it goes when nothing more is sent
+            eventually(lambda: "restored" not in within(spool))  # it goes when nothing more is sent
             assert len(told(client)) < len(large)
         assert ask(port, b"other")[1] == b"small"
 

@@ -45,11 +45,12 @@ def test_files_need_no_store(saved, network, tmp_path):
 
 
 def test_pickles_and_other_files_are_refused(tracking, tmp_path):
-    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Bomb()))
+    for name in ("model.pkl", "model.keras"):
+        (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
     (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
-    for name in ("model.pkl", "model.h5", "saved"):
+    for name in ("model.pkl", "model.keras", "model.h5", "saved"):
         with pytest.raises(SrexpError, match=r"no Keras model file|no address|may run code"):
             load(tracking.store, str(tmp_path / name))
 
@@ -90,6 +91,23 @@ def test_what_keras_might_import_or_open_is_refused_before_it_does(tracking, sav
 
     with pytest.raises(RequestError, match=r"own layers|reads files"):
         load(tracking.store, rewritten(saved, change))
+
+
+@pytest.mark.parametrize(
+    ("plain", "foreign"),
+    [
+        (b'"class_name": "Conv2D"', b'"class_name": "Lambda"'),
+        (b'"module": "keras.layers"', b'"module": "os"'),
+        (b'"module": "keras.layers"', b'"module": "keras_hub.layers"'),
+        (b'"linear"', b'{"class_name": "__lambda__", "config": {"value": "x"}}'),
+    ],
+)
+def test_foreign_code_is_refused_before_it_is_imported(tracking, saved, plain, foreign):
+    honest = saved.read_bytes()
+    other = rewritten(saved, lambda text: text.replace(plain, foreign))
+    assert saved.read_bytes() != honest
+    with pytest.raises(RequestError, match="more than Keras's own layers"):
+        load(tracking.store, other)
 
 
 def test_damaged_files_are_named(tracking, saved):
