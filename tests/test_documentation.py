@@ -45,13 +45,13 @@ def commands(*pages: str) -> list[str]:
     return sorted({line.strip() for line in lines if line.strip() and not line.startswith("#")})
 
 
-def srexp_commands() -> list[tuple[str, ...]]:
+def srexp_commands(*pages: str) -> set[tuple[str, ...]]:
     found = set()
-    for line in commands(README, *PAGES.values()):
+    for line in commands(*pages):
         words = [word for word in shlex.split(line, comments=True) if not re.match(r"[A-Z_]+=", word)]
         if "srexp" in words[:3]:
             found.add(tuple(words[words.index("srexp") + 1 :]))
-    return sorted(found)
+    return found
 
 
 def first_choice(override: str) -> str:
@@ -70,8 +70,20 @@ def test_make_targets_that_are_named_exist():
     assert {shlex.split(line, comments=True)[1] for line in lines if line.startswith("make ")} <= targets
 
 
-@pytest.mark.parametrize("words", srexp_commands(), ids=" ".join)
+@pytest.mark.parametrize("words", sorted(srexp_commands(README, PAGES["start.md"])), ids=" ".join)
+def test_first_commands_compose(words: tuple[str, ...]):
+    require_composed(words)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words", sorted(srexp_commands(*PAGES.values()) - srexp_commands(README, PAGES["start.md"])), ids=" ".join
+)
 def test_commands_compose(words: tuple[str, ...]):
+    require_composed(words)
+
+
+def require_composed(words: tuple[str, ...]):
     verb = words[0] if words and words[0] in VERBS else "train"
     typed = all_shards(words) if "-m" in words else words
     overrides = [first_choice(word) for word in typed if "=" in word and not word.startswith("--")]

@@ -130,6 +130,7 @@ def _without_pictures(monkeypatch) -> None:
     monkeypatch.setattr(data, "degradation_figure", lambda *_: figure)
 
 
+@pytest.mark.slow
 def test_strict_refuses_after_all_is_shown(folder: Path, tmp_path: Path, capfd) -> None:
     config = srexp.compose([*arguments(folder), "audit=strict"], verb="data")
     strict = dataclasses.replace(config, run_dir=tmp_path)
@@ -183,6 +184,7 @@ def test_unusable_files_are_skipped_by_name(folder: Path, tmp_path: Path, capfd)
         assert ("secret" in said) == (names == "true")
 
 
+@pytest.mark.slow
 def test_decoded_images_are_kept_on_disk_where_wanted(folder: Path, tmp_path: Path) -> None:
     for wanted in ("false", "true"):
         more = (f"hydra.run.dir={tmp_path / wanted}", f"trainer.decoded_cache={wanted}", "dataset.memory_mb=0")

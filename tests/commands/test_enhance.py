@@ -81,6 +81,7 @@ def test_finished_files_are_measured_when_that_is_asked_for_later_and_once(model
     assert len(enhance(models / "identity_x2.keras", tree, check=True)["skipped"]) == 3
 
 
+@pytest.mark.slow
 def test_where_a_network_is_unsure_is_drawn_listed_and_shown(models, tree, capsys):
     with pytest.raises(RequestError, match="spread=true has nothing to measure") as refused:
         enhance(models / "sideways_x2.keras", tree, spread=True)
@@ -211,6 +212,7 @@ def test_self_ensemble_of_the_identity_is_the_identity(models, tree):
     np.testing.assert_array_equal(read_image(tree / "a.png").pixels, read_image(Path("out/a.png")).pixels)
 
 
+@pytest.mark.slow
 def test_tiles_change_nothing(models, tmp_path):
     (tmp_path / "in").mkdir()
     network = vdsr.build(2, 1, depth=4, width=64, start="paper")

@@ -92,6 +92,7 @@ def checked(output: str, **options) -> tuple[dict[str, dict[str, str]], list[str
     return {row["input"]: row for row in rows(output)}, result["warnings"]
 
 
+@pytest.mark.slow
 def test_a_disc_that_a_network_adds_is_marked_in_every_kind_of_file(tmp_path, invent, capsys):
     (tmp_path / "in").mkdir()
     for name, (write, bits) in FORMS.items():

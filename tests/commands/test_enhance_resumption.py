@@ -46,6 +46,7 @@ def test_nothing_is_overwritten_unless_told(models, tree):
 
 
 @pytest.mark.parametrize("change", [{"self_ensemble": True}, {"intensity": "percentile"}, {"model": "plus_x2.keras"}])
+@pytest.mark.slow
 def test_results_of_other_models_and_options_are_not_mixed(models, tree, change):
     enhance(models / "identity_x2.keras", tree)
     model = models / change.pop("model", "identity_x2.keras")
@@ -131,6 +132,7 @@ def contents(output):
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in found}
 
 
+@pytest.mark.slow
 def test_shards_make_what_one_process_makes(models, tree):
     for number in range(8):
         Image.fromarray(np.random.default_rng(number).integers(0, 256, (6, 9), np.uint8)).save(tree / f"{number}.png")
@@ -147,6 +149,7 @@ def test_shards_make_what_one_process_makes(models, tree):
     assert [bool(result["gallery"]) for result in results] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_repeated_shards_do_what_is_missing(models, tree):
     for each in (1, 2):
         enhance(models / "plus_x2.keras", tree, shard=f"{each}/2")

@@ -175,6 +175,7 @@ def goes_back(store, capfd):
     assert "version 2" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_models_that_must_not_serve_are_stopped_with_the_reason(store, capfd):
     forced = ["force=true", "reason='whatever'"]
     for version, said in (
@@ -200,6 +201,7 @@ def is_champion(store, version, over=None):
     return promotion.promote(store, lock, NAME, version, {"run_id": "another"}, over=over)
 
 
+@pytest.mark.slow
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, monkeypatch):
     assert is_champion(store, 1)
     load = loaded_model.load
@@ -216,6 +218,7 @@ def test_a_champion_whose_files_are_gone_can_be_replaced_by_force(store, capfd, 
     assert promotion.places(store, NAME) == Places(2, 1)
 
 
+@pytest.mark.slow
 def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
     """The journal sends what a run writes by and by; whoever is killed must not leave a champion without evidence."""
     seen = []
@@ -239,6 +242,7 @@ def test_the_store_has_the_evidence_before_anything_moves(store, monkeypatch):
     assert all(seen), seen
 
 
+@pytest.mark.slow
 def test_a_rival_is_beaten_or_nothing_moves(made, store, tmp_path, capfd, monkeypatch):
     file = tmp_path / "between.keras"
     sharpener(0.2).save(file)
@@ -271,6 +275,7 @@ def test_a_rival_is_beaten_or_nothing_moves(made, store, tmp_path, capfd, monkey
         assert told in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_who_is_overtaken_is_held_against_the_new_champion(store, capfd, monkeypatch):
     assert is_champion(store, 1)
     measure = challenge.inference_seconds
@@ -331,6 +336,7 @@ def test_a_wrong_request_exits_2(store, words, said, capfd):
     assert promotion.places(store, NAME) == Places(None, None)
 
 
+@pytest.mark.slow
 def test_the_data_may_have_moved(store, made, tmp_path, capfd):
     moved = Path(shutil.copytree(made / "images", tmp_path / "moved"))
     (moved / "00.png").write_bytes((moved / "01.png").read_bytes())

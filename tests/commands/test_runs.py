@@ -158,6 +158,7 @@ def test_a_wrong_request_exits_2(tracking, words, said, capfd):
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_an_empty_store_is_told_of_without_tensorflow(tracking):
     done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[0, 0] []"

@@ -46,6 +46,7 @@ def test_the_task_of_the_newest_run_is_opened_and_one_line_printed(tmp_path, mon
         assert f"/experiments/{client.get_experiment_by_name(task).experiment_id}/runs?" in line
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_refused_before_anything_is_served(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -92,6 +93,7 @@ def test_a_store_that_is_a_server_is_pointed_to_and_nothing_is_served(tmp_path, 
     assert "q7Xv_secret" not in said
 
 
+@pytest.mark.slow
 def test_what_the_server_ended_with_is_told_and_what_mlflow_keeps_on(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(ui, "run_server", lambda *_: 3)
     monkeypatch.setattr(ui, "_require_free", lambda host, port: None)

@@ -144,6 +144,7 @@ def elsewhere(launcher: Any, job_overrides: Any, initial_job_idx: int) -> Any:
 
 
 @pytest.mark.parametrize("launch", [HERE, elsewhere])
+@pytest.mark.slow
 def test_jobs_of_a_multirun_and_what_they_compose_are_of_one_configuration(
     launch: Callable[..., Any], preset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

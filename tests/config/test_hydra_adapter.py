@@ -108,7 +108,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["train", *(pytest.param(verb, marks=pytest.mark.slow) for verb in cli.VERBS if verb != "train")]
+    "verb", ["runs", *(pytest.param(verb, marks=pytest.mark.slow) for verb in cli.VERBS if verb != "runs")]
 )
 def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
     first = list(cli.VERBS).index(verb)  # so that each option stands behind half of the verbs, and before the others
@@ -185,6 +185,7 @@ def test_the_folder_beside_belongs_to_what_was_typed(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("typed", [["seed=1,2"], []])
+@pytest.mark.slow
 def test_a_preset_may_ask_for_a_multirun(typed: list[str], tmp_path: Path) -> None:
     preset = tmp_path / "data" / "experiment" / "several.yaml"
     preset.parent.mkdir()
@@ -234,6 +235,7 @@ def test_a_folder_that_cannot_be_written_is_named(kind: str, tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("typed", [[], ["-m", "seed=1,2"]])
+@pytest.mark.slow
 def test_jobs_and_what_they_send_elsewhere_compose_from_the_folder_beside(
     typed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

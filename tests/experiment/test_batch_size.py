@@ -35,6 +35,7 @@ def task(tmp_path, monkeypatch):
     return Task(replace(srexp.compose(words), run_dir=tmp_path / "run"))
 
 
+@pytest.mark.slow
 def test_sizes_are_tried_upwards_as_long_as_there_is_time(task, tmp_path, monkeypatch):
     found = tmp_path / "found.jsonl"
     monkeypatch.setattr(batch_size, "TRYING_SECONDS", 0.0)

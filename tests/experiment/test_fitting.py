@@ -49,6 +49,7 @@ def test_the_images_are_those_that_the_test_is_about(task: Task) -> None:
     assert peaks[0] == 0 < peaks[-1]
 
 
+@pytest.mark.slow
 def test_networks_are_in_the_order_of_their_error(task: Task) -> None:
     networks = [(0, 0), (1, 0), (1, 1), (3, 0), (3, 1), (3, 3), (6, 0), (6, 1), (6, 3)]
     found = [validation(levels_off(*each), task)[0]()["val_psnr"] for each in networks]

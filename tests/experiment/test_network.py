@@ -31,6 +31,7 @@ def test_the_restoring_network_is_float32_whatever_precision_is_trained(config):
 
 
 @pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.slow
 def test_trained_weights_restore_in_bfloat16_as_they_do_in_float32(scale, samples_dir):
     """Flat regions to a tenth of a grey level, where a first layer in bfloat16 saw detail; a radiograph to 0.02 dB."""
     trained = keras.saving.load_model(shipped()[f"hybrid-cxr-x{scale}"].network, compile=False)

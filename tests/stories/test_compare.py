@@ -128,6 +128,7 @@ def another_split_is_refused(first, overrides, capfd):
     assert "no finished training to compare" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_network_of_the_package_stands_beside_runs(project, folder_of, nasty_images, capfd, monkeypatch):
     common = [*folder_of, f"dataset.root={nasty_images}", "dataset.fractions=[0.4,0.1,0.5]"]
     ours = srexp.run("train", [*common, "model=bicubic", "~tags.debug"])

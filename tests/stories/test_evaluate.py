@@ -104,6 +104,7 @@ def test_interpolation_needs_no_training_and_leaves_rows(project, folder_of):
     assert (same["gain_db"], same["p_value"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_awkward_images_get_a_right_number(project, tmp_path):
     flat, large, small = np.full((40, 44), 90), textured(190, 233), textured(31, 64)
     asked = save(tmp_path / "mixed", flat, large, small)
@@ -121,6 +122,7 @@ def test_awkward_images_get_a_right_number(project, tmp_path):
     assert result["test"]["psnr"] is not None
 
 
+@pytest.mark.slow
 def test_images_too_small_to_be_scored_are_all_named(project, tmp_path, capfd):
     asked = save(tmp_path / "small", textured(40, 40), textured(14, 40), textured(40, 13))
     assert run([*asked, "model_uri=bicubic"]) == 2
@@ -152,6 +154,7 @@ def test_a_model_file_that_gives_nan_fails_and_names_the_image(project, tmp_path
     assert [tracked.info.status for tracked in project.runs()] == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_a_foreign_file_is_scored_and_its_training_called_unknown(project, tmp_path):
     import keras
 
@@ -180,6 +183,7 @@ def test_a_wrong_request_exits_2_before_anything_is_read(project, capfd, asked, 
     assert said in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_lpips_stands_beside_the_others_where_its_weights_are_given(project, tmp_path, capfd):
     weights = tmp_path / "lpips.npz"
     np.savez(weights, **arrays())
@@ -209,6 +213,7 @@ def untimed(result):
     return {key: value for key, value in result.items() if key not in TIMED}
 
 
+@pytest.mark.slow
 def test_shards_come_to_the_result_of_one_process(project, folder_of, capfd):
     asked = [*folder_of, "tracking.max_images=1", "tracking.system_metrics=false", "model_uri=lanczos"]
     one = srexp.run("evaluate", asked)

@@ -58,7 +58,7 @@ def test_something_is_said_before_a_second_of_work(verb, tmp_path):
     assert used.user + used.system < 1.0
 
 
-@pytest.mark.parametrize(("columns", "colour"), [(80, True), (40, False)])
+@pytest.mark.parametrize(("columns", "colour"), [(80, True), pytest.param(40, False, marks=pytest.mark.slow)])
 def test_a_training_says_what_it_does_and_fills_its_bar(columns, colour, tmp_path, folder_of):
     no_colour = {} if colour else {"NO_COLOR": "1"}
     with at_a_terminal(columns, *folder_of, "trainer.epochs=2", root=tmp_path, TERM="xterm", **no_colour) as (

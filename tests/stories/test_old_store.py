@@ -91,6 +91,7 @@ def test_trainings_are_compared_with_pictures(old):
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_champion_is_scored_as_it_was_then(old):
     then = json.loads((old.root / "mlruns/outputs/first/result.json").read_text())
     result = srexp.run("evaluate", [f"model_uri=models:/{TASK}@champion", "split=test", "trainer.test_size=96"])

@@ -113,6 +113,7 @@ def test_a_data_set_and_restored_files_are_kept_without_names(project, planted, 
     assert {path.stat().st_mode & 0o077 for path in (own_user / "srexp").iterdir()} == {0}
 
 
+@pytest.mark.slow
 def test_names_are_shown_where_they_are_asked_for(project, planted, capfd):
     copy_to_all(planted / "19450202_2_MEIER.png")
     result = srexp.run("data", [*of(planted), "names=true", "trainer.patch_size=16"])

@@ -23,6 +23,7 @@ def aliases(project):
 
 
 @pytest.mark.system
+@pytest.mark.slow
 def test_a_champion_is_made_replaced_and_called_back(two_trainings, capfd):
     project = two_trainings
     assert aliases(project) == {"candidate": 2}

@@ -224,9 +224,8 @@ def digest(low: Pixels, bits: int) -> str:
     return hashlib.sha256(f"{','.join(map(str, values.shape))},{bits}\n".encode() + values.tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "intensity", ["bits", *(pytest.param(each, marks=pytest.mark.slow) for each in ("window", "percentile"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("intensity", ["bits", "window", "percentile"])
 def test_as_a_data_set(folder: Path, intensity: str) -> None:
     request = ["dataset=folder", f"dataset.root={folder}", f"dataset.intensity={intensity}"]
     usable, left_out = list[str](), list[str]()

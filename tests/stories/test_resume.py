@@ -94,13 +94,8 @@ def test_killed_in_the_middle_of_an_epoch(course, project, folder_of, capsys):
     assert "finished; there is nothing to go on with" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param("srexp.experiment.fitting.fit_network", marks=pytest.mark.slow),
-        "srexp.tracking.registry.registry.register",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["srexp.experiment.fitting.fit_network", "srexp.tracking.registry.registry.register"])
 def test_interrupted_before_and_after_training(place, two_trainings, folder_of, monkeypatch):
     """Before the first checkpoint, and after the model was registered."""
     module, _, name = place.rpartition(".")

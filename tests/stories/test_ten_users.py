@@ -113,6 +113,7 @@ def test_ten_users_at_once_each_get_the_answers_to_their_own_images(port: int, s
 
 
 @pytest.mark.parametrize("path", PATHS)
+@pytest.mark.slow
 def test_who_leaves_leaves_nothing_behind_and_keeps_nobody_waiting(port: int, spool: Path, path: str) -> None:
     """In the middle of a body, and while the answer is made."""
     large = np.random.default_rng(0).integers(0, 256, (900, 1000), np.uint8)

@@ -121,7 +121,8 @@ def test_a_dead_network_is_called_out(project, folder_of):
     assert math.isclose(result["gain_db"], 0, abs_tol=1e-3)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_training_is_killed_with_130_and_says_how_to_go_on(project, folder_of, number):
     endless = [*folder_of, "trainer.epochs=100000", "checkpoint.minutes=null"]
     with project.start(*endless, stderr=subprocess.PIPE) as process:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.system
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
+@pytest.mark.slow
 def test_it_has_streams_a_folder_a_session_and_an_exit_code_of_its_own(project, tmp_path):
     (tmp_path / "here").mkdir()
     with Command(

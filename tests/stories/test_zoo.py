@@ -26,6 +26,7 @@ def test_the_list_is_what_one_gets_who_asks_for_no_name(project, samples_dir):
     assert "zoo/hybrid-cxr-x2  " in done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_scored_and_exported_as_one_s_own_is(project, folder_of, images):
     scored = project.run("evaluate", "model_uri=zoo/hybrid-cxr-x2", *folder_of)
     assert scored.returncode == 0, scored.stderr

@@ -43,6 +43,7 @@ for method, path in (
 """
 
 
+@pytest.mark.slow
 def test_the_assistant_answers_nobody_and_the_rest_is_mlflows(tmp_path):
     done = subprocess.run([sys.executable, "-c", ASKED], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [

@@ -74,6 +74,7 @@ def test_an_evaluation_that_is_damaged_is_left_out_with_a_word(tracking, caplog)
 
 
 @pytest.mark.parametrize("wrong", [{"model": 3}, {"test": 3}, {"gain_ci95": ["a", "b"]}, {"trained_on": 3}])
+@pytest.mark.slow
 def test_an_evaluation_in_which_something_else_stands_is_left_out_with_a_word(tracking, wrong, caplog):
     ours = entry(1)
     ours.result.update(result("cxr-bicubic-x2"))

@@ -61,6 +61,7 @@ def test_a_parent_has_curves_a_picture_and_a_table_with_its_best_row(tracking, t
     assert files == {"summary.csv", "summary.json", page.PICTURE}
 
 
+@pytest.mark.slow
 def test_the_seeds_of_one_row_give_the_parent_their_mean_and_rows_of_other_data_none(tracking, tmp_path) -> None:
     def shown(jobs):
         with tracking.run("task") as parent:

@@ -36,6 +36,7 @@ def test_what_would_change_the_numbers(interrupted, typed):
     assert typed in said
 
 
+@pytest.mark.slow
 def test_a_multirun(interrupted, capfd):
     from srexp.cli import run
 

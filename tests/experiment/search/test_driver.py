@@ -45,6 +45,7 @@ def test_a_refused_search_begins_no_study(config_of, tmp_path):
     assert not (tmp_path / "mlruns" / "studies").exists()
 
 
+@pytest.mark.slow
 def test_an_alias_means_the_same_model_in_all_trials_and_to_every_driver(quick, config_of, tmp_path, monkeypatch):
     """A champion that is promoted between two drivers changes nothing; another address is another search."""
     path = {name: tmp_path / f"{name}.keras" for name in ("first", "second")}
@@ -110,6 +111,7 @@ def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, conf
 
 
 @pytest.mark.parametrize("how", ["run deleted", "another store"])
+@pytest.mark.slow
 def test_a_search_whose_run_is_gone_says_so_and_how_to_go_on(how, quick, config_of, tmp_path):
     store, result = Tracking(folder=tmp_path / "mlruns").store, search.run(config_of())
     if how == "run deleted":
@@ -122,6 +124,7 @@ def test_a_search_whose_run_is_gone_says_so_and_how_to_go_on(how, quick, config_
     assert "search.name=search_2" in caught.value.fix
 
 
+@pytest.mark.slow
 def test_a_deleted_experiment_is_refused_as_such_and_not_as_a_value_of_the_space(quick, config_of, tmp_path):
     store, result = Tracking(folder=tmp_path / "mlruns").store, search.run(config_of())
     connect(store).delete_experiment(connect(store).get_run(result["run_id"]).info.experiment_id)
@@ -129,6 +132,7 @@ def test_a_deleted_experiment_is_refused_as_such_and_not_as_a_value_of_the_space
         search.run(config_of("search.trials=99"))
 
 
+@pytest.mark.slow
 def test_a_note_of_the_engine_that_is_damaged_is_named(quick, config_of, tmp_path):
     search.run(config_of())
     note = tmp_path / "mlruns/studies/search/engine.json"
@@ -141,6 +145,7 @@ def test_a_note_of_the_engine_that_is_damaged_is_named(quick, config_of, tmp_pat
     assert search.run(config_of("search.trials=99"))["run_id"]
 
 
+@pytest.mark.slow
 def test_an_edit_between_two_trials_is_for_the_next_search(quick, config_of, own_conf, tmp_path, monkeypatch):
     """Neither a worker, which composes in a process of its own, nor the conclusion takes notice of it."""
     seen = []
@@ -189,6 +194,7 @@ def test_a_search_that_goes_on_is_never_taken_for_a_dead_one(tmp_path, monkeypat
     assert opened == [[]]
 
 
+@pytest.mark.slow
 def test_a_second_driver_helps_the_first_and_leaves_the_conclusion_to_it(quick, config_of, monkeypatch, capfd):
     joined = []
 

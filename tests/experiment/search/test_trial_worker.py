@@ -82,6 +82,7 @@ def test_a_configuration_that_an_interruption_left_half_composed_is_not_refused(
     assert not job.failure(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_trial_that_restores_every_pixel_finishes_above_any_other(worker, monkeypatch):
     """Its validation PSNR is infinite, which no engine takes and no figure shows."""
     reported, noted = [], {}
@@ -127,6 +128,7 @@ def ended(worker, attempt):
     return run.status, run.tags.get(trial_worker.STATE_TAG), log.read_text() if log.is_file() else ""
 
 
+@pytest.mark.slow
 def test_a_trial_that_the_engine_gives_up_ends_well_and_its_log_names_no_failure(worker, monkeypatch):
     def pruned(task, tracked, on_epoch):
         for epoch in (1, 2):
@@ -154,6 +156,7 @@ def test_a_trial_that_fails_leaves_its_traceback_in_its_own_log(worker, monkeypa
     assert "ZeroDivisionError: of nothing" in log
 
 
+@pytest.mark.slow
 def test_the_time_of_a_network_is_that_of_an_image_and_its_weights_come_back_as_they_were(worker, monkeypatch):
     search = worker.config.search
     wanted = replace(search, options={**search.options, "objectives": ["seconds", "val_psnr"]})
@@ -210,6 +213,7 @@ def searching(engine, monkeypatch):
     monkeypatch.setattr(trial_worker, "build", built)
 
 
+@pytest.mark.slow
 def test_the_edges_of_a_space_are_tried_by_the_first_worker_alone(worker, tmp_path, monkeypatch):
     engine = Engine({"optimizer.lr": 1e-5}, {"optimizer.lr": 1e-3})
     searching(engine, monkeypatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ from srexp.zoo.catalogue import Shipped, shipped
 WORDS = dict.fromkeys((*shipping.WORDS, *shipping.OF_IMAGES), "somebody's own words")
 
 
-@pytest.fixture
-def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
-    return Tracking(folder=tmp_path / "mlruns", system_metrics=False)
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    """Give a store that each test adds to."""
+    root = tmp_path_factory.mktemp("shipping")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SREXP_ROOT", str(root))
+        yield Tracking(folder=root / "mlruns", system_metrics=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(tracking: Tracking) -> tuple[str, str]:
     """Give the address of a network in a store, and its digest."""
     with tracking.run("cxr-bicubic-x2") as run:
@@ -191,6 +195,7 @@ def test_words_on_the_images_are_those_of_a_network_that_was_trained_on_them(mon
 
 
 @pytest.mark.parametrize("network", shipped().values(), ids=lambda each: each.name)
+@pytest.mark.slow
 def test_the_commands_of_a_card_can_be_typed(network: Shipped) -> None:
     for score in network.card()["scores"]:
         python, dash_m, srexp, verb, *words = shipping.shlex.split(score["command"])

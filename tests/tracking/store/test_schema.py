@@ -128,6 +128,7 @@ def test_an_upgrade_that_was_ended_halfway_is_taken_back_and_done_again(old):
 
 
 @pytest.mark.parametrize("trouble", [KeyboardInterrupt, sqlite3.OperationalError("database or disk is full")])
+@pytest.mark.slow
 def test_a_database_is_made_whole_or_not_at_all(trouble, tmp_path, monkeypatch):
     from mlflow.store.db import utils
 
