@@ -256,7 +256,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         trials = Trials(Path(scratch), asked)
         options = ["-s", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=120"]
-        chosen = ["-m", "not slow and not system", "-W", "ignore:Module already imported"]
+        chosen = ["-m", "not system", "-W", "ignore:Module already imported"]
         code = pytest.main([*options, *chosen, f"--basetemp={scratch}/tests", str(ROOT / "tests")], plugins=[trials])
         if trials.forked:
             os._exit(code)
