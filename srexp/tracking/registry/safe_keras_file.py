@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -18,12 +17,14 @@ from srexp.system.confinement import ExhaustedError, confined
 
 # Keras layers that run what a file brings along, or open files that it names.
 _RUNNING = {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
-_READING = {"StringLookup", "IntegerLookup", "TextVectorization"}
+_READING = {"StringLookup", "IntegerLookup", "TextVectorization", "IndexLookup"}
+# What layers are made of, which costs little to build.
+_SMALL_MODULES = {"initializers", "regularizers", "constraints", "activations", "optimizers", "losses", "metrics"}
+_SMALL = {"DTypePolicy", "__keras_tensor__", "function"}
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {_CONFIG, _WEIGHTS, "metadata.json"}
 _LARGEST_CONFIG, _LARGEST_WEIGHTS = 2**23, 2**30
-#: Lists of a configuration, and how long they may be in all.
-_MOST = {"layers": 1000, "inbound_nodes": 2000}
+_MOST_LAYERS, _MOST_CALLS = 1000, 2000
 _SLACK = 2**26  # small weights may compress well
 _RATIO = 100
 
@@ -58,8 +59,9 @@ def check(path: Path, called: str) -> None:
             if _WEIGHTS in archive.namelist():
                 with archive.open(_WEIGHTS) as weights:
                     _check_weights(weights, path.stat().st_size, called)
-            _check_lengths(config, called)
             classes = list(_classes(config))
+            _check_count(sum(map(_is_layer, classes)), _MOST_LAYERS, "layers", called)
+            _check_count(_calls(config), _MOST_CALLS, "calls of layers", called)
     except SrexpError:
         raise
     except Exception as error:  # of damaged files zipfile, json and h5py raise what they like, h5py SystemError as well
@@ -127,33 +129,38 @@ def _check_weights(file: IO[bytes], stored: int, called: str) -> None:
             held[name][()]
 
 
-def _check_lengths(config: object, called: str) -> None:
-    counts = Counter[str]()
-    for key, length in _lengths(config):
-        counts[key] += length
-    for key, most in _MOST.items():
-        if counts[key] > most:
-            raise RequestError(
-                f"{called} is larger than srexp builds",
-                got=f"{counts[key]:,} {key}",
-                expected=f"at most {most:,}",
-                fix="choose another model_uri",
-            )
+def _check_count(count: int, most: int, what: str, called: str) -> None:
+    if count > most:
+        raise RequestError(
+            f"{called} is larger than srexp builds",
+            got=f"{count:,} {what}",
+            expected=f"at most {most:,}",
+            fix="choose another model_uri",
+        )
 
 
-def _lengths(node: object) -> Iterator[tuple[str, int]]:
-    """Walk a Keras configuration and give the key and the length of every list."""
-    if isinstance(node, Mapping):
-        yield from ((key, len(child)) for key, child in node.items() if isinstance(child, list))
-    for child in node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ():
-        yield from _lengths(child)
+def _is_layer(named: tuple[str | None, str]) -> bool:
+    """Whether Keras takes long to build what a configuration names."""
+    module, name = named
+    return name not in _SMALL and not _SMALL_MODULES & set((module or "").split("."))
+
+
+def _calls(node: object) -> int:
+    """Walk a Keras configuration and count the calls of its layers."""
+    own = node.get("inbound_nodes") if isinstance(node, Mapping) else None
+    children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
+    return (len(own) if isinstance(own, list) else 0) + sum(map(_calls, children))
 
 
 def _classes(node: Any) -> Iterator[tuple[str | None, str]]:
-    """Walk a Keras configuration and give every class that it names, with its module."""
+    """Walk a Keras configuration and give every class that it names, with its module.
+
+    Keras finds `layers.Lambda` of `keras` and a class called for as a function, too: the end of a name tells.
+    """
     if isinstance(node, Mapping) and "class_name" in node:
         module = node.get("module")
-        yield None if module is None else str(module), str(node["class_name"])
+        for name in (node["class_name"], *([node.get("config")] if node["class_name"] == "function" else [])):
+            yield None if module is None else str(module), str(name).rpartition(".")[2]
     children = node.values() if isinstance(node, Mapping) else node if isinstance(node, list) else ()
     for child in children:
         yield from _classes(child)

@@ -75,12 +75,12 @@ def test_what_weights_fill_is_counted_together(tmp_path, parts):
         safe_keras_file._check_weights(io.BytesIO(weights(more)), 100, "it")
 
 
-@pytest.mark.parametrize(("key", "most"), [("layers", 1000), ("inbound_nodes", 2000)])
-def test_how_many_layers_and_calls_are_built(key, most):
-    halves = [[{}] * (most // 2)] * 2
-    safe_keras_file._check_lengths([{key: half} for half in halves], "it")
-    with pytest.raises(RequestError, match=f"{most + 1:,} {key}"):
-        safe_keras_file._check_lengths([{key: half} for half in [*halves, [{}]]], "it")
+@pytest.mark.parametrize(("count", "most"), [(safe_keras_file._MOST_LAYERS, 1000), (safe_keras_file._MOST_CALLS, 2000)])
+def test_how_many_layers_and_calls_are_built(count, most):
+    assert count == most
+    safe_keras_file._check_count(most, most, "layers", "it")
+    with pytest.raises(RequestError, match=f"{most + 1:,} layers"):
+        safe_keras_file._check_count(most + 1, most, "layers", "it")
 
 
 def test_a_configuration_nested_deeper_than_python_recurses_is_refused(tracking, tmp_path, parts):
@@ -91,7 +91,13 @@ def test_a_configuration_nested_deeper_than_python_recurses_is_refused(tracking,
 
 
 LAYER = {"module": "keras.layers", "class_name": "ReLU", "config": {}, "inbound_nodes": [{"args": [], "kwargs": {}}]}
+CELL = {"module": "keras.layers", "class_name": "SimpleRNNCell", "config": {"units": 2}}
+WRAPPED = LAYER
+for _ in range(30):
+    WRAPPED = {"module": "keras.layers", "class_name": "TimeDistributed", "config": {"layer": WRAPPED}}
 COSTLY = {
+    "cells": json.dumps({"config": {"layers": [{"class_name": "RNN", "config": {"cell": [CELL] * 1100}}]}}),
+    "wrapped": json.dumps({"config": {"layers": [WRAPPED] * 40}}),
     "layers": json.dumps({"class_name": "Functional", "config": {"layers": [LAYER] * 1100}}),
     "nested": json.dumps({"config": {"layers": [{"config": {"layers": [LAYER] * 100}}] * 20}}),
     "calls": json.dumps({"config": {"layers": [{**LAYER, "inbound_nodes": [{"args": []}] * 2100}]}}),

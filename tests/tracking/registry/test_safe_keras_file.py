@@ -157,6 +157,25 @@ def test_keras_s_own_layers_that_run_or_read_what_a_file_brings_are_refused(tmp_
 
 
 @pytest.mark.parametrize(
+    ("module", "name", "config"),
+    [
+        ("keras", "layers.Lambda", {"function": "relu"}),
+        ("keras.layers", "function", "Lambda"),
+        ("keras", "function", "layers.TFSMLayer"),
+        ("keras", "layers.StringLookup", {}),
+        ("keras.src.layers.preprocessing.index_lookup", "IndexLookup", {}),
+    ],
+)
+def test_no_way_of_naming_them_lets_them_in(tmp_path, parts, module, name, config):
+    """Keras joins module and name, gives classes for functions, and imports its own modules."""
+    network = json.loads(parts["config.json"])
+    network["config"]["layers"].append({"module": module, "class_name": name, "config": config})
+    path = packed(tmp_path / "named.keras", {**parts, "config.json": json.dumps(network)})
+    with pytest.raises(RequestError, match=r"holds more than Keras's own layers|holds a layer that reads files"):
+        safe_keras_file.check(Path(path), "named")
+
+
+@pytest.mark.parametrize(
     ("module", "foreign"),
     [
         *((module, False) for module in (None, "keras", "keras.layers", "keras.src.layers.core", "builtins")),
@@ -174,15 +193,14 @@ def test_classes_come_from_keras_alone(tmp_path, parts, module, foreign):
         safe_keras_file.check(path, "named")
 
 
-def test_every_class_and_every_list_of_a_configuration_is_seen():
+def test_every_class_and_every_call_of_a_configuration_is_seen():
     inner = {"class_name": "B", "module": "m", "layers": [{"class_name": "C", "config": {"layers": [1, 2]}}, 3]}
     config = [{"class_name": "A", "config": inner}, {"module": "no class"}, "class_name", None]
     assert list(safe_keras_file._classes(config)) == [(None, "A"), ("m", "B"), (None, "C")]
-    assert list(safe_keras_file._lengths(config)) == [("layers", 2), ("layers", 2)]
-    assert list(safe_keras_file._lengths({"inbound_nodes": [[1]], "layers": []})) == [
-        ("inbound_nodes", 1),
-        ("layers", 0),
-    ]
+    assert sum(map(safe_keras_file._is_layer, safe_keras_file._classes(config))) == 3
+    small = [("keras.initializers", "Zeros"), ("keras.src.regularizers.x", "L2"), ("keras", "DTypePolicy")]
+    assert not any(map(safe_keras_file._is_layer, [*small, ("keras.src", "__keras_tensor__"), (None, "function")]))
+    assert safe_keras_file._calls([{"inbound_nodes": [[1], {"inbound_nodes": [2, 3]}], "layers": [1]}, "x"]) == 4
 
 
 def test_a_file_without_weights_is_left_to_keras(tmp_path, parts):
