@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,14 @@ NARROW = {"wide": 8, "width": 16, "blocks": 2}
 SHALLOW = {"depth": 4, "modules": 2, "units": 1, "stages": 1}
 
 
+@cache
+def _said(model: str) -> Any:
+    return OmegaConf.load(FOLDER / f"{model}.yaml")
+
+
 def options(model: str, **changed: Any) -> dict[str, Any]:
     """Give what a network's YAML file says, and what is changed of it."""
-    given: Any = OmegaConf.to_container(OmegaConf.load(FOLDER / f"{model}.yaml"))
+    given: Any = OmegaConf.to_container(_said(model))
     return {**given, **changed}
 
 

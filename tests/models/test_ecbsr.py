@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from srexp.evaluation.cost import cost
 from srexp.models.layers.folding import folded
+from tests.models.counts import parameters
 from tests.networks import built, first_quick
 
 COUNTS = {
@@ -18,8 +18,7 @@ COUNTS = {
 @pytest.mark.parametrize(("size", "counts"), first_quick(COUNTS.items()), ids=str)
 def test_parameter_counts_are_the_published_ones(size: tuple[int, int, int], counts: tuple[int, ...]) -> None:
     blocks, width, channels = size
-    networks = [built("ecbsr", scale, channels, blocks=blocks, width=width, form="folded") for scale in (2, 3, 4)]
-    assert tuple(cost(network).parameters for network in networks) == counts
+    assert tuple(parameters("ecbsr", channels, 2, 3, 4, blocks=blocks, width=width, form="folded")) == counts
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(2, 3), (3, 1), (4, 1)])

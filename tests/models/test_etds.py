@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from srexp.errors import RequestError
-from srexp.evaluation.cost import cost
 from srexp.models.etds import clamped
 from srexp.models.layers.folding import folded
+from tests.models.counts import parameters
 from tests.networks import built, first_quick
 
 #: Blocks, width and channels to the counts at x2, x3 and x4.
@@ -25,8 +25,7 @@ COUNTS = {
 @pytest.mark.parametrize(("size", "counts"), first_quick(COUNTS.items()), ids=str)
 def test_parameter_counts_are_the_published_ones(size: tuple[int, int, int], counts: tuple[int, ...]) -> None:
     blocks, width, channels = size
-    networks = [built("etds", scale, channels, blocks=blocks, width=width, form="folded") for scale in (2, 3, 4)]
-    assert tuple(cost(network).parameters for network in networks) == counts
+    assert tuple(parameters("etds", channels, 2, 3, 4, blocks=blocks, width=width, form="folded")) == counts
 
 
 @pytest.mark.parametrize(("scale", "channels"), [(2, 1), (3, 3), (4, 1)])

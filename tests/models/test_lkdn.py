@@ -8,9 +8,9 @@ from srexp.data.degradation.degradations import Bicubic, quantize
 from srexp.data.formats.registry import read_image
 from srexp.enhance.predict import batch_predictor
 from srexp.enhance.receptive_field import receptive_field
-from srexp.evaluation.cost import cost
 from srexp.metrics.psnr import psnr
 from srexp.models import lkdn
+from tests.models.counts import parameters
 
 #: Those of the authors' files; with one channel by the same sums.
 COUNTS = {(2, 3): 303_812, (3, 3): 311_387, (4, 3): 321_992, (2, 1): 299_324, (3, 1): 301_849, (4, 1): 305_384}
@@ -19,7 +19,7 @@ LUMA = np.array([65.481, 128.553, 24.966]) / 255
 
 @pytest.mark.parametrize(("scale", "channels"), COUNTS)
 def test_parameter_counts_are_the_authors(scale: int, channels: int) -> None:
-    assert cost(lkdn.build(scale, channels)).parameters == COUNTS[scale, channels]
+    assert parameters("lkdn", channels, scale) == [COUNTS[scale, channels]]
 
 
 def test_it_looks_99_pixels_far() -> None:

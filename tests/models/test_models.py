@@ -11,7 +11,7 @@ from srexp.errors import RequestError
 from srexp.models import bicubic
 from srexp.network_graph import image_readers, steps
 from srexp.training import numerics
-from tests.networks import MODELS, QUICK, built, options, thin
+from tests.networks import MODELS, built, cases, options, thin
 
 #: Forms that a YAML file doesn't say by default; the contract holds for them, too.
 VARIANTS = {
@@ -22,6 +22,7 @@ VARIANTS = {
 NETWORKS = [*MODELS, *VARIANTS]
 TRAINED = [name for name in NETWORKS if name != "bicubic"]
 #: Trained in the fast lane, too; to make the graph of a deep one's gradients takes many seconds.
+STEPPED = ("srcnn", "vdsr")
 
 
 def build(name: str, scale: int, channels: int) -> keras.Model:
@@ -45,7 +46,10 @@ def image(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarr
     return np.random.default_rng(seed).random((1, height, width, channels), dtype=np.float32)
 
 
-@pytest.mark.parametrize(("scale", "channels"), [(1, 3), (2, 3), (3, 1), (4, 1)])  # (2, 1): most tests below
+@pytest.mark.parametrize(
+    ("scale", "channels"),  # (2, 1): most tests below
+    [(4, 1), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(1, 3), (2, 3), (3, 1)])],
+)
 @pytest.mark.parametrize("model", NETWORKS)
 def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -> None:
     network = build(model, scale, channels)
@@ -70,15 +74,14 @@ def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: 
         np.testing.assert_array_equal(restored, bicubic.build(2, 1)(low))
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_what_is_given_the_bicubic_image_begins_with_it(model: str) -> None:
-    if "bicubic" not in [layer.name for layer in build(model, 2, 3).layers]:  # as `begin` calls it
+@pytest.mark.parametrize(("model", "setting"), cases((2, 3), (1, 1), (3, 1)))
+def test_what_is_given_the_bicubic_image_begins_with_it(model: str, setting: tuple[int, int]) -> None:
+    scale, channels = setting
+    network = build(model, scale, channels)
+    if "bicubic" not in [layer.name for layer in network.layers]:  # as `begin` calls it
         return
-    for scale, channels in [(1, 1), (2, 3), (3, 1)]:
-        network = build(model, scale, channels)
-        low = 0.2 + 0.6 * image(9, 11, channels)  # bicubic overshoots, but not below zero, which ReLU would cut
-        expected = bicubic.build(scale, channels)(low)
-        np.testing.assert_allclose(network(low), expected, rtol=0, atol=1e-6, err_msg=f"{scale=} {channels=}")
+    low = 0.2 + 0.6 * image(9, 11, channels)  # bicubic overshoots, but not below zero, which ReLU would cut
+    np.testing.assert_allclose(network(low), bicubic.build(scale, channels)(low), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", TRAINED)
@@ -93,7 +96,7 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(each, marks=[] if each in QUICK else pytest.mark.slow) for each in TRAINED]
+    "model", [pytest.param(each, marks=[] if each in STEPPED else pytest.mark.slow) for each in TRAINED]
 )
 def test_steps_in_mixed_precision_move_every_weight_and_nothing_breaks(model: str) -> None:
     """After two steps every layer has a gradient, although the last one may begin with zeros."""

@@ -79,7 +79,7 @@ def test_values_at_the_edges_that_fail_cost_their_trials_alone(engine):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("learns", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_search_that_goes_on_draws_what_it_would_have_drawn(engine, learns, tmp_path, briefly):
     options = {"startup_trials": 4, "seed": 3, "epochs": 4}
     if learns:

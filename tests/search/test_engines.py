@@ -26,7 +26,8 @@ CHOICES = [
 
 @pytest.mark.parametrize(
     ("engine", "options"),
-    CHOICES,
+    # A Gaussian process takes seconds.
+    [pytest.param(*each, marks=pytest.mark.slow if "startup_trials" in each[1] else []) for each in CHOICES],
     indirect=["engine"],
     ids=["-".join([name, *map(str, said.values())]) for name, said in CHOICES],
 )

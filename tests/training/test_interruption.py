@@ -10,6 +10,7 @@ import pytest
 from srexp.errors import SrexpError
 from srexp.training.checkpoint import Checkpoints
 from srexp.training.plan import Plan
+from tests.networks import first_quick
 from tests.training.trainings import EPOCHS, STEPS, Training, assert_same, once
 
 PLACES = {
@@ -22,6 +23,8 @@ PLACES = {
     "while validating the last epoch": partial(once, "validation", 2),
     "after the last epoch": partial(once, "told", 2),
 }
+#: Tried in the fast lane, too: one of each kind.
+FAST = ("before the first step", "within an epoch", "while validating", "after the last epoch")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,9 @@ def averages():
     return Training(optimizer="averages").run()
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", [pytest.param(each, marks=[] if each in FAST else pytest.mark.slow) for each in PLACES]
+)
 def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path):
     whole, expected = never_stopped
     interrupted, checkpoints = Training(), Checkpoints(tmp_path)
@@ -54,7 +59,7 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
 
 @pytest.mark.parametrize(
     ("network", "optimizer"),
-    [("vdsr", "sgd"), ("srcnn", "adamw"), ("srcnn", "accumulation")],
+    first_quick([("srcnn", "accumulation"), ("vdsr", "sgd"), ("srcnn", "adamw")]),
 )
 def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
     expected = Training(network, optimizer).run()
@@ -63,7 +68,9 @@ def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
     assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
 
 
-@pytest.mark.parametrize("place", ["within an epoch", "while validating", "while validating the last epoch"])
+@pytest.mark.parametrize(
+    "place", first_quick([("within an epoch",), ("while validating",), ("while validating the last epoch",)])
+)
 def test_running_means_of_the_weights_go_on_exactly_wherever_it_stopped(place, averages, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         Training(optimizer="averages").run(Checkpoints(tmp_path), PLACES[place]())
@@ -89,13 +96,12 @@ def test_patience_and_time_count_from_the_beginning(tmp_path):
     expected = Training(plan=plan).run()
     with pytest.raises(KeyboardInterrupt):
         Training(plan=plan).run(Checkpoints(tmp_path), once("step 5"))
+    begun = Checkpoints(tmp_path).latest()
     assert_same(Training(plan=plan).run(Checkpoints(tmp_path)), expected)
 
     timed = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, max_minutes=1.0)
-    with pytest.raises(KeyboardInterrupt):
-        Training(plan=timed).run(checkpoints := Checkpoints(tmp_path / "timed"), once("step 5"))
     late = Checkpoints(tmp_path / "late")
-    late.save(dataclasses.replace(checkpoints.latest(), seconds=59.999))
+    late.save(dataclasses.replace(begun, seconds=59.999))
     fitted, _ = Training(plan=timed).run(late)
     assert len(fitted.history) == 2
     assert fitted.seconds >= 60

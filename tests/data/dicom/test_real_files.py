@@ -25,9 +25,10 @@ REAL = (
     *("MR_small.dcm", "CT_small.dcm", "MR_small_bigendian.dcm", "JPEG2000.dcm", "image_dfl.dcm", "JPGExtended.dcm"),
     *("examples_palette.dcm", "SC_rgb_rle_2frame.dcm", "emri_small.dcm", "examples_ybr_color.dcm"),
 )
+LARGE = ("examples_palette.dcm", "examples_ybr_color.dcm")
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("name", [pytest.param(each, marks=pytest.mark.slow if each in LARGE else []) for each in REAL])
 def test_real_files_come_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     shutil.copy(get_testdata_file(name), path)

@@ -106,7 +106,7 @@ def answering() -> Iterator[Callable[..., str]]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         return f"dicomweb+http://127.0.0.1:{server.server_address[1]}"
 
     yield start

@@ -29,10 +29,11 @@ def largest_difference(model, channels=1, sizes=SIZES, restore=None):
     gaps = []
     for size in sizes:
         low = images(size, channels)
-        expected, got = np.asarray(model(low, training=False)), restore(low)
+        together = np.concatenate([low, *neighbours(low)])  # each call goes through the layers one by one
+        (expected, *near), got = np.split(np.asarray(model(together, training=False)), 4), restore(low)
         assert got.shape == expected.shape
         assert got.dtype == np.float32
-        moved = (np.abs(np.asarray(model(each, training=False)) - expected).max() for each in neighbours(low))
+        moved = (np.abs(each - expected).max() for each in near)
         gaps.append(np.abs(got - expected).max() / max(1, np.abs(expected).max(), 1e6 * max(moved)))
     return max(gaps)
 

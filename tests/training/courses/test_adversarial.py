@@ -36,7 +36,10 @@ def averaging(lr):
 
 
 def train(how, checkpoints=None, interrupt=lambda _place: None, optimizer=optimizers.adam):
-    """Train a small network by a course; give what it led to, the network and what was told of each epoch."""
+    """Train a small network by a course; give what it led to, the network and what was told of each epoch.
+
+    The discriminator has two levels of its four, so that the graph of its gradients is soon made.
+    """
     numerics.prepare(seed=3, deterministic=True)
     network = srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4])
     told = {}
@@ -49,15 +52,17 @@ def train(how, checkpoints=None, interrupt=lambda _place: None, optimizer=optimi
         interrupt("validation")
         return {"val_psnr": 40 - float(np.abs(network(IMAGE, training=False)).mean()), "val_ssim": 0.5}
 
-    fitting = Fitting(
-        network,
-        Recipe(loss=l1(), optimizer=optimizer(1e-3), schedule=follow),
-        PLAN,
-        Validation(validate, bicubic_psnr=30.0),
-        on_epoch=lambda epoch, numbers, _: told.update({epoch: timeless(numbers)}),
-        checkpoints=checkpoints,
-        course=how,
-    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("srexp.training.courses.discriminator._LEVELS", 2)
+        fitting = Fitting(
+            network,
+            Recipe(loss=l1(), optimizer=optimizer(1e-3), schedule=follow),
+            PLAN,
+            Validation(validate, bicubic_psnr=30.0),
+            on_epoch=lambda epoch, numbers, _: told.update({epoch: timeless(numbers)}),
+            checkpoints=checkpoints,
+            course=how,
+        )
     return fitting.run(batches), network, told
 
 
@@ -66,9 +71,22 @@ def assert_equal_weights(one, other):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def remembered(how):
+    """Let a course remember the network's weights after each epoch."""
+    kept, own = [], how.callbacks
+
+    def callbacks(plan, share):
+        keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: kept.append(how.duel.network.get_weights()))
+        return [*own(plan, share), keep]
+
+    how.callbacks = callbacks
+    return kept
+
+
 @pytest.fixture(scope="module")
 def never_stopped():
     how = course()
+    how.kept = remembered(how)
     return how, *train(how)
 
 
@@ -102,9 +120,8 @@ def test_the_loss_alone_comes_first_and_the_discriminator_starts_undecided(never
 
 
 def test_the_end_is_a_blend_of_both_phases_and_says_so(never_stopped):
-    _, fitted, network, _ = never_stopped
-    last = train(course(blend=1.0))[1].get_weights()
-    first = train_first_epoch()
+    how, fitted, network, _ = never_stopped
+    first, *_, last = how.kept
     for blended, best, end in zip(network.get_weights(), first, last, strict=True):
         np.testing.assert_allclose(blended, 0.2 * best + 0.8 * end, rtol=1e-5, atol=1e-7)
     assert fitted.invented
@@ -113,21 +130,11 @@ def test_the_end_is_a_blend_of_both_phases_and_says_so(never_stopped):
     assert any("detail is invented" in warning and "20% of epoch 1" in warning for warning in fitted.warnings)
 
 
-def train_first_epoch():
-    """Give the weights after the first epoch: those of the loss alone."""
-    kept = []
-    how = course()
-    ends = how.callbacks
-
-    def callbacks(plan, share):
-        keep = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, _: kept.append(how.duel.get_weights()) if epoch == 0 else None
-        )
-        return [*ends(plan, share), keep]
-
-    how.callbacks = callbacks
-    train(how)
-    return kept[0]
+@pytest.mark.slow
+def test_a_blend_of_1_ends_with_the_last_weights(never_stopped):
+    how, *_ = never_stopped
+    for ended, last in zip(train(course(blend=1.0))[1].get_weights(), how.kept[-1], strict=True):
+        np.testing.assert_array_equal(ended, last)
 
 
 PLACES = {
@@ -166,6 +173,7 @@ def test_an_interruption_changes_nothing_where_the_optimizer_averages(place, tmp
     assert_equal_weights(again.get_weights(), network.get_weights())
 
 
+@pytest.mark.slow
 def test_what_is_left_to_do_after_the_last_step_is_done_in_its_phase(never_stopped, tmp_path):
     *_, told = never_stopped
     with pytest.raises(KeyboardInterrupt):
