@@ -179,15 +179,15 @@ def _values(node: yaml.Node, keys: tuple[str, ...], path: Path, seen: set[int]) 
     """Give every value with its keys and line; an empty list or mapping is an empty text."""
     line = node.start_mark.line + 1
     if node.tag not in _PLAIN or id(node) in seen or len(seen) > MOST_VALUES or len(keys) > DEEPEST:
-        raise refused(
-            path, line, "this is no plain data", node.tag, f"no tags and aliases, {MOST_VALUES} values at most"
-        )
+        got = node.tag if node.tag not in _PLAIN else ".".join(keys)
+        raise refused(path, line, "this is no plain data", got, f"no tags and aliases, {MOST_VALUES} values at most")
     seen.add(id(node))
     inner: list[tuple[str, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag not in _PLAIN or re.search(_STEERING, key.value):
-                raise refused(path, line, "a key is no word", key.tag, "plain words as keys")
+                got = str(key.value) if key.tag in _PLAIN else key.tag
+                raise refused(path, line, "a key is no word", got, "plain words as keys")
             inner.append((key.value, value))
     elif isinstance(node, yaml.SequenceNode):
         inner = [(f"[{index}]", value) for index, value in enumerate(node.value)]

@@ -6,6 +6,7 @@ Each preset here would make a folder if what it names were called.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,20 @@ def test_logging_is_arranged_where_it_is_typed(trace: Path) -> None:
 def test_roots_are_not_exchanged(trace: Path) -> None:
     assert run(["check", "--config-name=mine"]) == 2
     assert run(["check", f"--config-path={trace.parent}"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ('"a\\u0085b": 1', r"a\x85b"),
+        ("? !!python/name:os.mkdir x\n: 1", "tag:yaml.org,2002:python/name:os.mkdir"),
+        ("tags: &a {b: 1}\nmodel: *a", "model"),
+    ],
+)
+def test_a_refusal_names_what_was_written(text: str, got: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(RequestError, match=f"line [12]: (.|\n)*{re.escape(got)}"):
+        JudgedFiles("mine", str(tmp_path)).load_config("mine.yaml")
 
 
 def test_a_file_is_judged_by_the_place_where_it_is_composed(trace: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from srexp.data.sources.patient_table import from_table
 from srexp.data.sources.table import composed
 from srexp.errors import RequestError, some
+from srexp.system.confinement import ExhaustedError, confined
 
 _TABLES = (".csv", ".tsv", ".txt")
 _EXAMPLE = r"""'dataset.patients="^(\d{8})"'"""
@@ -58,8 +59,17 @@ def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
             expected="a pattern with one group ( ) around the patient's part of the name",
         )
     whole_path = "/" in pattern
-    matches = [compiled.search(composed(key if whole_path else key.rpartition("/")[2])) for key in keys]
-    found = [match[1] if match and match[1] else "" for match in matches]
+    try:
+        found = confined(
+            [], _matched, compiled.pattern, [key if whole_path else key.rpartition("/")[2] for key in keys]
+        )
+    except ExhaustedError:
+        raise RequestError(
+            "dataset.patients tries too many ways through a name",
+            got=pattern,
+            expected="a pattern that repeats nothing that is repeated already, as (a+)+ does",
+            fix=_EXAMPLE,
+        ) from None
     missing = [key for key, patient in zip(keys, found, strict=True) if not patient]
     if missing:
         raise RequestError(
@@ -69,6 +79,12 @@ def _from_pattern(keys: Sequence[str], pattern: str) -> list[str]:
             fix="widen the pattern, move these files away, or give a CSV file with the columns file,patient",
         )
     return found
+
+
+def _matched(pattern: str, names: Sequence[str]) -> list[str]:
+    """Give the patient's part of each name, empty where there is none; a pattern may take years to find that out."""
+    matches = [re.search(pattern, composed(name)) for name in names]
+    return [match[1] if match and match[1] else "" for match in matches]
 
 
 def _from_dicom(files: Mapping[str, Path]) -> list[str]:

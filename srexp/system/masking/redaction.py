@@ -15,8 +15,11 @@ _UNPRINTED = re.compile(rf"{_STEERING.pattern}|[\n\t]")
 #: Users and secrets of addresses that stand in a text, and end where it goes on.
 _USER = re.compile(rf"(?i)({BEGIN})(?!\*\*\*\d*@)(?:[^:/?#\s'\"]*:[^\s'\"]*|[^/?#\s'\"]*(?:@[^\s'\"]*)?)@")
 _QUERY = re.compile(rf"(?i)([?&;#]{NAME}=)(?!\*\*\*)[^&;#\s'\"]+")
+#: Where a cell begins, also in a country whose spreadsheets part cells at semicolons, whatever quotes there are.
+_BEGIN = r"(?:\A|(?<=[;\t]))"
 #: What spreadsheets take for a formula, https://owasp.org/www-community/attacks/CSV_Injection, behind quotes or not.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = r"(?='*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"
+_UNGUARDED, _GUARDED = re.compile(_BEGIN + _FORMULA), re.compile(f"{_BEGIN}'{_FORMULA}")
 
 
 def mask(text: str) -> str:
@@ -74,7 +77,7 @@ def told(text: str) -> str:
 
 
 def as_cell(value: object) -> object:
-    """Let no spreadsheet take a text for a formula: one that begins as formulas do gets a `'` before it.
+    """Let no spreadsheet take a text, or a part of it, for a formula: what begins as formulas do gets a `'` before it.
 
     Args:
         value: Of a table; what is no text, or a number as text, stays as it is.
@@ -83,12 +86,12 @@ def as_cell(value: object) -> object:
         >>> as_cell("=cmd|' /C calc'!A0"), as_cell("-0.5"), as_cell(-1), from_cell(str(as_cell("'=x")))
         ("'=cmd|' /C calc'!A0", '-0.5', -1, "'=x")
     """
-    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) and not _is_number(value) else value
+    return _UNGUARDED.sub("'", value) if isinstance(value, str) and not _is_number(value) else value
 
 
 def from_cell(text: str) -> str:
     """Give back a text that `as_cell` wrote."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+    return _GUARDED.sub("", text)
 
 
 def _is_number(text: str) -> bool:

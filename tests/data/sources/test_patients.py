@@ -10,6 +10,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from srexp.data.sources.patients import patients_of
 from srexp.errors import RequestError
+from srexp.system import confinement
 from tests.data.dicom.images import save, unsigned
 
 NIH = r"^(\d{8})"
@@ -55,6 +56,12 @@ def test_pattern_needs_one_group(pattern: str) -> None:
 def test_broken_pattern_says_where() -> None:
     with pytest.raises(RequestError, match=r"missing \), unterminated subpattern at position 0"):
         told(files("a.png"), "(a")
+
+
+def test_a_pattern_that_would_take_years_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confinement, "SECONDS", 0.2)
+    with pytest.raises(RequestError, match=r"dataset\.patients tries too many ways through a name"):
+        told(files("a" * 60 + ".png"), "((?:a+)+)$")
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
