@@ -1,8 +1,18 @@
 """What tests of the server share."""
 
+import asyncio
 import tempfile
+from types import SimpleNamespace
 
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def _servers_end_soon(monkeypatch):
+    """Let uvicorn look ten times as often whether it should end: most tests start a server of their own."""
+    hasty = SimpleNamespace(**vars(asyncio))
+    hasty.sleep = lambda seconds: asyncio.sleep(seconds / 10)
+    monkeypatch.setattr("uvicorn.server.asyncio", hasty)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from srexp.enhance.serving.connections import Limits, server
 from tests.enhance.serving.served import LIMITS, ask, backwards, drip, eventually, head, serving, talk, told, within
 
-SHORT = {"head_seconds": 1.0}
+SHORT = {"head_seconds": 0.5}
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -106,7 +106,7 @@ def test_a_client_whose_image_is_being_restored_keeps_its_connection():
 
 def test_an_answer_that_is_not_taken_is_given_up(spool):
     large = bytes(2**25)
-    with serving(lambda body: large if body == b"abc" else b"small", body_seconds=1.0) as port:
+    with serving(lambda body: large if body == b"abc" else b"small", body_seconds=0.5) as port:
         with talk(port, head(3), b"abc") as client:
             client.recv(1)
             eventually(lambda: "restored" not in within(spool))  # it goes when nothing more is sent
@@ -116,7 +116,7 @@ def test_an_answer_that_is_not_taken_is_given_up(spool):
 
 @pytest.mark.parametrize("request_", [HEALTH, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["small", "large"])
 def test_answers_to_requests_in_a_row_that_are_not_taken_are_given_up(request_):
-    with serving(body_seconds=1.0) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
+    with serving(body_seconds=0.5) as port, talk(port, takes=2**12) as client, pytest.raises(ConnectionError):
         drip(client, request_ * 1000)
 
 
