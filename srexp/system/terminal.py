@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.style import Style
@@ -54,18 +56,19 @@ class Terminal(Console):
         if not self.is_terminal and "width" not in options:
             self.width = _FILE_COLUMNS
 
-    def about(self, label: str, text: str, style: str = "", *, link: str | Path | None = None) -> None:
-        """Print a line that begins with what it is about.
+    def about(
+        self, label: str, text: str, style: str = "", *, link: str | Path | None = None, whole: bool = False
+    ) -> None:
+        """Print a line that begins with what it is about; a terminal has its words in several, where it is narrower.
 
         Args:
             label: What it is about.
             text: What there is to say.
             style: Of the label.
             link: Address or file that the text leads to, where the terminal can be clicked.
+            whole: Leave it to the terminal where the line breaks, as for commands, which are copied, and for links.
         """
-        self.print(
-            Text.assemble((label, style), " " * (_LABEL_COLUMNS - len(label)), linked(text, link)), soft_wrap=True
-        )
+        self._beside(Text(label, style), linked(text, link), whole=whole or link is not None)
 
     def files(self, label: str, folder: Path, names: Iterable[str]) -> None:
         """Print the files that were made, each of which can be clicked where the terminal can.
@@ -78,7 +81,13 @@ class Terminal(Console):
         shown = [linked(name, folder / name) for name in names]
         if shown:
             self.about(label, str(folder), link=folder)
-            self.print(Text.assemble(" " * _LABEL_COLUMNS, Text(", ").join(shown)), soft_wrap=True)
+            self._beside(Text(), Text(", ").join(shown), whole=False)
+
+    def _beside(self, label: Text, told: Text, *, whole: bool) -> None:
+        told = _safe(told)  # first: what would begin a line is no end of one when the words are laid out
+        for line in _lines(told, self.width - _LABEL_COLUMNS) if self.is_terminal and not whole else [told]:
+            self.print(Text.assemble(label, " " * (_LABEL_COLUMNS - len(label)), line), soft_wrap=True)
+            label = Text()
 
     def table(self, table: Table) -> None:
         """Print a table; where there is no room for it, a line for each of its cells, with nothing cut.
@@ -109,6 +118,23 @@ class Terminal(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Draw; a text that was made elsewhere loses its looks where it has something to hide."""
-        if isinstance(renderable, Text) and (safe := printable(mask(renderable.plain))) != renderable.plain:
-            renderable = Text(safe, renderable.style, no_wrap=renderable.no_wrap, end=renderable.end)
-        return super().render(renderable, options)
+        return super().render(_safe(renderable) if isinstance(renderable, Text) else renderable, options)
+
+
+def _safe(text: Text) -> Text:
+    safe = printable(mask(text.plain))
+    return text if safe == text.plain else Text(safe, text.style, no_wrap=text.no_wrap, end=text.end)
+
+
+def _lines(text: Text, width: int) -> list[Text]:
+    """Break a text between words; one that is longer than a line stays whole, and Rich would cut it."""
+    begins, used = [], 0
+    for word in re.finditer(r"\S+\s*", text.plain):
+        if used and used + cell_len(word[0].rstrip()) > width:
+            begins.append(word.start())
+            used = 0
+        used += cell_len(word[0])
+    lines = list(text.divide(begins))
+    for line in lines:
+        line.rstrip()
+    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -98,3 +99,31 @@ def test_a_table_is_whole_at_any_width(width: int, capsys) -> None:
     assert beside == (width > 30)
     if not beside:
         assert re.search(r"^model +steps_per_epoch=20\s+weights +0 *$", said, re.M)
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_words_are_whole_on_a_terminal_and_lines_are_in_a_file(columns: int) -> None:
+    words = "patients are unknown: each file counts as a patient of its own, so images of one may lie in several splits"
+    told, path = f"{words} (/a/rather/long/folder/whose/name/is/not/broken\nfind)", "python -m srexp runs " + "a" * 90
+    out, file = io.StringIO(), io.StringIO()
+    for terminal in (Terminal(file=out, width=columns, force_terminal=True), Terminal(file=file)):
+        terminal.about("note", told, "yellow")
+        terminal.about("send them", path, whole=True)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    note, rest = shown[:-1], shown[-1]
+    assert note[0].startswith("note        patients")
+    assert all(line.startswith(" " * 12) for line in note[1:])
+    assert " ".join(line[12:] for line in note) == printable(told)
+    assert all(len(line) <= columns or line.strip().startswith("(/a/") for line in note)
+    assert len(note) > 2
+    assert rest == f"send them   {path}"
+    assert len(file.getvalue().splitlines()) == 2
+
+
+def test_files_are_named_whole_and_can_be_clicked(tmp_path: Path) -> None:
+    out = io.StringIO()
+    names = [f"figures/{name}.png" for name in ("learning_curves", "inference_times", "validation")]
+    Terminal(file=out, width=50, force_terminal=True, legacy_windows=False).files("files", tmp_path, names)
+    for name in names:
+        assert re.search(rf"file://\S+/{name}\x1b\\{name}\x1b", out.getvalue())
+    assert len(out.getvalue().splitlines()) == 1 + len(names)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
 from rich.styled import Styled
 from rich.table import Column, Table
 
@@ -111,8 +112,8 @@ def training(outcome: Outcome) -> None:
         console.about("registered", f"{registered['name']} version {registered['version']}{alias}")
     if waiting := result.get("pending"):
         console.about("not sent", f"{waiting['records']} records: {waiting['reason']}")
-        console.about("", f"they lie in {waiting['folder']}")
-        console.about("send them", waiting["send"])
+        console.about("", f"they lie in {waiting['folder']}", whole=True)
+        console.about("send them", waiting["send"], whole=True)
     _kept(console, outcome.kept)
 
 
@@ -123,7 +124,7 @@ def _kept(console: Terminal, kept: Kept) -> None:
     elif kept.files:
         console.about("artifacts", ", ".join(kept.files))
     if kept.page is None or kept.page.startswith(LOCAL):
-        console.about("look at it", kept.ui)
+        console.about("look at it", kept.ui, whole=True)
     if kept.page:
         console.about("its page", kept.page, link=kept.page)
 
@@ -208,22 +209,38 @@ def multirun(summary: Summary, folder: Path) -> None:
         folder: Of the multirun.
     """
     console = Terminal()
-    count = counted(len(summary.rows), "combination")
+    beside, below = (_combinations(summary, below=below) for below in (False, True))
+    room = console.measure(beside, options=console.options.update(width=10_000)).maximum
+    console.table(beside if room <= console.width else below)
+    for note in summary.notes:
+        console.about("note", note, "yellow")
+    console.files("files", folder, ("summary.csv", "summary.json"))
+
+
+def _combinations(summary: Summary, *, below: bool) -> Table:
+    """Lay out the rows; where there is little room, each deviation stands below its mean."""
     swept = [Column(key, overflow="fold") for key in summary.keys]
     numbers = [Column(each, justify="right") for each in ("seeds", "val PSNR", "test PSNR", "test SSIM", "gain dB")]
-    title = f"multirun, {count}: mean ± standard deviation over seeds"
-    table = Table(*swept, *numbers, "data", "state", title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    title = f"multirun, {counted(len(summary.rows), 'combination')}: mean ± standard deviation over seeds"
+    table = Table(
+        *swept, *numbers, "data", "state", title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False
+    )
     for row in summary.rows:
-        figures = [_mean(row, name) for name in row.figures]
+        means = (_mean(row, name) for name in row.figures)
+        figures = [_below(text, " ± ") if below else text for text in means]
         splits = f"{len(row.data)} splits *" if len(row.data) > 1 else "".join(row.data)[:8]
         best = row is summary.best
         state = ": ".join([f"{row.state}, best" if best else row.state, *row.reasons[:1]])
         look = "bold" if best else None
-        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, state, style=look)
-    console.table(table)
-    for note in summary.notes:
-        console.about("note", note, "yellow")
-    console.files("files", folder, ("summary.csv", "summary.json"))
+        ended = _below(state, ", best") if below else state
+        table.add_row(*row.swept.values(), str(row.seeds), *figures, splits, ended, style=look)
+    return table
+
+
+def _below(text: str, mark: str) -> RenderableType:
+    """Put what a mark begins below what stands before it."""
+    before, found, after = text.partition(mark)
+    return Group(before, f"{found.strip(' ,')} {after}".strip()) if found else text
 
 
 def _mean(row: Row, name: str) -> str:
@@ -242,8 +259,9 @@ def search(result: Mapping[str, Any], kept: Kept) -> None:
     console, best = Terminal(), result["best"]
     counted = ", ".join(f"{count} {state}" for state, count in result["trials"].items() if count)
     console.about("search", f"{result['study']}: {counted}")
-    console.about("best", f"trial {best['number']}: {shlex.join(best['overrides'])}")
-    console.about("again", result.get("again") or f"python -m srexp {result['preset']}")  # older ones lack it
+    console.about("best", f"trial {best['number']}: {shlex.join(best['overrides'])}", whole=True)
+    again = result.get("again") or f"python -m srexp {result['preset']}"  # older ones lack it
+    console.about("again", again, whole=True)
     console.about("run", result["run_id"])
     _kept(console, kept)
 

@@ -18,6 +18,8 @@ from srexp.system.terminal import Terminal
 
 #: Letters of a run's id; a name that is longer is cut where a terminal has no room, and `runs id=` has it whole.
 _ID = 32
+#: Tag of what MLflow's page of a run shows first: it is written for that page, and has nothing that isn't here.
+_PAGE = "mlflow.note.content"
 #: Columns from which on a row has room for cells beside each other.
 _ROOM = 80
 
@@ -106,6 +108,8 @@ def run(row: Mapping[str, Any]) -> None:
         value = Column("value", overflow="fold")
         table = Table(Column(kind[:-1], overflow="fold"), value, box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for name, known in sorted(row[kind].items()):
+            if name == _PAGE:
+                continue
             table.add_row(name, f"{known:.6g}" if isinstance(known, float) else known)
         if row[kind]:
             console.print(table)

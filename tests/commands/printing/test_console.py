@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,23 @@ def test_bicubic_stands_beside_every_model_but_itself(name: str, capsys: pytest.
     assert heading.count("bicubic") == 1
     assert row.count("30.0") == (1 if name == "bicubic" else 2)
     assert any("2 of 4" in line for line in lines)
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 2), (140, 1)])
+def test_a_combination_has_two_lines_at_80_columns(
+    columns: int, lines: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from srexp.experiment.multirun.summary import Figure, Row, Summary
+
+    monkeypatch.setattr("srexp.system.terminal._FILE_COLUMNS", columns)
+    means = {"val_psnr": 57.224, "test_psnr": 48.634, "test_ssim": 0.98714, "gain_db": 0.073}
+    figures = {name: Figure(mean, 0.017, 2) for name, mean in means.items()}
+    rows = [Row({"model": name}, "c", 2, figures, ["eb9f65f3"], "2 finished", [], []) for name in ("srcnn", "hybrid")]
+    console.multirun(Summary(["model"], rows, []), tmp_path)
+    said = told(capsys)
+    begin = next(number for number, line in enumerate(said) if "srcnn" in line)
+    assert "hybrid" in said[begin + lines]
+    assert max(map(len, said[:-2])) <= columns
+    assert "48.634" in said[begin]
+    assert "± 0.01700" in said[begin + lines - 1]
+    assert "2 finished" in said[begin]
