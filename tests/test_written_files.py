@@ -99,8 +99,14 @@ def test_every_figure_is_drawn_here() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("figure", DRAWN)
+@pytest.mark.parametrize(
+    ("figure", "name"),
+    [
+        pytest.param(figure, name, marks=pytest.mark.slow if (i - j) % len(NAMES) else [])
+        for i, figure in enumerate(DRAWN)
+        for j, name in enumerate(NAMES)
+    ],
+)
 def test_names_are_drawn_as_they_are(figure: str, name: str) -> None:
     drawn = DRAWN[figure](name)
     assert drawn is not None
