@@ -42,12 +42,16 @@ CHANGES: dict[str, Change] = {
     "brighter": lambda image: image.point([min(255, value + 20) for value in range(256)]),
     "trimmed, then half the size and darker": lambda image: gamma(half(trimmed(image, 0, 0.05, 0.95, 1)), 1.1),
 }
+#: Tried in the fast lane, too: a change of size, and all changes at once.
+FAST = ("half the size", "trimmed, then half the size and darker")
 
 
 @pytest.mark.parametrize(
     ("change", "splits"),
-    [*zip(CHANGES.values(), [("train", "test"), ("test", "validation")] * 3, strict=True)],
-    ids=CHANGES,
+    [
+        pytest.param(change, splits, id=name, marks=[] if name in FAST else pytest.mark.slow)
+        for (name, change), splits in zip(CHANGES.items(), [("train", "test"), ("test", "validation")] * 3, strict=True)
+    ],
 )
 def test_changed_copies_are_found_across_splits(change: Change, splits: tuple[str, str], tmp_path: Path) -> None:
     folder = Folder(tmp_path)
@@ -79,7 +83,10 @@ def test_what_is_left_uncompared_is_said(folder: Folder) -> None:
 
 @pytest.mark.parametrize(
     ("alike", "same"),
-    [(0.61, False), (0.67, False), (0.84, False), (0.85, True), (0.96, True)],  # strangers reach 0.67, copies 0.96
+    [  # strangers reach 0.67, copies 0.96
+        *((0.84, False), (0.85, True)),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in ((0.61, False), (0.67, False), (0.96, True))),
+    ],
 )
 def test_from_which_similarity_two_images_are_the_same(folder: Folder, monkeypatch, alike: float, same: bool) -> None:
     folder.add("test", half(picture(0)))
