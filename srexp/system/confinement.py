@@ -50,6 +50,7 @@ _ARRAYS = {
 }  # fmt: skip
 
 _hurry: ContextVar[float | None] = ContextVar("_hurry", default=None)
+_most: ContextVar[float | None] = ContextVar("_most", default=None)
 _background: ContextVar[bool] = ContextVar("_background", default=False)
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
@@ -78,6 +79,20 @@ def hurried(seconds: float) -> Iterator[None]:
         yield
     finally:
         _hurry.reset(before)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Bound calls of this thread further, whose sound files answer at once.
+
+    Args:
+        seconds: On the processor; by the clock they have all the time there is, for a machine that is slow to begin.
+    """
+    before = _most.set(seconds)
+    try:
+        yield
+    finally:
+        _most.reset(before)
 
 
 @contextmanager
@@ -137,7 +152,9 @@ class Begun(Generic[_Given, _Answer]):
         **options: _Given.kwargs,
     ) -> None:
         hurry, background = _hurry.get(), _background.get()
-        self._returns, self._hurried, self._seconds = returns, hurry is not None, hurry or SECONDS
+        most = min(SECONDS, _most.get() or SECONDS)
+        self._returns, self._hurried = returns, hurry is not None and hurry < most
+        self._seconds, self._patience = min(hurry or most, most), _PATIENCE * (hurry or SECONDS)
         request = pickle.dumps((MEMORY_BYTES, self._seconds, function, arguments, options))
         try:
             self._worker = _idle[background].pop()
@@ -152,7 +169,7 @@ class Begun(Generic[_Given, _Answer]):
     def __call__(self) -> _Answer:
         """Do what `confined` does, from here on."""
         try:
-            again, succeeded, answer = self._worker.answer(self._returns, self._seconds)
+            again, succeeded, answer = self._worker.answer(self._returns, self._seconds, self._patience)
         except BaseException as error:
             self.drop()
             if self._hurried and isinstance(error, ExhaustedError):
@@ -197,7 +214,7 @@ class _Worker:
         if background:
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, self.process.pid, _LAST)
-        self._started, self._heard = False, select.poll()
+        self._started, self._heard, self._overdue = False, select.poll(), ""
         self._heard.register(_pipe(self.process.stdout), select.POLLIN)
         _workers.add(self)
         with suppress(AttributeError, OSError):  # Linux, as far as its user has pipes of that size left
@@ -208,11 +225,12 @@ class _Worker:
         with suppress(BrokenPipeError):  # it is gone, as its end of the other pipe will say
             _pipe(self.process.stdin).write(request)
 
-    def answer(self, returns: Sequence[type], seconds: float) -> tuple[bool, bool, Any]:
+    def answer(self, returns: Sequence[type], seconds: float, patience: float) -> tuple[bool, bool, Any]:
         """Give whether the process can be used again, whether the call succeeded, and its answer or its error."""
+        self._overdue = _OVERDUE.format(seconds)
         if not self._started:
             self._started = bool(self._receive(1, time.monotonic() + _START_SECONDS))
-        overdue = time.monotonic() + _PATIENCE * seconds
+        overdue = time.monotonic() + patience
         again, succeeded, length, arrays = HEAD.unpack(self._receive(HEAD.size, overdue))
         sizes = struct.unpack(f"<{arrays}Q", self._receive(8 * arrays, overdue))
         if length > _LARGEST_WORDS:
@@ -227,7 +245,7 @@ class _Worker:
         left, pipe = received, _pipe(self.process.stdout)
         while left:
             if not self._heard.poll(max(0.0, overdue - time.monotonic()) * 1000):
-                raise ExhaustedError(_OVERDUE.format(SECONDS))
+                raise ExhaustedError(self._overdue)
             if not (got := pipe.readinto(left)):
                 raise ExhaustedError(self._end_of_it())
             left = left[got:]
@@ -236,11 +254,7 @@ class _Worker:
     def _end_of_it(self) -> str:
         """Say how the process ended, whose pipe has ended."""
         code = self.process.wait()
-        return (
-            _OVERDUE.format(SECONDS)
-            if code == -signal.SIGXCPU
-            else f"breaks the process that reads it, which {died(code)}"
-        )
+        return self._overdue if code == -signal.SIGXCPU else f"breaks the process that reads it, which {died(code)}"
 
     def end(self) -> None:
         """End the process."""

@@ -239,6 +239,7 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "png-bytes-exif": lambda n: png(chunk(b"eXIf", b"II*\0\x08\0\0\0" + b"\xff" * MIB * n)),
     "png-nesting-chunks": lambda n: png(*[chunk(b"tEXt", b"a\0")] * (30_000 * n)),
     "png-nesting-frames": lambda _: png(chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))),
+    "png-nesting-unknown-chunks": lambda n: png(*[chunk(b"prVt", b"")] * (10_000 * n * n)),
     "png-time-empty-data": lambda n: png(*[chunk(b"IDAT", b"")] * (30_000 * n)),
     "png-palette": lambda n: png(chunk(b"PLTE", bytes(3 * MIB * n)), colour=3),
     "jpeg-pixels-claimed": lambda _: scans(0, 65_000),

@@ -19,7 +19,7 @@ import pytest
 
 from srexp.errors import RequestError
 from srexp.system import confined_process, confinement
-from srexp.system.confinement import ExhaustedError, HurriedError, confined, hurried, in_background, release
+from srexp.system.confinement import ExhaustedError, HurriedError, at_most, confined, hurried, in_background, release
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +87,15 @@ def test_a_call_in_a_hurry_says_no_more_than_that_and_the_next_has_all_the_time(
     with hurried(0.1), pytest.raises(HurriedError):
         confined([], time.sleep, 5)
     assert confined([], time.sleep, 0.6) is None
+
+
+def test_what_is_bounded_further_has_that_time_and_no_more():
+    with at_most(0.1), pytest.raises(ExhaustedError, match=r"takes more than 0\.1 s"):
+        confined([], pow, 3, 10**9)
+    for hurry, most, hurried_alone in ((0.1, 9.0, True), (9.0, 0.1, False)):
+        with hurried(hurry), at_most(most):
+            call = confinement.Begun([], abs, -1)
+        assert (call._hurried, call._seconds, call()) == (hurried_alone, 0.1, 1)
 
 
 def test_calls_in_the_background_come_last_and_have_processes_of_their_own():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,13 +23,15 @@ from srexp.data.image import (
     UnreadableImageError,
     refusing,
 )
-from srexp.system.confinement import Begun, ExhaustedError, HurriedError, hurried
+from srexp.system.confinement import Begun, ExhaustedError, HurriedError, at_most, hurried
 
 #: What `read_image` is given.
 Image: TypeAlias = tuple[Path, int, Intensity]
 
 #: Most images of one file.
 MAX_FRAMES = 100_000
+#: Time to answer from a header, on the processor: each question may be asked anew, before and after the image is read.
+HEADER_SECONDS = 6.0
 _ANSWERS = (Stored, Display, Resolution, UnreadableImageError, UnreachableImageError, TooManyPixelsError)
 _RASTER, _REMEMBERED = ("png", "jpeg", "bmp"), 1000
 # Small files are asked for several at a time: to hand one over takes as long as to decode it.
@@ -228,7 +230,8 @@ def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) 
     if reason is None:
         begun = _ahead.take((identity, *arguments), (path, *arguments)) if action == "read" else None
         try:
-            return (begun or Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments))()
+            with nullcontext() if action == "read" else at_most(HEADER_SECONDS):
+                return (begun or Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments))()
         except ExhaustedError as error:
             reason = str(error)
         if len(_exhausting) >= _REMEMBERED:

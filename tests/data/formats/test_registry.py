@@ -124,6 +124,22 @@ def test_where_several_at_a_time_take_too_long_each_is_read_by_itself(tmp_path: 
         assert [told(path) for path in paths] == [0, 1, 2, 3]
 
 
+def test_what_a_header_answers_has_less_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that took nearly all the time for each question would take it for three."""
+    asked = {}
+
+    class Noted(registry.Begun):  # type: ignore[type-arg]
+        def __init__(self, returns, function, kind, action, *arguments) -> None:  # type: ignore[no-untyped-def]
+            super().__init__(returns, function, kind, action, *arguments)
+            asked[action] = self._seconds
+
+    monkeypatch.setattr(registry, "Begun", Noted)
+    path = write(tmp_path / "image.png", 3)
+    shape_of(path)
+    read_image(path)
+    assert asked == {"shape_of": registry.HEADER_SECONDS, "read": confinement.SECONDS}
+
+
 def test_nothing_is_decoded_any_more_that_nobody_will_ask_for(tmp_path: Path) -> None:
     paths = [write(tmp_path / f"{value}.png", value) for value in range(4)]
 
