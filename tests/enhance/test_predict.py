@@ -12,7 +12,7 @@ from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import windows
 from srexp.errors import RequestError
 from srexp.models import srcnn
-from tests.networks import built, cases, narrow, thin
+from tests.networks import MODELS, built, first_quick, narrow, thin
 
 #: Networks that look at the whole image, and are given it; docs/results/networks.md names them.
 WHOLE = {"edsr_se", "imdn", "multiband", "rfdn", "rirca", "rlfn"}
@@ -91,9 +91,11 @@ def test_colour(size):
     assert np.abs(predictor(model, 2, memory_mb=TINY_MB)(low) - whole).max() <= 1e-5
 
 
-@pytest.mark.parametrize(("name", "setting"), cases((2, "thin"), (2, "deep"), (3, "deep")))
-def test_every_model_in_tiles_equals_the_whole(name, setting):
-    scale, depth = setting
+@pytest.mark.parametrize(
+    ("scale", "depth"), first_quick([(2, "thin"), (2, "deep"), (3, "deep")]), ids=["thin", "deep", "deep-3"]
+)
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_in_tiles_equals_the_whole(name, scale, depth):
     keras.utils.set_random_seed(scale)
     model = built(name, scale, 1, **(thin if depth == "thin" else narrow)(name))
     for weight in model.trainable_weights:  # trained, as it were: no weight is zero, no bias hides what padding does
@@ -102,7 +104,7 @@ def test_every_model_in_tiles_equals_the_whole(name, setting):
     if name in WHOLE:
         assert sees is None
         low = picture(24, 30)
-        assert np.array_equal(predictor(model, scale)(low), whole(low[np.newaxis])[0])
+        assert np.array_equal(predictor(model, scale, restore=whole)(low), whole(low[np.newaxis])[0])
         with pytest.raises(RequestError, match="can't be restored in tiles, and 24 x 30 pixels"):
             predictor(model, scale, memory_mb=TINY_MB)(low)
         return

@@ -23,6 +23,8 @@ NETWORKS = [*MODELS, *VARIANTS]
 TRAINED = [name for name in NETWORKS if name != "bicubic"]
 #: Trained in the fast lane, too; to make the graph of a deep one's gradients takes many seconds.
 STEPPED = ("srcnn", "vdsr")
+#: Seeded in the fast lane, too: each way of srexp's own to begin weights.
+STARTED = (*VARIANTS, "srcnn", "vdsr", "hybrid", "ecbsr", "fsrcnn", "minisub", "multiskip", "espcn")
 
 
 def build(name: str, scale: int, channels: int) -> keras.Model:
@@ -84,7 +86,9 @@ def test_what_is_given_the_bicubic_image_begins_with_it(model: str, setting: tup
     np.testing.assert_allclose(network(low), bicubic.build(scale, channels)(low), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("model", TRAINED)
+@pytest.mark.parametrize(
+    "model", [pytest.param(each, marks=[] if each in STARTED else pytest.mark.slow) for each in TRAINED]
+)
 def test_initial_weights_follow_the_seed(model: str) -> None:
     def weights(seed: int) -> list[np.ndarray]:
         keras.utils.set_random_seed(seed)
