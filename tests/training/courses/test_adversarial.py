@@ -236,6 +236,7 @@ def test_values_out_of_range_are_refused(key, value):
         adversarial.build(2, 1, **{key: value})
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_what_a_few_grey_levels_add():
     """Normalised layers shrink what passes: eight of them once left nothing to learn from."""
     numerics.prepare(seed=1, deterministic=False)
