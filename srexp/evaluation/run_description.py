@@ -10,6 +10,8 @@ from srexp.evaluation.grid import escaped
 from srexp.metrics.table import QUICK, counted, interval, with_unit
 
 _BASELINE = "bicubic"
+#: Letters of a line of a command for which MLflow's page has room on a small screen.
+_COLUMNS = 76
 _NOTHING = "The audit found nothing. One training says nothing of the spread between seeds."
 
 
@@ -29,7 +31,7 @@ def beginning(task: str, model: str, typed: Sequence[str]) -> str:
         <BLANKLINE>
             python -m srexp model=vdsr
     """
-    return _parts(f"{escaped(model)} on {escaped(task)}: no scores yet.", typed=[_command(typed)])
+    return _parts(f"{escaped(model)} on {escaped(task)}: no scores yet.", typed=_command(typed))
 
 
 def scored(result: Mapping[str, Any], model: str, *, verb: str = "", typed: Sequence[str], picture: str) -> str:
@@ -66,7 +68,7 @@ def scored(result: Mapping[str, Any], model: str, *, verb: str = "", typed: Sequ
         else f"{escaped(result['experiment_name'])}, {images}.",
         limits=result["warnings"],
         following=_next(result),
-        typed=[_command([*([verb] if verb else []), *typed])],
+        typed=_command([*([verb] if verb else []), *typed]),
     )
 
 
@@ -77,7 +79,7 @@ def listed(rows: Sequence[Sequence[str]], *, picture: str, notes: Sequence[str],
         rows: A table in Markdown, whose first row is its heading.
         picture: What they came to as a picture in Markdown; empty where there is none.
         notes: What limits the worth of the rows.
-        following: Commands that one may want next.
+        following: Lines of commands that one may want next.
     """
     head, *body = rows
     lines = [head, ["---"] * len(head), *body]
@@ -96,7 +98,7 @@ def _next(result: Mapping[str, Any]) -> list[str]:
     """Give the commands that go on from a run, whose id MLflow's side puts in."""
     version = result.get("registered")
     model = f"models:/{version['name']}/{version['version']}" if version else str(result.get("model_uri") or "")
-    commands = ["compare runs=[RUN_ID,OTHER]"]
+    commands = ["compare 'runs=[RUN_ID,OTHER]'"]
     if model.startswith("models:/"):
         commands += [
             f"enhance model_uri={model} input=PATH output=DIR",
@@ -107,8 +109,16 @@ def _next(result: Mapping[str, Any]) -> list[str]:
     return [f"python -m srexp {command}" for command in commands]
 
 
-def _command(typed: Sequence[str]) -> str:
-    return shlex.join(["python", "-m", "srexp", *typed])
+def _command(typed: Sequence[str]) -> list[str]:
+    """Write what was typed in lines for which MLflow's page has room: a longer one pushes its facts off the screen."""
+    lines = ["python -m srexp"]
+    for word in map(shlex.quote, typed):
+        if len(lines[-1]) + len(word) > _COLUMNS:
+            lines[-1] += " \\"
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+    return lines
 
 
 def _parts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def test_the_table_marks_what_is_better_and_says_what_limits_it_and_what_is_next
     assert lines[3] == "| bicubic | 43.000 dB | **0.98500** |  |  |"
     assert r"- 3 \*images\* of \<b\>" in lines
     assert "knees\\_x2, 12 test images, best epoch 7; validation 43.500 dB." in lines
-    for command in ("compare runs=[RUN_ID,OTHER]", "promote name=knees_x2 version=3", "model=vdsr seed=2"):
+    for command in ("compare 'runs=[RUN_ID,OTHER]'", "promote name=knees_x2 version=3", "model=vdsr seed=2"):
         assert f"    python -m srexp {command}" in lines
 
 
@@ -55,6 +56,15 @@ def test_figures_that_are_not_there_are_no_failure(gone: str) -> None:
 
 def test_bicubic_is_listed_once() -> None:
     assert scored(RESULT, "bicubic", typed=[], picture="").count("| bicubic |") == 1
+
+
+def test_a_long_command_stands_in_lines_that_the_shell_joins() -> None:
+    typed = ["dataset=folder", "dataset.root=/a/folder with/a/long/name", "dataset.fractions=[0.6,0.2,0.2]", "scale=3"]
+    text = beginning("task", "vdsr", typed)
+    told = text[text.index("    python") :]
+    assert max(map(len, told.splitlines())) <= 4 + 76 + 2
+    joined = told.replace("\\\n", "")
+    assert shlex.split(joined) == ["python", "-m", "srexp", *typed]
 
 
 def test_no_name_of_a_run_becomes_markup() -> None:

@@ -52,11 +52,17 @@ def show(store: Store, run_id: str, jobs: Sequence[Job], table: Summary, files: 
         _rows(table),
         picture=picture(PICTURE, "validation PSNR by epoch") if drawn else "",
         notes=[*table.notes, *_told_of_own(table, own)],
-        following=[f"python -m srexp compare runs=[{','.join(child for _, child in runs)}]"] if runs[1:] else [],
+        following=_comparison([child for _, child in runs]) if runs[1:] else [],
     )
     name = f"multirun of {', '.join(table.keys)}" if table.keys else None
     tags = _tags(store, [child for _, child in runs])
     groups.log_page(store, run_id, name=name, text=text, tags=tags, points=points, files=[*files, *pictures])
+
+
+def _comparison(run_ids: Sequence[str]) -> list[str]:
+    """Write the command in lines: MLflow's page widens with the longest, until its facts are off the screen."""
+    joined = ",\\\n".join(run_ids)
+    return f'python -m srexp compare "runs=[{joined}]"'.splitlines()
 
 
 def _own(row: Row | None) -> dict[str, float]:

@@ -1,6 +1,9 @@
 """The page: everything in it, nothing from outside, and names that are text whatever they hold."""
 
 import re
+import shutil
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,7 +13,10 @@ from srexp.evaluation.comparison.elsewhere import Elsewhere, Gain
 from srexp.evaluation.comparison.report import Report, render
 from srexp.evaluation.comparison.standings import BASELINE, Contender, standings
 from srexp.evaluation.figures.image_cards import Picture, card, scale_bar
+from srexp.metrics.table import METRICS
 from srexp.types import Sample
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 NASTY = "<script>alert('x')</script> \"><img src=x onerror=alert(1)> {{ 7*7 }} &amp; é 肺.png"
 
@@ -152,3 +158,20 @@ def test_the_best_values_are_bold():
     assert "<strong>32.00</strong>" in text
     assert "<strong>30.50</strong>" not in text
     assert "<strong>1.500</strong>" in text  # the mean error, of which less is better
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine; .ci/run installs it")
+def test_all_metrics_are_in_sight_at_1400_pixels(tmp_path):
+    """Where a table is wider than the page, its last columns are found by who scrolls."""
+    values = {name: [54.1234, 64.1234] for name in METRICS if name != "lpips"}
+    rows = [Contender(name=name, values=values) for name in ("srcnn", BASELINE)]
+    page = tmp_path / "report.html"
+    measure = "[...document.querySelectorAll('.wide')].map(each => each.scrollWidth - each.clientWidth)"
+    report = replace(report_of("srcnn", "a.png"), found=standings(["a.png", "b.png"], rows))
+    told = render(report).replace("default-src 'none'", "script-src 'unsafe-inline'")
+    page.write_text(f"{told}<script>document.title = 'hidden ' + {measure}</script>", encoding="utf-8")
+    command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    hidden = re.search(r"<title>hidden ([\d,]+)</title>", done.stdout)[1].split(",")
+    assert len(hidden) >= 4
+    assert set(hidden) == {"0"}

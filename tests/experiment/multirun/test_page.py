@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,10 @@ def test_a_parent_has_curves_a_picture_and_a_table_with_its_best_row(tracking, t
     assert "those of its best row, chosen among 2 by validation PSNR" in note
     assert f"get-artifact?path={page.PICTURE}&run_uuid={parent.id}" in note
     assert note.index("| 1e-3 |") < note.index("| **1e-4** |")
+    command = note[note.index("    python") :]
+    assert max(map(len, command.splitlines())) < 80
+    wanted = f"runs=[{','.join(str(each.result['run_id']) for each in jobs)}]"
+    assert shlex.split(command.replace("\\\n    ", "")) == ["python", "-m", "srexp", "compare", wanted]
     files = {file.path for file in client.list_artifacts(parent.id)}
     assert files == {"summary.csv", "summary.json", page.PICTURE}
 
