@@ -14,6 +14,7 @@ CHECKPOINTS_TAG = "srexp.checkpoints"
 DEBUG_TAG = "debug"
 #: Shortest of the columns in which MLflow's tables keep names.
 MOST = 250
+_OWN = ("mlflow.", "srexp.")
 # MLflow's `validate_param_and_metric_name`.
 _KEY = re.compile(r"[/\w.\- :]+")
 
@@ -48,7 +49,7 @@ def require_run(name: str | None, tags: Iterable[str]) -> None:
         tags: Keys of `tags`.
 
     Raises:
-        RequestError: A name is too long, or has characters that MLflow doesn't take.
+        RequestError: A name is too long, has characters that MLflow doesn't take, or is one of its own.
     """
     if name and (_unprintable(name) or len(name) > MOST):
         raise RequestError(
@@ -71,6 +72,13 @@ def require_run(name: str | None, tags: Iterable[str]) -> None:
                 got=key,
                 expected=f"up to {MOST} letters, digits, blanks and _ - . : /, no path that leads back",
                 fix=f"+tags.{re.sub('[^A-Za-z0-9_]+', '_', key)[:MOST]}=...",
+            )
+        if key.startswith(_OWN):  # who started a run, from what, and below which other one
+            raise RequestError(
+                "tags has a key that MLflow and srexp keep for what they say of a run themselves",
+                got=key,
+                expected=f"a name that begins with neither {' nor '.join(_OWN)}",
+                fix=f"+tags.{key.replace('.', '_')}=...",
             )
 
 

@@ -50,3 +50,11 @@ def test_a_task_that_cannot_be_registered_is_refused_with_one_that_can(name: str
 def test_a_run_that_cannot_be_named_so_is_refused(name: str) -> None:
     with pytest.raises(RequestError, match="run_name"):
         require_run(name, [])
+
+
+@pytest.mark.parametrize("key", ["mlflow.user", "mlflow.parentRunId", "srexp.identity"])
+def test_no_preset_says_what_a_store_says_of_runs(key: str) -> None:
+    """A run of somebody else, below another one, from a commit that it wasn't."""
+    with pytest.raises(RequestError, match=r"keep for what they say of a run themselves(.|\n)*fix:\s+\+tags\.\w+_\w+="):
+        require_run(None, [key])
+    require_run(None, [key.replace(".", "_"), f"my.{key}"])
