@@ -10,6 +10,7 @@ from srexp.experiment import start
 from srexp.experiment.preflight import require_usable
 from srexp.experiment.search.space_check import searchable
 from srexp.experiment.task import builders
+from srexp.metrics.table import counted
 from srexp.system.stdio import say
 
 
@@ -28,7 +29,7 @@ def run(config: CheckConfig) -> dict[str, Any]:
     search = ""
     if config.search:
         engine, _ = searchable(cast(SearchConfig, config))  # which has nothing but such a section besides
-        search = f", search {engine.name} of {engine.trials} trials"
+        search = f", search {engine.name} of {counted(engine.trials, 'trial')}"
     parts = builders(config)
     start.settled(config)
     images = None
@@ -37,7 +38,8 @@ def run(config: CheckConfig) -> dict[str, Any]:
     else:
         require_usable(config, parts.source, parts.protocol)
         images = len(parts.source.items())
-        told = f"{images} images, model {config.model.name}, {config.trainer.epochs} epochs{search}: fits"
+        epochs = counted(config.trainer.epochs, "epoch")
+        told = f"{counted(images, 'image')}, model {config.model.name}, {epochs}{search}: fits"
     say(f"{config.experiment_name}: {told}")
     return {
         "experiment_name": config.experiment_name,
