@@ -254,7 +254,12 @@ def _readers(source: Path) -> int:
 
 
 def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+    """Open a file, and neither what a link leads to nor a pipe, at which it would wait for ever."""
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if stat.S_ISFIFO(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a pipe")
+    return handle
 
 
 def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:

@@ -148,6 +148,12 @@ def test_links_are_replaced_and_not_followed(tmp_path):
     assert not (output / "a.png").is_symlink()
 
 
+def test_a_pipe_in_place_of_the_list_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "enhanced.csv")
+    with pytest.raises(RequestError, match=r"enhanced\.csv in output, .* can't be used: it is a pipe"):
+        OutputManifest(tmp_path, model="net", settings="s")
+
+
 @pytest.mark.parametrize("name", ["sub/a.png", "sub/deeper/a.png"])
 def test_a_folder_that_leads_out_is_refused(tmp_path, name):
     output, elsewhere = tmp_path / "out", tmp_path / "elsewhere"

@@ -84,7 +84,8 @@ def write_gallery(
     page = manifest.folder / NAME
     try:
         restored = any(NAME in job.outputs for job in jobs)
-        if restored or (page.exists() and not config.overwrite and _MARK not in page.read_bytes()[:1000]):
+        there = page.exists() and not config.overwrite
+        if restored or (there and (page.is_fifo() or _MARK not in page.read_bytes()[:1000])):
             return None, f"{NAME} in output is not what this would write, and was left as it was"
         with scratch_folder(manifest.folder) as scratch:
             file = scratch / NAME
