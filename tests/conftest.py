@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,17 @@ def pytest_unconfigure() -> None:
     """End a worker without a last look for garbage in all that its tests have made, which can take half a minute."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         gc.freeze()
+
+
+_rows: dict[tuple[Path, str], Iterator[int]] = {}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave of the rows of a test that is marked `one_in(n)` one in n to the fast lane."""
+    if sampled := item.get_closest_marker("one_in"):
+        row = next(_rows.setdefault((item.path, item.name.partition("[")[0]), count()))
+        if row % sampled.args[0]:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(trylast=True)

@@ -37,6 +37,7 @@ def one_message(capfd) -> str:
     return caught.err
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -101,6 +102,7 @@ def readable_by_others(folder: Path) -> list[str]:
     return [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.stat().st_mode & 0o077]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "words", [["check"], ["-m", "check", "seed=1,2"], ["data"]], ids=["run", "multirun", "with names"]
 )

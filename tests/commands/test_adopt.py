@@ -93,6 +93,7 @@ def as_in_pytorch(network: keras.Model) -> dict[str, np.ndarray]:
     return arrays
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["imdn", "rfdn", "rlfn", "pan"])
 def test_networks_whose_weights_we_do_not_have_are_adopted_by_their_authors_names(name: str, tmp_path: Path) -> None:
     narrow = thin(name)

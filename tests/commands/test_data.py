@@ -64,6 +64,7 @@ def arguments(folder: Path, *more: str) -> list[str]:
     return ["dataset=folder", f"dataset.root={folder}", PATIENTS, fractions, seed, *more]
 
 
+@pytest.mark.slow
 def test_everything_is_shown_and_written_without_heavy_imports(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     request = ["data", *arguments(folder, f"hydra.run.dir={out}")]

@@ -111,6 +111,7 @@ def test_a_disc_that_a_network_adds_is_marked_in_every_kind_of_file(tmp_path, in
         assert float(row["distance_grey_levels"]) < 1, f"{name}: the mean over the image wouldn't have shown it"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("diameter", "levels", "place"),
     [

@@ -312,6 +312,7 @@ def test_of_two_commands_at_once_the_better_version_stays(store, tmp_path):
     assert {each.status for each in runs.values()} == ({"FINISHED"} if codes == [0, 0] else {"FINISHED", "FAILED"})
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

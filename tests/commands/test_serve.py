@@ -227,6 +227,7 @@ def test_a_body_that_waits_takes_no_memory(port, server):
         assert server.memory_info().rss - before < 25 * 2**20
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -31,6 +31,7 @@ def decisive(config: Config) -> dict[str, object]:
     return {key: value for key, value in config.resolved.items() if key not in INDIFFERENT}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("request_", REQUESTS, ids=" ".join)
 def test_typing_it_gives_the_same_configuration(request_: list[str]) -> None:
     config = srexp.compose(request_)

@@ -61,6 +61,7 @@ def test_a_preset_gives_each_model_its_own_value():
     assert srexp.compose(typed).optimizer.lr == 1e-3
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("model", [name for name in MODELS if name != "bicubic"])
 def test_the_leaderboard_composes_at_x4_with_patches_that_spatial_attention_is_exact_on(model):
     config = srexp.compose(["+experiment=leaderboard", "dataset.root=.", f"model={model}", "scale=4"])

@@ -31,6 +31,7 @@ def test_names_that_are_no_utf8_belong_to_one_shard():
     assert sum("\udcff.png" in shard for shard in Shard(1, 5).all) == 1
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("typed", ["0/4", "5/4", "1/0", "text", "1", "1/", "-1/4", "1/4/4", "1.0/4", "all/4", "''"])
 @pytest.mark.parametrize(
     "verb", [["enhance", "model_uri=bicubic", "input=nowhere", "output=out"], ["evaluate", "model_uri=bicubic"]]

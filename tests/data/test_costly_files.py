@@ -89,6 +89,7 @@ def restored(image: Stored) -> Restored:
     return Restored.of(image, 0, 2, iter([np.zeros((2 * height, 2 * width, channels), np.float32)]))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", FILES)
 def test_a_costly_file_is_read_or_refused_within_bounds(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cost: Callable[[Path], Cost]

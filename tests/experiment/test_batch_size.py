@@ -12,6 +12,7 @@ from srexp.experiment.task import Task
 from srexp.training.memory import Measured
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("content", [b"", b'{"batch_si', b"\xff\xfe", b"[]", b'{"batch_size": null}'])
 def test_a_damaged_note_counts_as_none_and_is_written_anew(tmp_path, monkeypatch, content):
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))

@@ -35,6 +35,7 @@ def test_knows_no_bit_depth_and_takes_grey_for_three_equal_channels(weights):
     assert lpips(*three, max_value=255, weights=weights) == eight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(300, 40), (40, 300)])
 def test_tiles_change_nothing_but_rounding(shape, weights, monkeypatch):
     random = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from srexp.models.layers.grey_levels import MEAN
 from tests.models.counts import parameters
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("channels", "counts"), [(3, [1_369_859, 1_554_499, 1_517_571]), (1, [1_367_553, 1_552_193, 1_515_265])]
 )

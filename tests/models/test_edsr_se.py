@@ -9,6 +9,7 @@ from srexp.models import edsr_se
 from tests.models.counts import parameters
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("channels", "counts"),
     [

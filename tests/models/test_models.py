@@ -48,6 +48,7 @@ def image(height: int, width: int, channels: int = 1, seed: int = 0) -> np.ndarr
     return np.random.default_rng(seed).random((1, height, width, channels), dtype=np.float32)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("scale", "channels"),  # (2, 1): most tests below
     [(4, 1), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(1, 3), (2, 3), (3, 1)])],
@@ -63,6 +64,7 @@ def test_restores_any_size_at_any_scale(model: str, scale: int, channels: int) -
         assert np.isfinite(restored).all()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("model", NETWORKS)
 def test_only_built_in_layers_and_images_stay_float32_in_mixed_precision(model: str) -> None:
     network = numerics.built("mixed_bfloat16", lambda: build(model, 2, 1))
@@ -86,6 +88,7 @@ def test_what_is_given_the_bicubic_image_begins_with_it(model: str, setting: tup
     np.testing.assert_allclose(network(low), bicubic.build(scale, channels)(low), rtol=0, atol=1e-6)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "model", [pytest.param(each, marks=[] if each in STARTED else pytest.mark.slow) for each in TRAINED]
 )
@@ -99,6 +102,7 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", [pytest.param(each, marks=[] if each in STEPPED else pytest.mark.slow) for each in TRAINED]
 )

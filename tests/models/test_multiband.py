@@ -8,6 +8,7 @@ from srexp.models import multiband
 from tests.models.counts import parameters
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("channels", "attention", "counts"),
     [

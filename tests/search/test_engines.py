@@ -24,6 +24,7 @@ CHOICES = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("engine", "options"),
     # A Gaussian process takes seconds.

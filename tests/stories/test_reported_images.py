@@ -176,6 +176,7 @@ def test_all_in_one_command(folder: Path, wanted: str, intensity: str) -> None:
     assert failed == {}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", CASES)
 def test_alone(folder: Path, name: str) -> None:
     case = CASES[name]

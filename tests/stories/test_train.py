@@ -87,6 +87,7 @@ def loads_by_every_address(project, model_uri):
     assert np.asarray(model(images[:1, :17, :12])).shape == (1, 34, 24, 1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(two_trainings, folder_of):
     first, other = two_trainings.trainings
     again = srexp.run("train", [*folder_of, "seed=1"])

@@ -176,6 +176,7 @@ def test_files_of_a_run_lie_where_they_should(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("optimizer", "best"), [("adam", 1), ("adam", 2), ("adam", 3), ("averages", 2)])
 def test_a_training_ends_with_the_weights_of_its_best_epoch(optimizer, best):
     """Validation sees the weights of every epoch; those of the best one come back, wherever it lies."""

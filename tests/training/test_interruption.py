@@ -40,6 +40,7 @@ def averages():
     return Training(optimizer="averages").run()
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "place", [pytest.param(each, marks=[] if each in FAST else pytest.mark.slow) for each in PLACES]
 )
@@ -57,6 +58,7 @@ def test_an_interruption_anywhere_changes_nothing(place, never_stopped, tmp_path
     assert trained == list(range(EPOCHS * STEPS))[EPOCHS * STEPS - len(trained) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "optimizer"),
     first_quick([("srcnn", "accumulation"), ("vdsr", "sgd"), ("srcnn", "adamw")]),
@@ -68,6 +70,7 @@ def test_every_optimizer_goes_on_exactly(network, optimizer, tmp_path):
     assert_same(Training(network, optimizer).run(Checkpoints(tmp_path)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place", first_quick([("within an epoch",), ("while validating",), ("while validating the last epoch",)])
 )
@@ -91,6 +94,7 @@ def test_without_a_word_it_goes_on_from_the_last_file(tmp_path, never_stopped):
     assert_same(Training().run(Checkpoints(tmp_path)), never_stopped[1])
 
 
+@pytest.mark.slow
 def test_patience_and_time_count_from_the_beginning(tmp_path):
     plan = Plan(epochs=EPOCHS, steps_per_epoch=STEPS, patience=1)
     expected = Training(plan=plan).run()

@@ -88,6 +88,7 @@ def test_what_a_file_has_no_room_for_is_refused_before_it_is_restored(
     assert raster_writer._BMP_BYTES + 14 + 40 + 1024 < 2**32  # its headers and palette, with the length in 32 bits
 
 
+@pytest.mark.slow
 def test_a_profile_is_kept_up_to_what_can_be_read_again(tmp_path: Path) -> None:
     for kind, most in (("png", 2**24), ("jpeg", 255 * 65519)):
         for length in (3 * 2**20, most, most + 1):

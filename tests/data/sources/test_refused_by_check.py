@@ -148,9 +148,8 @@ def begin_training(asked: list[str]) -> None:
         require_scorable(task, split)
 
 
-@pytest.mark.parametrize(
-    "said", [pytest.param(each, marks=pytest.mark.slow if i % 3 else []) for i, each in enumerate(REFUSED)]
-)
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("said", REFUSED)
 def test_check_refuses_in_the_words_of_training(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path / "project"))
     monkeypatch.setenv("PWD", str(tmp_path))

@@ -26,6 +26,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("form", "model"), PAIRS)
 def test_a_file_computes_what_the_network_does(form, model, randomised, tmp_path):
     runtime = RUNTIMES[RUNTIME_OF[form]]

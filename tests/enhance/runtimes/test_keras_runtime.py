@@ -18,6 +18,7 @@ def test_bfloat16_stays_out_of_what_reads_the_image_and_is_added_to_it(randomise
     assert {kinds[name] for name in ("bicubic", "hidden_01", "residual", "restored")} == {"float32"}
 
 
+@pytest.mark.slow
 def test_a_savedmodel_needs_neither_keras_nor_srexp(tmp_path):
     KerasRuntime().write(vdsr.build(2, 1, depth=2, width=2), tmp_path / "savedmodel")
     code = f"""

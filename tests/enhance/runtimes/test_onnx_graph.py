@@ -10,6 +10,7 @@ from tests.enhance.runtimes.onnx_oracle import largest_difference
 from tests.networks import built, cases, thin
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("model", "setting"), cases((2, 1), (1, 3), (3, 3), (4, 1)))
 def test_networks_of_srexp(randomised, model, setting):
     scale, channels = setting

@@ -27,6 +27,7 @@ def network(randomised):
     return randomised(vdsr.build(2, 1, depth=4, width=8))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("made", ["colour", pytest.param("transposed convolution", marks=pytest.mark.slow)])
 def test_from_file(randomised, made, name, tmp_path):
@@ -42,6 +43,7 @@ def test_from_file(randomised, made, name, tmp_path):
         assert restore(low) == pytest.approx(reference(low), abs=5e-6)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_from_several_threads(network, name):
     restore, reference = runtime(name).start(network, "float32"), batch_predictor(network)

@@ -30,6 +30,7 @@ def test_the_servers_own_names_are_answered(name):
         assert ask_as(name, port, "/restore", "POST") == 200
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "name",
     [

@@ -143,6 +143,7 @@ EVERY = [
 ]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("place", "kind"),
     [

@@ -151,9 +151,8 @@ def told(verb: str, typed: list[str]) -> str:
     return str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    "said", [pytest.param(each, marks=pytest.mark.slow if i % 3 else []) for i, each in enumerate(REFUSED)]
-)
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("said", REFUSED)
 def test_check_refuses_in_the_words_of_search(said: str) -> None:
     checked = told("check", REFUSED[said])
     assert checked.startswith(said)

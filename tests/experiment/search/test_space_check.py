@@ -36,6 +36,7 @@ def refusal(space: str, *more: str) -> str:
     return str(refused.value)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("space", "said"),
     [
@@ -79,6 +80,7 @@ def test_what_lowers_psnr_on_purpose_is_not_searched_by_it() -> None:
     srexp.compose(["+sweeps=srcnn_tpe", "training=adversarial", "training.weight=0"], verb="search")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("recipe", sorted(path.stem for path in (config_home() / "sweeps").glob("*.yaml")))
 def test_every_recipe_fits_its_configuration(recipe: str, tmp_path: Path) -> None:
     own_images = [f"dataset.root={tmp_path}"] if recipe == "hybrid_recipe" else []

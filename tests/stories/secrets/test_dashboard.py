@@ -20,6 +20,7 @@ from srexp.search.optuna import storage
 from tests.stories.secrets.planted import ADDRESSES, ENDS, MISTYPED, Watched, password
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("address", [*ADDRESSES.values(), *MISTYPED.values()])
 def test_a_dashboard_whose_database_is_away_or_none_says_no_secret(address: str, watched: Watched) -> None:
     assert run(["ui", "study=tried", override("storage", address)]) in (1, 2)

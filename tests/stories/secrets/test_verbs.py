@@ -45,6 +45,7 @@ def typed(key: str, address: str) -> list[str]:
 HELD = ["tracking.uri", "run_name", "+tags.note", "+hydra.job.env_set.MY_STORE", "hydra.output_subdir"]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_verb_lets_a_secret_out(verb: str, watched: Watched, failing: None) -> None:
     """Hydra's files, the log with the traceback, the message; the address is right, so that the verb itself fails."""

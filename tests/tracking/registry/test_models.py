@@ -73,6 +73,7 @@ def test_a_run_whose_model_was_deleted_is_still_a_run(tracking, logged):
         addresses.find(tracking.store, f"runs:/{run_id}")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("address", "said", "mend"),
     [

@@ -95,6 +95,7 @@ def alone():
     return train(supervised.build())
 
 
+@pytest.mark.slow
 def test_weight_0_trains_as_supervised_to_the_last_bit(alone):
     fitted, network, told = train(course(weight=0.0))
     plain, expected, told_plain = alone
@@ -145,6 +146,7 @@ PLACES = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "place", [pytest.param(each, marks=[] if "within" in each else pytest.mark.slow) for each in PLACES]
 )
