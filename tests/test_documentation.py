@@ -136,7 +136,9 @@ def test_a_notebook_on_the_site_has_the_words_of_a_terminal_without_its_codes(tm
 
 
 def test_every_verb_is_shown():
-    assert {words[0] for words in srexp_commands(README, *PAGES.values()) if words and words[0] in VERBS} | {"train"} == set(VERBS)
+    assert {words[0] for words in srexp_commands(README, *PAGES.values()) if words and words[0] in VERBS} | {
+        "train"
+    } == set(VERBS)
 
 
 def test_scripts_that_are_named_exist():
