@@ -233,6 +233,7 @@ def test_a_model_that_sees_everything_is_restored_whole(models, tree):
     assert found == pytest.approx((low - low.mean()).clip(0, 1), abs=0.51 / 255)
 
 
+@pytest.mark.slow
 def test_what_a_model_was_trained_with_decides_how_values_are_read(tree, root):
     from srexp.config.builders import build
     from srexp.tracking.registry import registry

@@ -44,6 +44,7 @@ def network(root: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_verbs_that_are_given_a_model_by_its_address_can_require_its_digest():
     given = {verb for verb, kind in VERB_CONFIGS.items() if "model_uri" in map(attrgetter("name"), fields(kind))}
     assert set(CAREFUL) == given == {"evaluate", "export", "enhance", "serve"}

@@ -107,9 +107,8 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "LIGHT", set(cli.VERBS))
 
 
-@pytest.mark.parametrize(
-    "verb", ["runs", *(pytest.param(verb, marks=pytest.mark.slow) for verb in cli.VERBS if verb != "runs")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", cli.VERBS)
 def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
     first = list(cli.VERBS).index(verb)  # so that each option stands behind half of the verbs, and before the others
     for place, (typed, shown) in enumerate(OPTIONS.items()):

@@ -71,6 +71,7 @@ REFUSED = {
     "no registered model can have this name": ["experiment_name=a/b"],
     "run_name can't be stored": [f"run_name={'x' * 251}"],
     "tags has a key that MLflow doesn't take": ["+tags={a+b:c}"],
+    "tags has a key that MLflow and srexp keep": ["+tags={mlflow.user:ann}"],
     "trainer.strategy='multi_worker': several machines can't train": ["trainer.strategy=multi_worker"],
     "trainer.max_minutes=inf": ["trainer.max_minutes=inf"],
     "degradation noise: photons is out of range": ["degradation=noise", "degradation.photons=-1"],

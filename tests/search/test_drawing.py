@@ -15,6 +15,7 @@ def drawn(study, key):
     return [trial.values[key] for trial in study.trials()]
 
 
+@pytest.mark.slow
 def test_the_search_seeks_the_largest_psnr_not_the_smallest(engine):
     """A space with one slope: whoever learns from it ends at the good end."""
 

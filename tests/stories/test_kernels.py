@@ -112,6 +112,7 @@ class SettledError(Exception):
     """The kernels were chosen; nothing more is wanted."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["train", "search"])
 def test_network_job_and_precision_decide_before_tensorflow_is_imported(verb, project, folder_of, monkeypatch):
     told = []

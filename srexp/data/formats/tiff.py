@@ -109,8 +109,8 @@ def restored_bytes(path: Path, frames: Sequence[int], scale: int) -> int:
     Returns:
         Bytes of their values, not compressed.
     """
-    with refusing("damaged TIFF directory"):
-        pages = [_page(_opened(path), frame) for frame in frames]
+    with refusing("damaged TIFF directory"), _open(path) as file:  # not kept open by a thread that may end
+        pages = [_page(file, frame) for frame in frames]
         return sum(
             page.imagelength * page.imagewidth * scale**2 * (1 if int(page.photometric) in _GREY else 3)
             << (int(page.bitspersample) > _BYTE)

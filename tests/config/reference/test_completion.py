@@ -151,6 +151,7 @@ def test_fish_completes_what_is_typed(shell_environment: dict[str, str]) -> None
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.system
 @pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here; .ci/run installs it")
 def test_zsh_completes_what_is_typed(shell_environment: dict[str, str], tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import tifffile
 
 from srexp.data.formats import tiff_writer
 from srexp.data.formats.registry import read_image
+from srexp.data.formats.tiff import restored_bytes
 from srexp.data.restored_image import Origin, Restored
 from tests.data.formats.rewriting import MADE, enlarged, png, through, tiff, values
 
@@ -56,6 +58,12 @@ def test_each_page_and_its_profile_count_for_a_big_tiff(tmp_path: Path, monkeypa
         [target] = through(path, tmp_path / "out" / "a.tif", scale=2)
         with tifffile.TiffFile(target) as file:
             assert (file.is_bigtiff, len(file.pages)) == (big, 4)
+
+
+def test_whoever_asks_how_large_it_becomes_leaves_no_file_open(tmp_path: Path) -> None:
+    path = tiff(tmp_path / "a.tif", values(8))
+    assert restored_bytes(path, [0], 2) == 4 * values(8).size
+    assert str(path) not in {each.path for each in psutil.Process().open_files()}
 
 
 def test_offsets_of_32_bits_reach_4_gb() -> None:

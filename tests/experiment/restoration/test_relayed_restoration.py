@@ -101,6 +101,7 @@ def taking_turns(identity):
     return chosen, turns
 
 
+@pytest.mark.slow
 def test_what_was_made_is_linked_to_its_source_and_not_taken_again(identity, tmp_path: Path) -> None:
     path, made = scan(tmp_path / "a.dcm"), tmp_path / "made.dcm"
     restoring(*taking_turns(identity))(path, made)

@@ -24,6 +24,7 @@ def type_in(line: list[str], address: str) -> None:
     run([word.replace("{}", address) for word in line])
 
 
+@pytest.mark.slow
 def test_no_address_comes_out_of_a_refusal(watched: Watched) -> None:
     """Every line and every form; each with each is in the slow lane."""
     for number, line in enumerate(LINES):
