@@ -219,6 +219,8 @@ def _logging_as_before() -> Iterator[None]:
     for handler in set(root.handlers) - set(handlers):
         handler.close()
     root.handlers, root.level = handlers, level
+    for logger in logging.root.manager.loggerDict.values():
+        logger.disabled = False  # as hydra/job_logging=disabled leaves them
 
 
 CHAMPION = "task-bicubic-x2"

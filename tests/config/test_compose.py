@@ -39,7 +39,7 @@ def test_overrides_arrive():
     assert (config.model.name, config.optimizer.lr, config.experiment_name) == ("vdsr", 1e-4, "samples-bicubic-x4")
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_every_choice_composes(group, name):
     verb = "search" if group == "search" else "train"
@@ -47,6 +47,7 @@ def test_every_choice_composes(group, name):
     assert config.choices[group] == name
 
 
+@pytest.mark.slow
 def test_another_choice_is_what_composing_it_gives():
     config = srexp.compose(["degradation=blur"], verb="data")
     for group in ("degradation", "schedule"):
@@ -65,7 +66,7 @@ def folders_typed(group, name):
     return [*typed, *(["dataset.test_root=elsewhere"] if "test_root: ???" in text else [])]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("group", "name"), PRESETS)
 def test_every_preset_composes_to_parts_that_fit(group, name):
     config = srexp.compose([f"+{group}={name}", *folders_typed(group, name)])
@@ -93,7 +94,7 @@ def test_every_verb_composes(verb):
     assert compose(verb, [f"{key}=here" for key in missing])[0].verb == verb
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("override", "said", "mend"),
     [

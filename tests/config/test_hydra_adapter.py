@@ -278,6 +278,7 @@ def test_an_application_of_hydra_around_it_goes_on() -> None:
         assert compose("train", ["seed=7"]).seed == 7
 
 
+@pytest.mark.slow
 def test_threads_compose_and_run_side_by_side() -> None:
     found: dict[int, object] = {}
 

@@ -213,6 +213,7 @@ def test_a_refusal_names_what_was_written(text: str, got: str, tmp_path: Path) -
         JudgedFiles("mine", str(tmp_path)).load_config("mine.yaml")
 
 
+@pytest.mark.slow
 def test_a_file_is_judged_by_the_place_where_it_is_composed(trace: Path) -> None:
     for header, group in [("# @package hydra.callbacks.mine", "experiment"), ("", "hydra/job_logging"), ("", "mine")]:
         file = trace.parent / "placed" / group / "hostile.yaml"

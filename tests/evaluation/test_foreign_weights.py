@@ -81,6 +81,7 @@ def by_srexp(path, scale, border, protocol):
     return row.model["psnr"], row.model["ssim"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("scale", "border", "quantize_low"),
     [(2, "repeat", False), (2, "zeros", True), (3, "zeros", False), (3, "repeat", True), (4, "zeros", False)],
@@ -91,6 +92,7 @@ def test_unrounded_scores_are_exact(picture, scale, border, quantize_low):
     assert by_srexp(picture, scale, border, protocol) == pytest.approx(expected, abs=2e-5)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_rounded_scores_are_exact_but_for_a_pixel_at_the_edge_of_rounding(picture, scale):
     protocol = Protocol(channel="y", quantize_low=False)

@@ -116,7 +116,7 @@ def told(work) -> str:
     return str(refusal.value)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("said", REFUSED)
 def test_check_refuses_in_the_words_of_training(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
@@ -171,7 +171,7 @@ def test_check_knows_of_a_damaged_database_without_mlflow(kind, tmp_path, monkey
     assert before == (file.read_bytes() if file.is_file() else None)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize(
     ("said", "group"),
     [

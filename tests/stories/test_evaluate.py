@@ -36,6 +36,7 @@ def textured(height, width, seed=0):
     return np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
 
 
+@pytest.mark.slow
 @pytest.mark.system
 def test_a_trained_model_is_scored_on_its_test_images_and_told_off_on_all(two_trainings, folder_of, capfd):
     project, trained = two_trainings, two_trainings.trainings[1]

@@ -88,6 +88,7 @@ def silent(project, said: str = "") -> None:
     assert not [mark for mark in PLANTED if mark.lower() in said.lower()]
 
 
+@pytest.mark.slow
 def test_a_data_set_and_restored_files_are_kept_without_names(project, planted, own_user, capfd):
     (planted / "19450209_99_MEIER.png").write_bytes(b"no image")
     copy_to_all(planted / "19450202_2_MEIER.png")

@@ -132,6 +132,7 @@ def test_a_second_request_counts_where_the_first_was_swallowed():
         pytest.fail("the signal was lost")
 
 
+@pytest.mark.slow
 def test_a_slow_orderly_end_is_left_alone():
     ended = []
     with pytest.raises(Interrupted), interruptible() as shield:  # noqa: PT012 - the context is what is tested

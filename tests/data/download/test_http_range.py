@@ -126,6 +126,7 @@ def test_a_trickle_is_a_broken_connection(server, target, sha256, answer):
     assert int(server.asked[1].headers["Range"].removeprefix("bytes=").removesuffix("-")) > 0
 
 
+@pytest.mark.slow
 def test_slow_but_steady_is_no_failure(server, target, sha256, answer):
     server.put("file.bin", BODY, answers=[answer(pause=0.05, piece=1 << 16)])
     fetch(Wanted(server.url("file.bin"), target, checksum=sha256(BODY), patience=SOON_BROKEN))

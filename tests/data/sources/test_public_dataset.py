@@ -91,6 +91,7 @@ def test_many_pieces_are_counted(tmp_path, piece):
     assert "2 of 3 files (up to 2,000 MB)" in str(given(tmp_path, piece, *others).missing())
 
 
+@pytest.mark.slow
 def test_several_processes_fill_one_cache(tmp_path, piece, server, answer):
     server.files["some.zip"].answers = [answer(pause=0.5, piece=60)]
     code = """

@@ -90,6 +90,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(search.console, "search", lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_note_of_the_study_leaves_one_parent_that_ends(quick, config_of, tmp_path, monkeypatch):
     """The moments at which the driver notes something are those between which a kill could tear things apart."""
     store = Tracking(folder=tmp_path / "mlruns").store

@@ -151,7 +151,7 @@ def told(verb: str, typed: list[str]) -> str:
     return str(refusal.value)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("said", REFUSED)
 def test_check_refuses_in_the_words_of_search(said: str) -> None:
     checked = told("check", REFUSED[said])

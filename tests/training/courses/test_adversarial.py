@@ -108,6 +108,7 @@ def test_weight_0_trains_as_supervised_to_the_last_bit(alone):
     assert "discriminator_loss" in told[EPOCHS]  # it looked on
 
 
+@pytest.mark.slow
 def test_the_loss_alone_comes_first_and_the_discriminator_starts_undecided(never_stopped, alone):
     *_, told = never_stopped
     assert "discriminator_loss" not in told[1]
