@@ -25,9 +25,8 @@ IMAGE = np.random.default_rng(1).random((1, 8, 8, 1), dtype=np.float32)
 
 
 def course(**options):
-    return adversarial.build(
-        2, 1, **{"width": 2, "weight": 100.0, "pixel_share": 0.3, "discriminator_lr": 1e-2, **options}
-    )
+    given = {"width": 2, "weight": 100.0, "pixel_share": 0.3, "discriminator_lr": 1e-2, **options}
+    return adversarial.build(2, 1, **given)
 
 
 def averaging(lr):
@@ -36,10 +35,7 @@ def averaging(lr):
 
 
 def train(how, checkpoints=None, interrupt=lambda _place: None, optimizer=optimizers.adam):
-    """Train a small network by a course; give what it led to, the network and what was told of each epoch.
-
-    The discriminator has two levels of its four, so that the graph of its gradients is soon made.
-    """
+    """Train a small network by a course; give what it led to, the network and what was told of each epoch."""
     numerics.prepare(seed=3, deterministic=True)
     network = srcnn.build(2, 1, kernels=[5, 3, 3], filters=[6, 4])
     told = {}
@@ -53,7 +49,7 @@ def train(how, checkpoints=None, interrupt=lambda _place: None, optimizer=optimi
         return {"val_psnr": 40 - float(np.abs(network(IMAGE, training=False)).mean()), "val_ssim": 0.5}
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("srexp.training.courses.discriminator._LEVELS", 2)
+        patched.setattr("srexp.training.courses.discriminator._LEVELS", 2)  # of four: its graph is soon made
         fitting = Fitting(
             network,
             Recipe(loss=l1(), optimizer=optimizer(1e-3), schedule=follow),
