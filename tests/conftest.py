@@ -220,7 +220,7 @@ def _logging_as_before() -> Iterator[None]:
         handler.close()
     root.handlers, root.level = handlers, level
     for logger in logging.root.manager.loggerDict.values():
-        logger.disabled = False  # as hydra/job_logging=disabled leaves them
+        logger.disabled = False  # as what configures logging leaves them unless it is told otherwise
 
 
 CHAMPION = "task-bicubic-x2"

@@ -125,7 +125,7 @@ def test_a_job_leaves_its_reason_and_its_exit_code_and_a_crash_would_be_in_its_l
     monkeypatch.setattr(execution.faulthandler, "enable", lambda file: crashes.append(file.name))
     monkeypatch.setattr(execution.faulthandler, "disable", lambda: crashes.append(None))
     config: Any = SimpleNamespace(run_dir=tmp_path)
-    settings = {"version": 1, "root": {"level": "INFO"}}
+    settings = {"version": 1, "root": {"level": "INFO"}, "disable_existing_loggers": False}
     with frozen() as files:
         assert execution._in_own_process(work, config, tmp_path / "srexp.log", settings, files) == code
     assert crashes == [str(tmp_path / "srexp.log"), None]
