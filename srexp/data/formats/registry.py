@@ -31,7 +31,7 @@ Image: TypeAlias = tuple[Path, int, Intensity]
 #: Most images of one file.
 MAX_FRAMES = 100_000
 #: Time to answer from a header, on the processor: each question may be asked anew, before and after the image is read.
-HEADER_SECONDS = 6.0
+HEADER_SECONDS = 5.0
 _ANSWERS = (Stored, Display, Resolution, UnreadableImageError, UnreachableImageError, TooManyPixelsError)
 _RASTER, _REMEMBERED = ("png", "jpeg", "bmp"), 1000
 # Small files are asked for several at a time: to hand one over takes as long as to decode it.
