@@ -9,7 +9,7 @@ from typing import Any
 
 import pydicom
 from pydicom.config import IGNORE
-from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
@@ -48,8 +48,10 @@ def value(dataset: pydicom.Dataset, keyword: str) -> Any:
     Raises:
         UnreadableImageError: Its bytes are none of its kind of value.
     """
+    if (tag := tag_for_keyword(keyword)) not in dataset.keys():  # noqa: SIM118 - seven times as fast, for each of many items
+        return None
     with readable(keyword):
-        found = dataset.get(keyword)
+        found = dataset[tag].value
     return None if found is None or (not isinstance(found, int | float) and len(found) == 0) else found
 
 
