@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import srexp.tracking  # noqa: F401 - its settings of MLflow are in the environment from here on
 from srexp.system.memory import peak_bytes
 
 # The key of pseudonyms is the suite's, and nothing is entered in the user's list of names.
@@ -203,8 +204,18 @@ def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _environment_as_before() -> Iterator[None]:
+    """Take back what a test, or a command within it, left in the environment: later commands would start cold."""
+    before = dict(os.environ)
+    yield
+    if os.environ != before:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def _no_variables_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget what commands of earlier tests left in the environment, as what stand-ins of secrets stand for."""
+    """Forget what commands of shared fixtures left in the environment, as what stand-ins of secrets stand for."""
     monkeypatch.setenv("SREXP_SECRETS", "{}")
     for name in ("KERAS_HOME", "SREXP_DRIVER"):
         monkeypatch.delenv(name, raising=False)
