@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras, tf
 
 #: End of the name of a model within a model that resizes its first input to the size of its second, bilinearly.
 RESIZE = "_bilinear_resize"
@@ -43,14 +42,10 @@ class Step:
 
     def is_builtin_layer(self) -> bool:
         """Whether it is a layer of Keras's own, and no subclass of one."""
-        import keras
-
         return type(self.layer) is getattr(keras.layers, type(self.layer).__name__, None)
 
     def called_with(self, inputs: Sequence[keras.KerasTensor]) -> list[keras.KerasTensor]:
         """Give what the call would give for other symbolic tensors, such as some of a known size."""
-        import keras
-
         others = {id(tensor): other for tensor, other in zip(self.inputs, inputs, strict=True)}
         positional, named = self.arguments.fill_in(others)
         return list(keras.tree.flatten(self.layer.compute_output_spec(*positional, **named)))
@@ -65,8 +60,6 @@ def layer_graph(model: keras.Operation) -> keras.Model | None:
     Returns:
         The functional model; None for a subclassed model, whose code can't be followed, and for a layer.
     """
-    import keras
-
     if isinstance(model, keras.Sequential):
         return model._functional
     return model if hasattr(model, "_nodes_by_depth") else None
@@ -126,8 +119,6 @@ def image_readers(model: keras.Operation) -> list[keras.layers.Layer]:
     Returns:
         Layers, also those of models within the model.
     """
-    import keras
-
     graph, found = layer_graph(model), list[keras.layers.Layer]()
 
     def through(step: Step, images: list[bool]) -> list[bool]:
@@ -155,8 +146,6 @@ def operations(model: keras.Model, shape: Sequence[int], *, training: bool = Fal
     Returns:
         Operations of TensorFlow, with their inputs and outputs.
     """
-    import tensorflow as tf
-
     called = tf.function(lambda batch: model(batch, training=training), autograph=False)
     traced = called.get_concrete_function(tf.TensorSpec(shape, tf.float32))
     return list(traced.graph.get_operations())

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 #: One image, (h, w, c), float32 in [0, 1]; c is 1 or 3.
 Pixels: TypeAlias = npt.NDArray[np.float32]

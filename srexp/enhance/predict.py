@@ -10,6 +10,7 @@ import numpy as np
 from srexp.enhance.receptive_field import receptive_field
 from srexp.enhance.tiling import joined, restore_in_strips, tile_shape, windows
 from srexp.errors import RequestError
+from srexp.lazy_imports import tf
 from srexp.network_graph import operations, tensor_bytes
 from srexp.types import Batch, Network, Pixels
 
@@ -29,8 +30,6 @@ def batch_predictor(model: Network) -> Restore:
     Returns:
         Function from (n, h, w, c) to (n, h * scale, w * scale, c), float32; returns when the values are there.
     """
-    import tensorflow as tf
-
     signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)]
     graph = tf.function(
         lambda batch: model(batch, training=False), input_signature=signature, autograph=False, jit_compile=False

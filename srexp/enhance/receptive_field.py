@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from srexp.lazy_imports import keras
 from srexp.network_graph import Step, carry, layer_graph
-
-if TYPE_CHECKING:
-    import keras
 
 #: Pixels of the smaller image that an interpolated pixel reads, to each side; TensorFlow's Lanczos reads one more than
 #: it weighs.

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from srexp.lazy_imports import keras
 from srexp.network_graph import Step, carry, layer_graph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import keras
 
 _SIDE = 2**15  # so large that borders, which networks extend, weigh nothing; shapes only, nothing is computed
 _MEGAPIXEL = 10**6
@@ -68,8 +67,6 @@ class _UnknownLayerError(Exception):
 
 def _count(model: keras.Model, side: int) -> tuple[int, int]:
     """Multiply-adds for one image, and pixels of the output."""
-    import keras
-
     total = 0
 
     def through(step: Step, arriving: list[keras.KerasTensor]) -> list[keras.KerasTensor]:

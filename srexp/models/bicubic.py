@@ -1,12 +1,7 @@
 """Bicubic interpolation as a network without weights."""
 
-from typing import TYPE_CHECKING
-
+from srexp.lazy_imports import keras
 from srexp.models.layers.upsampling import begin
-
-if TYPE_CHECKING:
-    import keras
-
 
 #: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
 ONE_SCALE = True
@@ -30,7 +25,5 @@ def build(scale: int, channels: int, *, name: str = "bicubic") -> "keras.Model":
         >>> build(scale=2, channels=1).count_params()
         0
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     return keras.Model(low, keras.layers.Identity(dtype="float32", name="restored")(enlarged), name=name)

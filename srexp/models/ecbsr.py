@@ -4,19 +4,16 @@ X. Zhang, H. Zeng, L. Zhang: Edge-oriented convolution block for real-time super
 Multimedia 2021, https://doi.org/10.1145/3474085.3475291
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
+from srexp.models.initializers import Weights
 from srexp.models.layers.folding import branched, folded
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.models.initializers import Weights
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -66,8 +63,6 @@ def build(
         >>> cost(build(scale=2, channels=1, form="folded")).parameters
         10100
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = low
     for number in range(blocks + 1):
@@ -87,7 +82,6 @@ def build(
 
 def _branches(padded: "keras.KerasTensor", filters: int) -> "keras.KerasTensor":
     """Give the sum of the five branches of an edge-oriented convolution block (section 3.2)."""
-    import keras
 
     def convolve(features: "keras.KerasTensor", width: int, kernel: int) -> "keras.KerasTensor":
         return keras.layers.Conv2D(width, kernel)(features)

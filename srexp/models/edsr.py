@@ -8,16 +8,12 @@ then `body.16` (the number of blocks), `tail.0.0`, at x4 also `tail.0.2`, and `t
 are fixed. Images are in grey levels of 255 within.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve
 from srexp.models.layers.edsr import enlarged, scaled_block
 from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -46,8 +42,6 @@ def build(
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     mean = MEAN if channels == len(MEAN) else (0.0,)
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = head = convolve(to_levels(low, mean), width, name="head.0")

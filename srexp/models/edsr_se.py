@@ -10,18 +10,14 @@ network: what is public of that doesn't fix one. By itself it is a network as an
 EDSR is B. Lim et al., CVPRW 2017, https://arxiv.org/abs/1707.02921
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import small
 from srexp.models.layers.attention import mean_and_deviation, weigh
 from srexp.models.layers.head import head
 from srexp.models.layers.residual import residual_block
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -54,8 +50,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         647745
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     features = level = head(low, width, 3, name="head")
     for number in range(1, blocks + 1):

@@ -4,13 +4,11 @@ W. Shi et al.: Real-time single image and video super-resolution using an effici
 network. CVPR 2016, https://arxiv.org/abs/1609.05158
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -71,8 +69,6 @@ def build(
         >>> cost(build(scale=2, channels=1, filters=[64, 32])).parameters
         21284
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = low
     for number, (width, kernel) in enumerate(zip(filters, (5, 3), strict=True), start=1):

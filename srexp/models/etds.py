@@ -4,17 +4,15 @@ J. Chao, Z. Zhou, H. Gao, J. Gong, Z. Yang, Z. Zeng, L. Dehbi: Equivalent transf
 construction for mobile image super-resolution. CVPR 2023, https://github.com/ECNUSR/ETDS
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.folding import branched, folded
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -82,8 +80,6 @@ def build(
         >>> cost(build(scale=2, channels=1, form="folded")).parameters
         38488
     """
-    import keras
-
     detail = width - channels
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = branched(low, lambda padded: _streams(padded, padded, detail), name="conv_first")
@@ -108,8 +104,6 @@ def build(
 
 def _streams(features: "keras.KerasTensor", image: "keras.KerasTensor", detail: int) -> "keras.KerasTensor":
     """Go on with both streams: detail comes of all features, the image of itself, at first unchanged."""
-    import keras
-
     channels = image.shape[-1]
     inner, outer = keras.layers.Conv2D(detail, 3), keras.layers.Conv2D(channels, 3)
     leaving = keras.layers.Concatenate()([inner(features), outer(image)])
@@ -126,8 +120,6 @@ def _streams(features: "keras.KerasTensor", image: "keras.KerasTensor", detail: 
 
 def _picked(features: "keras.KerasTensor", channels: int) -> "keras.KerasTensor":
     """Take the last features by fixed ones, since Keras has no layer for it."""
-    import keras
-
     pick = keras.layers.Conv2D(channels, 1, use_bias=False, trainable=False)
     picked = pick(features)
     pick.set_weights([np.eye(features.shape[-1], dtype=np.float32)[np.newaxis, np.newaxis, :, -channels:]])
@@ -144,8 +136,6 @@ def clamped(plain: "keras.Model", scale: int) -> "keras.Model":
     Returns:
         A network with a layer of 1 x 1 and two of ReLU more.
     """
-    import keras
-
     squares = plain.get_layer("conv_last")
     *_, channels = plain.output_shape
     # The authors make 28 features of 27, which no memory holds side by side, and leave one out.

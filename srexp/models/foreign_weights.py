@@ -5,17 +5,14 @@ underscore. An array's name is that of its layer, then `.weight` or `.bias`, as 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from srexp.errors import RequestError, some
+from srexp.lazy_imports import keras
+from srexp.models.initializers import Weights
 from srexp.models.layers.folding import BRANCHES
-
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.models.initializers import Weights
 
 _NAMED = 6
 
@@ -57,8 +54,6 @@ def set_arrays(network: "keras.Model", arrays: "Mapping[str, Weights]", called: 
 
 def _weights(network: "keras.Model") -> "Iterator[tuple[str, tuple[str, keras.Variable, tuple[int, ...]]]]":
     """Give every trained weight by the key under which it is looked for: its name, itself, its shape in PyTorch."""
-    import keras
-
     for layer in network.layers:
         if isinstance(layer, keras.Model) and layer.name.endswith(BRANCHES):
             raise RequestError(
@@ -78,8 +73,6 @@ def _key(name: str) -> str:
 
 def _shape(layer: "keras.Layer", variable: "keras.Variable") -> tuple[int, ...]:
     """Give the shape of a weight in PyTorch."""
-    import keras
-
     shape = tuple(variable.shape)
     if isinstance(layer, keras.layers.PReLU):
         return shape[-1:]

@@ -4,13 +4,9 @@ C. Dong, C. C. Loy, X. Tang: Accelerating the super-resolution convolutional neu
 https://arxiv.org/abs/1608.00367
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -74,8 +70,6 @@ def build(
         >>> build(scale=3, channels=1).count_params()
         12809
     """
-    import keras
-
     spread = keras.initializers.VarianceScaling(2, "fan_out", "untruncated_normal")
 
     def convolve(features: "keras.KerasTensor", filters: int, kernel: int, layer: str) -> "keras.KerasTensor":

@@ -7,15 +7,11 @@ super-resolution convolutional neural network, ECCV 2016, https://arxiv.org/abs/
 those of B. Lim et al., EDSR, CVPRW 2017, https://arxiv.org/abs/1707.02921
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.head import head
 from srexp.models.layers.residual import residual_block
 from srexp.models.layers.upsampling import begin, finish
-
-if TYPE_CHECKING:
-    import keras
 
 #: Side of the first kernel; 5 low-resolution pixels are 10 of the image at x2, as SRCNN's 9.
 EXTRACT = 5
@@ -78,8 +74,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         214353
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     patches = head(low, wide, EXTRACT, activation="relu", name="extract")
     features = keras.layers.Conv2D(width, 1, kernel_initializer="orthogonal", name="shrink")(patches)

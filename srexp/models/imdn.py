@@ -7,16 +7,12 @@ Layers have the names and the order of the authors' modules: `fea_conv`, for eac
 `c4`, `c5`, `cca.conv_du.0`, `cca.conv_du.2`, then `c.0`, `LR_conv`, `upsampler.0`.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.attention import contrast_attention
 from srexp.models.layers.convolution import convolve, sub_pixel
 from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -44,8 +40,6 @@ def build(scale: int, channels: int, *, width: int = 64, blocks: int = 6, name: 
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = head = convolve(low, width, name="fea_conv")
     outputs = []
@@ -61,8 +55,6 @@ def build(scale: int, channels: int, *, width: int = 64, blocks: int = 6, name: 
 
 def _block(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
     """Distil a quarter of the features and refine the rest three times, weigh what was distilled, and add the input."""
-    import keras
-
     width = features.shape[-1]
     quarter = width // 4
     distilled, rest = [], features

@@ -3,13 +3,10 @@
 They are set in layers that are built already, so that a saved network needs nothing of this file.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 Weights = npt.NDArray[np.float32]
 
@@ -82,6 +79,4 @@ def small() -> "keras.initializers.Initializer":
 
     Not zeros, where what lies behind has to learn from the second step on.
     """
-    import keras
-
     return keras.initializers.VarianceScaling(0.1)

@@ -1,11 +1,9 @@
 """Interpolation as networks without weights: what a trained network has to be better than."""
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
+from srexp.lazy_imports import keras
 from srexp.models.layers.upsampling import begin
-
-if TYPE_CHECKING:
-    import keras
 
 Method: TypeAlias = Literal["bicubic", "lanczos", "nearest"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -34,8 +32,6 @@ def build(scale: int, channels: int, *, method: Method) -> "keras.Model":
         >>> build(scale=3, channels=1, method="lanczos").name
         'lanczos'
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     if scale > 1 and method != "bicubic":
         kernel = {"lanczos": "lanczos3", "nearest": "nearest"}[method]

@@ -9,14 +9,10 @@ Layers have the names and the order of the authors' modules: `fea_conv.pw`, `fea
 `atten.depthwise_dilated`, `c6`, `pixel_norm`, and `c1`, `c2.pw`, `c2.dw`, `upsampler.0`.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve, convolve_each, sub_pixel
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -48,8 +44,6 @@ def build(scale: int, channels: int, *, width: int = 56, blocks: int = 8, name: 
         >>> cost(build(scale=2, channels=3)).parameters
         303812
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     four = keras.layers.Concatenate(name="four")([low] * 4)
     features = head = _separable(four, width, name="fea_conv")
@@ -70,8 +64,6 @@ def _separable(features: "keras.KerasTensor", filters: int, *, name: str) -> "ke
 
 def _block(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
     """Distil half of the features three times, join what was distilled, attend to it, and add the input."""
-    import keras
-
     width = features.shape[-1]
 
     def gelu(value: "keras.KerasTensor", layer: str) -> "keras.KerasTensor":

@@ -8,16 +8,12 @@ x2, x3, x4), for each block `body.N.body.0`, `body.N.body.2`, then `body.16` (th
 x4 also `upsample.S.2`, and `tail.0`. Images are in grey levels of 255 within.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve
 from srexp.models.layers.edsr import enlarged, scaled_block
 from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: Here a network has the branch of one scale, so that its weights serve no other.
 ONE_SCALE = True
@@ -47,8 +43,6 @@ def build(scale: int, channels: int, *, width: int = 64, blocks: int = 16, name:
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     branch = SCALES.index(scale) if scale in SCALES else f"x{scale}"
     mean = MEAN if channels == len(MEAN) else (0.0,)
     low = keras.Input((None, None, channels), dtype="float32", name="low")

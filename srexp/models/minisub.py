@@ -9,15 +9,11 @@ its neighbour that is known exactly.
   number, a first layer on low-resolution pixels, the sum with bicubic interpolation, the initial weights.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.head import head
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other.
 ONE_SCALE = True
@@ -50,8 +46,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         10113
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     features = head(low, wide, 5, activation="relu", name="extract")
     for number in (1, 2):

@@ -10,18 +10,14 @@ network: what is public of those doesn't fix one.
   instead of a "ghost" block, the sum with bicubic interpolation, the initial weights.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.attention import mean, weigh
 from srexp.models.layers.head import head
 from srexp.models.layers.residual import residual_block
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.layers.wavelet import undecimated
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: Activation of each path: detail has a sign, and tanh keeps it.
 PATHS = {"fine": "tanh", "coarse": "tanh", "smooth": "relu", "spatial": "relu"}
@@ -71,8 +67,6 @@ def build(
         >>> cost(build(scale=2, channels=1)).parameters
         217789
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     ends = []
     for (path, activation), image in zip(PATHS.items(), [*undecimated(low, 2, name="band"), low], strict=True):

@@ -12,17 +12,15 @@ that doesn't fix one.
 FSRCNN is C. Dong et al., ECCV 2016, https://arxiv.org/abs/1608.00367
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import small
 from srexp.models.layers.head import head
 from srexp.models.layers.residual import residual_block
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
-
-if TYPE_CHECKING:
-    import keras
 
 #: FSRCNN's first and last kernel.
 FEATURES, DECONVOLUTION = 5, 9
@@ -68,8 +66,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         600377
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     features = level = _activated(head(low, width, FEATURES, name="features"), "features_prelu")
     for module in range(1, modules + 1):
@@ -84,8 +80,6 @@ def build(
 
 def _activated(features: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
     """Apply PReLU with one slope for each channel, wherever in the image."""
-    import keras
-
     return keras.layers.PReLU(shared_axes=[1, 2], name=name)(features)
 
 
@@ -96,7 +90,5 @@ def _unit(features: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
 
 def _joined(features: "keras.KerasTensor", start: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
     """Add a convolution of what a level has computed to what it began with."""
-    import keras
-
     joined = keras.layers.Conv2D(start.shape[-1], 3, padding="same", kernel_initializer=small(), name=f"{name}_join")
     return keras.layers.Add(name=name)([start, joined(features)])

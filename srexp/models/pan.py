@@ -8,15 +8,11 @@ Layers have the names and the order of the authors' modules: `conv_first`, for e
 at x4 also `upconv2`, `att2.conv`, `HRconv2`, and `conv_last`.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve
 from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: x4 has a second stage.
 ONE_SCALE = True
@@ -47,8 +43,6 @@ def build(
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = head = convolve(low, width, name="conv_first")
     for number in range(blocks):
@@ -69,8 +63,6 @@ def build(
 
 def _block(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
     """Convolve one half of the features, let the other half weigh its own pixels, and add the input."""
-    import keras
-
     half = features.shape[-1] // 2
 
     def linear(value: "keras.KerasTensor", filters: int, kernel: int, layer: str) -> "keras.KerasTensor":

@@ -10,18 +10,16 @@ Layers have the names and the order of the authors' modules: `fea_conv`, for eac
 `cca.conv_du.2`. Images are in grey levels of 255 within, as in their code.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.attention import contrast_attention
 from srexp.models.layers.convolution import convolve, sub_pixel
 from srexp.models.layers.grey_levels import from_levels, to_levels
 from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.layers.spatial_attention import spatial_attention
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -59,8 +57,6 @@ def build(
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = head = convolve(to_levels(low), width, name="fea_conv")
     outputs = []
@@ -84,8 +80,6 @@ def build(
 
 def _distilled(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
     """Distil half of the features three times beside convolutions that add their input, and join what was distilled."""
-    import keras
-
     width = features.shape[-1]
 
     def leaky(value: "keras.KerasTensor", layer: str) -> "keras.KerasTensor":

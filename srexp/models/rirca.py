@@ -11,9 +11,10 @@ is not their network: what is public of that doesn't fix one.
 RFDN's block is J. Liu et al., ECCV Workshops 2020, https://arxiv.org/abs/2009.11551
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypeAlias
 
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import small
 from srexp.models.layers.attention import mean, mean_detail, weigh
 from srexp.models.layers.head import head
@@ -21,10 +22,7 @@ from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
 
-if TYPE_CHECKING:
-    import keras
-
-    Attention = Literal["detail", "mean", "none"]
+Attention: TypeAlias = Literal["detail", "mean", "none"]
 
 #: Refinements of a block, and the slope of their activation below zero, as in RFDN.
 REFINEMENTS, SLOPE = 3, 0.05
@@ -42,7 +40,7 @@ def build(
     groups: int = 2,
     blocks: int = 2,
     reduction: int = 4,
-    attention: Literal["detail", "mean", "none"] = "detail",
+    attention: Attention = "detail",
     name: str = "rirca",
 ) -> "keras.Model":
     """Build the network: groups of refining blocks, a skip around each block, each group and all groups.
@@ -71,8 +69,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         401953
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     features = level = head(low, width, 3, name="head")
     for group in range(1, groups + 1):
@@ -84,10 +80,8 @@ def build(
     return keras.Model(low, finish(enlarged, trunk, scale), name=name)
 
 
-def _block(features: "keras.KerasTensor", attention: "Attention", reduction: int, name: str) -> "keras.KerasTensor":
+def _block(features: "keras.KerasTensor", attention: Attention, reduction: int, name: str) -> "keras.KerasTensor":
     """Refine three times, each time with a skip, convolve, weigh, and add the input."""
-    import keras
-
     refined = features
     for number in range(1, REFINEMENTS + 1):
         added = keras.layers.Add(name=f"{name}_sum_{number}")([refined, _convolved(refined, f"{name}_refine_{number}")])
@@ -100,6 +94,4 @@ def _block(features: "keras.KerasTensor", attention: "Attention", reduction: int
 
 
 def _convolved(features: "keras.KerasTensor", name: str) -> "keras.KerasTensor":
-    import keras
-
     return keras.layers.Conv2D(features.shape[-1], 3, padding="same", kernel_initializer=small(), name=name)(features)

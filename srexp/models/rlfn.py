@@ -9,17 +9,13 @@ Layers have the names and the order of the authors' modules: `conv_1`, for each 
 Images are in grey levels of 255 within, as in their code.
 """
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve, sub_pixel
 from srexp.models.layers.grey_levels import from_levels, to_levels
 from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.layers.spatial_attention import spatial_attention
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -51,8 +47,6 @@ def build(
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     features = head = convolve(to_levels(low), width, name="conv_1")
     for number in range(1, blocks + 1):

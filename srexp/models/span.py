@@ -10,16 +10,14 @@ block_1 to block_6 `c1_r.eval_conv`, `c2_r.eval_conv`, `c3_r.eval_conv`, then `c
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from srexp.errors import checked_by
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve, sub_pixel
 from srexp.models.layers.folding import branched
 from srexp.models.layers.grey_levels import MEAN, to_levels
 from srexp.models.sizes import at_least
-
-if TYPE_CHECKING:
-    import keras
 
 #: A network serves the scale that it is built for and no other: its weights depend on it.
 ONE_SCALE = True
@@ -55,8 +53,6 @@ def build(
     Raises:
         RequestError: A size is too small.
     """
-    import keras
-
     low = keras.Input((None, None, channels), dtype="float32", name="low")
     levels = to_levels(low, MEAN if channels == len(MEAN) else (0.5,))
     convolved = _branched if form == "trained" else _plain
@@ -75,8 +71,6 @@ def _block(
     features: "keras.KerasTensor", convolved: "Callable[..., keras.KerasTensor]", *, name: str
 ) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
     """Give what a block makes of features, and what its first convolution does."""
-    import keras
-
     width = features.shape[-1]
     first = keras.layers.Activation("silu", name=f"{name}.act1")(convolved(features, width, name=f"{name}.c1_r"))
     second = keras.layers.Activation("silu", name=f"{name}.act2")(convolved(first, width, name=f"{name}.c2_r"))
@@ -94,7 +88,6 @@ def _plain(features: "keras.KerasTensor", filters: int, *, name: str) -> "keras.
 
 def _branched(features: "keras.KerasTensor", filters: int, *, name: str) -> "keras.KerasTensor":
     """Convolve by branches: 1 x 1 to twice the features, 3 x 3 and 1 x 1 back, beside 1 x 1 alone."""
-    import keras
 
     def branches(padded: "keras.KerasTensor") -> "keras.KerasTensor":
         inside = keras.layers.Cropping2D(1, name="inside")(padded)

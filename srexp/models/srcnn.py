@@ -4,17 +4,15 @@ C. Dong, C. C. Loy, K. He, X. Tang: Image super-resolution using deep convolutio
 https://arxiv.org/abs/1501.00092
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import Weights, detail_filters, mirrored
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
-
-if TYPE_CHECKING:
-    import keras
 
 
 def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
@@ -78,8 +76,6 @@ def build(
         >>> build(scale=2, channels=1, kernels=[9, 5, 5], filters=[64, 32]).count_params()
         57281
     """
-    import keras
-
     initial = {
         "copy": keras.initializers.HeNormal,
         "paper": lambda: keras.initializers.RandomNormal(stddev=0.001),
@@ -109,8 +105,6 @@ def hand_image_through(model: "keras.Model", channels: int) -> None:
         model: SRCNN as built; its weights change in place.
         channels: Channels of the image: as many filters copy.
     """
-    import keras
-
     extract, mapping, restored = (model.get_layer(name) for name in ("extract", "map", "restored"))
     copy = np.eye(channels, dtype=np.float32)
     before, after = extract.filters - channels, mapping.filters - channels  # filters for detail

@@ -12,6 +12,7 @@ S.-B. Ko (2020). It is not their network: what is public of that doesn't fix one
 from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import small
 from srexp.models.layers.head import head
 from srexp.models.layers.residual import residual_block
@@ -20,8 +21,6 @@ from srexp.models.layers.wavelet import analysis, synthesis
 from srexp.models.sizes import positive
 
 if TYPE_CHECKING:
-    import keras
-
     #: Features of a stream: a tensor for each group.
     Stream = list[keras.KerasTensor]
 
@@ -90,8 +89,6 @@ def build(
         >>> cost(build(scale=2, channels=1)).parameters
         231620
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     split = dict(zip(("flat", "detail"), analysis(enlarged, scale, name="band"), strict=False))
     streams: dict[str, Stream] = {
@@ -134,8 +131,6 @@ def _crossed(streams: "dict[str, Stream]", key: str, name: str) -> "Stream":
 
 def _mixed(features: "Stream", like: "Stream", name: str, *, adds: bool = False) -> "Stream":
     """1 x 1 convolutions of all features to groups like others; `adds` says that what they give is added."""
-    import keras
-
     joined = _joined(features)
     initial = small() if adds else "glorot_uniform"
     return [
@@ -146,14 +141,10 @@ def _mixed(features: "Stream", like: "Stream", name: str, *, adds: bool = False)
 
 def _added(stream: "Stream", branch: "Stream", name: str) -> "Stream":
     """Add a branch to a stream, group by group."""
-    import keras
-
     pairs = enumerate(zip(stream, branch, strict=True), 1)
     return [keras.layers.Add(name=f"{name}_sum_{number}")(pair) for number, pair in pairs]
 
 
 def _joined(groups: "Stream") -> "keras.KerasTensor":
     """All groups as one tensor."""
-    import keras
-
     return groups[0] if len(groups) == 1 else keras.layers.Concatenate()(groups)

@@ -4,17 +4,15 @@ J. Kim, J. K. Lee, K. M. Lee: Accurate image super-resolution using very deep co
 https://arxiv.org/abs/1511.04587
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.models.initializers import detail_filters, mirrored, scattered
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
-
-if TYPE_CHECKING:
-    import keras
 
 
 def check_size(depth: int, width: int, start: str) -> None:
@@ -73,8 +71,6 @@ def build(
         >>> build(scale=2, channels=1).count_params()
         665921
     """
-    import keras
-
     low, enlarged = begin(scale, channels)
     repeats = border == "repeat"
     features = repeat_border(enlarged, 1) if repeats else enlarged
@@ -107,8 +103,6 @@ def look_linear(model: "keras.Model") -> None:
     Args:
         model: VDSR as built; its weights change in place.
     """
-    import keras
-
     first, *hidden, last = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     kernel, bias = first.get_weights()
     first.set_weights([detail_filters(kernel), bias])

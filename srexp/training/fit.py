@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
+from srexp.lazy_imports import keras
 from srexp.training import replicas, state
 from srexp.training.best_epoch import Arrays
 from srexp.training.checkpoint import Checkpoint, Checkpoints
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
-
-if TYPE_CHECKING:
-    import keras
 
 Scores: TypeAlias = Mapping[str, float]
 Batches: TypeAlias = Callable[[int], AbstractContextManager[Any]]
@@ -102,8 +100,6 @@ class Fitting:
     course: Supervised = field(default_factory=Supervised)
 
     def __post_init__(self) -> None:
-        import keras
-
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
@@ -184,8 +180,6 @@ class Fitting:
 
     def _end_begun_epoch(self, batches: Batches) -> int:
         """Do what an epoch lacks that was interrupted; give the number of the next one, from 0."""
-        import keras
-
         epoch, steps = len(self.start.history.epochs), self.plan.steps_per_epoch
         done = self.start.step - epoch * steps
         if self.start.history.over or not done:

@@ -6,17 +6,15 @@ Adam's epsilon, which then decides the steps in place of the gradient.
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    from keras import KerasTensor
+from srexp.lazy_imports import keras
 
 GREY_LEVELS = 255.0
 
 #: Targets and outputs, both (n, h, w, c) in [0, 1], to one value per pixel, (n, h, w).
-Loss: TypeAlias = "Callable[[KerasTensor, KerasTensor], KerasTensor]"
+Loss: TypeAlias = "Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]"
 
 
 def mse() -> Loss:
@@ -69,14 +67,12 @@ def charbonnier(epsilon: float = 0.255) -> Loss:
     return _per_pixel(lambda error: (error * error + epsilon**2) ** 0.5, "grey levels")
 
 
-def _per_pixel(cost: "Callable[[KerasTensor], KerasTensor]", unit: str) -> Loss:
+def _per_pixel(cost: "Callable[[keras.KerasTensor], keras.KerasTensor]", unit: str) -> Loss:
     """Make a loss of a cost of the error in grey levels, averaged over the channels; it knows its unit."""
 
-    def loss(high: "KerasTensor", restored: "KerasTensor") -> "KerasTensor":
-        from keras import ops
-
-        error = (ops.cast(restored, "float32") - ops.cast(high, "float32")) * GREY_LEVELS
-        return ops.mean(cost(error), axis=-1)
+    def loss(high: "keras.KerasTensor", restored: "keras.KerasTensor") -> "keras.KerasTensor":
+        error = (keras.ops.cast(restored, "float32") - keras.ops.cast(high, "float32")) * GREY_LEVELS
+        return keras.ops.mean(cost(error), axis=-1)
 
     loss.unit = unit  # type: ignore[attr-defined] # for what is said of a training
     return loss

@@ -6,14 +6,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from srexp.errors import SrexpError
+from srexp.lazy_imports import keras, tf
 from srexp.network_graph import operations, tensor_bytes
 from srexp.system.memory import whole_bytes
-
-if TYPE_CHECKING:
-    import keras
 
 SMALLEST, LARGEST = 4, 256
 #: A size is fast enough when it trains this share of the patches that the fastest trains in the same time.
@@ -102,8 +99,6 @@ def least_bytes(network: keras.Model, low: tuple[int, ...], high: tuple[int, ...
     Returns:
         Bytes of the host's memory: convolutions count only where no GPU does them.
     """
-    import tensorflow as tf
-
     batch = sum(4 * math.prod(shape) for shape in (low, high))  # float32
     if tf.config.list_logical_devices("GPU"):
         return batch
@@ -136,8 +131,6 @@ def is_exhaustion(error: BaseException) -> bool:
     """Say whether an exception means that no memory is left, of the processor or of a GPU."""
     if isinstance(error, MemoryError):
         return True
-    import tensorflow as tf
-
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 

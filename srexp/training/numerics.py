@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from srexp.lazy_imports import keras, tf
 from srexp.network_graph import image_readers
 from srexp.system.processor import cores, has_bfloat16
 from srexp.system.stdio import no_native_stderr, stage
-
-if TYPE_CHECKING:
-    import keras
 
 
 def load_quietly() -> None:
@@ -24,7 +21,6 @@ def load_quietly() -> None:
         stage("loading TensorFlow")
     with no_native_stderr():
         import keras  # noqa: F401
-        import tensorflow as tf
 
         tf.config.list_physical_devices()
         # Its Python side warns of a graph for each image size, which is meant.
@@ -38,9 +34,6 @@ def prepare(*, seed: int, deterministic: bool) -> None:
         seed: Seed of initial weights; batches have their own, from (seed, epoch, step).
         deterministic: Whether TensorFlow must choose operations that repeat to the last bit.
     """
-    import keras
-    import tensorflow as tf
-
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -62,9 +55,6 @@ def resolve_precision(precision: str, network: keras.Model) -> str:
     """
     if precision != "auto":
         return precision
-    import keras
-    import tensorflow as tf
-
     adds = bool(network.layers) and isinstance(network.layers[-1], keras.layers.Add)
     computes = bool(tf.config.list_physical_devices("GPU")) or has_bfloat16()
     return "mixed_bfloat16" if adds and computes else "float32"
@@ -77,8 +67,6 @@ def policy(name: str) -> Iterator[None]:
     Args:
         name: A policy, such as `mixed_bfloat16`.
     """
-    import keras
-
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)
     try:
@@ -109,8 +97,6 @@ def built(name: str, build: Callable[[], keras.Model]) -> keras.Model:
 
 def devices() -> str:
     """Name what there is to train a network on, such as `CPU, 2 cores` or `GPU: NVIDIA H200`."""
-    import tensorflow as tf
-
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
     return f"GPU: {', '.join(names)}" if names else f"CPU, {cores()} cores"

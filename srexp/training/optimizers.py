@@ -4,13 +4,10 @@
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.errors import RequestError, checked_by
-
-if TYPE_CHECKING:
-    import keras
-
+from srexp.lazy_imports import keras
 
 #: Options to where they lie and what is usual.
 _RANGES = {
@@ -74,8 +71,6 @@ def adam(
         >>> adam(lr=1e-3).name
         'adam'
     """
-    import keras
-
     return keras.optimizers.Adam(
         lr, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, global_clipnorm=clip_norm, **_averaging(ema)
     )
@@ -113,8 +108,6 @@ def adamw(
         >>> adamw(lr=1e-3).weight_decay
         0.004
     """
-    import keras
-
     return keras.optimizers.AdamW(
         lr,
         weight_decay=weight_decay,
@@ -155,8 +148,6 @@ def sgd(
         >>> sgd(lr=0.1, theta=1e-3).theta
         0.001
     """
-    import keras
-
     if theta is None:
         return keras.optimizers.SGD(lr, momentum=momentum, weight_decay=weight_decay, **_averaging(ema))
     from srexp.training.clipped_sgd import ClippedSGD

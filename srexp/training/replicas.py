@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from srexp.errors import RequestError
+from srexp.lazy_imports import tf
 
 #: Bounds of optimizers on the size of a gradient. Twice the bound is the bound of twice the gradient.
 _BOUNDS = ("global_clipnorm", "clipnorm", "clipvalue", "theta")
@@ -19,8 +20,6 @@ def count(strategy: str) -> int:
     Args:
         strategy: `single`, `mirrored`, or `auto`: mirrored where there are several GPUs.
     """
-    import tensorflow as tf
-
     gpus = tf.config.list_logical_devices("GPU")
     mirrored = strategy == "mirrored" or (strategy == "auto" and len(gpus) > 1)
     return len(gpus or tf.config.list_logical_devices("CPU")) if mirrored else 1
@@ -40,15 +39,11 @@ def scope(strategy: str) -> Any:
 
 @functools.cache  # a second one in a process would number its exchanges anew, and TensorFlow takes them for the first's
 def _mirrored() -> Any:
-    import tensorflow as tf
-
     return tf.distribute.MirroredStrategy()
 
 
 def told() -> str:
     """Say over how many devices the scope mirrors a network, behind what there is; nothing where it is one."""
-    import tensorflow as tf
-
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     return f", mirrored over {devices}" if devices > 1 else ""
 
@@ -81,8 +76,6 @@ def bound_whole_gradient(optimizer: Any) -> None:
     Args:
         optimizer: A Keras optimizer, built in the scope of its devices.
     """
-    import tensorflow as tf
-
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     bounds = [name for name in _BOUNDS if getattr(optimizer, name, None) is not None]
     if devices == 1 or not bounds:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.errors import SrexpError
+from srexp.lazy_imports import keras
 from srexp.training.best_epoch import Arrays
 from srexp.training.checkpoint import Checkpoint
-
-if TYPE_CHECKING:
-    import keras
 
 
 def take(model: keras.Model, beside: Sequence[Any] = (), **known: Any) -> Checkpoint:

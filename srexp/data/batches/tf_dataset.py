@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from srexp.data.batches.multiscale import MultiscaleSampler
 from srexp.data.batches.patches import PatchSampler
+from srexp.lazy_imports import tf
 from srexp.types import Batch
-
-if TYPE_CHECKING:
-    import tensorflow as tf
 
 
 @contextmanager
@@ -34,8 +31,6 @@ def training_batches(
     Yields:
         A data set of (`low`, `high`), float32, static shapes as the sampler has them.
     """
-    import tensorflow as tf
-
     failures: list[BaseException] = []
 
     def make(step: np.int64) -> tuple[Batch, Batch]:

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from srexp.lazy_imports import tf
+
 
 def bicubic_taps(scale: int) -> npt.NDArray[np.float32]:
     """Give what `UpSampling2D(scale, interpolation="bicubic")` makes of a single bright pixel, along one axis.
@@ -17,8 +19,6 @@ def bicubic_taps(scale: int) -> npt.NDArray[np.float32]:
         The taps: as many as output pixels that one pixel reaches, 4 * scale or one less for an odd scale, symmetric
         about the pixel.
     """
-    import tensorflow as tf
-
     reach = 4  # pixels around the bright one; the kernel ends after two
     line = np.zeros((1, 2 * reach + 1, 2 * reach + 1, 1), np.float32)
     line[0, reach] = 1

@@ -11,13 +11,12 @@ import numpy as np
 from srexp.enhance.predict import Restore, batch_predictor
 from srexp.enhance.runtimes.runtime import Runtime
 from srexp.errors import RequestError
+from srexp.lazy_imports import keras, tf
 from srexp.network_graph import image_readers, layer_graph
 from srexp.types import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import keras
 
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose")
 
@@ -39,8 +38,6 @@ class KerasRuntime(Runtime["keras.Model"]):
 
     def read(self, path: Path) -> Restore:
         """Open a SavedModel without Keras."""
-        import tensorflow as tf
-
         loaded: Any = tf.saved_model.load(str(path))  # held by the function: a signature alone doesn't keep its weights
 
         def restore(batch: Batch) -> Batch:
@@ -93,8 +90,6 @@ def cloned(model: keras.Model, copied: Callable[[keras.layers.Layer], keras.laye
     Returns:
         The copy.
     """
-    import keras
-
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())
     return copy
@@ -107,9 +102,6 @@ def write_savedmodel(model: keras.Model, path: Path) -> None:
         model: Built Keras model.
         path: Folder to create.
     """
-    import keras
-    import tensorflow as tf
-
     float32 = in_precision(model, "float32")
     archive = keras.export.ExportArchive()
     archive.track(float32)

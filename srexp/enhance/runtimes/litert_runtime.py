@@ -14,14 +14,13 @@ from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
 from srexp.enhance.runtimes.keras_runtime import cloned, in_precision, write_savedmodel
 from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
+from srexp.lazy_imports import keras, tf
 from srexp.system.processor import cores
 from srexp.system.stdio import no_native_stderr
 from srexp.types import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import keras
 
 
 class LiteRt(FileRuntime):
@@ -34,8 +33,6 @@ class LiteRt(FileRuntime):
     PACKAGES: ClassVar[Mapping[str, str]] = {"ai_edge_litert": "ai-edge-litert"}
 
     def _converted(self, model: keras.Model, precision: str, calibration: Sequence[Batch]) -> bytes:
-        import tensorflow as tf
-
         whole = _without_bicubic(in_precision(model, "float32"))
         # By way of a SavedModel: converted straight from a Keras 3 model, the weights stay behind.
         with tempfile.TemporaryDirectory(prefix="srexp-") as scratch:
@@ -67,8 +64,6 @@ class LiteRt(FileRuntime):
 
 
 def _convert(converter: Any, name: str, precision: str) -> bytes:
-    import tensorflow as tf
-
     if precision == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     try:
@@ -88,7 +83,6 @@ def _convert(converter: Any, name: str, precision: str) -> bytes:
 
 def _without_bicubic(model: keras.Model) -> keras.Model:
     """Copy a model with bicubic interpolation as a transposed convolution, since LiteRT has no such operation."""
-    import keras
 
     def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
         if type(layer) is keras.layers.UpSampling2D and layer.interpolation == "bicubic":
@@ -100,9 +94,6 @@ def _without_bicubic(model: keras.Model) -> keras.Model:
 
 def _bicubic(layer: keras.layers.UpSampling2D) -> keras.layers.Layer:
     """Make the layer; divided by what the convolution makes of ones, it leaves out what lies outside the image."""
-    import keras
-    import tensorflow as tf
-
     tall, wide = layer.size
     kernel = np.outer(bicubic_taps(tall), bicubic_taps(wide)).astype(np.float32)[..., np.newaxis, np.newaxis]
 

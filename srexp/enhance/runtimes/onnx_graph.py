@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from srexp.enhance.runtimes.onnx_builder import Graph
 from srexp.enhance.runtimes.onnx_layers import resized, translated, untranslated
+from srexp.lazy_imports import keras
 from srexp.network_graph import RESIZE, Step, carry, layer_graph
 
 if TYPE_CHECKING:
-    import keras
     import onnx
 
 #: What runtimes of 2022 and later read.
@@ -65,7 +65,6 @@ def onnx_model(model: keras.Model) -> onnx.ModelProto:
 
 def _translated(graph: Graph, network: keras.Model, arriving: Sequence[str]) -> list[str]:
     """Add a network's nodes for given inputs; gives the names of its outputs."""
-    import keras
 
     def through(step: Step, inputs: list[str]) -> list[str]:
         if isinstance(step.layer, keras.Model) and step.layer.name.endswith(RESIZE):

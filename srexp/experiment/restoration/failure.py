@@ -8,6 +8,7 @@ import struct
 
 from srexp.data.image import UnreadableImageError
 from srexp.errors import SrexpError
+from srexp.lazy_imports import tf
 
 #: What exceptions of libraries mean; the first one that fits counts.
 _MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
@@ -51,8 +52,6 @@ def told(error: Exception, *, private: bool = False) -> str:
 
 
 def _of_the_model(error: Exception) -> str:
-    import tensorflow as tf
-
     from srexp.training.memory import is_exhaustion
 
     if is_exhaustion(error):

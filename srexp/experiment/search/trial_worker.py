@@ -29,6 +29,7 @@ from srexp.experiment.search.search_job import (
     trial_folder,
 )
 from srexp.experiment.task import Task
+from srexp.lazy_imports import keras
 from srexp.search.ask_and_tell import Pruned, RunningTrial
 from srexp.search.study import Search
 from srexp.system.files.json_files import DamagedError, read_note
@@ -246,8 +247,6 @@ def _seconds(model: Network, task: Task) -> float:
 
 def _forget_networks() -> None:
     """Let go of what a network left in TensorFlow, so that many trials take no more memory than one."""
-    import keras
-
     keras.backend.clear_session()
     gc.collect()
 

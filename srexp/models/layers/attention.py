@@ -3,10 +3,7 @@
 So a network with one looks at the whole image: a tile of it would get other weights.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def mean(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
@@ -19,8 +16,6 @@ def mean(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
     Returns:
         (n, 1, 1, f), symbolic, float32: sums of a whole image need more than bfloat16's 8 bits.
     """
-    import keras
-
     return keras.layers.GlobalAveragePooling2D(keepdims=True, dtype="float32", name=name)(features)
 
 
@@ -37,8 +32,6 @@ def mean_and_deviation(features: "keras.KerasTensor", *, name: str) -> "keras.Ke
     Returns:
         (n, 1, 1, f), symbolic, float32.
     """
-    import keras
-
     average = mean(features, name=f"{name}_mean")
     # From the centred features: the mean of squares less the square of the mean is a small difference of large numbers.
     centred = keras.layers.Subtract(dtype="float32", name=f"{name}_centred")([features, average])
@@ -60,8 +53,6 @@ def mean_detail(features: "keras.KerasTensor", *, name: str) -> "keras.KerasTens
     Returns:
         (n, 1, 1, f), symbolic, float32.
     """
-    import keras
-
     smooth = keras.layers.AveragePooling2D(3, strides=1, padding="same", name=f"{name}_smooth")(features)
     detail = keras.layers.Subtract(name=f"{name}_detail")([features, smooth])
     opposite = keras.layers.Rescaling(-1, name=f"{name}_opposite")(detail)
@@ -92,8 +83,6 @@ def weigh(
     Returns:
         (n, h, w, f), symbolic.
     """
-    import keras
-
     first, second = (f"{name}{layer}" for layer in layers)
     squeeze = keras.layers.Conv2D(hidden, 1, activation="relu", kernel_initializer="he_normal", name=first)
     squeezed = squeeze(statistic)

@@ -1,11 +1,7 @@
 """Bilinear interpolation to the size of another image, which no layer of Keras does for open sizes."""
 
-from typing import TYPE_CHECKING
-
+from srexp.lazy_imports import keras
 from srexp.network_graph import RESIZE
-
-if TYPE_CHECKING:
-    import keras
 
 
 def resize_to(small: "keras.KerasTensor", like: "keras.KerasTensor", *, name: str) -> "keras.KerasTensor":
@@ -23,28 +19,24 @@ def resize_to(small: "keras.KerasTensor", like: "keras.KerasTensor", *, name: st
     Returns:
         (n, H, W, a), symbolic and float32: bfloat16 can't count pixels beyond 256.
     """
-    import keras
-    from keras import ops
-
     given = keras.Input(small.shape[1:], dtype="float32")
     target = keras.Input(like.shape[1:], dtype="float32")
     rows = _weights(given[0, :, 0, 0], target[0, :, 0, 0])
     columns = _weights(given[0, 0, :, 0], target[0, 0, :, 0])
-    tall = ops.einsum("ij,njwc->niwc", rows, given)
-    return keras.Model([given, target], ops.einsum("ij,nwjc->nwic", columns, tall), name=f"{name}{RESIZE}")(
+    tall = keras.ops.einsum("ij,njwc->niwc", rows, given)
+    return keras.Model([given, target], keras.ops.einsum("ij,nwjc->nwic", columns, tall), name=f"{name}{RESIZE}")(
         [small, like]
     )
 
 
 def _weights(before: "keras.KerasTensor", after: "keras.KerasTensor") -> "keras.KerasTensor":
     """Give the matrix (after, before) that interpolates a line; of the lines only the lengths matter."""
-    from keras import ops
 
     def places(line: "keras.KerasTensor") -> "tuple[keras.KerasTensor, keras.KerasTensor]":
-        ones = ops.ones_like(line)
-        return ops.cumsum(ones) - 1, ops.sum(ones)
+        ones = keras.ops.ones_like(line)
+        return keras.ops.cumsum(ones) - 1, keras.ops.sum(ones)
 
     (at, length), (index, size) = places(before), places(after)
     centre = (index + 0.5) * (length / size) - 0.5
-    inside = ops.minimum(ops.maximum(centre, 0.0), length - 1)
-    return ops.relu(1 - ops.absolute(ops.expand_dims(inside, 1) - ops.expand_dims(at, 0)))
+    inside = keras.ops.minimum(keras.ops.maximum(centre, 0.0), length - 1)
+    return keras.ops.relu(1 - keras.ops.absolute(keras.ops.expand_dims(inside, 1) - keras.ops.expand_dims(at, 0)))

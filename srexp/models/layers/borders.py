@@ -1,9 +1,6 @@
 """What lies around an image: a convolution that keeps the size needs something there."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def repeat_border(image: "keras.KerasTensor", margin: int) -> "keras.KerasTensor":
@@ -19,8 +16,6 @@ def repeat_border(image: "keras.KerasTensor", margin: int) -> "keras.KerasTensor
     Returns:
         The image, (n, h + 2 * margin, w + 2 * margin, c).
     """
-    from keras import ops
-
     for _ in range(margin):  # one by one, as "symmetric" repeats the outermost pixel only for a margin of 1
-        image = ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
+        image = keras.ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="symmetric")
     return image

@@ -4,12 +4,10 @@ The literature's networks were written in PyTorch: a layer's name is the path of
 of an author's state dictionary, such as `B1.c1_d.weight`, find their layer by name.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from srexp.lazy_imports import keras
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
-
-if TYPE_CHECKING:
-    import keras
 
 
 def convolve(
@@ -27,8 +25,6 @@ def convolve(
     Returns:
         (n, h, w, filters), symbolic.
     """
-    import keras
-
     uniform = keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
     given = {"padding": "same", "kernel_initializer": uniform, "name": name, **options}
     return keras.layers.Conv2D(filters, kernel, **given)(features)
@@ -46,8 +42,6 @@ def convolve_each(features: "keras.KerasTensor", kernel: int, *, name: str, dila
     Returns:
         (n, h, w, a), symbolic.
     """
-    import keras
-
     uniform = keras.initializers.RandomUniform(-1 / kernel, 1 / kernel)
     return keras.layers.DepthwiseConv2D(
         kernel, padding="same", dilation_rate=dilation, depthwise_initializer=uniform, name=name

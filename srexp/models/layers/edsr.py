@@ -4,13 +4,9 @@ B. Lim, S. Son, H. Kim, S. Nah, K. M. Lee: Enhanced deep residual networks for s
 Workshops 2017, https://arxiv.org/abs/1707.02921
 """
 
-from typing import TYPE_CHECKING
-
+from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
-
-if TYPE_CHECKING:
-    import keras
 
 
 def scaled_block(
@@ -27,8 +23,6 @@ def scaled_block(
     Returns:
         (n, h, w, a), symbolic.
     """
-    import keras
-
     width = features.shape[-1]
     inner = convolve(features, width, kernel, activation="relu", name=f"{name}.body.0")
     inner = convolve(inner, width, kernel, name=f"{name}.body.2")

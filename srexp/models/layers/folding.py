@@ -9,14 +9,11 @@ https://arxiv.org/abs/2101.03697
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import keras
-
-    from srexp.models.initializers import Weights
+from srexp.lazy_imports import keras
+from srexp.models.initializers import Weights
 
 #: End of the name of the inner model; what is before it becomes the name of the convolution.
 BRANCHES = "_branches"
@@ -40,8 +37,6 @@ def branched(
     Returns:
         (n, h, w, b), symbolic.
     """
-    import keras
-
     image = keras.Input(features.shape[1:], dtype=features.dtype)
     padded = keras.ops.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return keras.Model(image, branches(padded), name=f"{name}{BRANCHES}")(features)
@@ -56,8 +51,6 @@ def folded(model: "keras.Model") -> "keras.Model":
     Returns:
         A network that restores the same to rounding; where something changed, a new one.
     """
-    import keras
-
     if not any(_is_branched(layer) for layer in model.layers):
         return model
 

@@ -4,10 +4,8 @@ Its weights need them, too: biases and attention don't follow when an image is s
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 LEVELS = 255.0
 #: Mean of the photographs of DIV2K, by channel: a part of the range.
@@ -24,8 +22,6 @@ def to_levels(low: "keras.KerasTensor", mean: Sequence[float] = (0.0,)) -> "kera
     Returns:
         (n, h, w, c), symbolic and float32.
     """
-    import keras
-
     return keras.layers.Rescaling(LEVELS, [-LEVELS * each for each in mean], dtype="float32", name="to_levels")(low)
 
 
@@ -39,6 +35,4 @@ def from_levels(image: "keras.KerasTensor", mean: Sequence[float] = (0.0,)) -> "
     Returns:
         The restored image, (n, h, w, c), symbolic and float32.
     """
-    import keras
-
     return keras.layers.Rescaling(1 / LEVELS, list(mean), dtype="float32", name="from_levels")(image)

@@ -1,14 +1,10 @@
 """The first convolution of a network that adds detail to an enlargement."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from srexp.lazy_imports import keras
 from srexp.models.initializers import detail_filters
 from srexp.models.layers.borders import repeat_border
-
-if TYPE_CHECKING:
-    import keras
 
 
 def head(
@@ -26,8 +22,6 @@ def head(
     Returns:
         (n, h, w, width), symbolic.
     """
-    import keras
-
     extract = keras.layers.Conv2D(width, kernel, activation=activation, name=name)
     features = extract(repeat_border(image, kernel // 2))
     weights, bias = extract.get_weights()

@@ -1,9 +1,6 @@
 """Leaky ReLU behind a sum."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def leaky_relu(features: "keras.KerasTensor", slope: float, *, name: str) -> "keras.KerasTensor":
@@ -21,7 +18,5 @@ def leaky_relu(features: "keras.KerasTensor", slope: float, *, name: str) -> "ke
     Returns:
         (n, h, w, f), symbolic.
     """
-    import keras
-
     lower = keras.layers.Rescaling(slope, name=f"{name}_lower")(features)
     return keras.layers.Maximum(name=name)([features, lower])

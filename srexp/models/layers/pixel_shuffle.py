@@ -1,11 +1,8 @@
 """Pixel shuffle: s * s features of a small image become one channel of an image s times as large."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def pixel_shuffle(features: "keras.KerasTensor", scale: int, channels: int, *, name: str) -> "keras.KerasTensor":
@@ -28,8 +25,6 @@ def pixel_shuffle(features: "keras.KerasTensor", scale: int, channels: int, *, n
     Returns:
         (n, h * scale, w * scale, channels), symbolic and float32, since it is mostly an image that is put together.
     """
-    import keras
-
     shuffle = keras.layers.Conv2DTranspose(
         channels, scale, scale, padding="same", use_bias=False, trainable=False, dtype="float32", name=name
     )

@@ -1,10 +1,8 @@
 """The residual block without normalisation."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def residual_block(
@@ -30,8 +28,6 @@ def residual_block(
     Returns:
         (n, h, w, f), symbolic.
     """
-    import keras
-
     width = features.shape[-1]
     usual = None if activate else "relu"
     inner = keras.layers.Conv2D(

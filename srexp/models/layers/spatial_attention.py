@@ -3,13 +3,9 @@
 That grid lies on the whole image: a tile of it would have another one, so a network with it is never tiled.
 """
 
-from typing import TYPE_CHECKING
-
+from srexp.lazy_imports import keras
 from srexp.models.layers.bilinear import resize_to
 from srexp.models.layers.convolution import convolve
-
-if TYPE_CHECKING:
-    import keras
 
 
 def spatial_attention(
@@ -30,8 +26,6 @@ def spatial_attention(
     Returns:
         (n, h, w, a), symbolic.
     """
-    import keras
-
     reduced = convolve(features, width, 1, name=f"{name}.conv1")
     skipped = convolve(reduced, width, 1, name=f"{name}.conv_f")
     # 18 pixels below and right are exactly 3 more after the strided steps, which are cut off: all but the first, so

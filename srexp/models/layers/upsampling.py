@@ -1,11 +1,7 @@
 """The enlargement of the input, with which networks begin, and what is added to it, with which they end."""
 
-from typing import TYPE_CHECKING
-
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    import keras
+from srexp.lazy_imports import keras
 
 
 def begin(scale: int, channels: int) -> "tuple[keras.KerasTensor, keras.KerasTensor]":
@@ -23,8 +19,6 @@ def begin(scale: int, channels: int) -> "tuple[keras.KerasTensor, keras.KerasTen
     Raises:
         RequestError: `scale` or `channels` is less than 1.
     """
-    import keras
-
     for key, value in (("scale", scale), ("channels", channels)):
         if value < 1:
             raise RequestError(f"{key} is too small for a network", got=value, expected="1 or more", fix=f"{key}=1")
@@ -53,8 +47,6 @@ def finish(
     Returns:
         (n, h * scale, w * scale, c), symbolic and float32.
     """
-    import keras
-
     # float32: the sum with the image needs more than the 8 significant bits of bfloat16.
     residual = keras.layers.Conv2DTranspose(
         enlarged.shape[-1],

@@ -1,14 +1,10 @@
 """Sub-bands of an image, by fixed convolutions: nothing of them is trained, and nothing counts them as parameters."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from srexp.lazy_imports import keras
 from srexp.models.initializers import Weights
 from srexp.models.layers.borders import repeat_border
-
-if TYPE_CHECKING:
-    import keras
 
 
 def basis(side: int) -> Weights:
@@ -64,8 +60,6 @@ def analysis(image: "keras.KerasTensor", side: int, *, name: str) -> "list[keras
     Returns:
         Flat sub-bands (n, h, w, c) and, at a side above 1, detail (n, h, w, c * (side² - 1)); symbolic, float32.
     """
-    import keras
-
     weights = bands(side, image.shape[-1])
     split = []
     for part, kernel in _parts(weights).items():
@@ -89,8 +83,6 @@ def synthesis(split: "list[keras.KerasTensor]", side: int, channels: int, *, nam
     Returns:
         For each of `split` an image (n, h * side, w * side, channels), symbolic, float32.
     """
-    import keras
-
     images = []
     for tensor, (part, kernel) in zip(split, _parts(bands(side, channels)).items(), strict=True):
         layer = keras.layers.Conv2DTranspose(
@@ -130,8 +122,6 @@ def undecimated(image: "keras.KerasTensor", levels: int, *, name: str) -> "list[
     Returns:
         Detail from the finest on, then the smooth rest: `levels` + 1 images (n, h, w, c), symbolic, float32.
     """
-    import keras
-
     kernel = np.outer([1, 2, 1], [1, 2, 1]).astype(np.float32)[..., np.newaxis, np.newaxis] / 16
     split = []
     for level in range(levels):

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from srexp.errors import RequestError, SrexpError
+from srexp.lazy_imports import keras
 from srexp.system.files.digests import sha256
 from srexp.tracking.metric_names import stored
 from srexp.tracking.registry.safe_keras_file import require_plain
@@ -186,15 +187,13 @@ def _adopted(store: Store, run_id: str) -> bool:
 
 
 def _opened(path: Path, called: str) -> Network:
-    import keras
-
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # of a damaged configuration Keras and h5py raise what they like
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise SrexpError(
             f"{called} can't be loaded: {reason}",
-            expected=f"a model that Keras {keras.__version__} or an older one saved",
+            expected=f"a model that Keras {keras.version()} or an older one saved",
         ) from error
     shape = getattr(model, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] not in (1, 3):  # noqa: PLR2004 - (n, h, w, c)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 
 from srexp.errors import SrexpError
+from srexp.lazy_imports import tf
 from srexp.tracking.journal.replay import is_away
 from srexp.tracking.names import require_task
 from srexp.tracking.runs.run import Run
@@ -112,8 +113,6 @@ def verify(run: Run, model_uri: str, model: Network, probe: Batch) -> float:
     Raises:
         SrexpError: The model can't be loaded back or used, or came back different.
     """
-    import tensorflow as tf
-
     height, width = probe.shape[1:3]
     probes = probe, probe[:, : height // 2 + 1, : width // 2 + 1]
     try:

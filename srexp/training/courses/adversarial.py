@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from srexp.errors import RequestError, checked_by
+from srexp.lazy_imports import keras
 from srexp.training.best_epoch import Arrays
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
-
-if TYPE_CHECKING:
-    import keras
 
 #: Epochs in a row after which one of the two is said to win.
 IN_A_ROW = 3
@@ -64,8 +62,6 @@ class Adversarial(Supervised):
 
     def stepping(self, network: keras.Model) -> keras.Model:
         """Put a discriminator beside a network."""
-        import keras
-
         from srexp.training.courses.discriminator import discriminator
         from srexp.training.courses.duel import Duel, Opponent
 

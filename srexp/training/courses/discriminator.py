@@ -7,12 +7,8 @@ spectral normalisation (T. Miyato et al. 2018) in place of that by batches, ever
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from srexp.lazy_imports import keras
 from srexp.training import numerics
-
-if TYPE_CHECKING:
-    import keras
 
 _SLOPE, _REDUCTION, _LEVELS = 0.2, 8, 4
 #: What a layer is multiplied by: normalised and active it halves what comes in, and eight of them would leave nothing.
@@ -34,7 +30,6 @@ def discriminator(scale: int, channels: int, width: int) -> keras.Model:
         `(n, 1)`: higher for what looks real. 1,194,525 weights are trained for a width of 32 and one channel. It begins
         undecided, at 0 for all.
     """
-    import keras
     from keras import layers
 
     with numerics.policy("float32"):

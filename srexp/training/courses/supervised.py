@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from srexp.lazy_imports import keras
 from srexp.training.best_epoch import Arrays
 from srexp.training.plan import Plan
-
-if TYPE_CHECKING:
-    import keras
 
 
 class Supervised:
