@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.lazy_imports import keras
+
+if TYPE_CHECKING:
+    from matplotlib import axes, figure
 
 #: One image, (h, w, c), float32 in [0, 1]; c is 1 or 3.
 Pixels: TypeAlias = npt.NDArray[np.float32]
@@ -21,6 +24,10 @@ Batch: TypeAlias = npt.NDArray[np.float32]
 
 #: A Keras model that restores images, (n, h, w, c) to (n, h * scale, w * scale, c), float32; named without Keras.
 Network: TypeAlias = "keras.Model"
+
+#: A figure of Matplotlib, and one of the panels in it; named without Matplotlib.
+Figure: TypeAlias = "figure.Figure"
+Axes: TypeAlias = "axes.Axes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,10 +28,7 @@ from srexp.evaluation.figures.detail import Square, in_low, worst_square
 from srexp.evaluation.figures.overview import Shown, contact_sheet, details, histograms
 from srexp.evaluation.figures.panel import window
 from srexp.system.masking.redaction import comma_separated
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure, Pixels
 
 SHOWN = {"train": 24, "validation": 12, "test": 12}
 SHOWN_PAIRS = 6

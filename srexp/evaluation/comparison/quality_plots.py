@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from srexp.evaluation.comparison.standings import BASELINE, Point, Standing, Standings
 from srexp.evaluation.figures.hues import GREY
 from srexp.evaluation.figures.plots import DPI, INK, drawable, literal, new_figure, short, tidy
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from srexp.types import Axes, Figure
 
 WIDTH = 1120
 

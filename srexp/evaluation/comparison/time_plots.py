@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from srexp.evaluation.comparison.quality_plots import WIDTH, finish, legend
 from srexp.evaluation.comparison.standings import BASELINE, Standings
 from srexp.evaluation.comparison.tables import described, time_cell
 from srexp.evaluation.figures.plots import FAINT, INK, boxes, by_input, drawable, new_figure, short
 from srexp.evaluation.timing import Timing
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from srexp.types import Axes, Figure
 
 #: A cost, of which a time has quartiles.
 Measured: TypeAlias = tuple[float, Sequence[float] | None]

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,7 @@ from srexp.evaluation.figures.error_maps import STEPS, coloured, error_map
 from srexp.evaluation.figures.panel import reduced, shown, window
 from srexp.evaluation.figures.plots import grey_levels
 from srexp.metrics.table import with_unit
-from srexp.types import Pixels, Sample
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure, Pixels, Sample
 
 SIDE, MAP_SIDE = 800, 320  # longer side of a whole picture and of its error map, in pixels; maps hold far more bytes
 DETAIL, ENLARGED = 72, 3  # side of a detail, in pixels of the target, and how many times larger it is drawn

@@ -5,16 +5,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.figures.panel import shown, window
 from srexp.evaluation.figures.plots import FAINT, INK, MODEL, literal, new_figure, short
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure
 
 COLUMNS, CELL, LARGEST_CELL, GAP, MARGIN = 8, 150, 336, 14, 24
 TITLE, HEADING, CAPTION = 44, 34, 40

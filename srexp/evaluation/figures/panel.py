@@ -14,12 +14,10 @@ from srexp.evaluation.figures.error_maps import COLOURS, MAX_GREY_LEVELS, error_
 from srexp.evaluation.figures.plots import INK, literal, new_figure
 from srexp.evaluation.score import Row
 from srexp.metrics.table import figure, with_unit
-from srexp.types import Pixels, Sample
+from srexp.types import Axes, Figure, Pixels, Sample
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
 CELL, COLUMNS = 336, 3  # pixels of a picture on the page, and pictures side by side
 TALLEST = 450

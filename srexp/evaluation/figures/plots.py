@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +15,7 @@ import numpy.typing as npt
 from srexp.evaluation.figures.hues import GREY, colours
 from srexp.evaluation.timing import Timing
 from srexp.metrics.table import with_unit
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from srexp.types import Axes, Figure, Pixels
 
 DPI = 100
 INK, FAINT, MODEL, FAILED = "#222222", "#8a8a8a", "#c2410c", "#b91c1c"

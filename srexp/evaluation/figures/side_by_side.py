@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +10,7 @@ import numpy.typing as npt
 from srexp.evaluation.figures.detail import BAND, worst_square
 from srexp.evaluation.figures.error_maps import error_map
 from srexp.evaluation.figures.panel import CELL, TALLEST, Page, shown, window
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+from srexp.types import Figure, Pixels
 
 _LONGEST_NAME = 40  # in the width of a picture
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.evaluation.figures.detail import Square, worst_square
 from srexp.evaluation.figures.panel import Page, shown, window
-from srexp.types import Pixels
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure, Pixels
 
 #: Ends of the one scale of all maps, in grey levels of 255. It is logarithmic: of images of more than 8 bits, which
 #: fill little of their range, the eight lie apart by hundredths of a level, at an edge of an 8-bit one by several.

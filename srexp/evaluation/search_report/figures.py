@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,10 +32,7 @@ from srexp.evaluation.search_report.trials import (
     reached,
 )
 from srexp.metrics.table import with_unit
-from srexp.types import Trial
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure, Trial
 
 #: Finished trials below which the best ones are too few to say what decides.
 FEWEST = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.config.builders import build
 from srexp.config.sections.verbs import CompareConfig
@@ -20,9 +20,7 @@ from srexp.experiment.comparison import report as reporting
 from srexp.experiment.comparison.entry import Entry
 from srexp.system.kernels import choice
 from srexp.tracking.runs.tracking import Tracking
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure
 
 
 def compared(config: CompareConfig) -> tuple[Standings, dict[str, Any]]:

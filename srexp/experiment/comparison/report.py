@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from itertools import compress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.config.builders import build, check_section
 from srexp.errors import SrexpError
@@ -20,9 +20,7 @@ from srexp.experiment.comparison.pictures import Exhibits
 from srexp.metrics.table import NONE, counted
 from srexp.tracking.runs.environment import packages
 from srexp.tracking.store.parameters import flatten
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure
 
 #: Sections of a configuration that decide no figure.
 INDIFFERENT = ("paths", "tracking", "tags", "verb", "run_name")

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,7 @@ from srexp.tracking.runs.resumed import NOTHING
 from srexp.tracking.store.locations import path_of
 from srexp.tracking.store.parameters import flatten, tag
 from srexp.tracking.store.store import opened
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from srexp.types import Figure
 
 #: Folder of the pictures of MLflow's image grid.
 _GRID = "images/"
