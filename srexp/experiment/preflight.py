@@ -43,7 +43,7 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
     _require_course(config)
     if config.trainer.scales and config.model.target.startswith("srexp."):
         builder = locate(config.model.group, config.model.target)
-        if getattr(sys.modules[builder.__module__], "ONE_SCALE", False):
+        if not getattr(sys.modules[builder.__module__], "ANY_SCALE", False):
             raise one_scale_only(config)
     for scale in config.trainer.scales or [config.scale]:
         _require_scored(config, protocol, scale)

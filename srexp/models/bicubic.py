@@ -3,9 +3,6 @@
 from srexp.lazy_imports import keras
 from srexp.models.layers.upsampling import begin
 
-#: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
-ONE_SCALE = True
-
 
 def build(scale: int, channels: int, *, name: str = "bicubic") -> "keras.Model":
     """Enlarge by bicubic interpolation (Keys 1981, a = -0.5): the baseline of every comparison.

@@ -15,9 +15,6 @@ from srexp.models.layers.folding import branched, folded
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 #: What the edge branches look for (section 3.2): Sobel across and down, Laplacian.
 _EDGES = {
     "across": ((1, 0, -1), (2, 0, -2), (1, 0, -1)),

@@ -15,9 +15,6 @@ from srexp.models.layers.edsr import enlarged, scaled_block
 from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other: its weights depend on it.
-ONE_SCALE = True
-
 
 @checked_by(positive("width", "blocks"))
 def build(

@@ -19,9 +19,6 @@ from srexp.models.layers.residual import residual_block
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 @checked_by(positive("width", "blocks", "reduction"))
 def build(

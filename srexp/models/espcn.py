@@ -10,9 +10,6 @@ from srexp.errors import RequestError, checked_by
 from srexp.lazy_imports import keras
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 def check_sizes(scale: int, channels: int, filters: list[int]) -> None:
     """Refuse what describes no ESPCN.

@@ -14,9 +14,6 @@ from srexp.models.layers.folding import branched, folded
 from srexp.models.layers.pixel_shuffle import pixel_shuffle
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 def check_size(scale: int, channels: int, blocks: int, width: int) -> None:
     """Refuse what can't be built.

@@ -8,8 +8,6 @@ from srexp.errors import RequestError, checked_by
 from srexp.lazy_imports import keras
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
 #: Side of the last kernel, and the pixels of its output that lie before the image.
 _LAST, _BEFORE = 9, 4
 

@@ -17,10 +17,6 @@ from srexp.models.layers.upsampling import begin, finish
 EXTRACT = 5
 
 
-#: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
-ONE_SCALE = True
-
-
 def check_size(wide: int, width: int, blocks: int) -> None:
     """Refuse sizes that cannot be built.
 

@@ -14,8 +14,6 @@ from srexp.models.layers.convolution import convolve, sub_pixel
 from srexp.models.layers.leaky_relu import leaky_relu
 from srexp.models.sizes import at_least
 
-#: A network serves the scale that it is built for and no other: its weights depend on it.
-ONE_SCALE = True
 #: Part of the negative values that is kept.
 SLOPE = 0.05
 

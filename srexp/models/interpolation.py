@@ -7,8 +7,6 @@ from srexp.models.layers.upsampling import begin
 
 Method: TypeAlias = Literal["bicubic", "lanczos", "nearest"]
 METHODS: tuple[Method, ...] = get_args(Method)
-#: A network serves the scale that it is built for and no other: its weights depend on it, or there are none.
-ONE_SCALE = True
 
 
 def build(scale: int, channels: int, *, method: Method) -> "keras.Model":

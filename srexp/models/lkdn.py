@@ -14,9 +14,6 @@ from srexp.lazy_imports import keras
 from srexp.models.layers.convolution import convolve, convolve_each, sub_pixel
 from srexp.models.sizes import at_least
 
-#: A network serves the scale that it is built for and no other: its weights depend on it.
-ONE_SCALE = True
-
 
 @checked_by(at_least(width=2, blocks=1))
 def build(scale: int, channels: int, *, width: int = 56, blocks: int = 8, name: str = "lkdn") -> "keras.Model":

@@ -15,8 +15,6 @@ from srexp.models.layers.edsr import enlarged, scaled_block
 from srexp.models.layers.grey_levels import MEAN, from_levels, to_levels
 from srexp.models.sizes import positive
 
-#: Here a network has the branch of one scale, so that its weights serve no other.
-ONE_SCALE = True
 #: The authors' scales, in the order of their branches.
 SCALES = (2, 3, 4)
 

@@ -15,9 +15,6 @@ from srexp.models.layers.head import head
 from srexp.models.layers.upsampling import begin, finish
 from srexp.models.sizes import positive
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 @checked_by(positive("wide", "width", "mini"))
 def build(

@@ -28,9 +28,6 @@ PATH_BLOCKS, TRUNK_BLOCKS = 2, 3
 #: How many times fewer features attention has between its two layers.
 REDUCTION = 8
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 @checked_by(positive("width", "trunk"))
 def build(

@@ -25,9 +25,6 @@ from srexp.models.sizes import positive
 #: FSRCNN's first and last kernel.
 FEATURES, DECONVOLUTION = 5, 9
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 @checked_by(positive("width", "modules", "units"))
 def build(

@@ -27,9 +27,6 @@ Attention: TypeAlias = Literal["detail", "mean", "none"]
 #: Refinements of a block, and the slope of their activation below zero, as in RFDN.
 REFINEMENTS, SLOPE = 3, 0.05
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 @checked_by(positive("width", "groups", "blocks", "reduction"))
 def build(

@@ -19,9 +19,6 @@ from srexp.models.layers.folding import branched
 from srexp.models.layers.grey_levels import MEAN, to_levels
 from srexp.models.sizes import at_least
 
-#: A network serves the scale that it is built for and no other: its weights depend on it.
-ONE_SCALE = True
-
 
 @checked_by(at_least(width=1, blocks=2))
 def build(

@@ -14,6 +14,9 @@ from srexp.models.initializers import Weights, detail_filters, mirrored
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
 
+#: It enlarges first, so its weights are the same at every scale; a network without this serves that it is built for.
+ANY_SCALE = True
+
 
 def check_layers(kernels: list[int], filters: list[int], channels: int) -> None:
     """Refuse lists that don't describe SRCNN's three layers.

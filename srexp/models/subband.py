@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     #: Features of a stream: a tensor for each group.
     Stream = list[keras.KerasTensor]
 
-#: A network serves the scale that it is built for and no other.
-ONE_SCALE = True
-
 
 def check_size(width: int, groups: int, stages: int, units: int) -> None:
     """Refuse sizes that cannot be built.

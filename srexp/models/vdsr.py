@@ -14,6 +14,9 @@ from srexp.models.initializers import detail_filters, mirrored, scattered
 from srexp.models.layers.borders import repeat_border
 from srexp.models.layers.upsampling import begin
 
+#: It enlarges first, so its weights are the same at every scale; a network without this serves that it is built for.
+ANY_SCALE = True
+
 
 def check_size(depth: int, width: int, start: str) -> None:
     """Refuse a stack that cannot be built.
