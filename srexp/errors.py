@@ -108,7 +108,7 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 
 
 def checked_by(check: Callable[..., None]) -> Callable[[Callable[_Given, _Built]], Callable[_Given, _Built]]:
-    """Let a function refuse arguments before it does anything, and others ask beforehand whether it would.
+    """Let a function or a class refuse arguments before it does anything, and others ask beforehand whether it would.
 
     Args:
         check: Raises RequestError; is given those of the function's arguments that it names, or all of them.
@@ -126,7 +126,7 @@ def checked_by(check: Callable[..., None]) -> Callable[[Callable[_Given, _Built]
             given.apply_defaults()
             check(**{key: value for key, value in given.arguments.items() if takes_all or key in wanted})
 
-        @functools.wraps(build)
+        @functools.wraps(build, updated=())  # a class would hand its methods over
         def built(*arguments: _Given.args, **options: _Given.kwargs) -> _Built:
             refuse(*arguments, **options)
             return build(*arguments, **options)

@@ -29,7 +29,24 @@ _BETAS = (0.9, 0.99)
 
 
 class Adversarial(Supervised):
-    """The course of a network and a discriminator; see `build` for its arguments."""
+    """Train a network by its loss, then against a discriminator, too.
+
+    Args:
+        scale: How many times larger what the network restores is than what it is given.
+        channels: Of the images.
+        weight: Of the adversarial term beside the loss, in the loss's unit: with `loss=l1`, 0.255 is the usual 1e-3 on
+            [0, 1]. With 0 the network is trained as by `supervised`, to the last bit, and the discriminator looks on.
+        objective: `relativistic` (is it more real than the others are on average? A. Jolicoeur-Martineau 2019) or
+            `plain` (is it real? I. Goodfellow et al. 2014, in the form that doesn't saturate).
+        pixel_share: Share of the training, by steps or by the clock, with the loss alone.
+        blend: Share of the last weights in those that the network ends with; the rest is the best epoch's of the first
+            phase.
+        width: Features of the discriminator's first level.
+        discriminator_lr: Its peak learning rate, for Adam; it follows the schedule.
+
+    Raises:
+        RequestError: A value is out of its range.
+    """
 
     one_device = True  # spectral normalisation sets weights within a step, which replicas can't
 
@@ -38,12 +55,12 @@ class Adversarial(Supervised):
         scale: int,
         channels: int,
         *,
-        weight: float,
-        objective: Literal["relativistic", "plain"],
-        pixel_share: float,
-        blend: float,
-        width: int,
-        discriminator_lr: float,
+        weight: float = 0.255,
+        objective: Literal["relativistic", "plain"] = "relativistic",
+        pixel_share: float = 0.5,
+        blend: float = 0.8,
+        width: int = 32,
+        discriminator_lr: float = 1e-4,
     ) -> None:
         self.scale, self.channels, self.width, self.lr = scale, channels, width, discriminator_lr
         self.weight, self.objective, self.pixel_share, self.alpha = weight, objective, pixel_share, blend
@@ -156,46 +173,5 @@ def _check(weight: float, pixel_share: float, blend: float, width: int, discrimi
             )
 
 
-@checked_by(_check)
-def build(
-    scale: int,
-    channels: int,
-    *,
-    weight: float = 0.255,
-    objective: Literal["relativistic", "plain"] = "relativistic",
-    pixel_share: float = 0.5,
-    blend: float = 0.8,
-    width: int = 32,
-    discriminator_lr: float = 1e-4,
-) -> Adversarial:
-    """Train a network by its loss, then against a discriminator, too.
-
-    Args:
-        scale: How many times larger what the network restores is than what it is given.
-        channels: Of the images.
-        weight: Of the adversarial term beside the loss, in the loss's unit: with `loss=l1`, 0.255 is the usual 1e-3 on
-            [0, 1]. With 0 the network is trained as by `supervised`, to the last bit, and the discriminator looks on.
-        objective: `relativistic` (is it more real than the others are on average? A. Jolicoeur-Martineau 2019) or
-            `plain` (is it real? I. Goodfellow et al. 2014, in the form that doesn't saturate).
-        pixel_share: Share of the training, by steps or by the clock, with the loss alone.
-        blend: Share of the last weights in those that the network ends with; the rest is the best epoch's of the first
-            phase.
-        width: Features of the discriminator's first level.
-        discriminator_lr: Its peak learning rate, for Adam; it follows the schedule.
-
-    Returns:
-        The course of one training.
-
-    Raises:
-        RequestError: A value is out of its range.
-    """
-    return Adversarial(
-        scale,
-        channels,
-        weight=weight,
-        objective=objective,
-        pixel_share=pixel_share,
-        blend=blend,
-        width=width,
-        discriminator_lr=discriminator_lr,
-    )
+#: What `_target_` names: the course, its arguments checked.
+build = checked_by(_check)(Adversarial)
