@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from typing import IO, Any, Generic, ParamSpec, TypeVar, cast
 
@@ -54,6 +54,7 @@ _most: ContextVar[float | None] = ContextVar("_most", default=None)
 _background: ContextVar[bool] = ContextVar("_background", default=False)
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
+_Value = TypeVar("_Value")
 
 
 class ExhaustedError(Exception):
@@ -64,8 +65,7 @@ class HurriedError(Exception):
     """A call that was `hurried` met a bound, which says nothing of how it would end with all the time there is."""
 
 
-@contextmanager
-def hurried(seconds: float) -> Iterator[None]:
+def hurried(seconds: float) -> AbstractContextManager[None]:
     """Give calls of this thread less time.
 
     Args:
@@ -74,35 +74,30 @@ def hurried(seconds: float) -> Iterator[None]:
     Raises:
         HurriedError: In place of `ExhaustedError`.
     """
-    before = _hurry.set(seconds)
-    try:
-        yield
-    finally:
-        _hurry.reset(before)
+    return _set(_hurry, seconds)
 
 
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
+def at_most(seconds: float) -> AbstractContextManager[None]:
     """Bound calls of this thread further, whose sound files answer at once.
 
     Args:
         seconds: On the processor; by the clock they have all the time there is, for a machine that is slow to begin.
     """
-    before = _most.set(seconds)
-    try:
-        yield
-    finally:
-        _most.reset(before)
+    return _set(_most, seconds)
+
+
+def in_background() -> AbstractContextManager[None]:
+    """Let calls of this thread have the processor where nobody else wants it."""
+    return _set(_background, True)
 
 
 @contextmanager
-def in_background() -> Iterator[None]:
-    """Let calls of this thread have the processor where nobody else wants it."""
-    before = _background.set(True)
+def _set(variable: ContextVar[_Value], value: _Value) -> Iterator[None]:
+    before = variable.set(value)
     try:
         yield
     finally:
-        _background.reset(before)
+        variable.reset(before)
 
 
 def confined(
