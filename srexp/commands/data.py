@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.progress import Progress
-
+from srexp.commands.printing.console import counting
 from srexp.commands.printing.listings import listing
 from srexp.config.sections.base import Config
 from srexp.data.audit.findings import messages, require_clean
@@ -39,7 +37,7 @@ def run(config: Config) -> dict[str, Any]:
     """
     parts = builders(config)
     download(parts.source)
-    with _progress() as progress:
+    with counting("decoding images") as progress:
         prepared = prepare_data(config, parts, progress)
     findings = audit_data(config, parts, prepared, most=COMPARED)
     files = write_overview(config.run_dir, prepared, findings, config.dataset.name)
@@ -63,15 +61,6 @@ def run(config: Config) -> dict[str, Any]:
     if config.audit == "strict":
         require_clean(findings)
     return result
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how many images were decoded, on a terminal."""
-    console = Terminal(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task("decoding images", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _show(result: Mapping[str, Any]) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
+from srexp.commands.printing.console import counting
 from srexp.config.override_grammar import key_of
 from srexp.config.sections.verbs import InitConfig
 from srexp.errors import RequestError
@@ -46,7 +43,7 @@ def run(config: InitConfig) -> dict[str, Any]:
     name = config.name or _name_of(root)
     place = config.paths.studies / "experiment" / f"{name}.yaml"
     require_free(place, overwrite=config.overwrite)
-    with _progress() as progress:
+    with counting("looking into images") as progress:
         found = inventory(root, progress)
     _show(console, root, found)
     patients, suggestion = config.dataset.patients, found.suggestion
@@ -109,15 +106,6 @@ def _patients(patients: str | None, count: int | None, suggestion: str | None) -
         return f"{counted(count or 0, 'patient')} by {patients}"
     hint = f"; 'dataset.patients=\"{suggestion}\"' might tell them" if suggestion else ""
     return f"each file is a patient of its own{hint}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show how many images were decoded, on a terminal."""
-    console = Terminal(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
-        task = bars.add_task("looking into images", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _show(console: Terminal, root: str, found: Inventory) -> None:

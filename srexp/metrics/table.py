@@ -114,6 +114,17 @@ def interval(ends: Sequence[float], metric: str = "psnr", *, sign: bool = False,
     return f"[{', '.join(figure(end, metric, sign=sign, fine=fine) for end in ends)}]"
 
 
+def with_interval(value: float | None, ends: Sequence[float] | None, metric: str = "psnr") -> str:
+    """Write a difference with its sign, and the interval of its mean where there is one.
+
+    Example:
+        >>> with_interval(0.5, [0.25, 0.75])
+        '+0.500 [+0.250, +0.750]'
+    """
+    text = figure(value, metric, sign=True, fine=True)
+    return f"{text} {interval(ends, metric, sign=True, fine=True)}" if ends else text
+
+
 def plus_minus(mean: float | None, std: float | None, metric: str = "psnr", *, sign: bool = False) -> str:
     """Write the mean of a model with its standard deviation, where there is one.
 

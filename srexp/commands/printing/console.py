@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.styled import Styled
 from rich.table import Column, Table
 
-from srexp.metrics.table import NONE, QUICK, counted, figure, heading, interval, plus_minus, with_unit
+from srexp.metrics.table import NONE, QUICK, counted, figure, heading, plus_minus, with_interval, with_unit
 from srexp.system.masking.pseudonyms import where
 from srexp.system.stdio import say
 from srexp.system.terminal import Terminal
@@ -30,6 +31,21 @@ if TYPE_CHECKING:
 
 #: Stands beside every model but itself.
 _BASELINE = "bicubic"
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many images are done, on a terminal.
+
+    Args:
+        what: What is done with them.
+    """
+    from rich.progress import Progress
+
+    console = Terminal(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
+        task = bars.add_task(what, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def beginning(task: Task, known: Beginning) -> None:
@@ -98,7 +114,7 @@ def training(outcome: Outcome) -> None:
         table.add_row(name, *(plus_minus(scores[metric], scores[f"{metric}_std"], metric) for metric in QUICK))
     if outcome.model_name != _BASELINE:
         better = figure(_difference(summary, "ssim"), "ssim", sign=True, fine=True)
-        table.add_row("gain", _interval(result["gain_db"], result["gain_ci95"]), better)
+        table.add_row("gain", with_interval(result["gain_db"], result["gain_ci95"]), better)
     console.print(table)
     _protocol(console, result)
     validation = with_unit(result["validation"]["psnr"], fine=True)
@@ -150,7 +166,7 @@ def evaluation(result: Mapping[str, Any], kept: Kept = NOTHING_KEPT) -> None:
         model, bicubic, gain = of_metric["model"], of_metric["bicubic"], of_metric["gain"]
         fewer = f" ({model['n']} images)" if model["n"] != images else ""
         means = (figure(each["mean"], metric, fine=True) for each in (model, bicubic))
-        cells = [*means, _interval(gain["gain"], gain["ci95"], metric)]
+        cells = [*means, with_interval(gain["gain"], gain["ci95"], metric)]
         table.add_row(heading(metric) + fewer, *cells[: 1 + len(beside)])
     if leaked := result["trained_on"] and sum(result["trained_on"].values()):
         table.add_row("seen in training", f"{leaked} of {images}", style="bold red")
@@ -326,11 +342,6 @@ def _protocol(console: Terminal, result: Mapping[str, Any]) -> None:
     told = f"{protocol['channel']}, border {protocol['shave']}, {rounded}, range {protocol['data_range']}"
     console.about("protocol", told)
     warnings(console, result)
-
-
-def _interval(gain: float | None, ci95: Sequence[float] | None, metric: str = "psnr") -> str:
-    text = figure(gain, metric, sign=True, fine=True)
-    return f"{text} {interval(ci95, metric, sign=True, fine=True)}" if ci95 else text
 
 
 def _difference(summary: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from srexp.config.builders import build
 from srexp.config.sections.base import Config
 from srexp.errors import SrexpError, did_you_mean
-from srexp.metrics.table import figure, heading, interval
+from srexp.metrics.table import figure, heading, with_interval
 from srexp.system.templates import filled
 from srexp.tracking.runs.queries import read_pictures
 from srexp.tracking.runs.tracking import Tracking
@@ -163,7 +163,7 @@ class TrainResult(Result):
         rows = [[name, *(figure(of[key], key, fine=True) for key in ("psnr", "ssim"))] for name, of in scores.items()]
         ours, bicubics = (of["ssim"] for of in scores.values())
         better = None if ours is None or bicubics is None else ours - bicubics
-        gain = _with_interval(self["gain_db"], self["gain_ci95"]), figure(better, "ssim", sign=True, fine=True)
+        gain = with_interval(self["gain_db"], self["gain_ci95"]), figure(better, "ssim", sign=True, fine=True)
         return [*rows, ["gain", *gain]]
 
 
@@ -199,7 +199,7 @@ class EvaluateResult(Result):
         rows = []
         for metric, each in self["metrics"].items():
             means = (figure(each[who]["mean"], metric, fine=True) for who in ("model", "bicubic"))
-            better = _with_interval(each["gain"]["gain"], each["gain"]["ci95"], metric)
+            better = with_interval(each["gain"]["gain"], each["gain"]["ci95"], metric)
             rows.append([heading(metric), *means, better])
         return rows
 
@@ -242,8 +242,3 @@ def _small(picture: bytes) -> str:
         written = io.BytesIO()
         image.convert("RGB").save(written, "WEBP", quality=80)
     return base64.b64encode(written.getvalue()).decode()
-
-
-def _with_interval(gain: float | None, ci95: list[float] | None, metric: str = "psnr") -> str:
-    text = figure(gain, metric, sign=True, fine=True)
-    return f"{text} {interval(ci95, metric, sign=True, fine=True)}" if ci95 else text
