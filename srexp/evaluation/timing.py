@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from srexp.errors import RequestError
-
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -62,17 +60,11 @@ def time_inference(
     Returns:
         All samples with median and quartiles.
 
-    Raises:
-        RequestError: `warmup` or `repeats` is less than one.
-
     Example:
         >>> timing = time_inference(lambda batch: batch * 2, np.zeros((4, 8, 8, 1), np.float32), repeats=5)
         >>> timing.shape, len(timing.samples), timing.median > 0
         ((4, 8, 8, 1), 5, True)
     """
-    for name, value in (("warmup", warmup), ("repeats", repeats)):
-        if value < 1:
-            raise RequestError(f"{name} is too small to time anything", got=value, expected="at least 1")
     start = clock()
     warmed = 0
     while warmed == 0 or (warmed < warmup and clock() - start < max_seconds):

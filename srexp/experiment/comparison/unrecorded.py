@@ -65,10 +65,6 @@ def _entry(store: Store, config: CompareConfig, found: Found, run: Entry, task: 
         name=found.label,
         result=pseudonymised(result),
         images=[{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in scores.table()],
-        timings={},
-        curve=(),
-        config={},
-        environment={},
     )
     return called_as_asked(config, entry)
 
