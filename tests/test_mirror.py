@@ -22,7 +22,7 @@ COVERS = {
     "experiment.recorded_config",
     "config/test_compose.py": "config.sections.section config.sections.verbs",
     "data/degradation/test_degradations.py": "data.degradation.given",
-    "data/dicom/test_writer.py": "data.dicom.derived",
+    "data/dicom/test_description.py": "data.dicom.derived data.formats.dicom_writer",
     "data/formats/test_tiff.py": "data.last_file",
     "data/formats/test_tiff_tags.py": "data.formats.fitting data.formats.tiff_writer",
     "data/preparation/test_scan.py": "data.preparation.request",

@@ -187,6 +187,28 @@ def items(count: int) -> bytes:
     return inserted(struct.pack("<HHI", 0x40, 0xA730, len(one) * count) + one * count)
 
 
+def element(group: int, number: int, value: bytes) -> bytes:
+    return struct.pack("<HHI", group, number, len(value)) + value
+
+
+def of_items(group: int, number: int, item: bytes, count: int) -> bytes:
+    return element(group, number, element(0xFFFE, 0xE000, item) * count)
+
+
+def shared_by_frames(empty: int, frames: int) -> bytes:
+    """Empty items, among which each frame's could look for the size of its pixels."""
+    place = element(0x20, 0x32, b"0\\0\\0 ")
+    return inserted(of_items(0x5200, 0x9229, b"", empty) + of_items(0x5200, 0x9230, place, frames))
+
+
+def frames_with_groups(elements: int) -> bytes:
+    """As many frames as fit, each of one pixel and with its description."""
+    size = element(0x28, 0x10, b"\1\0") + element(0x28, 0x11, b"\1\0") + element(0x28, 0x08, b"4096")
+    place = element(0x20, 0x32, b"0\\0\\0 ") + element(0x28, 0x30, b"1\\1 ") * elements
+    plane = of_items(0x20, 0x9113, place, 1) + of_items(0x28, 0x9110, place, 1)
+    return inserted(size + of_items(0x5200, 0x9230, plane, 4096))
+
+
 def encapsulated(stream: bytes, side: int) -> bytes:
     def change(data: pydicom.Dataset) -> None:
         data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
@@ -276,6 +298,9 @@ FILES: dict[str, Callable[[Large], bytes]] = {
     "dicom-nesting-items-that-are-read": lambda n: items(24_000 * min(n, 4)),
     "dicom-nesting-sequences": lambda n: nested_items(1500 * n, known=False),
     "dicom-nesting-sequences-with-lengths": lambda n: nested_items(1500 * n, known=True),
+    "dicom-time-corners": lambda n: shared_by_frames(20_000 * min(n, 2), 15_000),
+    "dicom-time-frames": lambda n: frames_with_groups(2 * n),
+    "dicom-time-numbers": lambda n: inserted(element(0x70, 0x101, b"1\\" * MIB * n)),
     "dicom-time-scans": lambda n: encapsulated(scans(20_000 * n), 2200),
     "nifti-pixels-claimed": lambda _: nifti((30_000, 30_000, 1)),
     "nifti-pixels-slices": lambda _: nifti((1, 1, 30_000, 30_000), bytes(100)),

@@ -77,7 +77,8 @@ def used(path: Path) -> str | None:
         image = read_image(path, frames[0])
         for frame in frames[1:20]:
             read_image(path, frame)
-        if (kind := kind_of(path)) != "npy" and image.pixels.size < 10**6 and len(frames) == 1:
+        kind = kind_of(path)
+        if kind != "npy" and image.pixels.size < 10**6 and (len(frames) == 1 or kind == "dicom"):
             write_images(path.parent, "out", kind, Origin(path, kind, (0,), "bits"), MADE, images=[restored(image)])
     except UnreadableImageError as error:
         return error.told()

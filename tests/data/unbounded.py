@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
 from srexp.data.formats import registry
 from srexp.data.image import Stored, UnreadableImageError
 
@@ -19,6 +21,17 @@ def said(answer: Any) -> Any:
 @said.register
 def _(answer: Stored) -> Any:
     return answer.pixels.dtype, answer.digest(), answer.bits, answer.lossy, answer.display
+
+
+@said.register
+def _(answer: np.ndarray) -> Any:
+    return answer.dtype, answer.shape, answer.tobytes()
+
+
+@said.register
+def _(answer: tuple) -> Any:
+    """What is not the description of a new object, which has the time in it."""
+    return [each for each in answer if not isinstance(each, np.ndarray)]
 
 
 @said.register

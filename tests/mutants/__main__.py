@@ -46,7 +46,7 @@ PARTS = {
     "statistics": "evaluation/statistics",
     "training": "training/[a-z]* training/courses/[a-z]*",
     "geometry": "data/dicom/geometry data/dicom/derived data/dicom/attributes data/dicom/elements",
-    "writers": "data/dicom/writer data/dicom/stored_values "
+    "writers": "data/formats/dicom_writer data/dicom/description data/dicom/stored_values "
     "data/formats/*_writer data/formats/writers data/formats/fitting",
     "interpolation": "data/degradation/imresize models/interpolation",
     "tiling": "enhance/tiling enhance/receptive_field",

@@ -48,7 +48,8 @@ def value(dataset: pydicom.Dataset, keyword: str) -> Any:
     Raises:
         UnreadableImageError: Its bytes are none of its kind of value.
     """
-    if (tag := tag_for_keyword(keyword)) not in dataset.keys():  # noqa: SIM118 - seven times as fast, for each of many items
+    tag = tag_for_keyword(keyword)
+    if tag is None or tag not in dataset.keys():  # noqa: SIM118 - seven times as fast, for each of many items
         return None
     with readable(keyword):
         found = dataset[tag].value
@@ -184,7 +185,7 @@ def items(dataset: pydicom.Dataset, keyword: str) -> list[pydicom.Dataset]:
     found = value(dataset, keyword)
     if found is not None and not isinstance(found, Sequence):
         raise _wrong(keyword, _kind(found), "a sequence of items is")
-    return list(found or [])
+    return list(found[:]) if found else []  # pydicom gives a sequence item by item, which is asked for often
 
 
 def nested(dataset: pydicom.Dataset) -> Iterator[tuple[str, pydicom.Dataset]]:

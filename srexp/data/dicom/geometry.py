@@ -53,7 +53,7 @@ def scale_geometry(image: Dataset, scale: int) -> None:
         UnreadableImageError: An element that has to change can't, which is named.
     """
     if scale > 1:
-        _move_corners([image], items(image, "SharedFunctionalGroupsSequence"), scale)
+        _move_corners([image], items(image, "SharedFunctionalGroupsSequence")[:1], scale)
         _recount(image, scale)
 
 
@@ -98,7 +98,7 @@ def _keep_reference(region: Dataset, scale: int) -> None:
     """Make up for the rounding of an ultrasound region's reference pixel in its physical value (C.8.5.5.1.7)."""
     for axis in ("X", "Y"):
         place = f"ReferencePixel{axis}0", f"ReferencePixelPhysicalValue{axis}", f"PhysicalDelta{axis}"
-        if all(found := [numbers(region, keyword, 1) for keyword in place]):
+        if numbers(region, place[0], 1) and all(found := [numbers(region, keyword, 1) for keyword in place]):
             (pixel,), (physical,), (step,) = found
             exact = _RULES[Change.CENTRE_FROM_0](pixel, scale)
             _put(region, place[1], [physical + (round(exact) - exact) * step / scale])
@@ -132,9 +132,9 @@ def _put(part: Dataset, keyword: str, values: Sequence[float]) -> None:
 
 
 def _nearest(places: Sequence[Dataset], keyword: str, count: int) -> list[float]:
-    """Take an element from the first place that has it, by itself or in its functional group."""
+    """Take an element from the first place that has it, by itself or in its functional group of one item."""
     for place in places:
-        for holder in (place, *(item for macro in _MACROS for item in items(place, macro))):
+        for holder in (place, *(item for macro in _MACROS for item in items(place, macro)[:1])):
             if found := numbers(holder, keyword, count):
                 return found
     return []

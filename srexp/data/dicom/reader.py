@@ -21,6 +21,7 @@ from pydicom.uid import RLELossless
 
 from srexp.data.dicom.codecs import DECODERS, register
 from srexp.data.dicom.derived import is_restoration
+from srexp.data.dicom.description import described
 from srexp.data.dicom.display import display_of
 from srexp.data.dicom.elements import integer, label, numbers, text
 from srexp.data.dicom.grayscale import stored_values, to_grayscale
@@ -28,6 +29,7 @@ from srexp.data.dicom.header import Header, quiet, read_header
 from srexp.data.dicom.jpeg_header import frame_header, require_few_scans
 from srexp.data.dicom.layout import encoded_frame
 from srexp.data.image import Intensity, Numbers, Stored, UnreadableImageError, displayed, ranged, refusing
+from srexp.data.restored_image import Origin, Provenance
 
 register()
 
@@ -117,6 +119,14 @@ def _image(decoded: Numbers, header: Header, frame: int, intensity: Intensity) -
     if header.samples == 1:
         return to_grayscale(values, header, frame, intensity)
     return ranged(values, header.bits, intensity, lossy=header.lossy)
+
+
+def description_of(
+    path: Path, origin: Origin, made: Provenance, shape: tuple[int, int, int], bits: int
+) -> tuple[Numbers, list[tuple[Any, ...]]]:
+    """Describe what is made of an image, as `formats.registry.description_of` does for whoever asks."""
+    with path.open("rb") as file:
+        return described(file, _header(file), origin, made, shape=shape, bits=bits)
 
 
 def stored_frame(path: Path, frame: int) -> Numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,15 @@ from srexp.data.formats.signatures import kind_of
 from srexp.data.image import (
     Intensity,
     Kind,
+    Numbers,
     Stored,
     TooManyPixelsError,
     UnreachableImageError,
     UnreadableImageError,
     refusing,
 )
-from srexp.system.confinement import Begun, ExhaustedError, HurriedError, at_most, hurried
+from srexp.data.restored_image import Origin, Provenance
+from srexp.system.confinement import SECONDS, Begun, ExhaustedError, HurriedError, at_most, hurried
 
 #: What `read_image` is given.
 Image: TypeAlias = tuple[Path, int, Intensity]
@@ -32,7 +34,10 @@ Image: TypeAlias = tuple[Path, int, Intensity]
 MAX_FRAMES = 100_000
 #: Time to answer from a header, on the processor: each question may be asked anew, before and after the image is read.
 HEADER_SECONDS = 5.0
+#: The same to describe what is made of a file, which goes through all of a header several times.
+DESCRIPTION_SECONDS = 12.0
 _ANSWERS = (Stored, Display, Resolution, UnreadableImageError, UnreachableImageError, TooManyPixelsError)
+_LONGER = {"read": SECONDS, "stored_frame": SECONDS, "description_of": DESCRIPTION_SECONDS}
 _RASTER, _REMEMBERED = ("png", "jpeg", "bmp"), 1000
 # Small files are asked for several at a time: to hand one over takes as long as to decode it.
 _SMALL_BYTES, _BATCH, _BATCH_SECONDS = 2**16, 16, 1.0
@@ -192,6 +197,46 @@ def patient_of(path: Path) -> str:
     return patient
 
 
+def description_of(
+    origin: Origin, made: Provenance, shape: tuple[int, int, int], bits: int
+) -> tuple[Numbers, list[tuple[Any, ...]]]:
+    """Describe what is made of a DICOM file.
+
+    Args:
+        origin: The file, and which of its frames are restored.
+        made: Who made it.
+        shape: (h, w, c) of each restored frame.
+        bits: Bit depth that its brightness was read with.
+
+    Returns:
+        Bytes of a DICOM file up to its pixels, and for each frame the values of `dicom.stored_values.Encoding`.
+
+    Raises:
+        UnreadableImageError: A DICOM object can't hold these images.
+    """
+    description: tuple[Numbers, list[tuple[Any, ...]]] = _ask(
+        "description_of", origin.path, origin, made, shape, bits, kind="dicom"
+    )
+    return description
+
+
+def stored_frame(path: Path, frame: int) -> Numbers:
+    """Decode a frame of a DICOM file and leave its values as they are stored.
+
+    Args:
+        path: A DICOM file.
+        frame: Which frame.
+
+    Returns:
+        (h, w), or (h, w, 3); negative values where they are signed.
+
+    Raises:
+        UnreadableImageError: No image that can be used, and why.
+    """
+    values: Numbers = _ask("stored_frame", path, frame, kind="dicom")
+    return values
+
+
 class Identity(NamedTuple):
     """Which object a DICOM file is. The UIDs lead to a person and must not be shown or kept.
 
@@ -230,7 +275,7 @@ def _ask(action: str, path: Path, *arguments: object, kind: Kind | None = None) 
     if reason is None:
         begun = _ahead.take((identity, *arguments), (path, *arguments)) if action == "read" else None
         try:
-            with nullcontext() if action == "read" else at_most(HEADER_SECONDS):
+            with at_most(_LONGER.get(action, HEADER_SECONDS)):
                 return (begun or Begun(_ANSWERS, answer, kind, action, path.absolute(), *arguments))()
         except ExhaustedError as error:
             reason = str(error)

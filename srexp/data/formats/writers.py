@@ -126,7 +126,7 @@ def write_images(
 
         nifti_writer.write(target, origin, made.scale, fitting)
     else:
-        from srexp.data.dicom import writer
+        from srexp.data.formats import dicom_writer
 
-        writer.write(target, origin, made, fitting)
+        dicom_writer.write(target, origin, made, fitting)
     return list(dict.fromkeys(lost))

@@ -60,6 +60,21 @@ def test_an_enhanced_object_is_scaled_in_its_functional_groups(tmp_path: Path) -
     np.testing.assert_array_equal(after.pixel_array, before.pixel_array.repeat(2, -2).repeat(2, -1))
 
 
+def test_a_group_for_all_frames_has_one_item_and_further_ones_say_nothing() -> None:
+    """PS3.3 C.7.6.16.1.1; to look through all of them for each frame took minutes."""
+    size, place = Dataset(), Dataset()
+    size.PixelSpacing, size.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
+    place.ImagePositionPatient = [0, 0, 0]
+    image = Dataset()
+    image.PerFrameFunctionalGroupsSequence = [place]
+    image.SharedFunctionalGroupsSequence = [Dataset(), size]
+    with pytest.raises(UnreadableImageError, match="no PixelSpacing"):
+        scale_geometry(image, 2)
+    image.SharedFunctionalGroupsSequence = [size, Dataset()]
+    scale_geometry(image, 2)
+    assert list(place.ImagePositionPatient) == [-0.25, -0.25, 0]
+
+
 def test_ultrasound_regions_follow(radiograph: Write) -> None:
     region = Dataset()
     region.RegionLocationMinX0, region.RegionLocationMaxX1 = 2, 8
