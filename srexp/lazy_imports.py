@@ -1,7 +1,7 @@
-"""Keras and TensorFlow, imported when something of them is first asked for: the two take seconds, and `--help` none.
+"""Packages that are imported when something of them is first asked for: Keras takes seconds, and `--help` none.
 
 `from srexp.lazy_imports import keras` stands at the top of a file, as any import does, in place of `import keras` in
-every function. What needs them at once, as a class that is a Keras layer, imports them itself.
+every function. What needs one at once, as a class that is a Keras layer, imports it itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+    import mlflow
+    import mlflow.entities
+    import mlflow.exceptions
+    import onnx
+    import openvino
+    import psutil
+    import sqlalchemy
     import tensorflow as tf
 else:
 
@@ -26,5 +33,7 @@ else:
             return getattr(importlib.import_module(self._module), name)
 
     keras, tf = _Lazy("keras"), _Lazy("tensorflow")
+    mlflow, sqlalchemy, psutil = _Lazy("mlflow"), _Lazy("sqlalchemy"), _Lazy("psutil")
+    onnx, openvino = _Lazy("onnx"), _Lazy("openvino")
 
-__all__ = ["keras", "tf"]
+__all__ = ["keras", "mlflow", "onnx", "openvino", "psutil", "sqlalchemy", "tf"]

@@ -20,6 +20,7 @@ from srexp.errors import SrexpError
 from srexp.experiment import network
 from srexp.experiment.preflight import course_of
 from srexp.experiment.task import Task
+from srexp.lazy_imports import psutil
 from srexp.system import child_process
 from srexp.system.files.atomic_files import write_whole
 from srexp.system.kernels import choice
@@ -132,8 +133,6 @@ def _remember(place: Path, measured: list[memory.Measured]) -> int:
 
 def _key(task: Task) -> str:
     """Name what decides the answer: network, batch and machine."""
-    import psutil
-
     resolved = task.config.resolved
     known: dict[str, Any] = {key: resolved[key] for key in _DECIDING}
     known |= {key: resolved["trainer"][key] for key in _DECIDING_OF_TRAINER}

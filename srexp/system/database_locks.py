@@ -5,12 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
+from srexp.lazy_imports import sqlalchemy
 
 #: Drivers of a database, the one of our extra first.
 DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "mysqldb")}
@@ -47,18 +44,15 @@ def with_driver(uri: str, key: str) -> str:
 
 
 def _is_installed(drivername: str) -> bool:
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import NoSuchModuleError
-
     try:
-        make_url(f"{drivername}://").get_dialect().import_dbapi()
-    except (ImportError, NoSuchModuleError):
+        sqlalchemy.make_url(f"{drivername}://").get_dialect().import_dbapi()
+    except (ImportError, sqlalchemy.exc.NoSuchModuleError):
         return False
     return True
 
 
 @contextmanager
-def locked(url: URL, name: str, seconds: int) -> Iterator[None]:
+def locked(url: sqlalchemy.URL, name: str, seconds: int) -> Iterator[None]:
     """Hold a lock that the database gives to one of all machines; it ends with the connection of its holder.
 
     Args:
@@ -70,15 +64,13 @@ def locked(url: URL, name: str, seconds: int) -> Iterator[None]:
         SQLAlchemyError: The database can't be reached, or PostgreSQL gave no lock in time.
         TimeoutError: MySQL gave none.
     """
-    from sqlalchemy import NullPool, create_engine, text
-
     digest = hashlib.sha256(f"srexp {name}".encode()).hexdigest()
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect() as connection:
         if url.get_backend_name() == "postgresql":
-            connection.execute(text(f"SET lock_timeout = '{seconds}s'"))
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": int(digest[:15], 16)})
+            connection.execute(sqlalchemy.text(f"SET lock_timeout = '{seconds}s'"))
+            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(:key)"), {"key": int(digest[:15], 16)})
         else:
             asked = {"key": digest[:60], "seconds": seconds}
-            if connection.execute(text("SELECT GET_LOCK(:key, :seconds)"), asked).scalar() != 1:
+            if connection.execute(sqlalchemy.text("SELECT GET_LOCK(:key, :seconds)"), asked).scalar() != 1:
                 raise TimeoutError(f"no lock within {seconds} s")
         yield

@@ -9,6 +9,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from srexp.lazy_imports import psutil
+
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 _SHARE = 0.8  # of the free memory that a process may come to take
 _CGROUP = Path("/sys/fs/cgroup")
@@ -34,15 +36,11 @@ def peak_rss_mb() -> float:
 
 def rss_mb() -> float:
     """Give the resident memory of this process now, in MiB."""
-    import psutil
-
     return float(psutil.Process().memory_info().rss) / 2**20
 
 
 def free_bytes() -> int:
     """Give the memory that this process may still take, in bytes, within its container where it is in one."""
-    import psutil
-
     free = int(psutil.virtual_memory().available)
     most, used = _cgroup("memory.max"), _cgroup("memory.current")
     return int(_SHARE * (free if most is None or used is None else min(free, most - used)))
@@ -50,8 +48,6 @@ def free_bytes() -> int:
 
 def whole_bytes() -> int:
     """Give all the memory that there is, in bytes, with swap, within this process's container where it is in one."""
-    import psutil
-
     whole = int(psutil.virtual_memory().total + psutil.swap_memory().total)
     most, swap = _cgroup("memory.max"), _cgroup("memory.swap.max")
     return whole if most is None or swap is None else min(whole, most + swap)

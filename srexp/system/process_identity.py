@@ -6,6 +6,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from srexp.lazy_imports import psutil
+
 #: What names a process.
 FACTS = ("host", "pid", "process_start")
 #: What tells it from a later one with its number also when the clock has been set; earlier versions noted none.
@@ -31,8 +33,6 @@ def facts_of(pid: int | None = None) -> dict[str, Any]:
         >>> is_gone(facts_of())
         False
     """
-    import psutil
-
     process = psutil.Process(pid)
     start = process.create_time()
     return {
@@ -57,8 +57,6 @@ def is_gone(facts: Mapping[str, Any]) -> bool | None:
     Returns:
         None when the process isn't named, or belongs to another machine.
     """
-    import psutil
-
     if not is_named(facts) or facts["host"] != socket.gethostname():
         return None
     try:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from srexp.lazy_imports import onnx
+
 
 class Graph:
     """Nodes and weights of an ONNX graph that grows."""
@@ -18,18 +20,15 @@ class Graph:
 
     def add(self, kind: str, *inputs: str, into: str = "", **attributes: Any) -> str:
         """Add a node; gives the name of its output."""
-        from onnx import helper
-
         name = into or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [name], name=f"node_{len(self.nodes)}", **attributes))
+        node = onnx.helper.make_node(kind, list(inputs), [name], name=f"node_{len(self.nodes)}", **attributes)
+        self.nodes.append(node)
         return name
 
     def weight(self, values: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> str:
         """Add a constant; gives its name."""
-        from onnx import numpy_helper
-
         name = f"weight_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(np.asarray(values, dtype)), name))
+        self.weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(np.asarray(values, dtype)), name))
         return name
 
     def needed(self, output: str) -> list[Any]:

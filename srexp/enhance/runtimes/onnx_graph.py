@@ -7,15 +7,11 @@ n, h and w open, as in Keras. CONTRIBUTING.md says why this isn't left to a conv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from srexp.enhance.runtimes.onnx_builder import Graph
 from srexp.enhance.runtimes.onnx_layers import resized, translated, untranslated
-from srexp.lazy_imports import keras
+from srexp.lazy_imports import keras, onnx
 from srexp.network_graph import RESIZE, Step, carry, layer_graph
-
-if TYPE_CHECKING:
-    import onnx
 
 #: What runtimes of 2022 and later read.
 OPSET, IR_VERSION = 17, 8
@@ -35,9 +31,6 @@ def onnx_model(model: keras.Model) -> onnx.ModelProto:
     Raises:
         RequestError: A layer has no translation here.
     """
-    import onnx
-    from onnx import TensorProto, helper
-
     graph = Graph()
     network = _followed(model)
     if len(network.inputs) != 1 or len(network.outputs) != 1:
@@ -49,15 +42,15 @@ def onnx_model(model: keras.Model) -> onnx.ModelProto:
     restored = ["n", "restored_h", "restored_w", network.outputs[0].shape[-1]]
     nodes = graph.needed(OUTPUT)
     used = {name for node in nodes for name in node.input}
-    body = helper.make_graph(
+    body = onnx.helper.make_graph(
         nodes,
         model.name,
-        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, restored)],
+        [onnx.helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, restored)],
         [tensor for tensor in graph.weights if tensor.name in used],
     )
-    whole = helper.make_model(
-        body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="srexp"
+    whole = onnx.helper.make_model(
+        body, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="srexp"
     )
     onnx.checker.check_model(whole)
     return whole

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,11 +15,9 @@ from srexp.enhance.predict import Restore
 from srexp.enhance.runtimes.onnx_graph import INPUT, OUTPUT, onnx_model
 from srexp.enhance.runtimes.runtime import FileRuntime
 from srexp.errors import RequestError
+from srexp.lazy_imports import onnx
 from srexp.system.processor import cores
 from srexp.types import Batch, Network
-
-if TYPE_CHECKING:
-    import onnx
 
 _ERRORS_ONLY = 3
 
@@ -64,7 +62,6 @@ def _without_advice() -> Iterator[None]:
 
 def _quantized(whole: onnx.ModelProto, calibration: Sequence[Batch]) -> onnx.ModelProto:
     """Let the inner convolutions compute with 8 bits; a first or last one would round the image itself."""
-    import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
     convolutions = [node.name for node in whole.graph.node if node.op_type == "Conv"]

@@ -13,6 +13,7 @@ from srexp.enhance.predict import Restore
 from srexp.enhance.runtimes.onnx_graph import onnx_model
 from srexp.enhance.runtimes.runtime import Runtime
 from srexp.errors import RequestError
+from srexp.lazy_imports import openvino
 from srexp.system.processor import cores
 from srexp.types import Batch, Network
 
@@ -26,8 +27,6 @@ class OpenVino(Runtime[Any]):
     PACKAGES: ClassVar[Mapping[str, str]] = {"onnx": "onnx", "openvino": "openvino"}
 
     def _converted(self, model: Network, precision: str, calibration: Sequence[Batch]) -> Any:
-        import openvino
-
         core = openvino.Core()
         # OpenVINO would replace it by float32 in silence.
         if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -40,8 +39,6 @@ class OpenVino(Runtime[Any]):
         return core.read_model(onnx_model(model).SerializeToString())
 
     def _opened(self, program: Any, precision: str) -> Restore:
-        import openvino
-
         options = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "INFERENCE_NUM_THREADS": cores(),
@@ -57,12 +54,8 @@ class OpenVino(Runtime[Any]):
         return restore
 
     def _save(self, program: Any, path: Path) -> None:
-        import openvino
-
         openvino.save_model(program, path, compress_to_fp16=False)
 
     def read(self, path: Path) -> Restore:
         """Open an IR."""
-        import openvino
-
         return self._opened(openvino.Core().read_model(path), "float32")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from srexp.errors import RequestError, SrexpError
+from srexp.lazy_imports import sqlalchemy
 from srexp.search.heartbeat import GRACE_SECONDS, HEARTBEAT_SECONDS
 from srexp.system import database_locks
 from srexp.system.masking.credentials import hidden, revealed
@@ -22,7 +23,6 @@ from srexp.system.masking.redaction import mask
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-    from sqlalchemy import URL
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ def _require_records(journal: Path) -> None:
             )
 
 
-def parse_url(storage: str, key: str = "search.storage") -> URL:
+def parse_url(storage: str, key: str = "search.storage") -> sqlalchemy.URL:
     """Read the address of a database and see that its driver is there.
 
     Args:
@@ -132,16 +132,13 @@ def parse_url(storage: str, key: str = "search.storage") -> URL:
     Raises:
         RequestError: It is no such URL, or its driver is not installed. Passwords are not shown.
     """
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
     expected = "postgresql://USER:PASSWORD@HOST/DATABASE, mysql://..., or null for files of this machine"
     storage = revealed(storage, key)
     if storage.startswith("postgres:"):  # as some hosts write it
         storage = storage.replace("postgres", "postgresql", 1)
     try:
-        url = make_url(storage)
-    except (ArgumentError, ValueError):
+        url = sqlalchemy.make_url(storage)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         raise RequestError(f"{key} is not the URL of a database", expected=expected) from None
     # Of a password with an @ a parser may take a part for the host, which is shown.
     told = hidden(storage)
@@ -151,15 +148,15 @@ def parse_url(storage: str, key: str = "search.storage") -> URL:
         )
     if url.get_backend_name() not in database_locks.DRIVERS:
         raise RequestError(f"{key} names an unknown database", got=url.drivername, expected=expected)
-    return make_url(database_locks.with_driver(storage, key))
+    return sqlalchemy.make_url(database_locks.with_driver(storage, key))
 
 
-def shown(url: URL) -> str:
+def shown(url: sqlalchemy.URL) -> str:
     """Write a URL without what is secret in it."""
     return url.set(query={}).render_as_string(hide_password=True)
 
 
-def open_database(url: URL, when_stale: Callable[[Any, Any], None]) -> BaseStorage:
+def open_database(url: sqlalchemy.URL, when_stale: Callable[[Any, Any], None]) -> BaseStorage:
     """Open a database; call with its lock held, since the first one creates the tables.
 
     Args:
@@ -182,7 +179,7 @@ def open_database(url: URL, when_stale: Callable[[Any, Any], None]) -> BaseStora
 
 
 @contextmanager
-def translated(url: URL, key: str = "search.storage") -> Iterator[None]:
+def translated(url: sqlalchemy.URL, key: str = "search.storage") -> Iterator[None]:
     """Turn the database's own words into ours, without the password.
 
     Args:
@@ -192,11 +189,9 @@ def translated(url: URL, key: str = "search.storage") -> Iterator[None]:
     Raises:
         SrexpError: The database failed.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (SQLAlchemyError, TimeoutError) as error:
+    except (sqlalchemy.exc.SQLAlchemyError, TimeoutError) as error:
         cause = mask(str(getattr(error, "orig", None) or error).strip())
         held = isinstance(error, TimeoutError)
         raise SrexpError(
@@ -208,7 +203,7 @@ def translated(url: URL, key: str = "search.storage") -> Iterator[None]:
 
 
 @contextmanager
-def database_lock(url: URL, name: str) -> Iterator[None]:
+def database_lock(url: sqlalchemy.URL, name: str) -> Iterator[None]:
     """Hold a lock that the database gives to one of all machines; it ends with the connection of its holder.
 
     Args:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from srexp.errors import SrexpError
+from srexp.lazy_imports import mlflow, sqlalchemy
 from srexp.system.masking.redaction import mask
 from srexp.tracking.journal import upload
 from srexp.tracking.journal.journal import JOURNAL_TAG, PENDING, Journal, Operation, PermanentError
@@ -29,10 +30,7 @@ _LATER = {401, 403, 404, 407, 408, 425, 429}
 
 def failures() -> tuple[type[Exception], ...]:
     """Give the exceptions of a store that doesn't take something, now or for ever."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, SQLAlchemyError, OSError, SrexpError
+    return mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, OSError, SrexpError
 
 
 def is_permanent(error: Exception) -> bool:
@@ -55,14 +53,11 @@ def is_away(store: Store, error: Exception) -> bool:
     Returns:
         False where it answered: an experiment that was deleted, a password that is wrong, tables of another MLflow.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import OperationalError
-
     cause = error.__cause__ if isinstance(error, SrexpError) else error
-    if isinstance(cause, MlflowException):
+    if isinstance(cause, mlflow.exceptions.MlflowException):
         codes = {"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED"}
         return cause.error_code in (codes | {"INTERNAL_ERROR"} if store.lock is None else codes)
-    return isinstance(cause, (OSError, OperationalError))
+    return isinstance(cause, (OSError, sqlalchemy.exc.OperationalError))
 
 
 class Replay:
@@ -154,10 +149,8 @@ class Replay:
 
     def _params(self, operation: Operation) -> None:
         """Log the parameters that the run lacks: MLflow takes no second value, and those that it began with stand."""
-        from mlflow.entities import Param
-
         known = self.client.get_run(self.journal.run_id).data.params
-        missing = [Param(*pair) for pair in operation["params"].items() if pair[0] not in known]
+        missing = [mlflow.entities.Param(*pair) for pair in operation["params"].items() if pair[0] not in known]
         self._in_parts("params", missing, MAX_ENTITIES)
 
     def _note(self, operation: Operation) -> None:
@@ -167,9 +160,7 @@ class Replay:
         self.client.set_tag(self.journal.run_id, MLFLOW_RUN_NOTE, text)
 
     def _tags(self, operation: Operation) -> None:
-        from mlflow.entities import RunTag
-
-        self._in_parts("tags", [RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES)
+        self._in_parts("tags", [mlflow.entities.RunTag(*pair) for pair in operation["tags"].items()], MAX_ENTITIES)
 
     def _in_parts(self, kind: str, entities: list[Any], most: int) -> None:
         """Log metrics, parameters or tags, no more in a request than MLflow takes."""
@@ -180,22 +171,18 @@ class Replay:
 
     def _inputs(self, operation: Operation) -> None:
         """Send data set inputs; MLflow fails when two runs name a new data set at once, and then knows it."""
-        from mlflow.exceptions import MlflowException
-
         inputs = [dataset_input(**each) for each in operation["inputs"]]
         for left in reversed(range(_TRIES)):
             try:
                 return self.client.log_inputs(self.journal.run_id, inputs)
-            except MlflowException as error:
+            except mlflow.exceptions.MlflowException as error:
                 if not left or not re.search("unique|duplicate", str(error), re.IGNORECASE):
                     raise
         return None
 
     def _link(self, operation: Operation) -> None:
-        from mlflow.entities import LoggedModelInput
-
         model_id = operation["model_id"]
-        self.client.log_inputs(self.journal.run_id, models=[LoggedModelInput(model_id)])
+        self.client.log_inputs(self.journal.run_id, models=[mlflow.entities.LoggedModelInput(model_id)])
         points = upload.points(operation, 0, model_id=model_id, run_id=self.journal.run_id, **operation["dataset"])
         self.client.log_batch(self.journal.run_id, metrics=points)
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from srexp.lazy_imports import mlflow
 from srexp.system import process_identity
 from srexp.system.files.digests import sha256
 from srexp.tracking.journal.journal import JOURNAL_TAG, Journal, Operation, PermanentError
 from srexp.tracking.names import CHECKPOINTS_TAG, DEBUG_TAG
 from srexp.tracking.store.store import Client, Store, download, selected, tagged
-
-if TYPE_CHECKING:
-    from mlflow.entities import Metric
 
 #: Tags by which a run is reaped or resumed; of one that finished, `environment.json` has the process.
 UNTIL_FINISHED = (*process_identity.TAGS, CHECKPOINTS_TAG)
@@ -31,7 +29,6 @@ def model(client: Client, journal: Journal, operation: Operation, *, doubtful: b
         doubtful: Whether some of it may be in the store already.
     """
     import yaml
-    from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
 
     run = client.get_run(journal.run_id)
@@ -49,7 +46,7 @@ def model(client: Client, journal: Journal, operation: Operation, *, doubtful: b
         model_type="super-resolution",
     )
     if logged.model_id not in [each.model_id for each in (run.outputs.model_outputs if run.outputs else [])]:
-        client.log_outputs(journal.run_id, [LoggedModelOutput(logged.model_id, operation["step"])])
+        client.log_outputs(journal.run_id, [mlflow.entities.LoggedModelOutput(logged.model_id, operation["step"])])
     # Not `Model.load`, which takes a path for an address and reads %20 in it as a blank.
     described = Model.from_dict(yaml.safe_load((folder / _DESCRIPTION).read_text(encoding="utf-8")))
     described.run_id, described.artifact_path = journal.run_id, logged.artifact_location
@@ -78,7 +75,7 @@ def end(client: Client, run_id: str, status: str, at: int | None = None) -> None
             client.delete_tag(run_id, name)
 
 
-def points(operation: Operation, step: int, **of: str) -> list[Metric]:
+def points(operation: Operation, step: int, **of: str) -> list[mlflow.entities.Metric]:
     """Give the metrics of an operation as MLflow takes them.
 
     Args:
@@ -89,9 +86,10 @@ def points(operation: Operation, step: int, **of: str) -> list[Metric]:
     Returns:
         A point for each value.
     """
-    from mlflow.entities import Metric
-
-    return [Metric(name, float(value), operation["at"], step, **of) for name, value in operation["values"].items()]
+    return [
+        mlflow.entities.Metric(name, float(value), operation["at"], step, **of)
+        for name, value in operation["values"].items()
+    ]
 
 
 def move_forward(client: Client, name: str, alias: str, number: int) -> str | None:
@@ -130,7 +128,6 @@ def version(client: Client, store: Store, journal: Journal, operation: Operation
         operation: With `name`, `tags`, `alias`, and `model`, an address, or None for the one that this journal logged.
         doubtful: Whether some of it may be in the store already.
     """
-    from mlflow.exceptions import MlflowException
     from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
     name, mark = operation["name"], _mark(journal, operation)
@@ -147,7 +144,7 @@ def version(client: Client, store: Store, journal: Journal, operation: Operation
     with selected(store.uri):
         try:
             client.create_registered_model(name)
-        except MlflowException as error:
+        except mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         known = client.search_model_versions(f"run_id = '{journal.run_id}'") if doubtful else []

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import RequestError, SrexpError
+from srexp.lazy_imports import mlflow
 from srexp.system.files.file_locks import in_turn
 from srexp.system.masking.redaction import masked
 from srexp.tracking.store.failures import ABSENT, required
@@ -191,13 +192,11 @@ def _places(client: Client, registered: Any) -> Places:
 
 def _existing(client: Client, name: str, version: int | str | None) -> int | None:
     """Give a version if it is there: an alias, or the note of a move, may outlive the one that it names."""
-    from mlflow.exceptions import MlflowException
-
     if version is None:
         return None
     try:
         return int(client.get_model_version(name, str(version)).version)
-    except MlflowException as error:
+    except mlflow.exceptions.MlflowException as error:
         if error.error_code not in ABSENT:
             raise
         return None

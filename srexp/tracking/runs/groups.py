@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from srexp.lazy_imports import mlflow
 from srexp.system import process_identity
 from srexp.system.masking.redaction import mask, printable
 from srexp.tracking.journal import upload
@@ -73,7 +74,6 @@ def log_page(
         points: Metrics with their values and steps.
         files: Artifacts; their names become the artifacts' names.
     """
-    from mlflow.entities import Metric
     from mlflow.utils import chunk_list
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
@@ -81,7 +81,7 @@ def log_page(
         for file in files:
             client.log_artifact(run_id, str(file))
         now = int(time.time() * 1000)
-        metrics = [Metric(each, value, now, step) for each, value, step in points]
+        metrics = [mlflow.entities.Metric(each, value, now, step) for each, value, step in points]
         for some in chunk_list(metrics, MAX_POINTS):
             client.log_batch(run_id, metrics=some)
         for key, value in tags.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from srexp.errors import RequestError, SrexpError
+from srexp.lazy_imports import mlflow
 from srexp.system.masking.redaction import from_cell, mask
 from srexp.tracking.metric_names import known, places
 from srexp.tracking.store.addresses import find
@@ -214,14 +215,12 @@ def _id(run: StoredRun | str) -> str:
 
 def _folder(store: Store, run: StoredRun | str) -> Path | None:
     """Give the folder of a run's artifacts; None where they lie on another machine, or there is no such run."""
-    from mlflow.exceptions import MlflowException
-
     if isinstance(run, StoredRun):
         return path_of(run.artifacts) if run.artifacts else None
     with opened(store, f"run {run} can't be read") as client:
         try:
             return path_of(str(client.get_run(run).info.artifact_uri))
-        except MlflowException as error:
+        except mlflow.exceptions.MlflowException as error:
             if error.error_code not in ABSENT:
                 raise
             return None
@@ -229,13 +228,11 @@ def _folder(store: Store, run: StoredRun | str) -> Path | None:
 
 def _brought(store: Store, run_id: str, path: str) -> bytes | None:
     """Fetch an artifact that lies on another machine; None where it isn't there."""
-    from mlflow.exceptions import MlflowException
-
     with opened(store, f"{path} of run {run_id} can't be fetched") as client, tempfile.TemporaryDirectory() as scratch:
         try:
             return download(store, f"runs:/{run_id}/{path}", Path(scratch)).read_bytes()
-        except (MlflowException, OSError) as error:
-            absent = isinstance(error, MlflowException) and error.error_code in ABSENT
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            absent = isinstance(error, mlflow.exceptions.MlflowException) and error.error_code in ABSENT
             folder = path.rpartition("/")[0] or None
             if not absent and path in {each.path for each in client.list_artifacts(run_id, folder)}:
                 raise

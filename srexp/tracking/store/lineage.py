@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from srexp.lazy_imports import mlflow
 from srexp.system.masking.redaction import mask
-
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
 
 MAX_DIGEST = 36
 
@@ -45,7 +43,7 @@ def input_of(name: str, fingerprint: str, context: str) -> Input:
 
 def dataset_input(
     *, name: str, source: str, fingerprint: str, context: str, facts: Mapping[str, object]
-) -> DatasetInput:
+) -> mlflow.entities.DatasetInput:
     """Describe one split of a data set as an input of a run.
 
     Args:
@@ -58,15 +56,14 @@ def dataset_input(
     Returns:
         The input, ready for `MlflowClient.log_inputs`.
     """
-    from mlflow.entities import Dataset, DatasetInput, InputTag
     from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
     address = mask(source)
     web = urlsplit(address).scheme in ("http", "https")
-    dataset = Dataset(
+    dataset = mlflow.entities.Dataset(
         **input_of(name, fingerprint, context)._asdict(),
         source_type="http" if web else "code",
         source=json.dumps({"url": address} if web else {"tags": {"source": address}}),
         profile=json.dumps(facts),
     )
-    return DatasetInput(dataset, [InputTag(MLFLOW_DATASET_CONTEXT, context)])
+    return mlflow.entities.DatasetInput(dataset, [mlflow.entities.InputTag(MLFLOW_DATASET_CONTEXT, context)])

@@ -9,14 +9,11 @@ import sqlite3
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from srexp.errors import RequestError, SrexpError
+from srexp.lazy_imports import mlflow, sqlalchemy
 from srexp.system.files.atomic_files import whole_file
 from srexp.system.masking.redaction import mask
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +35,7 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
         OSError: There is none, and none can be made.
         sqlite3.Error: There is no room for it.
     """
-    from sqlalchemy import make_url
-
-    url = make_url(uri)
+    url = sqlalchemy.make_url(uri)
     file = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
     if file and (not file.exists() or not file.stat().st_size):
         _create(url, Path(os.path.realpath(file)))
@@ -52,12 +47,10 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
     if found is None or found == known[0]:
         return
     if found not in known:
-        import mlflow
-
         raise RequestError(
             "a newer MLflow made the tracking store",
             got=f"{mask(str(url))} at schema {found}",
-            expected=f"a schema that MLflow {mlflow.__version__} knows",
+            expected=f"a schema that MLflow {mlflow.version.VERSION} knows",
             fix="install the MLflow that made it, or choose another tracking.uri",
         )
     if file is None or alone is False:
@@ -70,12 +63,11 @@ def bring_up_to_date(uri: str, *, alone: bool | None = None) -> None:
     _upgrade(url, file, found)
 
 
-def _revision(url: URL) -> str | None:
+def _revision(url: sqlalchemy.URL) -> str | None:
     """Read the schema's version; None of a database without one."""
     from alembic.migration import MigrationContext
-    from sqlalchemy import NullPool, create_engine
 
-    engine = create_engine(url, poolclass=NullPool)
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
@@ -90,26 +82,24 @@ def _known() -> list[str]:
     return [each.revision for each in script.walk_revisions()]
 
 
-def _create(url: URL, file: Path) -> None:
+def _create(url: sqlalchemy.URL, file: Path) -> None:
     """Make a database without runs."""
     from mlflow.store.db.utils import _initialize_tables
-    from sqlalchemy import NullPool, create_engine
 
     # Where it can't be made, behind a link that leads nowhere, too, MLflow would try again for minutes.
     if not os.access(file.parent, os.W_OK):
         raise OSError(errno.EACCES, "unable to open database file", str(file))
     with whole_file(file) as whole:
-        _initialize_tables(create_engine(url.set(database=whole.name), poolclass=NullPool))
+        _initialize_tables(sqlalchemy.create_engine(url.set(database=whole.name), poolclass=sqlalchemy.NullPool))
 
 
-def _upgrade(url: URL, file: Path, found: str) -> None:
+def _upgrade(url: sqlalchemy.URL, file: Path, found: str) -> None:
     from mlflow.store.db.utils import _upgrade_db
-    from sqlalchemy import NullPool, create_engine
 
     backup = file.with_name(f"{file.name}.before-{found}")
     copy(file, _begun(file))
     try:
-        _upgrade_db(create_engine(url, poolclass=NullPool))
+        _upgrade_db(sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool))
     except BaseException as error:
         _take_back(file)
         if not isinstance(error, Exception):

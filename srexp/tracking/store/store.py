@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from srexp.errors import RequestError, SrexpError, did_you_mean
+from srexp.lazy_imports import mlflow, sqlalchemy
 from srexp.system import database_locks
 from srexp.system.files.file_locks import in_turn
 from srexp.system.masking.credentials import revealed
@@ -21,9 +22,6 @@ from srexp.system.masking.redaction import mask
 from srexp.tracking.store.failures import UNOPENED, deleted_experiment, unopened
 from srexp.tracking.store.locations import artifact_root, database, path_of, require_holdable, resolve_in, strayed
 from srexp.tracking.store.schema import bring_up_to_date, copy
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks")
@@ -36,7 +34,7 @@ _SELECTING = threading.RLock()
 
 
 #: MLflow's client of a store, named without importing MLflow.
-Client: TypeAlias = "MlflowClient"
+Client: TypeAlias = "mlflow.MlflowClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +136,11 @@ def connect(store: Store) -> Client:
         RequestError: It is the database of another version of MLflow, and can't be upgraded here.
         SrexpError: The store can't be reached, opened or created.
     """
-    from mlflow import MlflowClient
-
+    client = mlflow.MlflowClient  # imports MLflow before others wait for the lock
     with translated(store, UNOPENED):
         if store.lock is None:
             _reach(store.uri)
-            return MlflowClient(store.uri)
+            return client(store.uri)
         busy = SrexpError(
             "another process has been opening the tracking store for five minutes",
             got=mask(store.uri),
@@ -152,14 +149,12 @@ def connect(store: Store) -> Client:
         with in_turn(store.lock, _LOCK_SECONDS, busy), _everywhere(store.uri):
             bring_up_to_date(store.uri)
             resolve_in(store.uri, store.artifacts)
-            return MlflowClient(store.uri)
+            return client(store.uri)
 
 
 def _everywhere(uri: str) -> AbstractContextManager[None]:
     """Keep other machines from opening the same database meanwhile."""
-    from sqlalchemy import make_url
-
-    url = make_url(uri)
+    url = sqlalchemy.make_url(uri)
     shared = url.get_backend_name() in database_locks.DRIVERS
     return database_locks.locked(url, "tracking store", int(_LOCK_SECONDS)) if shared else nullcontext()
 
@@ -178,12 +173,9 @@ def translated(store: Store, what: str) -> Iterator[None]:
     Raises:
         SrexpError: The store refused, or can't be reached.
     """
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (mlflow.exceptions.MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise unopened(store.uri, what, error) from error
 
 
@@ -299,13 +291,11 @@ def experiment_id(client: Client, store: Store, name: str) -> str:
     Raises:
         RequestError: The experiment was deleted, and its name can't be used until it is restored or purged.
     """
-    from mlflow.exceptions import MlflowException
-
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
             return client.create_experiment(name, artifact_location=store.artifacts)
-        except MlflowException as error:
+        except mlflow.exceptions.MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             found = client.get_experiment_by_name(name)
@@ -328,8 +318,6 @@ def selected(uri: str) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    import mlflow
-
     with _SELECTING:
         environment = os.environ.get("MLFLOW_TRACKING_URI")
         before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
