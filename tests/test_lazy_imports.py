@@ -1,4 +1,4 @@
-"""Keras and TensorFlow come with the first name that is asked for, and are the modules themselves from then on."""
+"""A package comes with the first name that is asked for, and is the module itself from then on."""
 
 from __future__ import annotations
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
 from srexp.lazy_imports import keras
 from srexp.network_graph import Step, carry, layer_graph
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SIDE = 2**15  # so large that borders, which networks extend, weigh nothing; shapes only, nothing is computed
 _MEGAPIXEL = 10**6

@@ -9,7 +9,7 @@ S.-B. Ko (2020). It is not their network: what is public of that doesn't fix one
   scale; a residual for each sub-band, every number, the initial weights.
 """
 
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from srexp.errors import RequestError, checked_by
 from srexp.lazy_imports import keras
@@ -20,9 +20,8 @@ from srexp.models.layers.upsampling import begin
 from srexp.models.layers.wavelet import analysis, synthesis
 from srexp.models.sizes import positive
 
-if TYPE_CHECKING:
-    #: Features of a stream: a tensor for each group.
-    Stream = list[keras.KerasTensor]
+#: Features of a stream: a tensor for each group.
+Stream: TypeAlias = "list[keras.KerasTensor]"
 
 
 def check_size(width: int, groups: int, stages: int, units: int) -> None:
@@ -107,7 +106,7 @@ def build(
     return keras.Model(low, restored, name=name)
 
 
-def _stage(stream: "Stream", units: int, name: str) -> "Stream":
+def _stage(stream: Stream, units: int, name: str) -> Stream:
     """Residual units, of which each sees all before it, added to their input."""
     seen = residual = stream
     for unit in range(1, units + 1):
@@ -118,7 +117,7 @@ def _stage(stream: "Stream", units: int, name: str) -> "Stream":
     return _added(stream, _mixed(seen, stream, f"{name}_mix", adds=True), name)
 
 
-def _crossed(streams: "dict[str, Stream]", key: str, name: str) -> "Stream":
+def _crossed(streams: dict[str, Stream], key: str, name: str) -> Stream:
     """Add what the other stream says, where there is another."""
     others = [group for other, stream in streams.items() if other != key for group in stream]
     if not others:
@@ -126,7 +125,7 @@ def _crossed(streams: "dict[str, Stream]", key: str, name: str) -> "Stream":
     return _added(streams[key], _mixed(others, streams[key], name, adds=True), name)
 
 
-def _mixed(features: "Stream", like: "Stream", name: str, *, adds: bool = False) -> "Stream":
+def _mixed(features: Stream, like: Stream, name: str, *, adds: bool = False) -> Stream:
     """1 x 1 convolutions of all features to groups like others; `adds` says that what they give is added."""
     joined = _joined(features)
     initial = small() if adds else "glorot_uniform"
@@ -136,12 +135,12 @@ def _mixed(features: "Stream", like: "Stream", name: str, *, adds: bool = False)
     ]
 
 
-def _added(stream: "Stream", branch: "Stream", name: str) -> "Stream":
+def _added(stream: Stream, branch: Stream, name: str) -> Stream:
     """Add a branch to a stream, group by group."""
     pairs = enumerate(zip(stream, branch, strict=True), 1)
     return [keras.layers.Add(name=f"{name}_sum_{number}")(pair) for number, pair in pairs]
 
 
-def _joined(groups: "Stream") -> "keras.KerasTensor":
+def _joined(groups: Stream) -> "keras.KerasTensor":
     """All groups as one tensor."""
     return groups[0] if len(groups) == 1 else keras.layers.Concatenate()(groups)

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from srexp.data.batches.augment import Augmentation, Raster, window
 from srexp.data.degradation.degradations import Degradation, quantize
+from srexp.data.image import Stored
+from srexp.data.sources.source import Entry
 from srexp.errors import RequestError
 from srexp.types import Batch, Pixels, Sample
-
-if TYPE_CHECKING:
-    from srexp.data.image import Stored
-    from srexp.data.sources.source import Entry
 
 # First word of the entropy of a random stream: streams for different uses never meet.
 VISITS, PATCHES, SCORING = range(3)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,9 +19,6 @@ from srexp.lazy_imports import keras, tf
 from srexp.system.processor import cores
 from srexp.system.stdio import no_native_stderr
 from srexp.types import Batch
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 class LiteRt(FileRuntime):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from srexp.enhance.runtimes.bicubic_taps import bicubic_taps
 from srexp.enhance.runtimes.onnx_builder import Graph
 from srexp.errors import RequestError
-
-if TYPE_CHECKING:
-    from srexp.network_graph import Step
+from srexp.network_graph import Step
 
 
 def _gelu(graph: Graph, value: str) -> str:

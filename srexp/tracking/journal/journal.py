@@ -15,14 +15,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
+
+from filelock import FileLock, Timeout
 
 from srexp.errors import SrexpError
 from srexp.system.files.atomic_files import bring_to_disk, write_whole
 from srexp.system.files.moved_files import here, moved
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 Operation: TypeAlias = dict[str, Any]
 
@@ -220,8 +219,6 @@ class Journal:
             self._lock.release()
 
     def _take(self) -> bool:
-        from filelock import FileLock, Timeout
-
         self._lock = FileLock(self.folder / "lock", timeout=0, thread_local=False)
         try:
             self._lock.acquire()

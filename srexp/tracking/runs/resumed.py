@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from srexp.lazy_imports import mlflow
 from srexp.system.process_identity import process_is_gone
 from srexp.tracking.journal.upload import move_forward
 from srexp.tracking.store.store import Client, Store, opened, selected, tagged
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run as MlflowRun
 
 _PICTURE = re.compile(r"(images/(.+)\+step\+(\d+)\+timestamp\+.+)\.png")
 #: End of the name of the smaller file of a picture, which MLflow's UI shows first.
@@ -75,7 +72,7 @@ def already(store: Store, run_id: str) -> Already:
         return Already(frozenset(points), pictures, model_uri, _registered(client, run_id))
 
 
-def _models(client: Client, run: MlflowRun) -> list[mlflow.entities.LoggedModel]:
+def _models(client: Client, run: mlflow.entities.Run) -> list[mlflow.entities.LoggedModel]:
     # A database keeps the status as a number, and finds nothing by its name.
     return list(client.search_logged_models([run.info.experiment_id], f"source_run_id = '{run.info.run_id}'"))
 
