@@ -10,7 +10,8 @@ from srexp.errors import RequestError
 from srexp.lazy_imports import sqlalchemy
 
 #: Drivers of a database, the one of our extra first.
-DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "mysqldb")}
+DRIVERS = {"postgresql": ("psycopg", "psycopg2"), "mysql": ("pymysql", "mysqldb"), "mssql": ("pyodbc", "pymssql")}
+#: Those that srexp is tried with and can lock.
 EXTRAS = {"postgresql": "postgres", "mysql": "mysql"}
 
 
@@ -18,7 +19,7 @@ def with_driver(uri: str, key: str) -> str:
     """Name the driver in the address of a database: the one that is installed, not the one that SQLAlchemy prefers.
 
     Args:
-        uri: `postgresql://...` or `mysql://...`, or the same with a driver, which is kept then.
+        uri: `postgresql://...`, `mysql://...` or `mssql://...`, or the same with a driver, which is kept then.
         key: Configuration key that has it, for the message.
 
     Returns:
@@ -32,14 +33,15 @@ def with_driver(uri: str, key: str) -> str:
         'postgresql+psycopg://ann@host/runs'
     """
     scheme, _, rest = uri.partition("://")
-    dialect, _, named = scheme.partition("+")
+    dialect, _, named = scheme.lower().partition("+")
     for driver in (named,) if named else DRIVERS[dialect]:
         if _is_installed(f"{dialect}+{driver}"):
             return f"{dialect}+{driver}://{rest}"
+    package = f'"srexp[{EXTRAS[dialect]}]"' if dialect in EXTRAS else DRIVERS[dialect][0]
     raise RequestError(
         f"{key}: no driver of {scheme} is installed",
         expected=named or " or ".join(DRIVERS[dialect]),
-        fix=f'pip install "srexp[{EXTRAS[dialect]}]", and an address that begins with {dialect}://',
+        fix=f"pip install {package}, and an address that begins with {dialect}://",
     )
 
 

@@ -21,14 +21,18 @@ def test_another_driver_will_do(installed, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("uri", "extra"),
-    [("postgresql://u:secret@h/db", "postgres"), ("mysql://u:secret@h/db", "mysql"), ("mysql+no://h/db", "mysql")],
+    ("uri", "package"),
+    [
+        ("postgresql://u:secret@h/db", r'"srexp\[postgres\]"'),
+        ("mysql://u:secret@h/db", r'"srexp\[mysql\]"'),
+        ("mysql+no://h/db", r'"srexp\[mysql\]"'),
+        ("mssql://u:secret@h/db", "pyodbc"),
+        ("mssql+pymssql://u:secret@h/db", "pyodbc"),
+    ],
 )
-def test_a_missing_driver_is_named_with_its_extra(uri, extra, tmp_path, monkeypatch):
+def test_a_missing_driver_is_named_with_its_package(uri, package, tmp_path, monkeypatch):
     monkeypatch.setattr(database_locks, "_is_installed", lambda name: False)
-    with pytest.raises(
-        RequestError, match=rf'tracking\.uri: no driver(.|\n)*pip install "srexp\[{extra}\]"'
-    ) as refused:
+    with pytest.raises(RequestError, match=rf"tracking\.uri: no driver(.|\n)*pip install {package}") as refused:
         resolve(uri, tmp_path)
     assert "secret" not in str(refused.value)
 

@@ -146,7 +146,7 @@ def parse_url(storage: str, key: str = "search.storage") -> sqlalchemy.URL:
         raise RequestError(
             f"{key} doesn't tell where its password ends", got=told, fix="write %40 for an @ in it, and %2F for a /"
         )
-    if url.get_backend_name() not in database_locks.DRIVERS:
+    if url.get_backend_name() not in database_locks.EXTRAS:
         raise RequestError(f"{key} names an unknown database", got=url.drivername, expected=expected)
     return sqlalchemy.make_url(database_locks.with_driver(storage, key))
 

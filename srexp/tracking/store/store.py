@@ -23,7 +23,7 @@ from srexp.tracking.store.failures import UNOPENED, deleted_experiment, unopened
 from srexp.tracking.store.locations import artifact_root, database, path_of, require_holdable, resolve_in, strayed
 from srexp.tracking.store.schema import bring_up_to_date, copy
 
-DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+DATABASES = ("sqlite", *database_locks.DRIVERS)
 SERVERS = ("http", "https", "databricks")
 
 _LOCK_SECONDS = 300.0
@@ -88,15 +88,16 @@ def resolve(
     if kind == "sqlite":
         text, file = _absolute_sqlite(text, folder, name)
         lock = file.with_name(f"{file.name}.lock")
-    elif kind in database_locks.DRIVERS:
+    else:
         text = database_locks.with_driver(text, name)
     return Store(text, artifact_root(artifacts, folder), lock)
 
 
 def _kind(uri: str, name: str) -> str:
     """The store's scheme, without an SQL driver: `postgresql` of `postgresql+psycopg2://...`."""
-    kind = "databricks" if uri == "databricks" else urlsplit(uri).scheme.split("+")[0]
-    if kind in (*DATABASES, *SERVERS):
+    scheme = "databricks" if uri == "databricks" else urlsplit(uri).scheme
+    kind = scheme.partition("+")[0]
+    if kind in database_locks.DRIVERS or scheme in ("sqlite", "sqlite+pysqlite", *SERVERS):
         return kind
     raise RequestError(
         f"{name} is not an address of an MLflow store",
@@ -155,7 +156,7 @@ def connect(store: Store) -> Client:
 def _everywhere(uri: str) -> AbstractContextManager[None]:
     """Keep other machines from opening the same database meanwhile."""
     url = sqlalchemy.make_url(uri)
-    shared = url.get_backend_name() in database_locks.DRIVERS
+    shared = url.get_backend_name() in database_locks.EXTRAS
     return database_locks.locked(url, "tracking store", int(_LOCK_SECONDS)) if shared else nullcontext()
 
 

@@ -49,7 +49,12 @@ def test_servers_decide_where_artifacts_go_and_databases_do_not(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "uri", ["mlruns", "/data/mlruns", "file:///data/mlruns", "sqllite:///a.db", "sqlite://", "ftp://x"]
+    "uri",
+    [
+        *("mlruns", "/data/mlruns", "file:///data/mlruns", "sqllite:///a.db", "sqlite://", "ftp://x"),
+        *("oracle://h/db", "foo+bar://h/db", "sqlite+foo:///a.db", "sqlite+pysqlcipher:///a.db", "http+foo://h"),
+        *("databricks+foo://h", "mssql+foo://h/db", "POSTGRESQL+foo://h/db"),
+    ],
 )
 def test_what_is_no_store_is_refused_by_name(tmp_path, uri):
     with pytest.raises(RequestError, match=r"tracking\.uri") as refused:
