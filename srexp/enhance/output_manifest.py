@@ -16,7 +16,7 @@ from typing import Any, Literal, TextIO, TypeAlias
 
 from srexp.enhance.manifest_parts import join, part_of
 from srexp.errors import RequestError, SrexpError
-from srexp.system.files.atomic_files import whole_file, write_whole
+from srexp.system.files.atomic_files import itself, whole_file, write_whole
 from srexp.system.files.digests import sha256
 from srexp.system.masking.pseudonyms import note
 from srexp.system.masking.redaction import as_cell, from_cell
@@ -148,7 +148,7 @@ class OutputManifest:
         """
         known = {column: f"{value:.4g}" for column, value in (measured or {}).items()}
         last = _last_byte(self._file)
-        with open(self._file, "a", newline="", encoding="utf-8", opener=_no_link) as file:
+        with open(self._file, "a", newline="", encoding="utf-8", opener=itself) as file:
             writer = _writer(file, self._columns, head=not last)
             if last not in (b"", b"\n"):  # a run was killed while it wrote
                 file.write("\n")
@@ -253,19 +253,10 @@ def _readers(source: Path) -> int:
     return mode | stat.S_IRWXU
 
 
-def _no_link(path: str, flags: int) -> int:
-    """Open a file, and neither what a link leads to nor a pipe, at which it would wait for ever."""
-    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    if stat.S_ISFIFO(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise OSError(errno.EINVAL, "it is a pipe")
-    return handle
-
-
 def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
     """Give the columns of a list and its whole rows; a torn line, and what is no UTF-8 in it, harms no other."""
     try:
-        with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=_no_link) as file:
+        with open(path, newline="", encoding="utf-8-sig", errors="replace", opener=itself) as file:
             reader = csv.DictReader(file)
             whole = (row for row in reader if None not in row.values())
             rows = [{key: from_cell(cell) for key, cell in row.items() if key} for row in whole]
@@ -274,7 +265,7 @@ def _read(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
     except csv.Error as error:
         reason = str(error)
     except OSError as error:
-        reason = "it is a link" if path.is_symlink() else error.strerror or "no reason is given"
+        reason = error.strerror or "no reason is given"
     if reason:
         raise RequestError(
             f"{NAME} in output, the list of what was made, can't be used: {reason}",

@@ -19,6 +19,7 @@ from srexp.evaluation.figures.image_cards import Picture, thumbnail
 from srexp.evaluation.figures.spread_map import SCALE, Spread, only_map
 from srexp.experiment.restoration.jobs import Job, Outcome, marks_of
 from srexp.metrics.table import counted
+from srexp.system.files.atomic_files import itself
 from srexp.system.masking.pseudonyms import pseudonym, pseudonymised
 from srexp.system.templates import filled
 from srexp.types import Pixels
@@ -85,7 +86,7 @@ def write_gallery(
     try:
         restored = any(NAME in job.outputs for job in jobs)
         there = page.exists() and not config.overwrite
-        if restored or (there and (page.is_fifo() or _MARK not in page.read_bytes()[:1000])):
+        if restored or (there and not _is_one(page)):
             return None, f"{NAME} in output is not what this would write, and was left as it was"
         with scratch_folder(manifest.folder) as scratch:
             file = scratch / NAME
@@ -94,6 +95,12 @@ def write_gallery(
     except (OSError, SrexpError) as error:
         return None, f"{NAME} can't be written: {getattr(error, 'strerror', None) or error}"
     return page, ""
+
+
+def _is_one(page: Path) -> bool:
+    """Whether srexp wrote what has the name of a page."""
+    with open(page, "rb", opener=itself) as file:
+        return _MARK in file.read(1000)
 
 
 def _page(config: EnhanceConfig, made: Sequence[Job], outcome: Outcome) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +24,21 @@ class _Umask:
 
 
 _umask = _Umask()
+
+
+def itself(path: str, flags: int) -> int:
+    """Open a file, and neither what a link leads to nor a pipe, at which it would wait for ever: an opener of `open`.
+
+    Raises:
+        OSError: It is one of these, or can't be opened.
+    """
+    if Path(path).is_symlink():
+        raise OSError(errno.ELOOP, "it is a link")
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    if stat.S_ISFIFO(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is a pipe")
+    return handle
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -137,11 +138,21 @@ def test_a_restored_image_of_that_name_is_left_alone(asked, identity):
     assert (asked.output / gallery.NAME).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_page_that_cannot_be_written_harms_nothing(asked, identity):
-    (asked.output / gallery.NAME).mkdir(parents=True)
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (Path.mkdir, "Is a directory"),
+        (os.mkfifo, "it is a pipe"),
+        (lambda page: page.symlink_to("../elsewhere.html"), "it is a link"),
+    ],
+)
+def test_a_page_that_cannot_be_written_harms_nothing(asked, identity, put, reason):
+    asked.output.mkdir()
+    (asked.output / ".." / "elsewhere.html").write_text(gallery._MARK.decode())
+    put(asked.output / gallery.NAME)
     page, warning = made(asked, identity)
     assert page is None
-    assert "can't be written" in warning
+    assert warning == f"{gallery.NAME} can't be written: {reason}"
     assert (asked.output / "patient7.png").exists()
 
 
