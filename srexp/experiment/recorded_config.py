@@ -31,7 +31,7 @@ from srexp.system.kernels import choice
 from srexp.system.masking import pseudonyms
 from srexp.system.masking.redaction import mask, printable
 from srexp.tracking.journal.writer import SYNC
-from srexp.tracking.names import CHECKPOINTS_TAG
+from srexp.tracking.names import CHECKPOINTS_TAG, without_own
 from srexp.tracking.runs import queries
 from srexp.tracking.runs.run import Run
 from srexp.tracking.runs.tracking import Tracking
@@ -284,7 +284,7 @@ def continued(config: TrainConfig, found: queries.StoredRun, kept: Mapping[str, 
     taken = ["tracking.uri", "tracking.artifacts", "paths.shared", *places]
     for key in [*taken, *(key for key in map(key_of, config.overrides) if key not in ("resume", "dataset"))]:
         OmegaConf.update(tree, key, OmegaConf.select(now, key), merge=False)
-    tree.update(verb="train", resume=None, extensions=config.extensions)
+    tree.update(verb="train", resume=None, extensions=config.extensions, tags=without_own(tree.get("tags") or {}))
     return check(tree, overrides=typed, beside=beside, run_dir=run_dir)
 
 

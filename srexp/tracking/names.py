@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from srexp.errors import RequestError
 
@@ -80,6 +80,16 @@ def require_run(name: str | None, tags: Iterable[str]) -> None:
                 expected=f"a name that begins with neither {' nor '.join(_OWN)}",
                 fix=f"+tags.{key.replace('.', '_')}=...",
             )
+
+
+def without_own(tags: Mapping[str, str]) -> dict[str, str]:
+    """Leave out tags that MLflow and srexp keep for themselves, which earlier versions took from a configuration.
+
+    Example:
+        >>> without_own({"mlflow.user": "ann", "ward": "7"})
+        {'ward': '7'}
+    """
+    return {key: text for key, text in tags.items() if not key.startswith(_OWN)}
 
 
 def _unprintable(text: str) -> bool:

@@ -15,7 +15,7 @@ from srexp.config.compose import compose
 from srexp.config.frozen_files import Files, frozen
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.experiment import batch_size, resume, start
-from srexp.experiment.recorded_config import run_of, task_tags
+from srexp.experiment.recorded_config import kept_by, run_of, task_tags
 from srexp.experiment.task import Task
 from srexp.system.kernels import choice
 from srexp.tracking.names import CHECKPOINTS_TAG
@@ -53,6 +53,14 @@ def test_a_run_that_logged_nothing_yet_is_composed_from_its_overrides(interrupte
     go_on(f"resume={interrupted}")
     assert identity(conducted["task"].config, "") == identity(asked[1], "")
     assert conducted["earlier"].logged is False
+
+
+def test_tags_that_earlier_versions_let_a_run_have_are_left_to_it(interrupted, conducted, monkeypatch):
+    """MLflow's own are refused today, and nobody can take them out of a configuration that a run has logged."""
+    earlier = {"mlflow.note.content": "a note", "srexp.mine": "1", "ward": "7"}
+    monkeypatch.setattr(resume, "kept_by", lambda *given: {**kept_by(*given), "tags": earlier})
+    assert go_on(f"resume={interrupted}")["run_id"] == interrupted
+    assert conducted["task"].config.tags == {"ward": "7"}
 
 
 def test_a_copied_run_that_lost_its_configuration_finds_the_images_that_came_along(
