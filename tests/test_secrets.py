@@ -101,8 +101,8 @@ def test_processes_of_a_multirun_have_no_password_in_their_titles(monkeypatch) -
 
     monkeypatch.setattr(child_process.subprocess, "Popen", watched)
     started = child_process.start(os.path.isabs, f"postgresql://ann:{PASSWORD}@db/runs")
-    child_process.hang_up(started)
     assert started.wait(timeout=60) == 0
+    child_process.hang_up(started)
     assert seen
     assert not any(PASSWORD in command for command in seen)
 
