@@ -24,8 +24,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks.bench_training import BATCH, CAPS, PATCH, PRECISIONS, PRODUCT, available, keras_step, product
-from tests.benchmarks.taking_turns import timed
+from tests.benchmarks import bench_training
+from tests.benchmarks.bench_training import BATCH, CAPS, PATCH, PRECISIONS, available, keras_step, rate
+from tests.benchmarks.taking_turns import Worker, timed
 
 PASSES = ("restoring", "gradient of what comes in", "gradient of weights")
 REST = "all else"
@@ -39,27 +40,31 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(PRECISIONS), choices=list(PRECISIONS))
     parser.add_argument("--instructions", choices=list(CAPS), default=available()[0])
     parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--peak", type=float, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.alone:
-        print(*rows(asked.models[0], asked.instructions, asked.steps), sep="\n")
+    if asked.peak:
+        print(*rows(asked.models[0], asked.instructions, asked.steps, asked.peak), sep="\n")
         return
     print("| network | pass | of the step | of the product rate | slowest layer |")
     print("|---|---|---|---|---|", flush=True)
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", **CAPS[asked.instructions], **_ONE_THREAD}
+    worker = Worker([sys.executable, bench_training.__file__, "--serve", "product"], quiet)
+    worker.ask("", asked.instructions, "float32")
+    peaks = [rate("", worker.ask())]
     for name in asked.models:
-        words = ["--models", name, "--instructions", asked.instructions, "--steps", str(asked.steps), "--alone"]
+        words = ["--models", name, "--instructions", asked.instructions, "--steps", str(asked.steps)]
+        words += ["--peak", str(peaks[-1])]
         subprocess.run([sys.executable, __file__, *words], check=True, env={**os.environ, **quiet})
+        peaks.append(rate("", worker.ask()))
+    worker.end()
+    print(f"\nThe product: {', '.join(f'{each / 1e9:.0f}' for each in peaks)} GFLOP/s, before and after each network")
 
 
-def rows(name: str, instructions: str, steps: int) -> list[str]:
+def rows(name: str, instructions: str, steps: int, peak: float) -> list[str]:
     """Profile a network's steps; give its rows of the table."""
     step = keras_step(name, instructions, "float32")
     timed(step, 2)
     spent = seconds_of_operations(step, steps)
-    multiply = product("", "", "float32")
-    multiply()
-    peak = 2 * PRODUCT**3 / timed(multiply, 2).processor
     work, whole = multiply_adds_of_layers(name), sum(spent.values())
     made = []
     for which in PASSES:

@@ -199,7 +199,7 @@ def test_killed_between_receipt_and_sending_on_nothing_is_lost_and_nothing_is_th
         until(lambda: "nothing is sent on" in server.said(), said=server.said)
         process.kill()
         process.wait()
-    assert server.waiting() == 4
+    assert server.waiting() == 4, server.said()
     archive.start()
     told = list(paths[:4])
     for round_ in range(3):
