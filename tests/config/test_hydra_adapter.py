@@ -110,8 +110,11 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_a_verb_takes_every_option_of_hydra_or_says_why_not(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
-    first = list(cli.VERBS).index(verb)  # so that each option stands behind half of the verbs, and before the others
+    """Each option is tried with a third of the verbs, behind some and before others; for `train` all are."""
+    first = list(cli.VERBS).index(verb)
     for place, (typed, shown) in enumerate(OPTIONS.items()):
+        if verb != "train" and (place + first) % 3:
+            continue
         words = [*NEEDED.get(verb, []), *typed.split()]
         code = cli.run([verb, *words] if (place + first) % 2 else [*words, verb])
         caught = capfd.readouterr()

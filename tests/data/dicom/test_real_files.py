@@ -67,10 +67,13 @@ def real_files() -> list[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(DCIODVFY is None, reason="no dicom3tools on this machine; .ci/run installs it")
-@pytest.mark.parametrize("intensity", ["bits", "window", "percentile"])
-def test_dciodvfy_finds_no_error_that_the_original_had_not(tmp_path: Path, intensity: str) -> None:
+@pytest.mark.parametrize(("intensity", "first", "of"), [("bits", 0, 1), ("window", 0, 2), ("percentile", 1, 2)])
+def test_dciodvfy_finds_no_error_that_the_original_had_not(
+    tmp_path: Path, intensity: str, *, first: int, of: int
+) -> None:
+    """All files as they are stored; of the two other readings each file has one."""
     compared, worse = 0, {}
-    for number, path in enumerate(real_files()):
+    for number, path in enumerate(real_files()[first::of]):
         copied = tmp_path / f"{number}.dcm"
         shutil.copy(path, copied)
         try:
@@ -85,4 +88,4 @@ def test_dciodvfy_finds_no_error_that_the_original_had_not(tmp_path: Path, inten
             if new := faults(made) - before:
                 worse[path.name] = new
     assert worse == {}
-    assert compared > 50
+    assert compared > 50 / of

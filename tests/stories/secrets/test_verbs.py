@@ -108,7 +108,10 @@ def test_artifacts_are_asked_for_without_a_secret(capfd) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("first", "verb"), list(enumerate(VERBS)))
 def test_no_key_of_any_verb_lets_a_secret_out(first: int, verb: str, watched: Watched, failing: None) -> None:
-    """Every key with `check`, and with each verb those of its own and some that all have; forms take turns."""
+    """Every key with `check`, and with each verb those of its own and some that all have.
+
+    Forms of addresses take turns, and so do `check` with an address without quotes, and over several jobs.
+    """
     common = text_keys("check")
     keys = [*common, "+hydra.job.env_set.X", "hydra.output_subdir", "hydra.run.dir", "hydra.sweep.dir"]
     assert {"tracking.uri", "dataset.root", "dataset.url", "run_name", "paths.root"} <= set(keys)
@@ -116,10 +119,10 @@ def test_no_key_of_any_verb_lets_a_secret_out(first: int, verb: str, watched: Wa
         keys = [*keys[first :: len(VERBS)], *(key for key in text_keys(verb) if key not in common)]
     for number, key in enumerate(keys, first):
         form = list(ADDRESSES)[number % len(ADDRESSES)]
-        run([verb, *typed(key, ADDRESSES[form])])
+        quoted = typed(key, ADDRESSES[form])
+        run([verb, *quoted])
         if verb == "check":
-            run([verb, f"{key}={ADDRESSES[form]}"])
-            run([verb, "-m", "seed=1", *typed(key, ADDRESSES[form])])
+            run([verb, "-m", "seed=1", *quoted] if number % 2 else [verb, f"{key}={ADDRESSES[form]}"])
         assert watched.leaks() == [], key
 
 
