@@ -90,7 +90,7 @@ def figure(value: float | None, metric: str = "psnr", *, sign: bool = False, fin
         >>> figure(38.2041), figure(0.25, sign=True, fine=True), figure(0.98765, "ssim"), figure(None)
         ('38.20', '+0.250', '0.9877', '-')
     """
-    return NONE if value is None else f"{value:{'+' if sign else ''}.{_digits(metric, fine)}f}"
+    return NONE if value is None else f"{value:{'+' if sign else ''}z.{_digits(metric, fine)}f}"
 
 
 def with_unit(value: float | None, metric: str = "psnr", *, sign: bool = False, fine: bool = False) -> str:

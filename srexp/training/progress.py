@@ -78,7 +78,7 @@ class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
         numbers = history.epochs[-1]
         said = [f"loss {numbers['loss']:.4g}", f"val {numbers['val_psnr']:.3f} dB"]
         if math.isfinite(gain := numbers["val_psnr"] - self.bicubic_psnr):
-            said.append(f"{gain:+.3f} dB")
+            said.append(f"{gain:+z.3f} dB")
         if "discriminator_loss" in numbers:
             said.append(f"discriminator {numbers['discriminator_loss']:.3g}")
         said.append(f"lr {numbers['lr']:.2g}")

@@ -26,6 +26,10 @@ def test_a_value_has_the_digits_of_its_metric(metric, coarse, fine):
     assert table.figure(0.987654, metric, fine=True) == fine
 
 
+def test_nothing_lost_is_no_loss():
+    assert [table.figure(-0.0001, sign=sign, fine=True) for sign in (True, False)] == ["+0.000", "0.000"]
+
+
 def test_what_is_no_number_is_said():
     assert table.figure(None) == table.NONE
     assert table.figure(math.inf) == "inf"

@@ -199,7 +199,8 @@ def test_killed_between_receipt_and_sending_on_nothing_is_lost_and_nothing_is_th
         until(lambda: "nothing is sent on" in server.said(), said=server.said)
         process.kill()
         process.wait()
-    assert server.waiting() == 4, server.said()
+    # While the archive is away, who has its port meanwhile may refuse one; the next server tries it again.
+    assert server.waiting() + len(list((server.spool / "failed").iterdir())) == 4, server.said()
     archive.start()
     told = list(paths[:4])
     for round_ in range(3):

@@ -172,7 +172,7 @@ def _misregistered(prepared: Prepared) -> Iterator[Finding]:
         low, high = prepared.read_low(entry).to_float(), prepared.read(entry).to_float()
         down, right = shift_of(low, high)
         if max(abs(down), abs(right)) > _LARGEST_SHIFT * high.shape[0] / low.shape[0]:
-            shifted.append((entry, f"{_placed(entry)} by {down:+.1f} down and {right:+.1f} right"))
+            shifted.append((entry, f"{_placed(entry)} by {down:+z.1f} down and {right:+z.1f} right"))
     if shifted:
         message = (
             f"{len(shifted)} of {_count(len(measured), 'measured pair')} shifted by more than half a pixel of the low "

@@ -71,7 +71,7 @@ class Chosen:
         Returns:
             Such as `openvino in float32, 0.000 dB lost against Keras in float32`.
         """
-        loss = "" if self.loss_db is None else f", {self.loss_db:.3f} dB lost against Keras in float32"
+        loss = "" if self.loss_db is None else f", {self.loss_db:z.3f} dB lost against Keras in float32"
         return f"{self.runtime} in {self.precision}{loss}"
 
 

@@ -150,3 +150,8 @@ def test_the_loss_is_told(network, probes):
     told = choose(network, runtime="keras", precision="bfloat16", probes=probes).told()
     assert told.startswith("keras in bfloat16, ")
     assert told.endswith("dB lost against Keras in float32")
+
+
+def test_a_loss_that_rounds_to_nothing_has_no_sign():
+    same = choice.Chosen(restore=lambda low: low, runtime="openvino", precision="float32", loss_db=-1e-5, seconds={})
+    assert same.told() == "openvino in float32, 0.000 dB lost against Keras in float32"
