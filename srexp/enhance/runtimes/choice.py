@@ -33,8 +33,10 @@ Probes: TypeAlias = Sequence[tuple[Pixels, Pixels]]
 
 #: What `auto` may lose against float32.
 MAX_LOSS_DB = 0.01
+#: Height and width of the largest image that `auto` measures.
+FULL = 512
 
-_TRIED, _FULL = 96, 512
+_TRIED = 96
 _HOPELESS = 2.0
 _UNSEEN = 1 / (12 * 65535**2)  # mean squared error of rounding to 16-bit levels
 
@@ -103,7 +105,7 @@ def choose(
     runtime: RuntimeName = "auto",
     precision: Precision = "float32",
     probes: Probes = (),
-    shape: tuple[int, int] = (_FULL, _FULL),
+    shape: tuple[int, int] = (FULL, FULL),
     cache: Path | None = None,
 ) -> Chosen:
     """Start a network in a runtime.
@@ -191,7 +193,7 @@ def _measured(model: Network, precision: Precision, probes: Probes, shape: tuple
     keras = Chosen(RUNTIMES["keras"].start(model), "keras", "float32", 0.0 if probes else None, {})
     candidates = {"keras/float32": keras}
     image = np.random.default_rng(0).random((1, *shape, model.input_shape[-1]), dtype=np.float32)
-    image = image[:, :_FULL, :_FULL]
+    image = image[:, :FULL, :FULL]
     small = image[:, :_TRIED, :_TRIED]
     reference = keras.restore(small)
     for name, kind in _possible(precision):

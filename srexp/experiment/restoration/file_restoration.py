@@ -21,9 +21,10 @@ from srexp.data.preparation.index import installed_version
 from srexp.data.restored_image import Origin, Provenance, Restored
 from srexp.enhance.colour import for_colour
 from srexp.enhance.predict import strip_predictor
-from srexp.enhance.runtimes.choice import Chosen, RuntimeName, choose
+from srexp.enhance.receptive_field import receptive_field
+from srexp.enhance.runtimes.choice import FULL, Chosen, RuntimeName, choose
 from srexp.enhance.self_ensemble import self_ensemble
-from srexp.enhance.tiling import joined
+from srexp.enhance.tiling import joined, tile_shape
 from srexp.errors import SrexpError
 from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
 from srexp.experiment.restoration.reference_images import pairs
@@ -35,6 +36,7 @@ from srexp.types import Pixels
 LEAST_MB = 48
 
 _SMALL_MB = 192
+_SHARE_RACED = 16  # part of the memory that each runtime has which is measured
 _IMAGE_MB = 128  # room for a radiograph and what is written of it
 _AHEAD_MB, _SHARE_AHEAD = (
     192,
@@ -309,5 +311,15 @@ def chosen_runtime(config: RestoreConfig, model: Opened, runtime: RuntimeName | 
         runtime=runtime or config.runtime,
         precision=config.precision,
         probes=pairs(model.scale, model.channels),
+        shape=_raced(model, config.memory_mb),
         cache=config.paths.cache,
     )
+
+
+def _raced(model: Opened, memory_mb: int) -> tuple[int, int]:
+    """Choose the tile that runtimes are measured on: each keeps its memory while the others run, and the best then."""
+    sees = receptive_field(model.model)
+    if sees is None:
+        return FULL, FULL
+    share = memory_mb / _SHARE_RACED
+    return tile_shape((FULL, FULL), halo=sees.radius, bytes_per_pixel=sees.bytes_per_pixel, memory_mb=share)

@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import srexp
 from srexp.data.restored_image import Origin
 from srexp.enhance.tiling import joined
+from srexp.experiment.restoration import file_restoration
+from srexp.experiment.restoration.file_restoration import chosen_runtime
+from srexp.experiment.trained.loaded_model import opened
 
 
 def test_grey_and_colour_are_enlarged(identity):
@@ -54,3 +58,16 @@ def test_a_large_image_tells_how_far_it_is_after_each_row_of_tiles(identity, tmp
 @pytest.mark.parametrize("scale", [2])
 def test_the_model_is_named(identity, scale):
     assert (identity.made.model, identity.made.scale) == ("net.keras", scale)
+
+
+@pytest.mark.parametrize(("memory_mb", "sides"), [(1536, (64, 300)), (100_000, (512, 512))])
+def test_runtimes_are_measured_on_what_memory_has_room_for(memory_mb, sides, tmp_path, monkeypatch):
+    """Three runtimes that keep the memory of a large tile left VDSR tiles that were mostly border."""
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    name = "zoo/vdsr-cxr-x2"
+    config = srexp.compose([f"model_uri={name}", "input=.", "output=.", f"memory_mb={memory_mb}"], "enhance")
+    measured = []
+    monkeypatch.setattr(file_restoration, "choose", lambda *_, shape, **__: measured.append(shape))
+    chosen_runtime(config, opened(config, name))
+    [shape] = measured
+    assert all(sides[0] <= side <= sides[1] for side in shape)
