@@ -84,19 +84,18 @@ def tile_shape(shape: tuple[int, int], *, halo: int, bytes_per_pixel: float, mem
         memory_mb: MiB that the activations may take.
 
     Returns:
-        Height and width of a tile. Where memory is too small for a useful tile, the smallest useful one: as wide inside
-        as both its halos together, and at least 16 pixels.
+        Height and width of a tile, shared evenly. Where memory is too small for a useful tile, it holds the smallest
+        useful one: as wide inside as both its halos together, and at least 16 pixels.
 
     Example:
         >>> tile_shape((1000, 3000), halo=6, bytes_per_pixel=1024, memory_mb=1024)
-        (1000, 1048)
+        (1000, 1008)
     """
     least = 2 * halo + max(2 * halo, 16)
     pixels = int(memory_mb * 2**20 / bytes_per_pixel)
-    height = min(shape[0], max(least, math.isqrt(pixels)))
-    width = min(shape[1], max(least, pixels // height))
-    height = min(shape[0], max(least, pixels // width))  # a narrow image leaves room for a taller tile
-    return height, width
+    height = fitted(shape[0], max(least, math.isqrt(pixels)), halo)
+    width = fitted(shape[1], max(least, pixels // height), halo)
+    return fitted(shape[0], max(least, pixels // width), halo), width  # a narrow image leaves room for a taller tile
 
 
 def restore_in_strips(

@@ -63,6 +63,12 @@ def _cgroup(name: str) -> int | None:
 
 
 def give_back_freed_memory() -> None:
+    """Let glibc return to the system what was freed so far, of which it keeps some hundred MiB for later."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def keep_no_freed_memory() -> None:
     """Let glibc return blocks above 1 MiB to the system as soon as they are freed.
 
     By itself it keeps blocks of up to 32 MiB for later. With small tiles TensorFlow's activations are of that size, and

@@ -43,15 +43,22 @@ def test_tile_shape_stays_within_memory_and_image(shape, halo, bytes_per_pixel, 
     assert height <= shape[0]
     assert width <= shape[1]
     least = 2 * halo + max(2 * halo, 16)
-    assert height >= min(shape[0], least)
-    assert width >= min(shape[1], least)
+    for side, whole in ((height, shape[0]), (width, shape[1])):
+        assert side == fitted(whole, side, halo)
+        assert side == whole or side - 2 * halo >= (least - 2 * halo) / 2  # what two share, of which one had room
     if height > least and width > least:
         assert height * width * bytes_per_pixel <= memory_mb * 2**20
 
 
 def test_a_narrow_image_gets_tall_tiles():
-    assert tile_shape((5000, 100), halo=4, bytes_per_pixel=2**20 / 1000, memory_mb=100) == (1000, 100)
-    assert tile_shape((100, 5000), halo=4, bytes_per_pixel=2**20 / 1000, memory_mb=100) == (100, 1000)
+    assert tile_shape((5000, 100), halo=4, bytes_per_pixel=2**20 / 1000, memory_mb=100) == (840, 100)
+    assert tile_shape((100, 5000), halo=4, bytes_per_pixel=2**20 / 1000, memory_mb=100) == (100, 840)
+
+
+def test_what_an_even_share_of_one_axis_leaves_the_other_one_has():
+    """Eight rows of 334 pixels leave room for six columns, where eight of 355 would leave it for seven."""
+    height, width = tile_shape((2500, 2048), halo=12, bytes_per_pixel=2048, memory_mb=246.5)
+    assert (len(windows(2500, height, 12)), len(windows(2048, width, 12))) == (8, 6)
 
 
 @given(

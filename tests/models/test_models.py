@@ -21,7 +21,7 @@ VARIANTS = {
 }
 NETWORKS = [*MODELS, *VARIANTS]
 TRAINED = [name for name in NETWORKS if name != "bicubic"]
-#: Trained in the fast lane, too; to make the graph of a deep one's gradients takes many seconds.
+#: Stepped by their graphs, as in `fit`; to make that of a deep one's gradients takes many seconds.
 STEPPED = ("srcnn", "vdsr")
 #: Seeded in the fast lane, too: each way of srexp's own to begin weights.
 STARTED = (*VARIANTS, "srcnn", "vdsr", "hybrid", "ecbsr", "fsrcnn", "minisub", "multiskip", "espcn")
@@ -103,17 +103,16 @@ def test_initial_weights_follow_the_seed(model: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "model", [pytest.param(each, marks=[] if each in STEPPED else pytest.mark.slow) for each in TRAINED]
-)
+@pytest.mark.parametrize("model", TRAINED)
 def test_steps_in_mixed_precision_move_every_weight_and_nothing_breaks(model: str) -> None:
     """After two steps every layer has a gradient, although the last one may begin with zeros."""
     network = numerics.built("mixed_bfloat16", lambda: build(model, 2, 1))
     low, high = image(28, 28), image(56, 56, seed=1)  # attention at a sixth of it still has some pixels
-    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False)  # as in `fit`
+    eager = model not in STEPPED
+    network.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mse", jit_compile=False, run_eagerly=eager)
     network.fit(low, high, epochs=2, verbose=0)
     before = [np.array(weight) for weight in network.trainable_weights]
-    history = network.fit(low, high, epochs=1, verbose=0)  # by the graph of the two before
+    history = network.fit(low, high, epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     for old, new in zip(before, network.trainable_weights, strict=True):
         assert not np.array_equal(old, new), new.path

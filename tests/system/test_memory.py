@@ -1,9 +1,11 @@
 """How much memory a process has."""
 
+import platform
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from srexp.system import memory
 
@@ -52,3 +54,13 @@ def test_the_whole_memory_is_the_containers_where_that_has_less(tmp_path, monkey
     assert memory.whole_bytes() == 1_000_024
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.whole_bytes() == machine
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators keep less")
+def test_what_was_freed_is_given_back():
+    blocks = [bytearray(100_000) for _ in range(2000)]
+    blocks = blocks[::100]  # what lies between is freed, below what is still in use
+    before = memory.rss_mb()
+    memory.give_back_freed_memory()
+    assert memory.rss_mb() < before - 100
+    del blocks

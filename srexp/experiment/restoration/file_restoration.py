@@ -29,7 +29,7 @@ from srexp.errors import SrexpError
 from srexp.evaluation.figures.spread_map import Levels, Spread, in_grey_levels, spread_map, summary
 from srexp.experiment.restoration.reference_images import pairs
 from srexp.experiment.trained.loaded_model import Opened
-from srexp.system.memory import give_back_freed_memory, rss_mb
+from srexp.system.memory import give_back_freed_memory, keep_no_freed_memory, rss_mb
 from srexp.types import Pixels
 
 #: Memory for activations, in MiB, below which halos would be most of every tile.
@@ -38,10 +38,8 @@ LEAST_MB = 48
 _SMALL_MB = 192
 _SHARE_RACED = 16  # part of the memory that each runtime has which is measured
 _IMAGE_MB = 128  # room for a radiograph and what is written of it
-_AHEAD_MB, _SHARE_AHEAD = (
-    192,
-    4,
-)  # for one more, which is written meanwhile, and the part of what is left that it may take
+_AHEAD_MB = 192  # for one more, which is written meanwhile
+_SHARE_AHEAD = 4  # part of what is left that it may take
 _STORED_BYTES = 2  # of a value that is written, beside the one that was computed
 
 
@@ -112,6 +110,7 @@ class Restorer:
     def _memory_mb(self) -> tuple[float, float]:
         """Share the memory that is left: for the network, and for one more image that is written meanwhile."""
         images_mb = _IMAGE_MB * (1 + self.self_ensemble + 2 * self.spread)  # it adds up in one more
+        give_back_freed_memory()  # as of runtimes that were measured and not chosen
         left = self.memory_mb - rss_mb() - images_mb
         ahead = min(_AHEAD_MB, max(0, left / _SHARE_AHEAD)) if self.ahead else 0
         return max(LEAST_MB, left - ahead), ahead
@@ -130,7 +129,7 @@ class Restorer:
         """
         memory_mb, _ = self._memory_mb
         if memory_mb < _SMALL_MB:
-            give_back_freed_memory()
+            keep_no_freed_memory()
         restore = self.chosen.restore if self.chosen else None
         return strip_predictor(
             self.opened.model,
