@@ -103,6 +103,6 @@ def test_scores_of_four_shards_are_one_run_with_those_of_one_process(project, ma
     tables = list((project.root / "mlruns" / "outputs").rglob("test.csv"))
     assert len({table.read_bytes() for table in tables}) == 1
 
-    again = project.run(*spread, cold=True, timeout=900)
+    again = project.run(*spread, timeout=900)
     assert "4 of evaluate: 4 finished before" in again.stdout
     assert len(project.runs()) == 2

@@ -70,8 +70,10 @@ def outcome(path: Path, intensity: str) -> str:
         ("window", None, 3),
         *(
             pytest.param(intensity, vr, 1, marks=pytest.mark.slow)
-            for intensity in ("bits", "window")
-            for vr in (None, "LO", "OB", "UN", "US")
+            for intensity, vr in (
+                *(("bits", None), ("window", None)),
+                *(("bits", "LO"), ("window", "OB"), ("bits", "UN"), ("window", "US")),
+            )
         ),
     ],
 )

@@ -19,10 +19,12 @@ QUICK = ("espcn", "edsr_se")
 REFUSED = {("litert", "pan"): r"tf\.Conv2D"}
 #: Two sizes, so that a file knows none of its own; spatial attention wants 15 pixels.
 SIZES = ((1, 17, 24), (2, 19, 16))
+#: LiteRT converts by itself, network by network; OpenVINO reads what becomes of ONNX, and a SavedModel is TensorFlow's.
+CONVERTED = {"onnx": QUICK, "litert": MODELS, "openvino": {*QUICK, *MODELS[::2]}, "savedmodel": {*QUICK, *MODELS[1::2]}}
 PAIRS = [
     pytest.param(form, model, marks=[] if model in QUICK else pytest.mark.slow)
     for form in RUNTIME_OF
-    for model in (QUICK if form == "onnx" else MODELS)
+    for model in sorted(CONVERTED[form])
 ]
 
 
