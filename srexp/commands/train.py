@@ -11,7 +11,7 @@ from srexp.config.builders import build
 from srexp.config.identity import IDENTITY_TAG, identity
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import TrainConfig
-from srexp.experiment import multiscale, pipeline, resume, start
+from srexp.experiment import fitting, multiscale, network, pipeline, resume, start
 from srexp.experiment.batch_size import sized
 from srexp.experiment.multirun import driver, job
 from srexp.experiment.pipeline import Plan
@@ -21,6 +21,10 @@ from srexp.system.kernels import choice
 from srexp.system.profiling import Stopwatch
 from srexp.system.stdio import say
 from srexp.tracking.runs.tracking import Tracking
+from srexp.training.cluster.team import LostError
+
+#: In the result of a process that trained along with a chief: its number, from 0.
+FOLLOWED = "process"
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -41,7 +45,8 @@ def run(config: Config) -> dict[str, Any]:
     if isinstance(config, TrainConfig) and config.resume:
         with resume.interrupted_training(config, tracking, watch) as (task, going_on, plan):
             result = _conducted(task, going_on, watch, plan)
-            job.finish(task.config.run_dir, result)
+            if FOLLOWED not in result:
+                job.finish(task.config.run_dir, result)
         return result
     choice.settle(config.model.name, "training", precision=config.trainer.precision)
     config = start.settled(config)
@@ -66,13 +71,18 @@ def run(config: Config) -> dict[str, Any]:
 
 def _conducted(task: Task, tracking: Tracking, watch: Stopwatch, plan: Plan) -> dict[str, Any]:
     """Fit, score, draw, track and register, at each of the network's scales; say how to go on when interrupted."""
+    team = network.joined(task.config)
+    if team and not team.leads:
+        fitting.follow(task, team)
+        say(f"{team}: process 1, the chief, has the network and the run")
+        return {FOLLOWED: team.index, "processes": team.size}
     opened: list[str] = []
     others = multiscale.other_tasks(task)
     begin = partial(console.beginning, task)
     then = partial(multiscale.score_others, others, tracking)
     try:
         outcome = pipeline.run(task, tracking, watch, replace(plan, then=then, on_open=opened.append, on_begin=begin))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, LostError):
         for run_id in opened:
             say(f"srexp: {resume.offer(task.config, run_id)}", stderr=True)
         raise

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from srexp.config.builders import build
+from srexp.config.identity import identity
+from srexp.config.sections.base import Config
 from srexp.evaluation.cost import parameters
 from srexp.evaluation.score import score
 from srexp.experiment import network, start
@@ -18,8 +20,9 @@ from srexp.metrics.ranking import ranking_mean
 from srexp.metrics.table import counted
 from srexp.system.stdio import stage
 from srexp.tracking.runs.run import Run
-from srexp.training import memory, numerics, replicas
+from srexp.training import fit, memory, numerics, replicas
 from srexp.training.checkpoint import Checkpoints
+from srexp.training.cluster.team import Team, lost
 from srexp.training.fit import Fitted, Fitting, Recipe, Validation
 from srexp.training.plan import Plan
 from srexp.types import Network
@@ -68,7 +71,7 @@ def require_fits(task: Task) -> None:
         replicas.require_even(trainer.strategy, trainer.patches)
     trained = network.float32_network(config, task.channels, scale=config.inner_scale)
     if trained.trainable_weights:
-        needed = memory.least_bytes(trained, *task.sampler().shapes())
+        needed = memory.least_bytes(trained, *_shapes(task, network.joined(config)))
         halved = network.precision_of(config, trained) != "float32"
         memory.require(needed // (1 + halved), batch_size=trainer.patches, patch_size=trainer.patch_size)
 
@@ -98,6 +101,7 @@ def fit_network(
     """
     config, trainer = task.config, task.config.trainer
     network.prepare(config)
+    team = network.joined(config)
     restorer = network.float32_network(config, task.channels)
     _require_shared(restorer, task)
     start.begin(restorer, config)
@@ -114,42 +118,36 @@ def fit_network(
     sizes = {"batch_size": trainer.patches, "patch_size": trainer.patch_size}
     course = course_of(config, task.channels)
     whole = network.trained_network(config, task.channels, precision=precision, one_device=course.one_device)
-    with memory.explained(**sizes), whole as trained:
+    with memory.explained(**sizes), _together(task, precision, team), whole as trained:
         trained.set_weights(restorer.get_weights())
-        memory.require(memory.least_bytes(trained, *task.sampler().shapes()), **sizes)
+        memory.require(memory.least_bytes(trained, *_shapes(task, team)), **sizes)
 
         def score_network() -> Mapping[str, float]:
             restorer.set_weights(trained.get_weights())
             return validate()
 
-        recipe = Recipe(build(config.loss), build(config.optimizer), build(config.schedule))
+        recipe = _recipe(config)
         fitting = Fitting(
             trained,
             recipe,
-            Plan(
-                epochs=trainer.epochs,
-                steps_per_epoch=trainer.steps_per_epoch,
-                patches=trainer.patches,
-                max_minutes=trainer.max_minutes,
-                patience=trainer.patience,
-                checkpoint_minutes=config.checkpoint.minutes,
-            ),
+            _plan(config),
             Validation(score_network, bicubic_psnr),
             on_epoch=record,
             checkpoints=checkpoints,
             course=course,
+            team=team,
         )
         on_begin(
             Beginning(
                 weights=parameters(restorer),
                 precision=precision,
-                devices=numerics.devices() + replicas.told(),
+                devices=numerics.devices() + replicas.told() + (f", {team}" if team else ""),
                 bicubic_psnr=bicubic_psnr,
                 loss_unit=getattr(recipe.loss, "unit", "its own unit"),
                 steps_done=fitting.start.step,
             )
         )
-        fitted = fitting.run(lambda step: _batches(task, step))
+        fitted = fitting.run(lambda step: _batches(task, step, team))
     restorer.set_weights(trained.get_weights())
     if math.isfinite(bicubic_psnr):
         # After the curves, for a run's page lists metrics in the order in which they came.
@@ -169,9 +167,65 @@ def _require_shared(restorer: Network, task: Task) -> None:
             raise one_scale_only(config)
 
 
+def follow(task: Task, team: Team) -> None:
+    """Train along with the chief, which does all else.
+
+    Args:
+        task: That of the chief.
+        team: The processes that train together.
+
+    Raises:
+        RequestError: The chief has another task.
+        SrexpError: A process is gone, or memory is exhausted.
+    """
+    config, trainer = task.config, task.config.trainer
+    design = network.float32_network(config, task.channels)
+    if not design.trainable_weights:
+        return
+    precision = network.precision_of(config, design)
+    sizes = {"batch_size": trainer.patches, "patch_size": trainer.patch_size}
+    whole = network.trained_network(config, task.channels, precision=precision)
+    with memory.explained(**sizes), _together(task, precision, team), whole as trained:
+        memory.require(memory.least_bytes(trained, *_shapes(task, team)), **sizes)
+        stage(f"training along, as {team}")
+        fit.follow(trained, _recipe(config), _plan(config), team, lambda step: _batches(task, step, team))
+
+
+def _recipe(config: Config) -> Recipe:
+    return Recipe(build(config.loss), build(config.optimizer), build(config.schedule))
+
+
+def _plan(config: Config) -> Plan:
+    trainer = config.trainer
+    return Plan(
+        epochs=trainer.epochs,
+        steps_per_epoch=trainer.steps_per_epoch,
+        patches=trainer.patches,
+        max_minutes=trainer.max_minutes,
+        patience=trainer.patience,
+        checkpoint_minutes=config.checkpoint.minutes,
+    )
+
+
 @contextmanager
-def _batches(task: Task, step: int) -> Iterator[Any]:
-    """Prepare the batches from a step of the training on."""
+def _together(task: Task, precision: str, team: Team | None) -> Iterator[None]:
+    """Hold that all processes train the same, and say so where one is lost; nothing where there is but one."""
+    if team is None:
+        yield
+        return
+    with lost():
+        team.require_same(f"{identity(task.config, task.prepared.fingerprint)} {precision}")
+        yield
+
+
+def _shapes(task: Task, team: Team | None) -> list[tuple[int, ...]]:
+    """Give the shapes of what this process takes of a batch."""
+    return [(whole[0] // (team.size if team else 1), *whole[1:]) for whole in task.sampler().shapes()]
+
+
+@contextmanager
+def _batches(task: Task, step: int, team: Team | None) -> Iterator[Any]:
+    """Prepare the batches from a step of the training on, or this process's part of them."""
     from srexp.data.batches.tf_dataset import training_batches
 
     trainer = task.config.trainer
@@ -179,7 +233,8 @@ def _batches(task: Task, step: int) -> Iterator[Any]:
     with training_batches(
         task.sampler(), start_step=0 if few else step, total_steps=steps, workers=trainer.workers
     ) as batches:
-        yield batches.take(few).cache().repeat().skip(step % few) if few else batches
+        whole = batches.take(few).cache().repeat().skip(step % few) if few else batches
+        yield team.part(whole) if team else whole
 
 
 def validation(model: Network, task: Task) -> tuple[Callable[[], Mapping[str, float]], float]:

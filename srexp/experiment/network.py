@@ -13,6 +13,7 @@ from srexp.config.sections.base import Config
 from srexp.enhance import predict
 from srexp.models import bicubic
 from srexp.training import numerics, replicas
+from srexp.training.cluster import team
 from srexp.types import Network, Pixels
 
 #: Degraded image (h, w, c) to restored image (h * scale, w * scale, c).
@@ -27,6 +28,24 @@ def prepare(config: Config) -> None:
     """
     numerics.load_quietly()
     numerics.prepare(seed=config.seed, deterministic=config.trainer.deterministic)
+
+
+def joined(config: Config) -> team.Team | None:
+    """Join the processes that train together, where that is asked for; each waits for all others, once.
+
+    Args:
+        config: Checked configuration.
+
+    Returns:
+        All of them; None where this process trains alone.
+
+    Raises:
+        SrexpError: The environment doesn't say which they are, or they don't come.
+    """
+    if config.trainer.strategy != "multi_worker":
+        return None
+    prepare(config)
+    return team.join()
 
 
 def float32_network(config: Config, channels: int, *, scale: int | None = None) -> Network:

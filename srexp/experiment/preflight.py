@@ -15,13 +15,14 @@ from srexp.system.masking.pseudonyms import pseudonym
 from srexp.tracking.names import require_run, require_task
 from srexp.tracking.runs.tracking import Tracking
 from srexp.tracking.store.failures import require_not_deleted
+from srexp.training.cluster import environment
 from srexp.training.courses.supervised import Supervised
 
 #: What the trainer must have where a discriminator takes part, and why.
 _EXPECTED = {
     "patience": "null: validation PSNR falls in the second phase, and patience would end it",
     "epochs": "2 or more: its second phase begins with an epoch of its own",
-    "strategy": "single or auto: the discriminator can't be shared by several GPUs",
+    "strategy": "single or auto: the discriminator can't be shared by several GPUs or processes",
 }
 
 
@@ -41,6 +42,8 @@ def require_trainable(config: Config, protocol: Protocol) -> None:
     for section in (config.loss, config.optimizer, config.schedule):
         check_arguments(section)
     _require_course(config)
+    if config.trainer.strategy == "multi_worker":
+        _require_cluster(config)
     if config.trainer.scales and config.model.target.startswith("srexp."):
         builder = locate(config.model.group, config.model.target)
         if not getattr(sys.modules[builder.__module__], "ANY_SCALE", False):
@@ -148,12 +151,43 @@ def _require_course(config: Config) -> None:
     for key, got, holds, fix in (
         ("patience", trainer.patience, trainer.patience is None, "trainer.patience=null"),
         ("epochs", trainer.epochs, trainer.epochs > 1, "trainer.epochs=8"),
-        ("strategy", trainer.strategy, trainer.strategy != "mirrored", "trainer.strategy=single"),
+        ("strategy", trainer.strategy, trainer.strategy in ("single", "auto"), "trainer.strategy=single"),
     ):
         if not holds:
             raise RequestError(
                 f"trainer.{key} doesn't go with training=adversarial", got=got, expected=_EXPECTED[key], fix=fix
             )
+
+
+def _require_cluster(config: Config) -> None:
+    """Refuse what several processes can't do together, and an environment that doesn't say which they are."""
+    trainer = config.trainer
+    for what, got, holds, expected, fix in (
+        ("-m", str(config.sweep), config.sweep is None, "one training", "leave -m out"),
+        (
+            "trainer.max_minutes", trainer.max_minutes, trainer.max_minutes is None,
+            "null: the learning rate would follow the clock of each process", "trainer.max_minutes=null",
+        ),
+        (
+            "trainer.batch_size", trainer.batch_size, trainer.batch_size != "auto",
+            "a number: auto tries what one process has room for", "trainer.batch_size=16",
+        ),
+        (
+            "training", config.training.target, not course_of(config, channels=1).one_device,
+            "training=supervised: the discriminator can't be shared", "training=supervised",
+        ),
+    ):  # fmt: skip
+        if not holds:
+            raise RequestError(
+                f"{what} doesn't go with trainer.strategy=multi_worker", got=got, expected=expected, fix=fix
+            )
+    if trainer.patches % (workers := environment.size()):
+        raise RequestError(
+            f"trainer.batch_size can't be divided among {workers} processes",
+            got=f"trainer.batch_size={trainer.patches}",
+            expected=f"a multiple of {workers}: each takes an equal part of every batch",
+            fix=f"trainer.batch_size={-(-trainer.patches // workers) * workers}",
+        )
 
 
 def channels_of(protocol: Protocol) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from srexp.config.builders import build
@@ -13,6 +13,7 @@ from srexp.config.override_grammar import key_of
 from srexp.config.sections.base import Config
 from srexp.config.sections.verbs import TrainConfig
 from srexp.errors import RequestError, SrexpError
+from srexp.experiment import network
 from srexp.experiment.batch_size import sized
 from srexp.experiment.multiscale import WEIGHTS_TAG
 from srexp.experiment.pipeline import COUNT_TAG, Earlier, Plan
@@ -68,7 +69,8 @@ def interrupted_training(
     kept = kept_by(tracking.store, found.run_id, config.paths.root)
     whole = continued(config, found, kept, folder.parents[1])
     choice.settle_as(found.tags.get(choice.KERNELS))
-    with _alone(folder, found.run_id):
+    team = network.joined(whole)  # all have looked at the run by now, and the chief may open it
+    with _alone(folder, found.run_id) if team is None or team.leads else nullcontext():
         with watch("data"):
             task = sized(Task(whole))  # where a run logged nothing yet, its size is remembered by this machine
         _require_same_data(found, task)

@@ -11,6 +11,7 @@ from srexp.lazy_imports import keras
 from srexp.training import replicas, state
 from srexp.training.best_epoch import Arrays
 from srexp.training.checkpoint import Checkpoint, Checkpoints
+from srexp.training.cluster.team import Team
 from srexp.training.courses.supervised import Supervised
 from srexp.training.plan import Plan
 
@@ -32,6 +33,23 @@ class Recipe:
     loss: Any
     optimizer: Any
     schedule: Callable[[int, int], float]
+
+
+def prepared(model: keras.Model, recipe: Recipe, team: Team | None) -> None:
+    """Compile what takes the steps, and build its optimizer.
+
+    Args:
+        model: Built in the scope of its devices.
+        recipe: What is minimised, and how.
+        team: The processes that take a part of every batch each; None for one alone.
+    """
+    loss = team.averaged(recipe.loss) if team else recipe.loss
+    # XLA has no kernel for bicubic resizing.
+    model.compile(optimizer=recipe.optimizer, loss=loss, jit_compile=False)
+    recipe.optimizer.build(model.trainable_variables)
+    replicas.bound_whole_gradient(recipe.optimizer)
+    if team:
+        team.average(recipe.optimizer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ class Fitting:
             those of epochs before an interruption.
         checkpoints: Of this training; None to keep none.
         course: How steps are taken; of this training alone.
+        team: The processes that follow this one; None where it is alone.
     """
 
     network: keras.Model
@@ -98,16 +117,14 @@ class Fitting:
     on_epoch: OnEpoch
     checkpoints: Checkpoints | None = None
     course: Supervised = field(default_factory=Supervised)
+    team: Team | None = None
 
     def __post_init__(self) -> None:
         from srexp.training import callbacks
         from srexp.training.progress import ShowProgress
 
         self.model = self.course.stepping(self.network)
-        # XLA has no kernel for bicubic resizing.
-        self.model.compile(optimizer=self.recipe.optimizer, loss=self.recipe.loss, jit_compile=False)
-        self.recipe.optimizer.build(self.model.trainable_variables)
-        replicas.bound_whole_gradient(self.recipe.optimizer)
+        prepared(self.model, self.recipe, self.team)
         plan, checkpoints = self.plan, self.checkpoints
         self.start = start = (checkpoints.latest() if checkpoints else None) or Checkpoint()
         lr = float(self.recipe.optimizer.learning_rate.numpy())
@@ -172,9 +189,12 @@ class Fitting:
                 epoch = self._end_begun_epoch(batches)
                 if not self.record.history.over:
                     self._fit(batches, epoch, self.plan.epochs, self.plan.steps_per_epoch)
+                if self.team:
+                    self.team.end()
                 self.progress.finish()
-        except KeyboardInterrupt:  # it leaves a checkpoint of the last step
-            self.keep.save()
+        except KeyboardInterrupt:
+            if not self.team:  # a step that another process no longer shares may be done in part
+                self.keep.save()  # of the last step
             raise
         return self._ended()
 
@@ -199,13 +219,18 @@ class Fitting:
 
     def _fit(self, batches: Batches, epoch: int, end: int, steps: int, *first: keras.callbacks.Callback) -> None:
         """Train from an epoch up to another; the first of them may be shorter than the plan has it."""
+        last = []
+        if team := self.team:  # the others go on, or not, when this process has made up its mind
+            tell = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: team.told([int(self.model.stop_training)]))
+            last.append(tell)
+            team.begin(epoch, end, steps, [*self.model.variables, *self.recipe.optimizer.variables])
         with batches((epoch + 1) * self.plan.steps_per_epoch - steps) as data:
             self.model.fit(
                 data,
                 initial_epoch=epoch,
                 epochs=end,
                 steps_per_epoch=steps,
-                callbacks=[*first, *self.callbacks],
+                callbacks=[*first, *self.callbacks, *last],
                 verbose=0,
             )
 
@@ -231,3 +256,35 @@ class Fitting:
             bicubic_psnr=self.validation.bicubic_psnr,
             earlier_seconds=self.start.seconds,
         )
+
+
+def follow(network: keras.Model, recipe: Recipe, plan: Plan, team: Team, batches: Batches) -> None:
+    """Train along with the chief of a team: take the same steps, and decide nothing.
+
+    Args:
+        network: A Keras model as that of the chief; its weights become those of the chief.
+        recipe: That of the chief.
+        plan: That of the chief.
+        team: Of which this process isn't the chief.
+        batches: Opens this process's part of all batches from a given step on.
+    """
+    from srexp.training.callbacks import FollowSchedule
+
+    prepared(network, recipe, team)
+    lr = float(recipe.optimizer.learning_rate.numpy())
+
+    def hear(*_: object) -> None:
+        network.stop_training = bool(team.told([0])[0])
+
+    while begun := team.begun([*network.variables, *recipe.optimizer.variables]):
+        step = (begun.epoch + 1) * plan.steps_per_epoch - begun.steps
+        pace = FollowSchedule(recipe.schedule, lr, plan, Checkpoint(step=step))
+        with batches(step) as data:
+            network.fit(
+                data,
+                initial_epoch=begun.epoch,
+                epochs=begun.end,
+                steps_per_epoch=begun.steps,
+                callbacks=[pace, keras.callbacks.LambdaCallback(on_epoch_end=hear)],
+                verbose=0,
+            )

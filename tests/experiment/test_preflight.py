@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.networks import MODELS
 
 ROOT = Path(srexp.__file__).parent
 
+TOGETHER = ["trainer.strategy=multi_worker"]
 #: What is typed, by the start of what is said; every refusal of arguments by a builder is here, see below.
 REFUSED = {
     "model.kernels doesn't describe SRCNN": ["model.kernels=[9,5]"],
@@ -72,7 +74,13 @@ REFUSED = {
     "run_name can't be stored": [f"run_name={'x' * 251}"],
     "tags has a key that MLflow doesn't take": ["+tags={a+b:c}"],
     "tags has a key that MLflow and srexp keep": ["+tags={mlflow.user:ann}"],
-    "trainer.strategy='multi_worker': several machines can't train": ["trainer.strategy=multi_worker"],
+    "trainer.max_minutes doesn't go with trainer.strategy=multi_worker": [*TOGETHER, "trainer.max_minutes=5"],
+    "trainer.batch_size doesn't go with trainer.strategy=multi_worker": [*TOGETHER, "trainer.batch_size=auto"],
+    "trainer.strategy doesn't go with training=adversarial\n  got:      'multi_worker'": [
+        *TOGETHER,
+        "training=adversarial",
+    ],
+    "trainer.strategy=multi_worker isn't told which processes train together": TOGETHER,
     "trainer.max_minutes=inf": ["trainer.max_minutes=inf"],
     "degradation noise: photons is out of range": ["degradation=noise", "degradation.photons=-1"],
     "degradation xray has no steps": ["degradation=xray", "~degradation.steps", "+degradation.steps={}"],
@@ -92,6 +100,8 @@ REFUSED = {
     "tracking.artifacts has a secret in it": ["tracking.artifacts='s3://ann:word@host/folder'"],
     "tracking.artifacts leads to a path with '%20' in it, which MLflow can't hold": ["tracking.artifacts='/a%20b'"],
 }
+#: Three processes, of which this one is the first.
+CLUSTER = '{"cluster": {"worker": ["a:1", "b:1", "c:1"]}, "task": {"type": "worker", "index": 0}}'
 #: Refusals in the same files that no override brings about, and why.
 OTHERS = {
     "there are no images to train on": "of the images",
@@ -104,6 +114,11 @@ OTHERS = {
     "* is too small to be scored": "of an image; crops are refused by trainer.validation_size and trainer.test_size",
     "* of * images are too small to be scored: *": "of the images; tests/data/sources/test_refused_by_check.py",
     "trainer.batch_size can't be divided among * devices": "of the devices, which TensorFlow alone knows",
+    "trainer.batch_size can't be divided among * processes": "of TF_CONFIG; see below",
+    "* doesn't say which processes train together, and which of them this one is": "of TF_CONFIG; see below",
+    "trainer.strategy=multi_worker is for several processes": "of TF_CONFIG; see below",
+    "the processes of this training were asked for different things": "of other processes",
+    "each process of trainer.strategy=multi_worker takes one GPU": "of the GPUs",
     "a paired data set has one scale, that of its files": "of the data set",
     "the validation images have nothing to restore, so the best epoch can't be chosen by them": "of the images",
     "training=adversarial can't be searched: trials are put in order by validation PSNR, which it lowers": "search's",
@@ -123,6 +138,34 @@ def test_check_refuses_in_the_words_of_training(said: str, tmp_path: Path, monke
     checked = told(lambda: srexp.run("check", REFUSED[said]))
     assert checked.startswith(said)
     assert told(lambda: task.Task(srexp.compose(REFUSED[said]))) == checked
+
+
+@pytest.mark.parametrize(
+    ("tf_config", "typed", "said"),
+    [
+        ('{"cluster": {}}', [], "TF_CONFIG doesn't say which processes train together"),
+        (CLUSTER.replace('"b:1", "c:1"', ""), [], "TF_CONFIG doesn't say which processes train together"),
+        (CLUSTER.replace(', "b:1", "c:1"', ""), [], "trainer.strategy=multi_worker is for several processes"),
+        (CLUSTER, [], "trainer.batch_size can't be divided among 3 processes"),
+        (CLUSTER, ["training=adversarial", "training.weight=0"], "training doesn't go with"),
+    ],
+)
+def test_check_knows_what_processes_there_are(tf_config, typed, said, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    monkeypatch.setenv("TF_CONFIG", tf_config)
+    checked = told(lambda: srexp.run("check", [*TOGETHER, *typed]))
+    assert checked.startswith(said)
+    assert told(lambda: srexp.run("train", [*TOGETHER, *typed])) == checked
+
+
+def test_a_search_and_a_multirun_are_no_training_of_several_processes(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("SREXP_ROOT", str(tmp_path))
+    monkeypatch.setenv("TF_CONFIG", CLUSTER)
+    searched = told(lambda: srexp.run("search", [*TOGETHER, "+sweeps=srcnn_tpe"]))
+    assert searched.startswith("a search doesn't go with trainer.strategy=multi_worker")
+    assert told(lambda: srexp.run("check", [*TOGETHER, "+sweeps=srcnn_tpe"])) == searched
+    config = dataclasses.replace(srexp.compose(TOGETHER), sweep=tmp_path)
+    assert told(lambda: task.builders(config)).startswith("-m doesn't go with trainer.strategy=multi_worker")
 
 
 def test_check_looks_for_the_weights_that_a_training_begins_from(tmp_path, monkeypatch) -> None:

@@ -47,8 +47,8 @@ def batches(step: int):
 class Training:
     """One training from a fixed start; `interrupt` is called wherever a signal may come."""
 
-    def __init__(self, network="srcnn", optimizer="adam", plan=PLAN):
-        self.network, self.optimizer, self.plan = network, optimizer, plan
+    def __init__(self, network="srcnn", optimizer="adam", plan=PLAN, team=None):
+        self.network, self.optimizer, self.plan, self.team = network, optimizer, plan, team
         self.told: dict[int, dict[str, float]] = {}
 
     def run(self, checkpoints=None, interrupt=lambda _place: None, minutes=None, spoil=1.0):
@@ -77,6 +77,7 @@ class Training:
             Validation(validate, bicubic_psnr=30.0),
             on_epoch=tell,
             checkpoints=checkpoints,
+            team=self.team,
         )
         return fitting.run(batches), model
 

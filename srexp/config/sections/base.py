@@ -8,7 +8,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from srexp.config.sections.section import Section, Strict
 from srexp.errors import RequestError
@@ -21,15 +21,6 @@ _SCALE = {"type": "integer", "minimum": 1, "maximum": 8}
 FILLED_IN = frozenset({"overrides", "beside", "choices", "run_dir", "sweep", "resolved"})
 #: How `Config.typed` writes the folder whose files are added to the groups.
 CONFIG_DIR = "--config-dir="
-
-
-def _on_one_machine(strategy: object) -> object:
-    if strategy == "multi_worker":
-        raise ValueError(
-            "several machines can't train one network together; mirrored uses all GPUs of one machine, and -m with "
-            "hydra/launcher=submitit_slurm or ray trains a network on each"
-        )
-    return strategy
 
 
 class Trainer(Strict):
@@ -52,7 +43,7 @@ class Trainer(Strict):
     patience: Positive | None
     precision: Literal["auto", "float32", "mixed_bfloat16"]
     deterministic: bool
-    strategy: Annotated[Literal["auto", "single", "mirrored"], BeforeValidator(_on_one_machine)]
+    strategy: Literal["auto", "single", "mirrored", "multi_worker"]
     workers: Positive
     memory_mb: Annotated[int, Field(ge=64)]
 

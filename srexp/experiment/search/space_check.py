@@ -78,6 +78,12 @@ def searchable(config: SearchConfig) -> tuple[Search, list[str]]:
             expected="letters, digits, _ . and -, no . or - first, and not experiment, where the presets are",
             fix="search.name=my_search",
         )
+    if config.trainer.strategy == "multi_worker":
+        raise RequestError(
+            "a search doesn't go with trainer.strategy=multi_worker",
+            expected="auto, single or mirrored: each worker of a search trains networks of its own",
+            fix="leave trainer.strategy out; drivers on several machines join one search",
+        )
     engine: Search = build(config.search, folder=study_folder(config))
     _require_folder(engine.folder)
     mark = engine.folder / ENGINE

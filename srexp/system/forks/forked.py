@@ -28,7 +28,7 @@ from srexp.system.signals import ctrl_c_ignored
 #: Variables that are read when something is done; any other one has to be there when libraries are imported.
 READ_LATE = frozenset({
     "COLUMNS", "HYDRA_FULL_ERROR", "KERAS_HOME", "LINES", "MLFLOW_TRACKING_URI", "NO_COLOR", "PYTEST_CURRENT_TEST",
-    "SREXP_DRIVER", "SREXP_ROOT", "SREXP_SECRETS", "TERM",
+    "SREXP_DRIVER", "SREXP_ROOT", "SREXP_SECRETS", "TERM", "TF_CONFIG",
 })  # fmt: skip
 #: Files by which a machine has a GPU: NVIDIA's, AMD's, and that of Windows under WSL.
 _DEVICES = tuple(map(Path, ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")))
