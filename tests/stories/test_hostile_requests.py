@@ -130,7 +130,7 @@ ELSEWHERE = {
     "another path": said(b"GET /page/../../../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n", takes=True),
 }
 #: Each sort at one path, in turn: all three read a request by the same code.
-CASES = [*zip(itertools.cycle(PATHS), SORTS, strict=False), *(("", sort) for sort in ELSEWHERE)]
+CASES = [(PATHS[number % 3], sort) for number, sort in enumerate(SORTS)] + [("", sort) for sort in ELSEWHERE]
 
 
 @contextmanager
