@@ -24,7 +24,6 @@ from hypothesis import settings
 
 import srexp.tracking  # noqa: F401 - its settings of MLflow are in the environment from here on
 from srexp.system.memory import peak_bytes
-from srexp.system.processor import cores
 
 # The key of pseudonyms is the suite's, and nothing is entered in the user's list of names.
 _configuration = tempfile.TemporaryDirectory(prefix="srexp-tests-")
@@ -107,11 +106,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         row = next(_rows.setdefault((item.path, item.name.partition("[")[0]), count()))
         if row % sampled.args[0]:
             item.add_marker(pytest.mark.slow)
-
-
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Take a process for each core, and one more in the slow lane, which waits for servers, kills and signals."""
-    return cores() + (config.option.markexpr == "slow")
 
 
 @pytest.hookimpl(trylast=True)
