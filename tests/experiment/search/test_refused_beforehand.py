@@ -47,6 +47,7 @@ def tuner(*typed: str) -> list[str]:
 #: What is typed, by the start of what is said.
 REFUSED = {
     "search.space is empty": ["search=optuna"],
+    "a search doesn't go with trainer.strategy=multi_worker": ["+sweeps=srcnn_tpe", "trainer.strategy=multi_worker"],
     "search.space.optimizer.lr: is no mapping": space("3"),
     "search.space.optimizer.lr: has no type": space("{low:1}"),
     "search.space.optimizer.lr: has an unknown type": space("{type:flaot,low:1}"),
