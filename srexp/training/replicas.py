@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -82,11 +82,22 @@ def bound_whole_gradient(optimizer: Any) -> None:
         return
     for name in bounds:
         setattr(optimizer, name, getattr(optimizer, name) / devices)
+    reduce_first(
+        optimizer, lambda there: tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, there)
+    )
+
+
+def reduce_first(optimizer: Any, reduced: Callable[[list[Any]], Sequence[Any]]) -> None:
+    """Let an optimizer take for the gradients what is made of them, before it bounds them.
+
+    Args:
+        optimizer: A Keras optimizer.
+        reduced: Gives as many gradients as it is given.
+    """
     apply = optimizer.apply
 
-    def apply_mean(grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        there = [grad for grad in grads if grad is not None]
-        means = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, there))
-        apply([None if grad is None else next(means) for grad in grads], trainable_variables)
+    def apply_reduced(grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        found = iter(reduced([grad for grad in grads if grad is not None]))
+        apply([None if grad is None else next(found) for grad in grads], trainable_variables)
 
-    optimizer.apply = apply_mean
+    optimizer.apply = apply_reduced

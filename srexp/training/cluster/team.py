@@ -18,6 +18,7 @@ from typing import Any
 from srexp.errors import RequestError, SrexpError
 from srexp.lazy_imports import tf
 from srexp.system.stdio import say
+from srexp.training import replicas
 from srexp.training.cluster import environment
 from srexp.training.cluster.environment import Place
 from srexp.training.cluster.meeting import meet
@@ -85,14 +86,7 @@ class Team:
         Args:
             optimizer: A Keras optimizer.
         """
-        apply = optimizer.apply
-
-        def apply_mean(grads: Sequence[Any], trainable_variables: Any = None) -> None:
-            there = [grad for grad in grads if grad is not None]
-            means = iter(self._reduced(tf.distribute.ReduceOp.MEAN, there))
-            apply([None if grad is None else next(means) for grad in grads], trainable_variables)
-
-        optimizer.apply = apply_mean
+        replicas.reduce_first(optimizer, lambda there: self._reduced(tf.distribute.ReduceOp.MEAN, there))
 
     def averaged(self, loss: Any) -> Any:
         """Give a loss whose value is the mean of all processes', and whose gradient is that of this one.
