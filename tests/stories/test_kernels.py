@@ -77,6 +77,8 @@ def test_a_seed_repeats_and_tiles_equal_the_whole_image(kind):
 @pytest.mark.slow
 @pytest.mark.skipif(choice.instruction_set() is None, reason="there are two kinds on x86 only")
 def test_a_killed_training_goes_on_with_the_kernels_that_it_began_with(project, folder_of, monkeypatch):
+    import tensorflow  # noqa: F401, ICN001 - with the kernels of the suite, before the switch is another one
+
     asked = [*folder_of, "trainer.epochs=4", "trainer.steps_per_epoch=25", "trainer.precision=float32", "seed=3"]
     monkeypatch.setenv(choice.SWITCH, choice.KINDS["eigen"])
     process = start(project, [*asked, "checkpoint.minutes=0"], "epoch 2/")
