@@ -12,6 +12,7 @@ from srexp.config.builders import build
 from srexp.config.sections.base import Config
 from srexp.enhance import predict
 from srexp.models import bicubic
+from srexp.system.kernels import weight_gradients
 from srexp.training import numerics, replicas
 from srexp.training.cluster import team
 from srexp.types import Network, Pixels
@@ -78,7 +79,9 @@ def trained_network(config: Config, channels: int, *, precision: str, one_device
         A network with initial weights; it is compiled and trained while the context is open.
     """
     with replicas.scope("single" if one_device else config.trainer.strategy):
-        yield numerics.built(precision, lambda: build(config.model, scale=config.inner_scale, channels=channels))
+        network = numerics.built(precision, lambda: build(config.model, scale=config.inner_scale, channels=channels))
+        weight_gradients.take_products(network)
+        yield network
 
 
 def precision_of(config: Config, network: Network) -> str:

@@ -86,8 +86,8 @@ def compared(
     workers: dict[tuple[str, str], Worker], instructions: list[str], name: str, job: str, rounds: int
 ) -> list[dict[str, Any]]:
     """Let the kinds take turns; print and give a row for each set of instructions."""
-    for each in workers.values():
-        each.ask(name, job)
+    for (with_these, _kind), each in workers.items():
+        each.ask(name, job, with_these)
     costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in workers}
     for _ in range(rounds):
         for key, asked in workers.items():
@@ -123,7 +123,7 @@ def conditions() -> str:
     return f"{shlex.join(['python', *sys.argv])}: {machine}; {versions}; {dt.date.today().isoformat()}"
 
 
-def prepared(name: str, job: str) -> Callable[[], object]:
+def prepared(name: str, job: str, instructions: str) -> Callable[[], object]:
     """Build a network, and give a training step of it, or the restoration of an image."""
     import keras
     import numpy as np
@@ -132,7 +132,9 @@ def prepared(name: str, job: str) -> Callable[[], object]:
     from srexp.config.builders import build
     from srexp.enhance.predict import batch_predictor
     from srexp.experiment import network
+    from srexp.system.kernels import choice
 
+    choice.instruction_set = lambda: instructions
     keras.backend.clear_session()
     config = srexp.compose([f"model={name}", *REQUEST])
     network.prepare(config)
@@ -141,8 +143,8 @@ def prepared(name: str, job: str) -> Callable[[], object]:
         restore, low = batch_predictor(network.float32_network(config, 1)), draw((1, SIDE, SIDE, 1), np.float32)
         return lambda: restore(low)
     trainer = config.trainer
-    model = network.float32_network(config, 1, scale=config.inner_scale)
-    model.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
+    with network.trained_network(config, 1, precision="float32") as model:
+        model.compile(optimizer=build(config.optimizer), loss=build(config.loss), jit_compile=False)
     shape = (trainer.patches, trainer.patch_size // config.inner_scale)
     low = draw((shape[0], shape[1], shape[1], 1), np.float32)
     high = draw((shape[0], trainer.patch_size, trainer.patch_size, 1), np.float32)

@@ -31,6 +31,7 @@ from tests.benchmarks.taking_turns import Worker, timed
 PASSES = ("restoring", "gradient of what comes in", "gradient of weights")
 REST = "all else"
 _CONVOLUTION, _BACKWARD, _WEIGHTS = "Conv2D", "gradient_tape/", "BackpropFilter"  # oneDNN's have more to their names
+_PRODUCTS = "gradient_tape/products/"  # of `srexp.system.kernels.weight_gradients`
 _ONE_THREAD = dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"), "1")
 
 
@@ -95,7 +96,7 @@ def seconds_of_operations(step: Any, steps: int) -> dict[tuple[str, str], float]
     for line in plane.lines:
         for event in line.events:
             scope, _, operation = plane.event_metadata[event.metadata_id].name.rpartition(":")
-            if _CONVOLUTION in operation:
+            if _CONVOLUTION in operation or scope.startswith(_PRODUCTS):
                 spent[told(scope, operation)] += event.duration_ps / 1e12 / steps
     return spent | {(REST, ""): whole - sum(spent.values())}
 
@@ -108,9 +109,13 @@ def told(scope: str, operation: str) -> tuple[str, str]:
         ('gradient of weights', 'conv_2')
         >>> told("vdsr_1/conv_2_1/Relu", "_FusedConv2D")
         ('restoring', 'conv_2')
+        >>> told("gradient_tape/products/hidden_02/MatMul_1", "_MklMatMul")
+        ('gradient of weights', 'hidden_02')
     """
     layer = re.sub(r"_\d+$", "", scope.removeprefix(_BACKWARD).split("/")[1])
-    if _WEIGHTS in operation:
+    if scope.startswith(_PRODUCTS):
+        layer = scope.split("/")[2]
+    if _WEIGHTS in operation or _CONVOLUTION not in operation:
         return PASSES[2], layer
     return PASSES[1 if scope.startswith(_BACKWARD) else 0], layer
 

@@ -1,4 +1,4 @@
-"""Which convolution kernels TensorFlow uses, oneDNN's or Eigen's: chosen before it is imported, from a measurement.
+"""Which convolution kernels TensorFlow uses, oneDNN's or Eigen's, and what takes the place of their slow part.
 
-`measured.csv` is written by `tests/benchmarks/bench_kernels.py`.
+The choice is made before TensorFlow is imported, from `measured.csv`, which `tests/benchmarks/bench_kernels.py` writes.
 """

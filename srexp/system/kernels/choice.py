@@ -28,9 +28,8 @@ DEFAULT = "default"
 KERNELS = "srexp.kernels"
 JOBS: tuple[Job, ...] = get_args(Job)
 MEASURED = Path(__file__).parent / "measured.csv"
-#: How many times as long the other kind must take for TensorFlow to be told: processors with the same instructions
-#: differ by less than that, seldom by more.
-WORTH = 1.25
+#: How many times as long the other kind must take for TensorFlow to be told: what is less isn't measured surely.
+WORTH = 1.15
 #: The sets of instructions that are measured, the widest first, and the flags by which Linux names them.
 SETS = {"avx512": {"avx512f", "avx512bw", "avx512dq", "avx512vl"}, "avx2": {"avx2", "fma"}}
 
