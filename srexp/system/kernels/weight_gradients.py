@@ -82,10 +82,12 @@ def _convolve(inputs: tf.Tensor, kernel: Any, *, name: str) -> Any:
     def convolve(low: tf.Tensor, weights: tf.Tensor) -> Any:
         def gradient(incoming: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.name_scope(f"gradient_tape/products/{name}"):
-                before = tf.raw_ops.Conv2DBackpropInput(
-                    input_sizes=tf.shape(low), filter=weights, out_backprop=incoming, strides=[1] * 4, padding="SAME"
-                )
-                return before, gradient_of_weights(low, incoming)
+                of_weights = gradient_of_weights(low, incoming)
+                with tf.control_dependencies([of_weights]):  # one layer after the other: each takes memory
+                    before = tf.raw_ops.Conv2DBackpropInput(
+                        input_sizes=tf.shape(low), filter=weights, out_backprop=incoming, strides=[1] * 4, padding="SAME"
+                    )
+            return before, of_weights
 
         return tf.nn.conv2d(low, weights, 1, "SAME"), gradient
 
