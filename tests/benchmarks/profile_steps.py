@@ -121,7 +121,7 @@ def told(scope: str, operation: str) -> tuple[str, str]:
 
 
 def multiply_adds_of_layers(name: str) -> dict[str, float]:
-    """Give a step's multiply-adds of a pass by layer."""
+    """Give a step's multiply-adds of a pass by layer; a sum has those of the convolution that is one with it."""
     import keras
 
     import srexp
@@ -135,10 +135,15 @@ def multiply_adds_of_layers(name: str) -> dict[str, float]:
     places = [each.input if isinstance(each, keras.layers.Conv2DTranspose) else each.output for each in layers]
     found = keras.Model(model.inputs, places).compute_output_spec(keras.KerasTensor((BATCH, side, side, 1)))
     shapes = [each.shape for each in found]
-    return {
+    work = {
         layer.name: float(layer.kernel.shape.num_elements() * shape[0] * shape[1] * shape[2])
         for layer, shape in zip(layers, shapes, strict=True)
     }
+    sums = [each for each in model.layers if isinstance(each, keras.layers.Add)]
+    before = {
+        total.name: layer.name for total in sums for layer in layers if any(layer.output is one for one in total.input)
+    }
+    return work | {total: work[name] for total, name in before.items()}
 
 
 if __name__ == "__main__":

@@ -84,10 +84,11 @@ def _convolve(inputs: tf.Tensor, kernel: Any, *, name: str) -> Any:
             with tf.name_scope(f"gradient_tape/products/{name}"):
                 of_weights = gradient_of_weights(low, incoming)
                 with tf.control_dependencies([of_weights]):  # one layer after the other: each takes memory
-                    before = tf.raw_ops.Conv2DBackpropInput(
-                        input_sizes=tf.shape(low), filter=weights, out_backprop=incoming, strides=[1] * 4, padding="SAME"
+                    sizes, options = tf.shape(low), {"strides": [1, 1, 1, 1], "padding": "SAME"}
+                    of_low = tf.raw_ops.Conv2DBackpropInput(
+                        input_sizes=sizes, filter=weights, out_backprop=incoming, **options
                     )
-            return before, of_weights
+            return of_low, of_weights
 
         return tf.nn.conv2d(low, weights, 1, "SAME"), gradient
 
