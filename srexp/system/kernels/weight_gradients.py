@@ -12,7 +12,7 @@ from typing import Any
 from srexp.lazy_imports import keras, tf
 from srexp.system.kernels import choice
 
-#: Kernels of this side gain, from this many features on, before and after; measured with 12 to 256.
+#: Kernels of this side gain, from this many features on, before and after: narrower ones lost.
 SIDE, FEATURES = 3, 48
 
 
